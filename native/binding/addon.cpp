@@ -1,0 +1,22 @@
+#include <napi.h>
+
+#include "binding/env_data.h"
+#include "binding/functions.h"
+
+namespace {
+
+Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  // Set before any external exists: finalizers run from the newest to the oldest, so this outlives all of
+  // them.
+  env.SetInstanceData<sos::EnvData>(new sos::EnvData(env));
+  sos::export_tensor_functions(env, exports);
+  sos::export_operator_functions(env, exports);
+  sos::export_module_functions(env, exports);
+  sos::export_gradient_functions(env, exports);
+  sos::export_runtime_functions(env, exports);
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(sos_native, initialize)

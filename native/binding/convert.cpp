@@ -1,0 +1,166 @@
+#include "binding/convert.h"
+
+#include <cmath>
+
+#include "binding/handle.h"
+#include "core/error.h"
+
+namespace sos {
+namespace {
+
+using c10::IValue;
+
+constexpr double kLargestSafeInteger = 9007199254740991.0;
+
+IValue number_to_ivalue(double number) {
+  const bool whole = std::trunc(number) == number && std::abs(number) <= kLargestSafeInteger;
+  if (whole && !(number == 0 && std::signbit(number))) return static_cast<int64_t>(number);
+  return number;
+}
+
+IValue bigint_to_ivalue(const Napi::Value& value) {
+  bool lossless = false;
+  const int64_t number = value.As<Napi::BigInt>().Int64Value(&lossless);
+  if (!lossless) throw Error("ERR_INVALID_ARGUMENT", "expected a bigint that fits in 64 bits");
+  return number;
+}
+
+IValue array_to_ivalue(const Napi::Array& array) {
+  c10::impl::GenericList list(c10::AnyType::get());
+  const uint32_t length = array.Length();
+  list.reserve(length);
+  for (uint32_t i = 0; i < length; ++i) list.push_back(to_ivalue(array[i]));
+  return IValue(std::move(list));
+}
+
+IValue object_to_ivalue(const Napi::Object& object) {
+  c10::impl::GenericDict dict(c10::StringType::get(), c10::AnyType::get());
+  const Napi::Array names = object.GetPropertyNames();
+  for (uint32_t i = 0; i < names.Length(); ++i) {
+    const std::string name = names.Get(i).As<Napi::String>();
+    dict.insert(name, to_ivalue(object.Get(name)));
+  }
+  return IValue(std::move(dict));
+}
+
+IValue handle_to_ivalue(const Napi::Value& value) {
+  const Handle& handle = unwrap_handle(value);
+  if (const auto* generator = std::get_if<at::Generator>(&handle.held)) return *generator;
+  return unwrap_tensor(value);
+}
+
+Napi::Value int_to_js(Napi::Env env, int64_t number) {
+  if (std::abs(static_cast<double>(number)) <= kLargestSafeInteger) {
+    return Napi::Number::New(env, static_cast<double>(number));
+  }
+  return Napi::BigInt::New(env, number);
+}
+
+template <class Values>
+Napi::Array values_to_js(Napi::Env env, const Values& values) {
+  auto array = Napi::Array::New(env, values.size());
+  uint32_t i = 0;
+  for (const IValue& value : values) array.Set(i++, to_js(env, value));
+  return array;
+}
+
+Napi::Value dict_to_js(Napi::Env env, const c10::Dict<IValue, IValue>& dict) {
+  const auto map = env.Global().Get("Map").As<Napi::Function>().New({});
+  const auto set = map.Get("set").As<Napi::Function>();
+  for (const auto& entry : dict) set.Call(map, {to_js(env, entry.key()), to_js(env, entry.value())});
+  return map;
+}
+
+}  // namespace
+
+IValue to_ivalue(const Napi::Value& value) {
+  switch (value.Type()) {
+    case napi_undefined:
+    case napi_null:
+      return {};
+    case napi_boolean:
+      return value.As<Napi::Boolean>().Value();
+    case napi_number:
+      return number_to_ivalue(value.As<Napi::Number>().DoubleValue());
+    case napi_bigint:
+      return bigint_to_ivalue(value);
+    case napi_string:
+      return value.As<Napi::String>().Utf8Value();
+    case napi_external:
+      return handle_to_ivalue(value);
+    case napi_object:
+      if (value.IsArray()) return array_to_ivalue(value.As<Napi::Array>());
+      return object_to_ivalue(value.As<Napi::Object>());
+    default:
+      throw Error("ERR_INVALID_ARGUMENT",
+                  "expected a tensor, number, string, boolean, array or object but received a " +
+                      std::string(value.Type() == napi_function ? "function" : "symbol"));
+  }
+}
+
+Napi::Value to_js(Napi::Env env, const IValue& value) {
+  if (value.isTensor()) return wrap_tensor(env, value.toTensor());
+  if (value.isNone()) return env.Null();
+  if (value.isInt()) return int_to_js(env, value.toInt());
+  if (value.isDouble()) return Napi::Number::New(env, value.toDouble());
+  if (value.isBool()) return Napi::Boolean::New(env, value.toBool());
+  if (value.isString()) return Napi::String::New(env, value.toStringRef());
+  if (value.isDevice()) return Napi::String::New(env, value.toDevice().str());
+  if (value.isTuple()) return values_to_js(env, value.toTupleRef().elements());
+  if (value.isList()) return values_to_js(env, value.toListRef());
+  if (value.isGenericDict()) return dict_to_js(env, value.toGenericDict());
+  throw Error("ERR_UNSUPPORTED_VALUE", "a " + value.tagKind() + " cannot be brought to JavaScript");
+}
+
+Arguments to_arguments(const Napi::Value& positional, const Napi::Value& keyword) {
+  Arguments arguments;
+  const auto array = positional.As<Napi::Array>();
+  const uint32_t length = array.Length();
+  arguments.positional.reserve(length);
+  for (uint32_t i = 0; i < length; ++i) arguments.positional.push_back(to_ivalue(array[i]));
+  if (!keyword.IsObject()) return arguments;
+  const auto object = keyword.As<Napi::Object>();
+  const Napi::Array names = object.GetPropertyNames();
+  for (uint32_t i = 0; i < names.Length(); ++i) {
+    std::string name = names.Get(i).As<Napi::String>();
+    const Napi::Value value = object.Get(name);
+    if (!value.IsUndefined()) arguments.keyword.emplace_back(std::move(name), to_ivalue(value));
+  }
+  return arguments;
+}
+
+std::vector<at::Tensor> to_tensors(const Napi::Value& value) {
+  const auto array = value.As<Napi::Array>();
+  std::vector<at::Tensor> tensors;
+  tensors.reserve(array.Length());
+  for (uint32_t i = 0; i < array.Length(); ++i) tensors.push_back(unwrap_tensor(array[i]));
+  return tensors;
+}
+
+Napi::Array to_js_tensors(Napi::Env env, const std::vector<at::Tensor>& tensors) {
+  auto array = Napi::Array::New(env, tensors.size());
+  for (uint32_t i = 0; i < tensors.size(); ++i) array.Set(i, wrap_tensor(env, tensors[i]));
+  return array;
+}
+
+std::vector<int64_t> to_ints(const Napi::Value& value) {
+  const auto array = value.As<Napi::Array>();
+  std::vector<int64_t> numbers(array.Length());
+  for (uint32_t i = 0; i < array.Length(); ++i) numbers[i] = array.Get(i).As<Napi::Number>().Int64Value();
+  return numbers;
+}
+
+Napi::Array to_js_ints(Napi::Env env, at::IntArrayRef values) {
+  auto array = Napi::Array::New(env, values.size());
+  for (uint32_t i = 0; i < values.size(); ++i)
+    array.Set(i, Napi::Number::New(env, static_cast<double>(values[i])));
+  return array;
+}
+
+Napi::Array to_js_strings(Napi::Env env, const std::vector<std::string>& texts) {
+  auto array = Napi::Array::New(env, texts.size());
+  for (uint32_t i = 0; i < texts.size(); ++i) array.Set(i, Napi::String::New(env, texts[i]));
+  return array;
+}
+
+}  // namespace sos

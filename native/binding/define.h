@@ -1,0 +1,19 @@
+#pragma once
+#include <napi.h>
+
+#include "binding/guard.h"
+
+namespace sos {
+
+/// Adds a function to the exports; whatever it throws arrives in JavaScript as an error with a `code`.
+template <Napi::Value (*Body)(const Napi::CallbackInfo&)>
+void define(Napi::Env env, Napi::Object exports, const char* name) {
+  exports.Set(name, Napi::Function::New(
+                        env,
+                        [](const Napi::CallbackInfo& info) -> Napi::Value {
+                          return guarded(info.Env(), [&] { return Body(info); });
+                        },
+                        name));
+}
+
+}  // namespace sos

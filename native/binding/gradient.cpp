@@ -1,0 +1,31 @@
+#include "core/gradient.h"
+
+#include "binding/convert.h"
+#include "binding/define.h"
+#include "binding/env_data.h"
+#include "binding/functions.h"
+
+namespace sos {
+namespace {
+
+/// (outputs, inputs, grad outputs, retain graph, create graph, allow unused) → Promise<(handle | null)[]>
+Napi::Value gradient(const Napi::CallbackInfo& info) {
+  const GradOptions options{info[3].As<Napi::Boolean>(), info[4].As<Napi::Boolean>(),
+                            info[5].As<Napi::Boolean>()};
+  return EnvData::of(info.Env())
+      .lane->submit(info.Env(),
+                    [outputs = to_tensors(info[0]), inputs = to_tensors(info[1]),
+                     grad_outputs = to_tensors(info[2]), options]() -> Lane::Finish {
+                      return [gradients = grad(outputs, inputs, grad_outputs, options)](Napi::Env env) {
+                        return to_js_tensors(env, gradients);
+                      };
+                    });
+}
+
+}  // namespace
+
+void export_gradient_functions(Napi::Env env, Napi::Object exports) {
+  define<gradient>(env, exports, "grad");
+}
+
+}  // namespace sos

@@ -1,0 +1,81 @@
+#include "binding/handle.h"
+
+#include "binding/env_data.h"
+#include "core/error.h"
+
+namespace sos {
+namespace {
+
+// Tells our externals from those of other addons, whose pointers must not be read.
+constexpr napi_type_tag kTag = {0x736f732d68616e64, 0x6c652d6f7074696d};
+
+void let_go(Napi::BasicEnv env, Handle& handle) {
+  auto& data = EnvData::of(env);
+  if (std::holds_alternative<at::Tensor>(handle.held)) --data.live_tensors;
+  if (handle.bytes != 0) data.release(env, handle.bytes);
+  handle.bytes = 0;
+  handle.held = std::monostate{};
+}
+
+template <class T>
+Napi::External<Handle> wrap(Napi::Env env, T&& held, int64_t bytes) {
+  auto* handle = new Handle{std::forward<T>(held), bytes};
+  auto external = Napi::External<Handle>::New(env, handle, [](Napi::BasicEnv env, Handle* handle) {
+    let_go(env, *handle);
+    delete handle;
+  });
+  external.TypeTag(&kTag);
+  if (bytes != 0) EnvData::of(env).hold(env, bytes);
+  return external;
+}
+
+template <class T>
+const T& expect(const Napi::Value& value, const char* what) {
+  Handle& handle = unwrap_handle(value);
+  if (const T* held = std::get_if<T>(&handle.held)) return *held;
+  if (std::holds_alternative<std::monostate>(handle.held)) {
+    throw Error("ERR_DISPOSED", std::string("this ") + what + " was disposed of: keep it, or use it before");
+  }
+  throw Error("ERR_INVALID_ARGUMENT",
+              std::string("expected a ") + what + " but received another native object");
+}
+
+}  // namespace
+
+Napi::Value wrap_tensor(Napi::Env env, const at::Tensor& tensor) {
+  if (!tensor.defined()) return env.Null();
+  ++EnvData::of(env).live_tensors;
+  const bool dense = tensor.layout() == at::kStrided;
+  return wrap(env, tensor, dense ? static_cast<int64_t>(tensor.nbytes()) : 0);
+}
+
+Napi::Value wrap_module(Napi::Env env, std::shared_ptr<ScriptModule> module) {
+  int64_t bytes = 0;
+  for (const auto& [name, tensor] : module->parameters()) bytes += static_cast<int64_t>(tensor.nbytes());
+  return wrap(env, std::move(module), bytes);
+}
+
+Napi::Value wrap_generator(Napi::Env env, at::Generator generator) {
+  return wrap(env, std::move(generator), 0);
+}
+
+Handle& unwrap_handle(const Napi::Value& value) {
+  if (!value.IsExternal()) throw Error("ERR_INVALID_ARGUMENT", "expected a native handle");
+  const auto external = value.As<Napi::External<Handle>>();
+  if (!external.CheckTypeTag(&kTag)) throw Error("ERR_INVALID_ARGUMENT", "expected a handle of this addon");
+  return *external.Data();
+}
+
+const at::Tensor& unwrap_tensor(const Napi::Value& value) {
+  return expect<at::Tensor>(value, "Tensor");
+}
+
+const std::shared_ptr<ScriptModule>& unwrap_module(const Napi::Value& value) {
+  return expect<std::shared_ptr<ScriptModule>>(value, "ScriptModule");
+}
+
+void dispose(Napi::Env env, Handle& handle) {
+  let_go(env, handle);
+}
+
+}  // namespace sos

@@ -1,0 +1,32 @@
+#pragma once
+#include <ATen/core/Generator.h>
+#include <ATen/core/Tensor.h>
+#include <napi.h>
+
+#include <memory>
+#include <variant>
+
+#include "core/script_module.h"
+
+namespace sos {
+
+/// What a JavaScript external holds. TypeScript's classes keep it in a private field and pass it back.
+struct Handle {
+  std::variant<std::monostate, at::Tensor, std::shared_ptr<ScriptModule>, at::Generator> held;
+  int64_t bytes = 0;  ///< what the environment counts for it
+};
+
+Napi::Value wrap_tensor(Napi::Env env, const at::Tensor& tensor);
+Napi::Value wrap_module(Napi::Env env, std::shared_ptr<ScriptModule> module);
+Napi::Value wrap_generator(Napi::Env env, at::Generator generator);
+
+/// Throw a JavaScript error where the value is none of ours (`ERR_INVALID_ARGUMENT`) or was disposed of
+/// (`ERR_DISPOSED`).
+Handle& unwrap_handle(const Napi::Value& value);
+const at::Tensor& unwrap_tensor(const Napi::Value& value);
+const std::shared_ptr<ScriptModule>& unwrap_module(const Napi::Value& value);
+
+/// Frees what is held now; the external stays and is disposed of.
+void dispose(Napi::Env env, Handle& handle);
+
+}  // namespace sos

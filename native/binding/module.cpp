@@ -1,0 +1,169 @@
+#include <ATen/core/grad_mode.h>
+
+#include "binding/convert.h"
+#include "binding/define.h"
+#include "binding/env_data.h"
+#include "binding/functions.h"
+#include "binding/handle.h"
+#include "core/dtype.h"
+#include "core/script_module.h"
+
+namespace sos {
+namespace {
+
+using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
+
+Lane& lane_of(Napi::Env env) {
+  return *EnvData::of(env).lane;
+}
+
+Napi::Array named_tensors_to_js(Napi::Env env, const NamedTensors& tensors) {
+  auto array = Napi::Array::New(env, tensors.size());
+  for (uint32_t i = 0; i < tensors.size(); ++i) {
+    auto pair = Napi::Array::New(env, 2);
+    pair.Set(0u, Napi::String::New(env, tensors[i].first));
+    pair.Set(1u, wrap_tensor(env, tensors[i].second));
+    array.Set(i, pair);
+  }
+  return array;
+}
+
+/// (path, device) → Promise<handle>
+Napi::Value load_module(const Napi::CallbackInfo& info) {
+  const std::string path = info[0].As<Napi::String>();
+  const auto device = expect_device(info[1].As<Napi::String>());
+  return lane_of(info.Env()).submit(info.Env(), [path, device]() -> Lane::Finish {
+    return [module = ScriptModule::load(path, device)](Napi::Env env) { return wrap_module(env, module); };
+  });
+}
+
+Napi::Value captures_to_js(Napi::Env env, const std::vector<Capture>& captures) {
+  auto array = Napi::Array::New(env, captures.size());
+  for (uint32_t i = 0; i < captures.size(); ++i) {
+    auto pair = Napi::Array::New(env, 2);
+    pair.Set(0u, Napi::Number::New(env, static_cast<double>(captures[i].tap)));
+    pair.Set(1u, to_js(env, captures[i].value));
+    array.Set(i, pair);
+  }
+  return array;
+}
+
+std::vector<Tap> to_taps(const Napi::Value& value) {
+  const auto array = value.As<Napi::Array>();
+  std::vector<Tap> taps;
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    const auto pair = array.Get(i).As<Napi::Array>();
+    taps.push_back({pair.Get(0u).As<Napi::String>(), pair.Get(1u).As<Napi::Boolean>()});
+  }
+  return taps;
+}
+
+/// (module, method, grad mode, positional, keyword | undefined, taps: [path, before][]) → Promise<[output,
+/// captures]>; each capture is [index of its tap, value]
+Napi::Value call_module(const Napi::CallbackInfo& info) {
+  const std::string method = info[1].As<Napi::String>();
+  const at::AutoGradMode mode(info[2].As<Napi::Boolean>());
+  return lane_of(info.Env())
+      .submit(info.Env(),
+              [module = unwrap_module(info[0]), method, arguments = to_arguments(info[3], info[4]),
+               taps = to_taps(info[5])]() -> Lane::Finish {
+                std::vector<Capture> captures;
+                auto output = module->call(method, arguments, taps, captures);
+                return [output = std::move(output), captures = std::move(captures)](Napi::Env env) {
+                  auto pair = Napi::Array::New(env, 2);
+                  pair.Set(0u, to_js(env, output));
+                  pair.Set(1u, captures_to_js(env, captures));
+                  return pair;
+                };
+              });
+}
+
+/// (module, path, extra files: [name, text][]) → Promise
+Napi::Value save_module(const Napi::CallbackInfo& info) {
+  const std::string path = info[1].As<Napi::String>();
+  ExtraFiles extra_files;
+  const auto entries = info[2].As<Napi::Array>();
+  for (uint32_t i = 0; i < entries.Length(); ++i) {
+    const auto pair = entries.Get(i).As<Napi::Array>();
+    extra_files[pair.Get(0u).As<Napi::String>()] = pair.Get(1u).As<Napi::String>();
+  }
+  return lane_of(info.Env())
+      .submit(info.Env(), [module = unwrap_module(info[0]), path, extra_files]() -> Lane::Finish {
+        module->save(path, extra_files);
+        return [](Napi::Env env) { return env.Undefined(); };
+      });
+}
+
+Napi::Value module_parameters(const Napi::CallbackInfo& info) {
+  return named_tensors_to_js(info.Env(), unwrap_module(info[0])->parameters());
+}
+
+Napi::Value module_buffers(const Napi::CallbackInfo& info) {
+  return named_tensors_to_js(info.Env(), unwrap_module(info[0])->buffers());
+}
+
+/// (module) → { path, type, parameters: { name, shape, dtype }[] }[]
+Napi::Value module_tree(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto modules = unwrap_module(info[0])->modules();
+  auto array = Napi::Array::New(env, modules.size());
+  for (uint32_t i = 0; i < modules.size(); ++i) {
+    auto parameters = Napi::Array::New(env, modules[i].parameters.size());
+    for (uint32_t k = 0; k < modules[i].parameters.size(); ++k) {
+      const auto& [name, tensor] = modules[i].parameters[k];
+      auto parameter = Napi::Object::New(env);
+      parameter.Set("name", name);
+      parameter.Set("shape", to_js_ints(env, tensor.sizes()));
+      parameter.Set("dtype", dtype_name(tensor.scalar_type()));
+      parameters.Set(k, parameter);
+    }
+    auto module = Napi::Object::New(env);
+    module.Set("path", modules[i].path);
+    module.Set("type", modules[i].type);
+    module.Set("parameters", parameters);
+    array.Set(i, module);
+  }
+  return array;
+}
+
+Napi::Value module_called(const Napi::CallbackInfo& info) {
+  return to_js_strings(info.Env(), unwrap_module(info[0])->called_submodules(info[1].As<Napi::String>()));
+}
+
+Napi::Value module_kind(const Napi::CallbackInfo& info) {
+  static constexpr const char* kNames[] = {"scripted", "traced", "frozen", "undetermined"};
+  return Napi::String::New(info.Env(), kNames[static_cast<int>(unwrap_module(info[0])->kind())]);
+}
+
+Napi::Value module_extra_files(const Napi::CallbackInfo& info) {
+  auto object = Napi::Object::New(info.Env());
+  for (const auto& [name, text] : unwrap_module(info[0])->extra_files()) object.Set(name, text);
+  return object;
+}
+
+Napi::Value module_train(const Napi::CallbackInfo& info) {
+  unwrap_module(info[0])->train(info[1].As<Napi::Boolean>());
+  return info.Env().Undefined();
+}
+
+Napi::Value module_is_training(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), unwrap_module(info[0])->is_training());
+}
+
+}  // namespace
+
+void export_module_functions(Napi::Env env, Napi::Object exports) {
+  define<load_module>(env, exports, "loadModule");
+  define<call_module>(env, exports, "callModule");
+  define<save_module>(env, exports, "saveModule");
+  define<module_parameters>(env, exports, "moduleParameters");
+  define<module_buffers>(env, exports, "moduleBuffers");
+  define<module_tree>(env, exports, "moduleTree");
+  define<module_called>(env, exports, "moduleCalledSubmodules");
+  define<module_kind>(env, exports, "moduleKind");
+  define<module_extra_files>(env, exports, "moduleExtraFiles");
+  define<module_train>(env, exports, "moduleTrain");
+  define<module_is_training>(env, exports, "moduleIsTraining");
+}
+
+}  // namespace sos

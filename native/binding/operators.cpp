@@ -1,0 +1,59 @@
+#include <ATen/core/grad_mode.h>
+
+#include <mutex>
+#include <vector>
+
+#include "binding/convert.h"
+#include "binding/define.h"
+#include "binding/env_data.h"
+#include "binding/functions.h"
+#include "core/operator_call.h"
+
+namespace sos {
+namespace {
+
+/// Packets live as long as the process, so their addresses can stand for them.
+Napi::Value find_operator(const Napi::CallbackInfo& info) {
+  const auto& packet = OperatorPacket::find(info[0].As<Napi::String>());
+  return Napi::External<OperatorPacket>::New(info.Env(), const_cast<OperatorPacket*>(&packet));
+}
+
+Napi::Value results_to_js(Napi::Env env, const torch::jit::Stack& results) {
+  if (results.empty()) return env.Undefined();
+  if (results.size() == 1) return to_js(env, results[0]);
+  auto array = Napi::Array::New(env, results.size());
+  for (uint32_t i = 0; i < results.size(); ++i) array.Set(i, to_js(env, results[i]));
+  return array;
+}
+
+/// (operator, grad mode, positional, keyword | undefined) → result, or an array of several
+Napi::Value call_operator(const Napi::CallbackInfo& info) {
+  const auto* packet = info[0].As<Napi::External<OperatorPacket>>().Data();
+  const at::AutoGradMode mode(info[1].As<Napi::Boolean>());
+  return results_to_js(info.Env(), packet->call(to_arguments(info[2], info[3])));
+}
+
+/// The same on the lane → Promise
+Napi::Value call_operator_async(const Napi::CallbackInfo& info) {
+  const auto* packet = info[0].As<Napi::External<OperatorPacket>>().Data();
+  const at::AutoGradMode mode(info[1].As<Napi::Boolean>());
+  return EnvData::of(info.Env())
+      .lane->submit(info.Env(), [packet, arguments = to_arguments(info[2], info[3])]() -> Lane::Finish {
+        return [results = packet->call(arguments)](Napi::Env env) { return results_to_js(env, results); };
+      });
+}
+
+Napi::Value list_operator_schemas(const Napi::CallbackInfo& info) {
+  return to_js_strings(info.Env(), operator_schemas());
+}
+
+}  // namespace
+
+void export_operator_functions(Napi::Env env, Napi::Object exports) {
+  define<find_operator>(env, exports, "findOperator");
+  define<call_operator>(env, exports, "callOperator");
+  define<call_operator_async>(env, exports, "callOperatorAsync");
+  define<list_operator_schemas>(env, exports, "operatorSchemas");
+}
+
+}  // namespace sos

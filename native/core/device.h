@@ -1,0 +1,19 @@
+#pragma once
+#include <string>
+#include <vector>
+
+namespace sos {
+
+/// What this libtorch is and runs on.
+struct RuntimeInfo {
+  std::string torch_version;         ///< of the headers the addon was built with, as "2.13.0"
+  std::string library;               ///< path of the loaded libtorch_cpu
+  std::vector<std::string> devices;  ///< "cpu", then the accelerators that are there, as "cuda:0"
+  int threads;                       ///< intra-operator threads
+  std::string cpu_capability;        ///< the vector instructions chosen at run time, as "AVX2"
+};
+RuntimeInfo runtime_info();
+
+void set_threads(int threads);
+
+}  // namespace sos

@@ -1,0 +1,20 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+namespace sos {
+
+struct GradOptions {
+  bool retain_graph = false;
+  bool create_graph =
+      false;  ///< the gradients are themselves differentiable: what a Hessian-vector product needs
+  bool allow_unused = false;  ///< an input that the outputs don't depend on gets an undefined tensor
+};
+
+/// The vector-Jacobian product of `outputs` with respect to `inputs`; an empty `grad_outputs` means ones for
+/// scalars.
+std::vector<at::Tensor> grad(const std::vector<at::Tensor>& outputs, const std::vector<at::Tensor>& inputs,
+                             const std::vector<at::Tensor>& grad_outputs, const GradOptions& options);
+
+}  // namespace sos

@@ -1,0 +1,101 @@
+#include "core/operator_call.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <sstream>
+
+#include "core/error.h"
+
+namespace sos {
+namespace {
+
+std::vector<c10::OperatorHandle> all_overloads(const std::string& name) {
+  auto& dispatcher = c10::Dispatcher::singleton();
+  const auto dot = name.find('.');
+  std::vector<c10::OperatorHandle> found;
+  if (dot != std::string::npos) {
+    const std::string overload = name.substr(dot + 1);
+    const auto handle = dispatcher.findSchema({name.substr(0, dot), overload == "default" ? "" : overload});
+    if (handle) found.push_back(*handle);
+    return found;
+  }
+  std::vector<c10::OperatorName> names;
+  for (auto& candidate : dispatcher.getAllOpNames()) {
+    if (candidate.name == name) names.push_back(std::move(candidate));
+  }
+  // The dispatcher's own order depends on hashes: sort, so that ties are broken the same way in every
+  // process.
+  std::sort(names.begin(), names.end(),
+            [](const auto& a, const auto& b) { return a.overload_name < b.overload_name; });
+  for (const auto& candidate : names) {
+    if (auto handle = dispatcher.findSchema(candidate)) found.push_back(*handle);
+  }
+  return found;
+}
+
+std::string explain(const std::string& name,
+                    const std::vector<std::pair<std::string, std::string>>& refusals) {
+  std::ostringstream text;
+  if (refusals.size() == 1) {
+    text << name << ": " << refusals[0].second << "\n  " << refusals[0].first;
+    return text.str();
+  }
+  text << name << ": no overload fits these arguments";
+  for (const auto& [schema, reason] : refusals) text << "\n  " << schema << "\n    " << reason;
+  return text.str();
+}
+
+}  // namespace
+
+const OperatorPacket& OperatorPacket::find(const std::string& name) {
+  static std::mutex mutex;
+  static std::map<std::string, std::unique_ptr<OperatorPacket>> packets;
+  std::lock_guard<std::mutex> lock(mutex);
+  if (const auto known = packets.find(name); known != packets.end()) return *known->second;
+  auto overloads = all_overloads(name);
+  if (overloads.empty()) {
+    throw Error(
+        "ERR_OPERATOR_UNKNOWN",
+        "expected the name of an operator, as 'aten::add', but there is no '" + name + "' in this libtorch");
+  }
+  auto packet = std::unique_ptr<OperatorPacket>(new OperatorPacket(name, std::move(overloads)));
+  return *packets.emplace(name, std::move(packet)).first->second;
+}
+
+torch::jit::Stack OperatorPacket::call(const Arguments& arguments) const {
+  std::optional<Match> best;
+  const c10::OperatorHandle* chosen = nullptr;
+  std::string reason;
+  for (const auto& overload : overloads_) {
+    auto match = match_arguments(overload.schema(), arguments, reason);
+    if (!match || (best && match->cost >= best->cost)) continue;
+    best = std::move(match);
+    chosen = &overload;
+    if (best->cost == 0) break;
+  }
+  if (chosen == nullptr) {
+    // Only a call that fails pays for the reasons.
+    std::vector<std::pair<std::string, std::string>> refusals;
+    for (const auto& overload : overloads_) {
+      match_arguments(overload.schema(), arguments, reason);
+      refusals.emplace_back(c10::toString(overload.schema()), reason);
+    }
+    throw Error("ERR_OPERATOR_ARGUMENTS", explain(name_, refusals));
+  }
+  chosen->callBoxed(best->stack);
+  return std::move(best->stack);
+}
+
+std::vector<std::string> operator_schemas() {
+  auto& dispatcher = c10::Dispatcher::singleton();
+  std::vector<std::string> schemas;
+  for (const auto& name : dispatcher.getAllOpNames()) {
+    if (const auto handle = dispatcher.findSchema(name)) schemas.push_back(c10::toString(handle->schema()));
+  }
+  std::sort(schemas.begin(), schemas.end());
+  return schemas;
+}
+
+}  // namespace sos

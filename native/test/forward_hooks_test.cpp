@@ -1,0 +1,90 @@
+#include "core/forward_hooks.h"
+
+#include <ATen/Functions.h>
+#include <doctest/doctest.h>
+
+#include "core/error.h"
+
+using torch::jit::Module;
+
+namespace {
+
+/// Two children of one type, the first called twice, the second only under a condition.
+Module parent() {
+  auto unit = std::make_shared<torch::jit::CompilationUnit>();
+  Module child("__torch__.Child", unit);
+  child.register_parameter("weight", at::full({2}, 2.0), false);
+  child.define("def forward(self, x):\n    return x * self.weight\n");
+  Module root("__torch__.Root", unit);
+  root.register_module("left", child);
+  root.register_module("right", child.copy());
+  root.define(R"(
+def forward(self, x, both: bool):
+    y = self.left.forward(self.left.forward(x))
+    if both:
+        y = self.right.forward(y) + 1
+    return y
+)");
+  return root;
+}
+
+std::vector<sos::Capture> run(const Module& module, std::vector<sos::Tap> taps, bool both,
+                              at::Tensor* output = nullptr) {
+  std::vector<sos::Capture> captures;
+  const sos::TappedMethod method(module, "forward", std::move(taps));
+  const auto result = method.run({at::ones({2}), both}, captures);
+  if (output != nullptr) *output = result.toTensor();
+  return captures;
+}
+
+}  // namespace
+
+TEST_CASE("taps tell siblings of one type apart and see every call") {
+  at::Tensor output;
+  const auto captures = run(parent(), {{"left", false}, {"right", true}}, true, &output);
+  REQUIRE(captures.size() == 3);
+  CHECK(captures[0].tap == 0);
+  CHECK(captures[0].value.toTensor().equal(at::full({2}, 2.0)));
+  CHECK(captures[1].value.toTensor().equal(at::full({2}, 4.0)));
+  CHECK(captures[2].tap == 1);
+  CHECK(captures[2].value.toTupleRef().elements()[0].toTensor().equal(at::full({2}, 4.0)));
+  CHECK(output.equal(at::full({2}, 9.0)));
+}
+
+TEST_CASE("a call that is not taken is not seen") {
+  CHECK(run(parent(), {{"right", false}}, false).empty());
+}
+
+TEST_CASE("the root is tapped around the method") {
+  const auto captures = run(parent(), {{"", true}, {"", false}}, false);
+  REQUIRE(captures.size() == 2);
+  CHECK(captures[0].value.toTupleRef().elements().size() == 2);
+  CHECK(captures[1].value.toTensor().equal(at::full({2}, 4.0)));
+}
+
+TEST_CASE("gradients flow through a tap") {
+  auto module = parent();
+  const auto weight = module.attr("left").toModule().attr("weight").toTensor();
+  weight.set_requires_grad(true);
+  std::vector<sos::Capture> captures;
+  const sos::TappedMethod method(module, "forward", {{"left", false}});
+  method.run({at::ones({2}), false}, captures).toTensor().sum().backward();
+  CHECK(weight.grad().equal(at::full({2}, 4.0)));  // d(w²)/dw at w = 2
+}
+
+TEST_CASE("the module's own graph stays as it was") {
+  const auto module = parent();
+  const auto before = module.get_method("forward").graph()->toString(false);
+  run(module, {{"left", true}, {"left", false}}, true);
+  CHECK(module.get_method("forward").graph()->toString(false) == before);
+}
+
+TEST_CASE("submodules are listed in the order of their calls") {
+  CHECK(sos::called_submodules(parent(), "forward") == std::vector<std::string>{"left", "left", "right"});
+}
+
+TEST_CASE("an unknown method is an error") {
+  CHECK_THROWS_AS(sos::TappedMethod(parent(), "backward", {}), sos::Error);
+  CHECK(sos::is_forward("forward12"));
+  CHECK_FALSE(sos::is_forward("forward_features"));
+}
