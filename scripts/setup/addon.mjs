@@ -1,0 +1,104 @@
+import { existsSync, readFileSync, rmSync } from 'node:fs'
+import os from 'node:os'
+import { basename, dirname, join } from 'node:path'
+import { run, which } from './command.mjs'
+import { contentHash } from './content_hash.mjs'
+import { packageFolder, packageVersion } from './packages.mjs'
+import { findCompiler, lacksOfCMake, refuseLacks } from './toolchain.mjs'
+
+const SOURCES = ['CMakeLists.txt', 'native/core', 'native/binding']
+const MEMORY_PER_COMPILER = 1.5 * 2 ** 30 // libtorch's headers take that much
+
+/** The native addon, built by cmake-js. */
+export const addon = {
+  name: 'addon',
+  applies: () => true,
+  isPresent: ({ root }) => existsSync(addonPath(root)),
+  stamp: (context) => context.libtorch() && contentHash(context.root, SOURCES, configuration(context)),
+
+  async run(context) {
+    const { root, env, timed, state, save } = context
+    const { torchVersion, variant } = context.libtorch()
+    const target = `libtorch ${torchVersion} (${variant})`
+    if (needsConfigure(context)) {
+      const compiler = findCompiler(root)
+      refuseLacks([...lacksOfCMake(), ...('what' in compiler ? [compiler] : [])])
+      await timed(`configure the addon for ${target}`, async () => {
+        rmSync(join(root, 'build/native'), { recursive: true, force: true })
+        await cmakeJs(context, 'configure', compilerFlags(compiler), { ...env, CXX: compiler.command })
+      })
+      state.stamps.configuration = contentHash(root, [], configuration(context))
+      save()
+    }
+    const jobs = compilerJobs()
+    // Not cmake-js's `compile`: that answers each compile error by deleting everything and building it again.
+    await timed(`build the addon (${jobs} at a time, minutes from clean; see build/setup.log)`, () =>
+      cmakeJs(context, 'build', ['-T', 'sos_native', '-p', String(jobs)], env),
+    )
+  },
+}
+
+/** What building the addon now would lack. The compiler is tried out only before it is used for the first time. */
+export function lacksOfToolchain(context) {
+  const compiler = needsConfigure(context) ? findCompiler(context.root) : {}
+  return [...lacksOfCMake(), ...('what' in compiler ? [compiler] : [])]
+}
+
+export function addonPath(root) {
+  return join(root, 'build/native/Release/sos_native.node')
+}
+
+/** The value of a variable in build/native/CMakeCache.txt. */
+export function cmakeVariable(root, name) {
+  const path = join(root, 'build/native/CMakeCache.txt')
+  const cache = existsSync(path) ? readFileSync(path, 'utf8') : ''
+  return new RegExp(`^${name}:\\w+=(.*)$`, 'm').exec(cache)?.[1]
+}
+
+/** All cores, as far as the memory reaches. */
+export function compilerJobs(memory = process.availableMemory(), cores = os.availableParallelism()) {
+  return Math.max(1, Math.min(cores, Math.floor(memory / MEMORY_PER_COMPILER)))
+}
+
+/** What a build tree is made for: when it changes, all is built from clean. Node, since its experimental API is used. */
+function configuration({ root, libtorch }) {
+  const { torchRoot, torchVersion, variant } = libtorch() ?? {}
+  const versions = ['cmake-js', 'node-addon-api', 'node-api-headers'].map((name) =>
+    packageVersion(root, name),
+  )
+  return [
+    root,
+    torchRoot,
+    torchVersion,
+    variant,
+    process.version,
+    process.arch,
+    process.versions.modules,
+    versions,
+  ]
+}
+
+function needsConfigure(context) {
+  const { root, state } = context
+  const compiler = cmakeVariable(root, 'CMAKE_CXX_COMPILER')
+  const wanted = process.env.CXX ? which(process.env.CXX.trim().split(/\s+/)[0]) : compiler
+  return (
+    state.stamps.configuration !== contentHash(root, [], configuration(context)) ||
+    !compiler ||
+    !existsSync(compiler) ||
+    wanted !== compiler
+  )
+}
+
+function cmakeJs({ root, log, libtorch }, command, args, env) {
+  const script = join(packageFolder(root, 'cmake-js'), 'bin/cmake-js')
+  const common = ['-O', 'build/native', '-B', 'Release', `--CDTORCH_ROOT=${libtorch().torchRoot}`]
+  return run(log, process.execPath, [script, command, ...common, ...args], { cwd: root, env })
+}
+
+/** cmake-js looks for g++ and clang++ only, unless both compilers are named; the C compiler is then never used. */
+function compilerFlags({ command, path }) {
+  if (command.includes(' ')) return [] // CMake itself takes CXX="ccache g++" apart
+  const c = basename(path).replace('clang++', 'clang').replace('g++', 'gcc').replace('c++', 'cc')
+  return ['--cxx', path, '--cc', join(dirname(path), c)]
+}

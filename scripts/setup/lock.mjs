@@ -1,0 +1,99 @@
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/**
+ * Runs work while no other process of this checkout does: `build/setup.lock` names the holder by its pid and start time.
+ * Waits for a living holder, and says so; takes the lock of a dead one.
+ */
+export async function withLock(root, say, work) {
+  const path = join(root, 'build/setup.lock')
+  const own = `${process.pid} ${processStart(process.pid) ?? ''}\n`
+  const release = () => {
+    if (read(path) === own) rmSync(path, { force: true })
+  }
+  mkdirSync(join(root, 'build'), { recursive: true })
+  process.once('exit', release)
+  let told = false
+  while (!tryAcquire(path, own)) {
+    const holder = read(path)
+    if (holder === undefined) continue
+    if (isAlive(holder)) {
+      if (!told) {
+        say(
+          `another setup is at work (process ${holder.split(' ')[0]}); waiting for it. If that is no setup, delete ${path}`,
+        )
+      }
+      told = true
+      await sleep(200)
+    } else {
+      takeAway(path, holder)
+    }
+  }
+  try {
+    return await work()
+  } finally {
+    release()
+    process.off('exit', release)
+  }
+}
+
+/** A hard link appears with its content or not at all: no reader sees an empty lock. */
+function tryAcquire(path, own) {
+  const temporary = `${path}.${process.pid}`
+  writeFileSync(temporary, own)
+  try {
+    linkSync(temporary, path)
+    return true
+  } catch (error) {
+    if (error.code === 'EEXIST') return false
+    throw error
+  } finally {
+    rmSync(temporary, { force: true })
+  }
+}
+
+/** Of several processes that see a dead holder, one gets its lock out of the way. */
+function takeAway(path, dead) {
+  const aside = `${path}.dead.${process.pid}`
+  try {
+    renameSync(path, aside)
+  } catch (error) {
+    if (error.code === 'ENOENT') return
+    throw error
+  }
+  try {
+    if (read(aside) !== dead) linkSync(aside, path) // a living process was faster: give it its lock back
+  } finally {
+    rmSync(aside, { force: true })
+  }
+}
+
+function read(path) {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return undefined
+  }
+}
+
+/** The start time tells a holder from a later process that was given the same pid. */
+function isAlive(holder) {
+  const [pid, start] = holder.trim().split(' ')
+  if (!/^[1-9]\d*$/.test(pid)) return false
+  const now = processStart(Number(pid))
+  return now !== undefined && (!start || !now || start === now)
+}
+
+/** undefined for a process that is gone, '' where the system has no /proc to tell. */
+function processStart(pid) {
+  try {
+    process.kill(pid, 0)
+  } catch (error) {
+    if (error.code === 'ESRCH') return undefined
+  }
+  const status = read(`/proc/${pid}/stat`)
+  if (status === undefined) return ''
+  const fields = status.slice(status.lastIndexOf(')') + 2).split(' ')
+  return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19]
+}

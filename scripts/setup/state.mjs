@@ -1,0 +1,34 @@
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/**
+ * What set-up has found and done: `build/setup.json`. Other scripts read the facts; the stamps say which content each
+ * step was done for.
+ *
+ * @typedef {object} State
+ * @property {string} [torchRoot] the folder with libtorch's include/ and lib/
+ * @property {string} [torchVersion] as in 2.13.0
+ * @property {'cpu' | 'cuda'} [variant]
+ * @property {string | null} [python] the Python with requirements.txt, or null
+ * @property {string} [addon] path of sos_native.node
+ * @property {Record<string, string>} stamps
+ */
+
+/** @returns {State} */
+export function readState(root) {
+  try {
+    const state = JSON.parse(readFileSync(join(root, 'build/setup.json'), 'utf8'))
+    return { ...state, stamps: { ...state.stamps } }
+  } catch {
+    return { stamps: {} } // missing or torn: every step is done again
+  }
+}
+
+/** Atomic, so that a reader never sees half a file. */
+export function writeState(root, state) {
+  const path = join(root, 'build/setup.json')
+  const temporary = `${path}.${process.pid}.tmp`
+  mkdirSync(join(root, 'build'), { recursive: true })
+  writeFileSync(temporary, `${JSON.stringify(state, null, 2)}\n`)
+  renameSync(temporary, path)
+}

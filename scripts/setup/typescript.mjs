@@ -1,0 +1,42 @@
+import { chmodSync, existsSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { run } from './command.mjs'
+import { contentHash } from './content_hash.mjs'
+import { SetupFailure } from './failure.mjs'
+import { packageFolder, packageVersion } from './packages.mjs'
+
+const GENERATOR = 'scripts/generate_operators.mjs'
+
+/** The operators' types, written down by the libtorch that the addon is linked to. */
+export const operators = {
+  name: 'operators',
+  applies: () => true,
+  isPresent: ({ root }) => existsSync(join(root, 'src/torch/operators.generated.ts')),
+  stamp: ({ root, state }) => contentHash(root, [GENERATOR], state.stamps.addon),
+  run: ({ root, log, env, timed }) =>
+    timed("generate the operators' types", () => run(log, process.execPath, [GENERATOR], { cwd: root, env })),
+}
+
+/** src compiled to dist. */
+export const dist = {
+  name: 'dist',
+  applies: () => true,
+  isPresent: ({ root }) => existsSync(join(root, 'dist/cli/main.js')),
+  stamp: ({ root }) =>
+    contentHash(root, ['src', 'tsconfig.json', 'package-lock.json'], packageVersion(root, 'typescript')),
+
+  async run({ root, log, env, timed }) {
+    const script = join(packageFolder(root, 'typescript'), 'bin/tsc')
+    await timed('compile TypeScript', async () => {
+      rmSync(join(root, 'dist'), { recursive: true, force: true }) // what has no source any more must go
+      await run(log, process.execPath, [script, '-p', 'tsconfig.json', '--pretty', 'false'], {
+        cwd: root,
+        env,
+      })
+      const main = join(root, 'dist/cli/main.js')
+      if (!existsSync(main))
+        throw new SetupFailure(`expected tsc to write ${main}, but it did not: is src/cli/main.ts there?`)
+      chmodSync(main, 0o755)
+    })
+  },
+}

@@ -1,0 +1,55 @@
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { run } from './command.mjs'
+import { contentHash } from './content_hash.mjs'
+import { findLibTorch, inspectVenvTorch, usesVenv } from './libtorch.mjs'
+import { findPython, isUsableVenv } from './python.mjs'
+
+/** The checkout's own Python environment, `.venv`: libtorch is the one inside its PyTorch. */
+export const venv = {
+  name: 'venv',
+  applies: usesVenv,
+  isPresent: ({ root }) => !existsSync(unfinished(root)) && findLibTorch(root) !== undefined,
+  stamp: ({ root }) => contentHash(root, ['requirements.txt']),
+
+  async run(context) {
+    const { root, log, say, timed } = context
+    const folder = join(root, '.venv')
+    const python = join(folder, 'bin/python')
+    const env = { ...context.env, PIP_USER: '0', PIP_REQUIRE_VIRTUALENV: '0' }
+    // pip's own cache would lie outside the checkout. This one lets an interrupted installation keep what it has fetched.
+    env.PIP_CACHE_DIR ??= join(root, 'build/cache/pip')
+
+    if (existsSync(folder) && (existsSync(unfinished(root)) || !isUsableVenv(python))) {
+      say('.venv is unfinished or does not run; making it anew')
+      rmSync(folder, { recursive: true })
+    }
+    const isNew = !existsSync(folder)
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(unfinished(root), 'npm run setup has not finished this .venv and will make it anew\n')
+    if (isNew) {
+      const { python: base } = findPython()
+      await timed(`${base} -m venv .venv`, () => run(log, base, ['-m', 'venv', '.venv'], { cwd: root, env }))
+    }
+    // -I: a PYTHONPATH or user site must not count as installed.
+    const pip = ['-I', '-m', 'pip', '--no-input', '--disable-pip-version-check']
+    const install = ['install', '--progress-bar', 'off', '-r', 'requirements.txt']
+    await timed('pip install -r requirements.txt (PyTorch; minutes when it is downloaded)', () =>
+      run(log, python, [...pip, ...install], { cwd: root, env }),
+    )
+    inspectVenvTorch(root)
+    rmSync(unfinished(root))
+    rmSync(join(root, 'build/cache/pip'), { recursive: true, force: true })
+    context.torch = undefined
+  },
+}
+
+/** Whether making the .venv takes a Python from outside it. */
+export function needsPython(root) {
+  return existsSync(unfinished(root)) || !isUsableVenv(join(root, '.venv/bin/python'))
+}
+
+/** Lies in .venv while pip works there: after an interruption pip takes a half-unpacked package for installed. */
+function unfinished(root) {
+  return join(root, '.venv/setup-is-unfinished')
+}

@@ -1,0 +1,55 @@
+/** Builds and runs the C++ tests (native/test) in the build tree that setup configured. */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { cmakeVariable, compilerJobs } from './setup/addon.mjs'
+import { withLock } from './setup/lock.mjs'
+
+const LEFT_OUT =
+  'native tests were left out: doctest/doctest.h was not found (Debian/Ubuntu: apt-get install doctest-dev)'
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+
+process.exitCode = await withLock(root, (message) => console.error(`test_native: ${message}`), testNative)
+
+/** @returns the exit code */
+function testNative() {
+  if (cmakeVariable(root, 'CMAKE_HOME_DIRECTORY') === undefined) {
+    console.error(
+      'expected a configured build/native, but there is no CMakeCache.txt: run `npm run setup` first',
+    )
+    return 1
+  }
+  if (!isDoctestFound()) {
+    // Sought once and remembered as not found; it may have been installed since.
+    const { status, stdout, stderr } = cmake(['-U', 'DOCTEST_INCLUDE', 'build/native'], 'pipe')
+    if (status !== 0) {
+      console.error(
+        `${stdout}${stderr}\nbuild/native could not be configured again: delete it and run \`npm run setup\``,
+      )
+      return 1
+    }
+  }
+  if (!isDoctestFound()) {
+    console.log(LEFT_OUT)
+    return 0
+  }
+  const jobs = String(compilerJobs())
+  const build = cmake(['--build', 'build/native', '--target', 'core_test', '--parallel', jobs], 'inherit')
+  if (build.status !== 0) return 1
+  const count = execFileSync(join(root, 'build/native/core_test'), ['--count', '--no-colors=true']).toString()
+  if (!/: [1-9]\d*\s/.test(count)) {
+    console.error(`expected doctest cases in native/test, but core_test has none: ${count}`)
+    return 1
+  }
+  const arguments_ = ['--test-dir', 'build/native', '--output-on-failure', '--no-tests=error']
+  return spawnSync('ctest', arguments_, { cwd: root, stdio: 'inherit' }).status ?? 1
+}
+
+function isDoctestFound() {
+  return existsSync(join(cmakeVariable(root, 'DOCTEST_INCLUDE') ?? '', 'doctest/doctest.h'))
+}
+
+function cmake(args, stdio) {
+  return spawnSync('cmake', args, { cwd: root, stdio })
+}
