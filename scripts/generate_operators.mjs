@@ -1,0 +1,183 @@
+// Writes src/torch/operators.generated.ts: the TypeScript types of every ATen operator of the libtorch that the addon is
+// linked with, read from its own schemas.
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+
+const scalars = {
+  Tensor: 'Tensor',
+  Scalar: 'Scalar',
+  int: 'number | bigint',
+  SymInt: 'number | bigint',
+  float: 'number',
+  SymFloat: 'number',
+  bool: 'boolean',
+  SymBool: 'boolean',
+  str: 'string',
+  complex: 'number',
+  ScalarType: 'DType',
+  Layout: 'Layout',
+  MemoryFormat: 'MemoryFormat',
+  Device: 'Device',
+  Generator: 'Generator',
+}
+const results = { ...scalars, Scalar: 'number', int: 'number', SymInt: 'number' }
+
+/** Splits at commas that stand in no bracket and no string. */
+export function splitTopLevel(text) {
+  const parts = []
+  let depth = 0
+  let quote = ''
+  let start = 0
+  for (let i = 0; i < text.length; i++) {
+    const c = text[i]
+    if (quote) {
+      if (c === quote) quote = ''
+    } else if (c === '"' || c === "'") quote = c
+    else if ('([{'.includes(c)) depth++
+    else if (')]}'.includes(c)) depth--
+    else if (c === ',' && depth === 0) {
+      parts.push(text.slice(start, i).trim())
+      start = i + 1
+    }
+  }
+  const last = text.slice(start).trim()
+  if (last) parts.push(last)
+  return parts
+}
+
+/** The TypeScript of a schema's type, as `Tensor(a!)[]?` or `int[2]`. `names` maps the plain types. */
+export function typescriptType(type, names) {
+  const plain = type.replace(/\([^()]*\)/g, '')
+  if (plain.endsWith('?')) return `${typescriptType(plain.slice(0, -1), names)} | null`
+  const list = plain.match(/^(.*)\[(\d*)\]$/)
+  if (!list) return names[plain] ?? 'unknown'
+  const element = typescriptType(list[1], names)
+  if (names === results) return `${element.includes(' ') ? `(${element})` : element}[]`
+  return list[2] ? `readonly (${element})[] | ${element}` : `readonly (${element})[]`
+}
+
+/** `aten::add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor` in parts. */
+export function parseSchema(schema) {
+  const open = schema.indexOf('(')
+  const arrow = schema.lastIndexOf(') -> ')
+  const [name, overload = ''] = schema.slice(schema.indexOf('::') + 2, open).split('.')
+  let keywordOnly = false
+  const parameters = []
+  for (const part of splitTopLevel(schema.slice(open + 1, arrow))) {
+    if (part === '*') {
+      keywordOnly = true
+      continue
+    }
+    const [, type, argument, value] = part.match(/^(.+?)\s+([A-Za-z_]\w*)(?:=(.*))?$/)
+    parameters.push({ type, name: argument, optional: value !== undefined, keywordOnly })
+  }
+  const returned = schema.slice(arrow + 5).trim()
+  const isTuple = returned.startsWith('(')
+  const returns = (isTuple ? splitTopLevel(returned.slice(1, -1)) : [returned]).map(
+    (part) => part.split(/\s+(?=\w+$)/)[0],
+  )
+  return { name, overload, parameters, returns, schema }
+}
+
+function resultType(returns) {
+  if (returns.length === 0) return 'void'
+  const types = returns.map((type) => typescriptType(type, results))
+  return types.length === 1 ? types[0] : `[${types.join(', ')}]`
+}
+
+// Words that cannot name a parameter.
+const reserved = new Set(['in', 'function', 'default', 'with', 'new', 'this', 'var', 'class', 'enum'])
+const parameterName = (name) => (reserved.has(name) ? `${name}_` : name)
+
+function positionalText(parameters, optional) {
+  return parameters.map(
+    ({ name, type }) => `${parameterName(name)}${optional ? '?' : ''}: ${typescriptType(type, scalars)}`,
+  )
+}
+
+function optionsText(parameters) {
+  if (parameters.length === 0) return []
+  const required = parameters.some((parameter) => !parameter.optional)
+  const fields = parameters.map(
+    ({ name, type, optional }) => `${name}${optional ? '?' : ''}: ${typescriptType(type, scalars)}`,
+  )
+  return [`options${required ? '' : '?'}: { ${fields.join('; ')} }`]
+}
+
+/** The call signatures of one overload: optional arguments by position, or all of them in the options object. */
+export function signatures(operator, { method = false, promise = false } = {}) {
+  const parameters = method ? operator.parameters.slice(1) : operator.parameters
+  const positional = parameters.filter((parameter) => !parameter.keywordOnly)
+  const keyword = parameters.filter((parameter) => parameter.keywordOnly)
+  const required = positional.filter((parameter) => !parameter.optional)
+  const optional = positional.filter((parameter) => parameter.optional)
+  const result = promise ? `Promise<${resultType(operator.returns)}>` : resultType(operator.returns)
+  const requiredKeyword = keyword.some((parameter) => !parameter.optional)
+  const byPosition = [
+    ...positionalText(required, false),
+    ...positionalText(optional, !requiredKeyword),
+    ...optionsText(keyword),
+  ]
+  const texts = [`(${byPosition.join(', ')}): ${result}`]
+  if (optional.length > 0) {
+    texts.push(
+      `(${[...positionalText(required, false), ...optionsText([...optional, ...keyword])].join(', ')}): ${result}`,
+    )
+  }
+  return texts
+}
+
+function interfaceText(name, doc, operators, options) {
+  const lines = [`/** ${doc} */`, `export interface ${name} {`]
+  for (const operator of operators) {
+    lines.push(`  /** \`${operator.schema.replaceAll('*/', '* /')}\` */`)
+    for (const signature of signatures(operator, options)) lines.push(`  ${operator.name}${signature}`)
+  }
+  lines.push('}', '')
+  return lines
+}
+
+export function generate(schemas, torchVersion) {
+  const operators = schemas
+    .filter((schema) => schema.startsWith('aten::'))
+    .map(parseSchema)
+    // Overloads that write to `out` come last: TypeScript takes the first that fits.
+    .sort(
+      (a, b) => a.name.localeCompare(b.name) || isOut(a) - isOut(b) || a.overload.localeCompare(b.overload),
+    )
+  const methods = operators.filter(
+    ({ name, parameters }) =>
+      parameters[0]?.name === 'self' && /^Tensor(\(|$)/.test(parameters[0].type) && !ownMembers.has(name),
+  )
+  return [
+    `// Generated by scripts/generate_operators.mjs from the schemas of libtorch ${torchVersion}. Not for editing.`,
+    "import type { Device, DType, Layout, MemoryFormat, Scalar } from './dtype.js'",
+    "import type { Generator } from './generator.js'",
+    "import type { Tensor } from './tensor.js'",
+    '',
+    ...interfaceText('Operators', 'Every ATen operator as a function.', operators, {}),
+    ...interfaceText('AsyncOperators', 'Every ATen operator, run off the event loop.', operators, {
+      promise: true,
+    }),
+    ...interfaceText('TensorMethods', 'The operators whose first argument is the tensor itself.', methods, {
+      method: true,
+    }),
+  ].join('\n')
+}
+
+const isOut = ({ parameters }) =>
+  Number(parameters.some(({ keywordOnly, optional }) => keywordOnly && !optional))
+
+// Members that the class Tensor has itself.
+const ownMembers = new Set(['item'])
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const root = fileURLToPath(new URL('..', import.meta.url))
+  const binding = createRequire(import.meta.url)(`${root}/build/native/Release/sos_native.node`)
+  const target = `${root}/src/torch/operators.generated.ts`
+  mkdirSync(dirname(target), { recursive: true })
+  writeFileSync(`${target}.tmp`, generate(binding.operatorSchemas(), binding.runtimeInfo().torchVersion))
+  renameSync(`${target}.tmp`, target)
+}

@@ -1,0 +1,144 @@
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+
+import { SosError } from './errors.js'
+
+declare const brand: unique symbol
+/** Native objects, opaque here; the classes of this folder keep them private. */
+export type TensorHandle = { readonly [brand]: 'Tensor' }
+export type ModuleHandle = { readonly [brand]: 'ScriptModule' }
+export type GeneratorHandle = { readonly [brand]: 'Generator' }
+export type OperatorHandle = { readonly [brand]: 'Operator' }
+
+/** What crosses the boundary: tensors and generators as handles, everything else as itself. */
+export type NativeValue =
+  | TensorHandle
+  | GeneratorHandle
+  | number
+  | bigint
+  | boolean
+  | string
+  | null
+  | undefined
+  | NativeValue[]
+  | Map<NativeValue, NativeValue>
+  | { [name: string]: NativeValue }
+
+export interface ModuleNode {
+  /** Dotted path from the root, whose own is ''. */
+  path: string
+  /** The Python class, as `torch.nn.modules.linear.Linear`. */
+  type: string
+  /** The module's own parameters, without its children's. */
+  parameters: { name: string; shape: number[]; dtype: string }[]
+}
+
+export type ModuleKind = 'scripted' | 'traced' | 'frozen' | 'undetermined'
+
+/** The addon's exports (native/binding). Arguments are positional and valid; TypeScript checks them before. */
+export interface Binding {
+  tensorFromTypedArray(
+    values: NodeJS.TypedArray,
+    dtype: string,
+    shape: readonly number[],
+    device: string,
+  ): TensorHandle
+  tensorToArrayBuffer(tensor: TensorHandle): ArrayBuffer
+  tensorShape(tensor: TensorHandle): number[]
+  tensorDtype(tensor: TensorHandle): string
+  tensorDevice(tensor: TensorHandle): string
+  tensorRequiresGrad(tensor: TensorHandle): boolean
+  tensorSetRequiresGrad(tensor: TensorHandle, value: boolean): void
+  tensorItem(tensor: TensorHandle): number | bigint | boolean
+  dispose(handle: TensorHandle | ModuleHandle): void
+  isDisposed(handle: TensorHandle | ModuleHandle): boolean
+  memoryStats(): { tensors: number; bytes: number }
+
+  operatorSchemas(): string[]
+  findOperator(name: string): OperatorHandle
+  callOperator(
+    operator: OperatorHandle,
+    gradEnabled: boolean,
+    positional: NativeValue[],
+    keyword: Record<string, NativeValue> | undefined,
+  ): NativeValue
+  callOperatorAsync(
+    operator: OperatorHandle,
+    gradEnabled: boolean,
+    positional: NativeValue[],
+    keyword: Record<string, NativeValue> | undefined,
+  ): Promise<NativeValue>
+
+  loadModule(path: string, device: string): Promise<ModuleHandle>
+  callModule(
+    module: ModuleHandle,
+    method: string,
+    gradEnabled: boolean,
+    positional: NativeValue[],
+    keyword: Record<string, NativeValue> | undefined,
+    taps: [path: string, before: boolean][],
+  ): Promise<[output: NativeValue, captures: [tap: number, value: NativeValue][]]>
+  saveModule(module: ModuleHandle, path: string, extraFiles: [name: string, text: string][]): Promise<void>
+  moduleParameters(module: ModuleHandle): [name: string, tensor: TensorHandle][]
+  moduleBuffers(module: ModuleHandle): [name: string, tensor: TensorHandle][]
+  moduleTree(module: ModuleHandle): ModuleNode[]
+  moduleCalledSubmodules(module: ModuleHandle, method: string): string[]
+  moduleKind(module: ModuleHandle): ModuleKind
+  moduleExtraFiles(module: ModuleHandle): Record<string, string>
+  moduleTrain(module: ModuleHandle, mode: boolean): void
+  moduleIsTraining(module: ModuleHandle): boolean
+
+  grad(
+    outputs: TensorHandle[],
+    inputs: TensorHandle[],
+    gradOutputs: TensorHandle[],
+    retainGraph: boolean,
+    createGraph: boolean,
+    allowUnused: boolean,
+  ): Promise<(TensorHandle | null)[]>
+
+  setCollector(collect: (full: boolean) => void): void
+  createGenerator(seed: number): GeneratorHandle
+  setNumThreads(threads: number): void
+  runtimeInfo(): {
+    torchVersion: string
+    library: string
+    devices: string[]
+    threads: number
+    cpuCapability: string
+  }
+}
+
+/** Where cmake-js leaves the addon, seen from src/torch and dist/torch alike. */
+export const addonPath = fileURLToPath(new URL('../../build/native/Release/sos_native.node', import.meta.url))
+
+/** V8's collector, which the addon calls when tensors that V8 takes for small objects fill the memory. */
+function collector(): (full: boolean) => void {
+  setFlagsFromString('--expose-gc')
+  const gc = runInNewContext('gc') as (options: { type: 'minor' | 'major' }) => void
+  return (full) => gc({ type: full ? 'major' : 'minor' })
+}
+
+function load(): Binding {
+  if (!existsSync(addonPath)) {
+    throw new SosError(
+      'ERR_ADDON_MISSING',
+      `expected the native addon at ${addonPath} but it was not built; run \`npm run setup\``,
+    )
+  }
+  try {
+    return createRequire(import.meta.url)(addonPath) as Binding
+  } catch (cause) {
+    throw new SosError(
+      'ERR_ADDON_LOAD',
+      `the native addon ${addonPath} does not load: ${(cause as Error).message}; was libtorch moved or Node replaced since it was built? Run \`npm run setup\``,
+      { cause },
+    )
+  }
+}
+
+export const binding: Binding = load()
+binding.setCollector(collector())

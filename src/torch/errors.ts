@@ -1,0 +1,49 @@
+/** An error that a program can act on: `code` is stable, the message says what was expected, what came, what to do. */
+export class SosError extends Error {
+  readonly code: string
+
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'SosError'
+    this.code = code
+  }
+}
+
+/**
+ * Waits for native work. An error made on the native side carries no JavaScript frames: it is given those of the caller,
+ * taken before the work began.
+ */
+export async function withCallerStack<T>(work: Promise<T>): Promise<T> {
+  const caller = new Error()
+  try {
+    return await work
+  } catch (error) {
+    if (error instanceof Error) {
+      const frames = caller.stack?.split('\n').slice(2).join('\n') ?? ''
+      error.stack = `${error.name}: ${error.message}\n${frames}`
+    }
+    throw error
+  }
+}
+
+/** Up to three of `candidates` that are nearest to `name` by edit distance, for messages that suggest. */
+export function nearest(name: string, candidates: Iterable<string>): string[] {
+  return [...candidates]
+    .map((candidate) => ({ candidate, distance: editDistance(name, candidate) }))
+    .filter(({ candidate, distance }) => distance <= Math.max(2, candidate.length / 2))
+    .sort((a, b) => a.distance - b.distance)
+    .slice(0, 3)
+    .map(({ candidate }) => candidate)
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      next[j] = Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1))
+    }
+    row = next
+  }
+  return row[b.length]!
+}

@@ -1,0 +1,96 @@
+import { binding, type NativeValue, type OperatorHandle } from './binding.js'
+import { currentContext } from './context.js'
+import { SosError, withCallerStack } from './errors.js'
+import type { AsyncOperators, Operators } from './operators.generated.js'
+import { handleOf, Tensor } from './tensor.js'
+import { fromNative, isOptions, toNative, toNativeRecord, type Value } from './values.js'
+
+/**
+ * Calls any registered operator by its full name, as `aten::add` or `aten::add.Tensor`: positional arguments, then
+ * perhaps a plain object with keyword arguments under the schema's own names. Overloads are resolved by the arguments.
+ */
+export function callOperator(name: string, ...args: unknown[]): Value {
+  return invoke(binding.findOperator(name), args)
+}
+
+/** As {@link callOperator}, off the event loop. */
+export function callOperatorAsync(name: string, ...args: unknown[]): Promise<Value> {
+  return invokeAsync(binding.findOperator(name), args)
+}
+
+function invoke(operator: OperatorHandle, args: unknown[]): Value {
+  const keyword = takeKeyword(args)
+  return fromNative(binding.callOperator(operator, currentContext().gradEnabled, args.map(toNative), keyword))
+}
+
+async function invokeAsync(operator: OperatorHandle, args: unknown[]): Promise<Value> {
+  const keyword = takeKeyword(args)
+  const result = binding.callOperatorAsync(
+    operator,
+    currentContext().gradEnabled,
+    args.map(toNative),
+    keyword,
+  )
+  return fromNative(await withCallerStack(result))
+}
+
+function takeKeyword(args: unknown[]): Record<string, NativeValue> | undefined {
+  const last = args[args.length - 1]
+  if (!isOptions(last)) return undefined
+  args.pop()
+  return toNativeRecord(last)
+}
+
+/** An operator is looked up at its first call; there are thousands. */
+function lazily(name: string, call: (operator: OperatorHandle, args: unknown[]) => unknown) {
+  let operator: OperatorHandle | undefined
+  return (...args: unknown[]) => {
+    operator ??= binding.findOperator(name)
+    return call(operator, args)
+  }
+}
+
+const operators: Record<string, unknown> = {}
+const asyncOperators: Record<string, unknown> = {}
+
+for (const schema of binding.operatorSchemas()) {
+  if (!schema.startsWith('aten::')) continue
+  const name = schema.slice(6, schema.search(/[.(]/))
+  const isMethod = /^[^(]*\(Tensor(\([^)]*\))? self\b/.test(schema)
+  if (!(name in operators)) {
+    operators[name] = lazily(`aten::${name}`, invoke)
+    asyncOperators[name] = lazily(`aten::${name}`, invokeAsync)
+  }
+  if (isMethod && !(name in Tensor.prototype)) defineMethod(name)
+}
+
+function defineMethod(name: string): void {
+  let operator: OperatorHandle | undefined
+  const method = {
+    [name](this: Tensor, ...args: unknown[]): Value {
+      if (!(this instanceof Tensor)) {
+        throw new SosError('ERR_INVALID_ARGUMENT', `expected ${name} to be called on a Tensor`)
+      }
+      operator ??= binding.findOperator(`aten::${name}`)
+      const keyword = takeKeyword(args)
+      const positional = args.map(toNative)
+      positional.unshift(handleOf(this))
+      return fromNative(binding.callOperator(operator, currentContext().gradEnabled, positional, keyword))
+    },
+  }
+  Object.defineProperty(Tensor.prototype, name, {
+    value: method[name],
+    writable: true,
+    configurable: true,
+    enumerable: false,
+  })
+}
+
+/**
+ * PyTorch's functions: every ATen operator by its name (`torch.matmul(a, b)`, `torch.linalg_svd(a, { full_matrices: false })`),
+ * the same off the event loop under `torch.async`, and `torch.tensor`.
+ */
+export const torch = Object.assign(operators, {
+  async: asyncOperators,
+  tensor: Tensor.from,
+}) as unknown as Operators & { readonly async: AsyncOperators; readonly tensor: typeof Tensor.from }

@@ -1,0 +1,56 @@
+import { binding } from './binding.js'
+import { currentContext, runIn } from './context.js'
+import { Tensor } from './tensor.js'
+
+/**
+ * Runs `body`, sync or async, and disposes of every tensor made in it, save those that it returns (alone, or in arrays,
+ * maps and plain objects) and those given to {@link keep}. What gets out belongs to the scope around, if there is one.
+ *
+ * @example
+ * const loss = await scope(async () => (await model.forward(x)).cross_entropy_loss(y))
+ */
+export function scope<T>(body: () => T): T {
+  const parent = currentContext().scope
+  const made = new Set<Tensor>()
+  const end = <R>(result: R): R => {
+    release(result, made, parent)
+    for (const tensor of made) tensor.dispose()
+    return result
+  }
+  const fail = (error: unknown): never => {
+    for (const tensor of made) tensor.dispose()
+    throw error
+  }
+  let result: T
+  try {
+    result = runIn({ scope: made }, body)
+  } catch (error) {
+    return fail(error)
+  }
+  return result instanceof Promise ? (result.then(end, fail) as T) : end(result)
+}
+
+/** Lets a tensor out of the scopes around: from here on its owner disposes of it, or the garbage collector. */
+export function keep<T extends Tensor>(tensor: T): T {
+  currentContext().scope?.delete(tensor)
+  return tensor
+}
+
+/** Tensors of this environment that live, and the bytes of their elements. */
+export function memoryStats(): { tensors: number; bytes: number } {
+  return binding.memoryStats()
+}
+
+function release(value: unknown, from: Set<Tensor>, to: Set<Tensor> | null): void {
+  if (value instanceof Tensor) {
+    if (from.delete(value)) to?.add(value)
+  } else if (Array.isArray(value) || value instanceof Map) {
+    for (const element of value.values()) release(element, from, to)
+  } else if (
+    value !== null &&
+    typeof value === 'object' &&
+    Object.getPrototypeOf(value) === Object.prototype
+  ) {
+    for (const element of Object.values(value)) release(element, from, to)
+  }
+}
