@@ -1,0 +1,77 @@
+import { z } from 'zod'
+
+import { nearest, SosError } from '../torch/errors.js'
+import type { ScriptModule } from '../torch/script-module.js'
+import type { Preprocess } from './preprocess.js'
+import { presets } from './presets.js'
+
+/** The name under which the record travels in the archive's extra files. */
+export const recordFile = 'sos.json'
+
+const preprocessSchema = z
+  .strictObject({
+    channels: z.union([z.literal(1), z.literal(3)]),
+    resize: z.int().positive().nullable(),
+    interpolation: z.enum(['bilinear', 'bicubic']),
+    crop: z.int().positive().nullable(),
+    mean: z.array(z.number()),
+    std: z.array(z.number().positive()),
+  })
+  .refine(({ channels, mean, std }) => mean.length === channels && std.length === channels, {
+    message: 'mean and std need one number for each channel',
+  })
+
+const recordSchema = z.object({
+  version: z.literal(1),
+  architecture: z.string(),
+  preprocess: preprocessSchema,
+  classes: z.array(z.string()).nullable(),
+  shifts: z.array(z.record(z.string(), z.unknown())),
+})
+
+/** What a checkpoint tells of itself: how its images are preprocessed, its classes, the shifts applied to it. */
+export type CheckpointRecord = z.infer<typeof recordSchema>
+
+/** The record that `model` carries, or null where it is plain TorchScript. Throws `ERR_RECORD` where it is malformed. */
+export function checkpointRecord(model: ScriptModule): CheckpointRecord | null {
+  const text = model.extraFiles[recordFile]
+  if (text === undefined || text === '') return null
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch (cause) {
+    throw new SosError('ERR_RECORD', `${model.path}: its ${recordFile} is no JSON`, { cause })
+  }
+  const parsed = recordSchema.safeParse(json)
+  if (parsed.success) return parsed.data
+  throw new SosError(
+    'ERR_RECORD',
+    `${model.path}: its ${recordFile} is not as expected:\n${z.prettifyError(parsed.error)}`,
+  )
+}
+
+/**
+ * How images become inputs of `model`: by the named preset if there is one, else by the checkpoint's own record. There
+ * is no default: a wrong one costs points of accuracy and says nothing.
+ *
+ * @throws `ERR_PRESET` for an unknown name, `ERR_NO_PREPROCESS` where neither tells
+ */
+export function preprocessOf(model: ScriptModule, preset?: string): Preprocess {
+  if (preset !== undefined) return presetNamed(preset)
+  const record = checkpointRecord(model)
+  if (record !== null) return record.preprocess
+  throw new SosError(
+    'ERR_NO_PREPROCESS',
+    `${model.path} does not tell how its images are preprocessed (it carries no ${recordFile}); name a preset, as --preset resnet50`,
+  )
+}
+
+export function presetNamed(name: string): Preprocess {
+  const preset = Object.hasOwn(presets, name) ? presets[name] : undefined
+  if (preset !== undefined) return preset
+  const near = nearest(name, Object.keys(presets))
+  throw new SosError(
+    'ERR_PRESET',
+    `expected the name of one of torchvision's classifiers as preset but received '${name}'${near.length > 0 ? `; did you mean ${near.join(', ')}?` : ''}`,
+  )
+}

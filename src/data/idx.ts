@@ -1,0 +1,108 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { gunzip } from 'node:zlib'
+
+import { SosError } from '../torch/errors.js'
+import { torch } from '../torch/ops.js'
+import { readClasses } from './classes.js'
+import type { Dataset } from './dataset.js'
+import { type Preprocess, preprocess } from './preprocess.js'
+
+/** A file of more than this many bytes is no IDX of images that fits in memory. */
+const largestFile = 2 ** 31
+
+/**
+ * Images in the IDX format of MNIST and its kin: `train-images-idx3-ubyte[.gz]` and `train-labels-idx1-ubyte[.gz]`, or
+ * `t10k-…` for the test split. A `classes.txt` beside them names the classes; else they are numbered.
+ *
+ * @throws `ERR_DATASET` for missing, damaged or mismatched files
+ */
+export async function idx(folder: string, split: 'train' | 'test', recipe: Preprocess): Promise<Dataset> {
+  const prefix = split === 'train' ? 'train' : 't10k'
+  const images = await readIdx(folder, `${prefix}-images-idx3-ubyte`, 3)
+  const labels = await readIdx(folder, `${prefix}-labels-idx1-ubyte`, 1)
+  const [size, height, width] = images.shape as [number, number, number]
+  if (labels.shape[0] !== size) {
+    throw new SosError(
+      'ERR_DATASET',
+      `${folder}: ${size} images but ${labels.shape[0]} labels in the ${split} split`,
+    )
+  }
+  if (recipe.channels !== 1) {
+    throw new SosError(
+      'ERR_DATASET',
+      `${folder}: IDX images are greyscale but the model takes ${recipe.channels} channels`,
+    )
+  }
+  const largest = labels.values.reduce((a, b) => Math.max(a, b), -1)
+  const classes = (await readClasses(folder)) ?? Array.from({ length: largest + 1 }, (_, i) => String(i))
+  if (largest >= classes.length) {
+    throw new SosError(
+      'ERR_DATASET',
+      `${folder}: a label is ${largest} but classes.txt names ${classes.length} classes`,
+    )
+  }
+  const pixels = height * width
+  return {
+    name: `idx:${folder}:${split}`,
+    size,
+    classes,
+    labels: Int32Array.from(labels.values),
+    async load(indices) {
+      const bytes = new Uint8Array(indices.length * pixels)
+      indices.forEach((index, i) => {
+        bytes.set(images.values.subarray(index * pixels, (index + 1) * pixels), i * pixels)
+      })
+      using raw = torch.tensor(bytes, { shape: [indices.length, 1, height, width] })
+      return preprocess(raw, recipe)
+    },
+  }
+}
+
+interface IdxFile {
+  shape: number[]
+  values: Uint8Array
+}
+
+async function readIdx(folder: string, name: string, dimensions: number): Promise<IdxFile> {
+  const { path, bytes } = await readPlainOrGzipped(join(folder, name))
+  const bad = (why: string) =>
+    new SosError(
+      'ERR_DATASET',
+      `${path}: expected an IDX file of bytes with ${dimensions} dimension(s) but ${why}`,
+    )
+  const header = 4 + 4 * dimensions
+  if (bytes.length < header) throw bad('the file is truncated')
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  // Two zero bytes, the type (0x08: unsigned byte), the number of dimensions; then each extent, big-endian.
+  if (view.getUint32(0) !== 0x0800 + dimensions)
+    throw bad(`its magic number is 0x${view.getUint32(0).toString(16)}`)
+  const shape = Array.from({ length: dimensions }, (_, i) => view.getUint32(4 + 4 * i))
+  const expected = shape.reduce((a, b) => a * b, 1)
+  if (bytes.length - header !== expected)
+    throw bad(`it holds ${bytes.length - header} bytes of data and not ${expected}`)
+  if (expected === 0) throw bad('it is empty')
+  return { shape, values: bytes.subarray(header) }
+}
+
+async function readPlainOrGzipped(path: string): Promise<{ path: string; bytes: Uint8Array }> {
+  for (const candidate of [`${path}.gz`, path]) {
+    let bytes: Buffer
+    try {
+      bytes = await readFile(candidate)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue
+      throw new SosError('ERR_DATASET', `${candidate}: ${(error as Error).message}`, { cause: error })
+    }
+    if (candidate === path) return { path, bytes }
+    try {
+      return { path: candidate, bytes: await promisify(gunzip)(bytes, { maxOutputLength: largestFile }) }
+    } catch (cause) {
+      throw new SosError('ERR_DATASET', `${candidate}: the gzip is damaged: ${(cause as Error).message}`, {
+        cause,
+      })
+    }
+  }
+  throw new SosError('ERR_DATASET', `${path}[.gz]: no such file; expected an IDX dataset there`)
+}
