@@ -1,0 +1,44 @@
+export {
+  type CheckpointRecord,
+  checkpointRecord,
+  preprocessOf,
+  presetNamed,
+} from './data/checkpoint-record.js'
+export { type Batch, batches, type Dataset, type Progress, type RunOptions } from './data/dataset.js'
+export { idx } from './data/idx.js'
+export { imageFolder } from './data/image-folder.js'
+export { type Preprocess, preprocess } from './data/preprocess.js'
+export { presets } from './data/presets.js'
+export { classesCovered, type SampleOptions, type Sampling, sampleIndices } from './data/sampling.js'
+export { openDataset } from './data/spec.js'
+export { type EvaluateOptions, type Evaluation, evaluate } from './evaluate/evaluate.js'
+export { type HessianOptions, hessian } from './sharpness/hessian.js'
+export {
+  compareTraces,
+  compareWith,
+  type HessianTrace,
+  hessianTrace,
+  hutchinsonTrace,
+  type TraceComparison,
+  type TraceEstimate,
+  type TraceOptions,
+} from './sharpness/hessian-trace.js'
+export type { SymmetricOperator } from './sharpness/symmetric-operator.js'
+export { type CaptureOptions, captureInputs } from './shift/capture.js'
+export { type LinearLayer, linearLayer, linearLayers } from './shift/last-linear.js'
+export { defaultTolerance, project, type RowSpace, rowSpace } from './shift/row-space.js'
+export { saveShifted } from './shift/save-shifted.js'
+export { type ShiftOptions, type ShiftRecord, shiftOptimum } from './shift/shift-optimum.js'
+export { type GradOptions, grad, hvp, hvpOfGradients } from './torch/autograd.js'
+export type { ModuleKind, ModuleNode } from './torch/binding.js'
+export { enableGrad, isGradEnabled, noGrad } from './torch/context.js'
+export type { Device, DType, Layout, MemoryFormat, Scalar, TypedArray } from './torch/dtype.js'
+export { SosError } from './torch/errors.js'
+export { Generator } from './torch/generator.js'
+export type { ForwardHook, ForwardPreHook, HookEvent, HookHandle, PreHookEvent } from './torch/hooks.js'
+export { callOperator, callOperatorAsync, torch } from './torch/ops.js'
+export { type RuntimeInfo, runtimeInfo, setNumThreads } from './torch/runtime.js'
+export { keep, memoryStats, scope } from './torch/scope.js'
+export { ScriptModule } from './torch/script-module.js'
+export { type NestedArray, Tensor, type TensorOptions } from './torch/tensor.js'
+export type { Value } from './torch/values.js'

@@ -1,0 +1,132 @@
+import type { Dataset } from '../data/dataset.js'
+import { sampleIndices } from '../data/sampling.js'
+import { noGrad } from '../torch/context.js'
+import { SosError } from '../torch/errors.js'
+import { Generator } from '../torch/generator.js'
+import { torch } from '../torch/ops.js'
+import { scope } from '../torch/scope.js'
+import type { ScriptModule } from '../torch/script-module.js'
+import { type HessianOptions, hessian } from './hessian.js'
+import type { SymmetricOperator } from './symmetric-operator.js'
+
+/** The trace of a symmetric operator, estimated. */
+export interface TraceEstimate {
+  readonly trace: number
+  /** The operator is size × size: the parameters of a model's Hessian. */
+  readonly size: number
+  /** Of the mean over the probes: their standard deviation / √probes. */
+  readonly standardError: number
+  readonly probes: number
+  /** vᵀHv of each probe, in the order of the bank. */
+  readonly perProbe: readonly number[]
+}
+
+export interface TraceOptions extends HessianOptions {
+  /** Samples that the loss is the mean of, drawn uniformly by the seed. Default: 512, or all. */
+  samples?: number
+  /** Rademacher probes. Default: 32. */
+  probes?: number
+  /** Of the samples and the probes alike. Default: 0. */
+  seed?: number
+}
+
+export interface HessianTrace extends TraceEstimate {
+  readonly samples: number
+  readonly indices: readonly number[]
+}
+
+/** Two models on the same probes and samples. */
+export interface TraceComparison {
+  readonly first: HessianTrace
+  readonly second: HessianTrace
+  /** tr(H) of the second less that of the first. */
+  readonly difference: number
+  /** Of the mean paired difference: much smaller than either trace's own, since both share their probes. */
+  readonly differenceStandardError: number
+}
+
+/** Probes that are held in memory together: 256 MB. */
+const blockBytes = 2 ** 28
+
+/**
+ * Hutchinson's estimator: tr(H) = E[vᵀHv] for random v of independent signs (Hutchinson 1990). The probes are a fixed bank:
+ * the same seed and size give the same ones, so that two operators can be compared on them.
+ */
+export async function hutchinsonTrace(
+  operator: SymmetricOperator,
+  { probes, seed }: { probes: number; seed: number },
+): Promise<TraceEstimate> {
+  if (!Number.isInteger(probes) || probes < 2) {
+    throw new SosError('ERR_INVALID_ARGUMENT', `expected at least 2 probes but received ${probes}`)
+  }
+  const generator = new Generator(seed)
+  const block = Math.max(1, Math.floor(blockBytes / (4 * operator.size)))
+  const perProbe: number[] = []
+  while (perProbe.length < probes) {
+    await scope(async () => {
+      const count = Math.min(block, probes - perProbe.length)
+      const vectors = Array.from({ length: count }, () => rademacher(operator, generator))
+      const products = await operator.apply(vectors)
+      vectors.forEach((vector, i) => {
+        perProbe.push(vector.to('float64').dot(products[i]!.to('float64')).item())
+      })
+    })
+  }
+  const { mean, standardError } = summarize(perProbe)
+  return { trace: mean, size: operator.size, standardError, probes, perProbe }
+}
+
+/**
+ * The trace of the Hessian of a model's mean cross-entropy over a fixed sample, in eval mode, with respect to all its
+ * parameters. The standard error tells how well the probes know the trace of this sample's loss, not how the sample
+ * stands for the dataset.
+ *
+ * @throws `ERR_BATCH_SIZE`, `ERR_FROZEN`, `ERR_LABELS`
+ */
+export async function hessianTrace(
+  model: ScriptModule,
+  dataset: Dataset,
+  options: TraceOptions = {},
+): Promise<HessianTrace> {
+  const { samples = Math.min(512, dataset.size), probes = 32, seed = 0 } = options
+  const indices = sampleIndices(dataset, { size: samples, sampling: 'uniform', seed })
+  return noGrad(() =>
+    scope(async () => {
+      const operator = hessian(model, dataset, indices, options)
+      return { ...(await hutchinsonTrace(operator, { probes, seed })), samples, indices }
+    }),
+  )
+}
+
+/** {@link hessianTrace} of two models on the same probes and samples, with the paired difference. */
+export async function compareTraces(
+  first: ScriptModule,
+  second: ScriptModule,
+  dataset: Dataset,
+  options: TraceOptions = {},
+): Promise<TraceComparison> {
+  const before = await hessianTrace(first, dataset, options)
+  return compareWith(before, await hessianTrace(second, dataset, options))
+}
+
+/** The paired difference of two traces that were measured with the same options on models of the same parameters. */
+export function compareWith(first: HessianTrace, second: HessianTrace): TraceComparison {
+  if (first.probes !== second.probes || first.samples !== second.samples || first.size !== second.size) {
+    throw new SosError(
+      'ERR_INVALID_ARGUMENT',
+      'expected two models with the same number of parameters, measured on the same probes and samples',
+    )
+  }
+  const { mean, standardError } = summarize(second.perProbe.map((value, i) => value - first.perProbe[i]!))
+  return { first, second, difference: mean, differenceStandardError: standardError }
+}
+
+function rademacher({ size, dtype }: SymmetricOperator, generator: Generator) {
+  return torch.randint(0, 2, [size], { generator, dtype }).mul_(2).sub_(1)
+}
+
+function summarize(values: readonly number[]): { mean: number; standardError: number } {
+  const mean = values.reduce((a, b) => a + b, 0) / values.length
+  const variance = values.reduce((a, b) => a + (b - mean) ** 2, 0) / (values.length - 1)
+  return { mean, standardError: Math.sqrt(variance / values.length) }
+}

@@ -1,0 +1,93 @@
+import { checkLabels, expectLogits } from '../data/classification.js'
+import { batches, type Dataset, type RunOptions } from '../data/dataset.js'
+import { grad, hvpOfGradients } from '../torch/autograd.js'
+import { enableGrad } from '../torch/context.js'
+import { SosError } from '../torch/errors.js'
+import { torch } from '../torch/ops.js'
+import { scope } from '../torch/scope.js'
+import type { ScriptModule } from '../torch/script-module.js'
+import type { Tensor } from '../torch/tensor.js'
+import type { SymmetricOperator } from './symmetric-operator.js'
+
+export interface HessianOptions extends RunOptions {
+  /** Samples in one forward. Default: 128. */
+  chunk?: number
+}
+
+/**
+ * The Hessian of the mean cross-entropy over fixed samples with respect to all parameters that require gradients, laid out
+ * one after another in the order of `model.parameters()`. BatchNorm is in eval mode.
+ *
+ * A chunk's first-order graph is kept for all vectors of one `apply`; chunks are weighted by their size.
+ *
+ * @throws `ERR_FROZEN` where there are no parameters, `ERR_LABELS`
+ */
+export function hessian(
+  model: ScriptModule,
+  dataset: Dataset,
+  indices: readonly number[],
+  options: HessianOptions = {},
+): SymmetricOperator {
+  const { chunk = 128, device = 'cpu', onProgress, signal } = options
+  const parameters = model.parameters().filter((parameter) => parameter.requiresGrad)
+  if (parameters.length === 0) {
+    throw new SosError(
+      'ERR_FROZEN',
+      `${model.path}: expected parameters that require gradients but it has none (a frozen module?); export it again without torch.jit.freeze`,
+    )
+  }
+  const sizes = parameters.map((parameter) => parameter.shape.reduce((a, b) => a * b, 1))
+  const dtype = parameters[0]!.dtype
+  const size = sizes.reduce((a, b) => a + b, 0)
+
+  const split = (vector: Tensor): Tensor[] =>
+    vector
+      .to({ device })
+      .split_with_sizes(sizes)
+      .map((part, i) => part.view(parameters[i]!.shape).to(parameters[i]!.dtype))
+
+  const apply = async (vectors: readonly Tensor[]): Promise<Tensor[]> => {
+    const products = vectors.map((vector) => torch.zeros_like(vector))
+    const total = indices.length * vectors.length
+    let done = 0
+    const mode = model.training
+    model.eval()
+    try {
+      for await (const batch of batches(dataset, indices, chunk, device)) {
+        const weight = batch.indices.length / indices.length
+        await scope(async () => {
+          const logits = expectLogits(
+            await enableGrad(() => model.forward(batch.images)),
+            batch.indices.length,
+          )
+          checkLabels(dataset, logits.shape[1]!)
+          const loss = enableGrad(() => torch.cross_entropy_loss(logits, batch.labels))
+          const gradients = await grad([loss], parameters, { createGraph: true, allowUnused: true })
+          for (const [i, vector] of vectors.entries()) {
+            signal?.throwIfAborted()
+            accumulate(products[i]!, await hvpOfGradients(gradients, parameters, split(vector), true), weight)
+            done += batch.indices.length
+            onProgress?.({ done, total })
+          }
+        })
+      }
+    } finally {
+      model.train(mode)
+    }
+    return products
+  }
+  return { size, dtype, apply }
+}
+
+/** product += weight · parts, laid out flat. */
+function accumulate(product: Tensor, parts: readonly Tensor[], weight: number): void {
+  scope(() => {
+    product.add_(
+      torch
+        .cat(parts.map((part) => part.detach().reshape([-1]).to(product.dtype)))
+        .to({ device: product.device }),
+      { alpha: weight },
+    )
+  })
+  for (const part of parts) part.dispose()
+}

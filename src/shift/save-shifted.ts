@@ -1,0 +1,29 @@
+import { type CheckpointRecord, checkpointRecord, recordFile } from '../data/checkpoint-record.js'
+import type { Preprocess } from '../data/preprocess.js'
+import type { ScriptModule } from '../torch/script-module.js'
+import type { ShiftRecord } from './shift-optimum.js'
+
+/**
+ * Saves a shifted model with a record of the shift in its `sos.json`: what was done to it, and how its images are
+ * preprocessed. The batch's indices are left out: dataset, size, sampling and seed tell them.
+ */
+export async function saveShifted(
+  model: ScriptModule,
+  path: string,
+  shift: ShiftRecord,
+  from: { dataset: string; preprocess: Preprocess },
+): Promise<void> {
+  const known: CheckpointRecord = checkpointRecord(model) ?? {
+    version: 1,
+    architecture: model.modules()[0]!.type,
+    preprocess: { ...from.preprocess, mean: [...from.preprocess.mean], std: [...from.preprocess.std] },
+    classes: null,
+    shifts: [],
+  }
+  const { indices: _, ...told } = shift
+  const record: CheckpointRecord = {
+    ...known,
+    shifts: [...known.shifts, { method: 'stochastic optimum shifting', dataset: from.dataset, ...told }],
+  }
+  await model.save(path, { extraFiles: { [recordFile]: JSON.stringify(record) } })
+}
