@@ -1,0 +1,108 @@
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+import { Command } from 'commander'
+
+import { figure, percent, plusMinus, printJson, printLine, printTable, signed } from '../print.js'
+import { withProgress } from '../progress.js'
+import { comparisonRecord, evaluationRecord } from '../records.js'
+import { printShift } from './shift.js'
+
+const assets = fileURLToPath(new URL('../../../assets', import.meta.url))
+const batchSize = 100
+const samples = 512
+const probes = 16
+
+export const demoCommand = new Command('demo')
+  .description('the whole way on the embedded model: evaluate, shift, evaluate again, measure sharpness')
+  .option('--out <dir>', 'where demo.json and the shifted model go', 'out/demo')
+  .option('--json', 'print demo.json')
+  .action(async (options: { out: string; json?: boolean }) => {
+    const {
+      compareWith,
+      evaluate,
+      hessianTrace,
+      idx,
+      preprocessOf,
+      saveShifted,
+      ScriptModule,
+      shiftOptimum,
+      SosError,
+    } = await import('../../index.js')
+    await mkdir(options.out, { recursive: true }).catch((cause) => {
+      throw new SosError('ERR_OUTPUT', `${options.out}: the folder cannot be made: ${cause.message}`, {
+        cause,
+      })
+    })
+    const source = join(assets, 'fashion-resnet.pt')
+    const out = join(options.out, 'fashion-resnet.sos.pt')
+    const model = await ScriptModule.load(source)
+    const recipe = preprocessOf(model)
+    const [train, test] = await Promise.all([
+      idx(join(assets, 'fashion-mnist'), 'train', recipe),
+      idx(join(assets, 'fashion-mnist'), 'test', recipe),
+    ])
+    const test1 = await withProgress('evaluate', (onProgress) => evaluate(model, test, { onProgress }))
+    const trace1 = await withProgress('sharpness before', (onProgress) =>
+      hessianTrace(model, train, { samples, probes, onProgress }),
+    )
+    const shift = await shiftOptimum(model, train, { batchSize })
+    await saveShifted(model, out, shift, { dataset: train.name, preprocess: recipe })
+    const test2 = await withProgress('evaluate', (onProgress) => evaluate(model, test, { onProgress }))
+    const trace2 = await withProgress('sharpness after', (onProgress) =>
+      hessianTrace(model, train, { samples, probes, onProgress }),
+    )
+    const comparison = compareWith(trace1, trace2)
+    const record = {
+      before: evaluationRecord(source, test1),
+      shift: { ...shift, out },
+      after: evaluationRecord(out, test2),
+      sharpness: comparisonRecord(comparison),
+    }
+    await writeWhole(options.out, 'demo.json', `${JSON.stringify(record, null, 2)}\n`)
+    if (options.json) return printJson(record)
+
+    printLine(
+      'A residual network trained on 10,000 images of Fashion-MNIST, before and after optimum shifting.',
+    )
+    printLine()
+    printShift(shift)
+    printLine()
+    const change = (before: number, after: number) => signed(after - before)
+    printTable(
+      ['', 'before', 'after', 'change'],
+      [
+        [
+          `top-1, ${test1.images} test images`,
+          percent(test1.top1),
+          percent(test2.top1),
+          change(test1.top1, test2.top1),
+        ],
+        ['cross-entropy, test', figure(test1.loss), figure(test2.loss), change(test1.loss, test2.loss)],
+        ['‖V‖', figure(shift.normBefore), figure(shift.normAfter), change(shift.normBefore, shift.normAfter)],
+        [
+          'tr(H), training loss',
+          plusMinus(trace1.trace, trace1.standardError),
+          plusMinus(trace2.trace, trace2.standardError),
+          plusMinus(comparison.difference, comparison.differenceStandardError),
+        ],
+      ],
+    )
+    printLine()
+    printLine(
+      `tr(H): ${probes} probes on ${samples} training images, ± standard error; the change is paired over the probes.`,
+    )
+    printLine(`Written: ${out} and ${join(options.out, 'demo.json')}`)
+  })
+
+/** Writes a file beside and renames it. */
+async function writeWhole(folder: string, name: string, text: string): Promise<void> {
+  const temporary = await mkdtemp(join(folder, `.${name}.`))
+  try {
+    await writeFile(join(temporary, name), text)
+    await rename(join(temporary, name), join(folder, name))
+  } finally {
+    await rm(temporary, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,41 @@
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+
+import { Command } from 'commander'
+
+import { printJson, printLine } from '../print.js'
+
+export const doctorCommand = new Command('doctor')
+  .description('what this installation consists of, and what is wrong with it')
+  .option('--json', 'print one JSON document')
+  .action(async (options: { json?: boolean }) => {
+    const findings = await examine()
+    if (findings.error !== null) process.exitCode = 1
+    if (options.json) return printJson(findings)
+    printLine(`Node       ${findings.node} (Node-API ${findings.nodeApi})`)
+    if (findings.torch === null) {
+      printLine(`addon      not usable: ${findings.error}`)
+      return
+    }
+    const { version, variant, library, devices, threads, cpuCapability, addon } = findings.torch
+    printLine(`addon      ${addon}`)
+    printLine(`libtorch   ${version}, ${variant}, ${library}`)
+    printLine(`devices    ${devices.join(', ')}`)
+    printLine(`threads    ${threads} (${cpuCapability})`)
+  })
+
+async function examine() {
+  const base = { node: process.versions.node, nodeApi: process.versions.napi }
+  try {
+    const { runtimeInfo } = await import('../../torch/runtime.js')
+    const { torchVersion, ...info } = runtimeInfo()
+    const hasCuda = existsSync(join(dirname(info.library), 'libtorch_cuda.so'))
+    return {
+      ...base,
+      torch: { version: torchVersion, variant: hasCuda ? 'CUDA' : 'CPU', ...info },
+      error: null,
+    }
+  } catch (error) {
+    return { ...base, torch: null, error: (error as Error).message }
+  }
+}

@@ -1,0 +1,67 @@
+import { Command } from 'commander'
+
+import { wholeNumber } from '../options.js'
+import { plusMinus, printJson, printLine, printTable } from '../print.js'
+import { withProgress } from '../progress.js'
+import { comparisonRecord, traceRecord } from '../records.js'
+
+interface Options {
+  compare?: string
+  data: string
+  samples?: number
+  probes: number
+  seed: number
+  preset?: string
+  device: string
+  json?: boolean
+}
+
+export const sharpnessCommand = new Command('sharpness')
+  .description('trace of the Hessian of the loss, and its difference between two models')
+  .argument('<model>', 'TorchScript file')
+  .option('--compare <model>', 'a second model, measured on the same probes and samples')
+  .requiredOption('--data <spec>', 'imagefolder:DIR, or idx:DIR:train, or idx:DIR:test')
+  .option('--samples <n>', 'images that the loss is the mean of (default: 512, or all)', wholeNumber(1))
+  .option('--probes <n>', 'random probes', wholeNumber(2), 32)
+  .option('--seed <n>', 'of the samples and the probes', wholeNumber(0), 0)
+  .option(
+    '--preset <name>',
+    "preprocessing of one of torchvision's models, for files that do not carry their own",
+  )
+  .option('--device <device>', 'cpu, cuda, cuda:1, …', 'cpu')
+  .option('--json', 'print one JSON document: { trace, standardError, probes, samples, compare? }')
+  .addHelpText(
+    'after',
+    '\nExample:\n  sos sharpness before.pt --compare after.pt --data idx:assets/fashion-mnist:train\n',
+  )
+  .action(async (path: string, options: Options) => {
+    const { compareWith, hessianTrace, openDataset, preprocessOf, ScriptModule } = await import(
+      '../../index.js'
+    )
+    const measure = async (file: string) => {
+      const model = await ScriptModule.load(file, { device: options.device })
+      const dataset = await openDataset(options.data, preprocessOf(model, options.preset))
+      const { device, samples, probes, seed } = options
+      return await withProgress(`sharpness ${file}`, (onProgress) =>
+        hessianTrace(model, dataset, { device, probes, seed, ...(samples && { samples }), onProgress }),
+      )
+    }
+    const first = await measure(path)
+    if (options.compare === undefined) {
+      if (options.json) return printJson(traceRecord(first))
+      printLine(`tr(H)  ${plusMinus(first.trace, first.standardError)}`)
+      return printLine(`       ${first.probes} probes on the mean loss of ${first.samples} images`)
+    }
+    const comparison = compareWith(first, await measure(options.compare))
+    if (options.json) return printJson(comparisonRecord(comparison))
+    const { second, difference, differenceStandardError } = comparison
+    printTable(
+      ['model', 'tr(H)'],
+      [
+        [path, plusMinus(first.trace, first.standardError)],
+        [options.compare, plusMinus(second.trace, second.standardError)],
+        ['paired difference', plusMinus(difference, differenceStandardError)],
+      ],
+    )
+    printLine(`${first.probes} probes on the mean loss of ${first.samples} images, the same for both`)
+  })

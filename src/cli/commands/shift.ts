@@ -1,0 +1,94 @@
+import { constants } from 'node:fs'
+import { access } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+
+import { Command, Option } from 'commander'
+
+import type { Sampling, ShiftRecord } from '../../index.js'
+import { wholeNumber } from '../options.js'
+import { figure, printJson, printLine, signed } from '../print.js'
+import { withProgress } from '../progress.js'
+
+interface Options {
+  data: string
+  out: string
+  layer?: string
+  batchSize?: number
+  sampling: Sampling
+  seed: number
+  preset?: string
+  device: string
+  json?: boolean
+}
+
+export const shiftCommand = new Command('shift')
+  .description('replace the last linear layer by its least-norm equivalent on a small batch')
+  .argument('<model>', 'TorchScript file')
+  .requiredOption('--data <spec>', 'the training images: imagefolder:DIR, or idx:DIR:train')
+  .requiredOption('--out <file>', 'where the shifted model goes, as TorchScript')
+  .option('--layer <path>', 'the linear layer; `sos inspect` lists them (default: the last one)')
+  .option(
+    '--batch-size <n>',
+    "images in the batch (default: 300, or half the layer's inputs where that is less)",
+    wholeNumber(1),
+  )
+  .addOption(
+    new Option('--sampling <how>', 'how the batch is drawn; uniform is the paper’s, and may miss classes')
+      .choices(['stratified', 'uniform'])
+      .default('stratified'),
+  )
+  .option('--seed <n>', 'of the draw', wholeNumber(0), 0)
+  .option(
+    '--preset <name>',
+    "preprocessing of one of torchvision's models, for files that do not carry their own",
+  )
+  .option('--device <device>', 'cpu, cuda, cuda:1, …', 'cpu')
+  .option('--json', 'print one JSON document')
+  .addHelpText(
+    'after',
+    '\nThe logits of the batch stay; those of other images move a little: hold the result against the original with `sos eval`.\nExample:\n  sos shift resnet50.pt --data imagefolder:imagenet/train --batch-size 1500 --out resnet50.sos.pt\n',
+  )
+  .action(async (path: string, options: Options) => {
+    const { openDataset, preprocessOf, saveShifted, ScriptModule, shiftOptimum, SosError } = await import(
+      '../../index.js'
+    )
+    await access(dirname(resolve(options.out)), constants.W_OK).catch((cause) => {
+      throw new SosError('ERR_OUTPUT', `${options.out}: its folder does not exist or cannot be written to`, {
+        cause,
+      })
+    })
+    const model = await ScriptModule.load(path, { device: options.device })
+    const preprocess = preprocessOf(model, options.preset)
+    const dataset = await openDataset(options.data, preprocess)
+    const { out, json, data: _, preset: __, ...settings } = options
+    const record = await withProgress(`shift ${path}`, (onProgress) =>
+      shiftOptimum(model, dataset, { ...settings, onProgress }),
+    )
+    await saveShifted(model, out, record, { dataset: dataset.name, preprocess })
+    if (json) return printJson({ ...record, out })
+    printShift(record)
+    printLine(`written     ${out}`)
+  })
+
+/** A shift in words. */
+export function printShift(record: ShiftRecord): void {
+  const { first, last, next } = record.singularValues
+  const share = (100 * (record.normAfter - record.normBefore)) / record.normBefore
+  printLine(`layer       ${record.layer} (${record.inFeatures} inputs)`)
+  printLine(
+    `batch       ${record.batchSize} images, ${record.sampling}, seed ${record.seed}; ${record.classesCovered} of ${record.classes} classes`,
+  )
+  printLine(
+    `row space   rank ${record.rank}: σ₁ ${figure(first)}, σ_r ${figure(last)}, σ_r+1 ${next === null ? '–' : figure(next)}`,
+  )
+  printLine(`‖V‖         ${figure(record.normBefore)} → ${figure(record.normAfter)} (${signed(share)} %)`)
+  printLine(`batch       logits moved by ${figure(record.batchLogitChange)} at most`)
+  if (record.rank === record.inFeatures) {
+    printLine('            the batch spans all inputs: this shift is the identity; take a smaller batch')
+  }
+  if (record.classesCovered < record.classes) {
+    printLine(
+      `            ${record.classes - record.classesCovered} classes have no image in the batch: their images may suffer`,
+    )
+  }
+}

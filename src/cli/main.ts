@@ -1,0 +1,51 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs'
+
+import { Command, CommanderError } from 'commander'
+
+import { demoCommand } from './commands/demo.js'
+import { doctorCommand } from './commands/doctor.js'
+import { evalCommand } from './commands/eval.js'
+import { inspectCommand } from './commands/inspect.js'
+import { sharpnessCommand } from './commands/sharpness.js'
+import { shiftCommand } from './commands/shift.js'
+
+const failed = 1
+const wrongUse = 2
+/** Errors that are about what was typed, not about what it names. */
+const usageCodes = new Set(['ERR_SPEC', 'ERR_PRESET', 'ERR_DEVICE', 'ERR_NO_PREPROCESS'])
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+
+const program = new Command('sos')
+  .description('Optimum shifting of trained networks, and TorchScript from the command line.')
+  .version(version)
+  .showHelpAfterError('(sos COMMAND --help tells more)')
+  .exitOverride()
+
+for (const command of [
+  demoCommand,
+  doctorCommand,
+  inspectCommand,
+  evalCommand,
+  shiftCommand,
+  sharpnessCommand,
+]) {
+  program.addCommand(command.exitOverride().copyInheritedSettings(program))
+}
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  process.exitCode = report(error)
+}
+
+/** One line for a person; the stack only where the error is none that was foreseen, or SOS_DEBUG is set. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : wrongUse
+  const known = error instanceof Error && 'code' in error
+  const message = error instanceof Error ? error.message : String(error)
+  process.stderr.write(`sos: ${message}\n`)
+  if ((!known || process.env.SOS_DEBUG) && error instanceof Error) process.stderr.write(`${error.stack}\n`)
+  return known && usageCodes.has(String(error.code)) ? wrongUse : failed
+}

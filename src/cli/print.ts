@@ -1,0 +1,33 @@
+/** Writes one JSON document to stdout. */
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
+}
+
+export function printLine(text = ''): void {
+  process.stdout.write(`${text}\n`)
+}
+
+/** Lays out rows in columns: the first to the left, the others, which are numbers, to the right. */
+export function printTable(header: readonly string[], rows: readonly (readonly string[])[]): void {
+  const widths = header.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)))
+  const line = (cells: readonly string[]) =>
+    cells
+      .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
+      .join('  ')
+      .trimEnd()
+  printLine(line(header))
+  printLine(widths.map((width) => '─'.repeat(width)).join('  '))
+  for (const row of rows) printLine(line(row))
+}
+
+export const percent = (value: number | null): string => (value === null ? '–' : `${value.toFixed(2)} %`)
+
+/** Four significant digits, or the exponent where they would not show it. */
+export const figure = (value: number): string =>
+  value !== 0 && (Math.abs(value) < 1e-3 || Math.abs(value) >= 1e6)
+    ? value.toExponential(2)
+    : `${Number(value.toPrecision(4))}`
+
+export const signed = (value: number): string => (value > 0 ? `+${figure(value)}` : figure(value))
+
+export const plusMinus = (value: number, error: number): string => `${figure(value)} ± ${figure(error)}`

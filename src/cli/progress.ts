@@ -1,0 +1,44 @@
+/**
+ * Tells on stderr how far long work is: on a terminal in one line that is overwritten, elsewhere in a plain line every
+ * ten seconds.
+ */
+export class ProgressLine {
+  readonly #label: string
+  readonly #start = performance.now()
+  #last = 0
+  #shown = false
+
+  constructor(label: string) {
+    this.#label = label
+  }
+
+  readonly update = ({ done, total }: { done: number; total: number }): void => {
+    const now = performance.now()
+    const interval = process.stderr.isTTY ? 100 : 10_000
+    if (now - (this.#last || this.#start) < interval) return
+    this.#last = now
+    const rate = done / ((now - this.#start) / 1000)
+    const left = Math.ceil((total - done) / rate)
+    const text = `${this.#label}: ${done}/${total}, ${rate.toFixed(rate < 10 ? 1 : 0)}/s, ${left} s left`
+    process.stderr.write(process.stderr.isTTY ? `\r\x1b[2K${text}` : `${text}\n`)
+    this.#shown = true
+  }
+
+  /** Clears the line. */
+  end(): void {
+    if (this.#shown && process.stderr.isTTY) process.stderr.write('\r\x1b[2K')
+  }
+}
+
+/** Runs `body` with a progress line, which is gone afterwards. */
+export async function withProgress<T>(
+  label: string,
+  body: (update: ProgressLine['update']) => Promise<T>,
+): Promise<T> {
+  const line = new ProgressLine(label)
+  try {
+    return await body(line.update)
+  } finally {
+    line.end()
+  }
+}
