@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+"""Writes a torchvision classifier as TorchScript that `sos` loads, with the preprocessing it was made for.
+
+    export_torchvision.py resnet50 --weights resnet50-0676ba61.pth --out resnet50.pt
+    export_torchvision.py resnet50 --weights resnet50-11ad3fa6.pth --recipe IMAGENET1K_V2 --out resnet50-v2.pt
+    export_torchvision.py resnet18 --classes 10 --seed 7 --out untrained.pt
+
+Nothing is downloaded: without --weights the network starts from random weights. Size, crop, interpolation,
+mean and deviation of the inputs come from torchvision's metadata of its published weights.
+
+The network is saved in evaluation mode. googlenet and inception_v3 lose their auxiliary heads and, as their
+published weights want, rescale their inputs from ImageNet's mean and deviation to 0.5 and 0.5.
+"""
+
+import argparse
+import difflib
+import re
+import sys
+import warnings
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from torchscript_export import import_torchvision, make_record, save_with_record
+
+warnings.filterwarnings("ignore", message="The TorchScript type system")  # about inception_v3's source
+models = import_torchvision().models
+REMEDY = "save one with torch.save(model.state_dict(), FILE)"
+
+
+def main() -> int:
+    options = parse_options()
+    try:
+        recipe = find_recipe(options.name, options.recipe)
+    except LookupError as error:
+        print(error, file=sys.stderr)
+        return 2
+    try:
+        torch.manual_seed(options.seed)
+        weights = None if options.weights is None else load_weights(options.weights)
+        network = build(options.name, options.classes, recipe, weights)
+        categories = recipe.meta["categories"] or ()  # VGG-16's features come without
+        classes = categories if options.classes == len(categories) else None
+        record = make_record(options.name, preprocess_of(recipe), classes)
+        save_with_record(torch.jit.script(network), options.out, record)
+    except (OSError, ValueError) as error:
+        print(f"{options.out} was not written: {error}", file=sys.stderr)
+        return 1
+    if weights is None:
+        print(f"{options.out} has RANDOM weights of seed {options.seed}: no --weights given", file=sys.stderr)
+    return 0
+
+
+def find_recipe(name: str, entry: str | None = None):
+    """torchvision's metadata of one entry of published weights: IMAGENET1K_V1 unless another is wanted."""
+    names = models.list_models(module=models)
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=4, cutoff=0.5)
+        hint = f"did you mean {', '.join(near)}?" if near else f"expected one of {', '.join(names)}"
+        raise LookupError(f"torchvision has no classifier {name!r}; {hint}")
+    recipes = models.get_model_weights(name)
+    if entry is None:
+        return recipes.__members__.get("IMAGENET1K_V1", recipes.DEFAULT)
+    if entry not in recipes.__members__:
+        raise LookupError(f"{name} has no recipe {entry!r}; expected one of {', '.join(recipes.__members__)}")
+    return recipes[entry]
+
+
+def preprocess_of(recipe) -> dict:
+    """The preprocessing of an entry of torchvision's weights, in the terms of sos.json."""
+    transform = recipe.transforms()
+    (resize,), (crop,) = transform.resize_size, transform.crop_size
+    return {
+        "channels": 3,
+        "resize": resize,
+        "interpolation": transform.interpolation.value,
+        "crop": crop,
+        "mean": list(transform.mean),
+        "std": list(transform.std),
+    }
+
+
+class LogitsOnly:
+    """For the two networks that return a tuple when scripted, even without their auxiliary heads."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._forward(self._transform_input(x))[0]
+
+
+class GoogLeNet(LogitsOnly, models.GoogLeNet):
+    pass
+
+
+class Inception3(LogitsOnly, models.Inception3):
+    pass
+
+
+def build(name: str, classes: int, recipe, weights: dict[str, Tensor] | None) -> nn.Module:
+    """The network in evaluation mode, with `weights` or random ones. Raises ValueError if they do not fit."""
+    if name in ("googlenet", "inception_v3"):
+        cls = GoogLeNet if name == "googlenet" else Inception3
+        network = cls(num_classes=classes, aux_logits=False, transform_input=True, init_weights=False)
+    elif name.startswith("vit_"):  # their position embedding has the size of the recipe's inputs
+        network = models.get_model(name, num_classes=classes, image_size=recipe.meta["min_size"][0])
+    else:
+        network = models.get_model(name, num_classes=classes)
+    if weights is not None:
+        try:
+            network.load_state_dict(weights)
+        except RuntimeError as error:
+            raise ValueError(explain_misfit(name, classes, network.state_dict(), weights)) from error
+    return network.eval()
+
+
+def load_weights(path: Path) -> dict[str, Tensor]:
+    """A state dict from a file, in the names of today's torchvision. Raises OSError or ValueError."""
+    try:
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # whatever the reader of the pickle, the zip file or the tensors stumbles over
+        reason = f"is damaged or holds more than tensors ({type(error).__name__})"
+        raise ValueError(f"{path} {reason}; {REMEDY}") from error
+    if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
+        raise ValueError(f"expected a state dict in {path} but received {type(weights).__name__}; {REMEDY}")
+    for key in list(weights):
+        if key.startswith(("aux1.", "aux2.", "AuxLogits.")):
+            del weights[key]
+        elif dotted := re.fullmatch(r"(.*denselayer\d+\.(?:norm|conv))\.([12]\..*)", key):
+            weights[dotted[1] + dotted[2]] = weights.pop(key)  # DenseNet's published norm.1 is norm1 today
+    return weights
+
+
+def explain_misfit(name: str, classes: int, own: dict[str, Tensor], weights: dict[str, Tensor]) -> str:
+    missing = [key for key in own if key not in weights and not key.endswith("num_batches_tracked")]
+    unknown = [key for key in weights if key not in own]
+    resized = [key for key in own if key in weights and own[key].shape != weights[key].shape]
+    if resized and not missing and not unknown and all(own[key].shape[:1] == (classes,) for key in resized):
+        given = len(weights[resized[0]])
+        return f"the weights are for {given} classes, not {classes}; pass --classes {given}"
+    found = {"missing": missing, "unknown": unknown, "of another shape": resized}
+    differences = [f"{len(keys)} {what} ({keys[0]} …)" for what, keys in found.items() if keys]
+    return f"the weights are not those of {name}: tensors {', '.join(differences)}"
+
+
+def parse_options() -> argparse.Namespace:
+    verbatim = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=verbatim)
+    add = parser.add_argument
+    add("name", metavar="NAME", help="a classifier of torchvision.models, such as resnet50")
+    add("--weights", type=Path, metavar="FILE", help="a state dict in PyTorch's format; must fit exactly")
+    add("--classes", type=int, default=1000, metavar="N", help="number of outputs (default: %(default)s)")
+    add("--recipe", metavar="ENTRY", help="published weights whose preprocessing to record, such as "
+        "IMAGENET1K_V2 (default: IMAGENET1K_V1, or torchvision's default where there is none)")
+    add("--seed", type=int, default=0, help="of the random weights (default: %(default)s)")
+    add("--out", type=Path, required=True, metavar="FILE", help="the TorchScript file to write")
+    options = parser.parse_args()
+    if options.classes < 1:
+        parser.error(f"expected a positive number for --classes but received {options.classes}")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())
