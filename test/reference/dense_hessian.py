@@ -1,0 +1,17 @@
+"""The whole Hessian of the mean cross-entropy of a small float64 model, column by column:
+{ model, shape, seed, classes } → { trace, matrix }."""
+
+import torch
+from _common import answer, argument, randn
+
+given = argument()
+model = torch.jit.load(given["model"]).eval()
+parameters = list(model.parameters())
+x = randn(given["shape"], given["seed"], torch.float64)
+labels = torch.arange(given["shape"][0]) % given["classes"]
+loss = torch.nn.functional.cross_entropy(model(x), labels)
+gradients = torch.autograd.grad(loss, parameters, create_graph=True)
+flat = torch.cat([g.reshape(-1) for g in gradients])
+rows = [torch.cat([h.reshape(-1) for h in torch.autograd.grad(entry, parameters, retain_graph=True)]) for entry in flat]
+matrix = torch.stack(rows)
+answer({"trace": matrix.trace().item(), "matrix": matrix.tolist()})

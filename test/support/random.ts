@@ -1,0 +1,6 @@
+import { type DType, Generator, type Tensor, torch } from '../../src/index.js'
+
+/** Seeded normal numbers, the same as Python's torch.randn with a generator of that seed. */
+export function randn(shape: number[], seed: number, dtype: DType = 'float32'): Tensor {
+  return torch.randn(shape, { generator: new Generator(seed), dtype })
+}

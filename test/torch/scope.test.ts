@@ -1,0 +1,85 @@
+import { setTimeout } from 'node:timers/promises'
+
+import { describe, expect, it } from 'vitest'
+
+import { isGradEnabled, keep, memoryStats, noGrad, scope, type Tensor, torch } from '../../src/index.js'
+
+describe('scope', () => {
+  it('frees what was made in it and keeps what it returns', () => {
+    let inner: Tensor | undefined
+    const { out, list } = scope(() => {
+      inner = torch.ones([2])
+      return { out: inner.add(1), list: [inner.add(2)] }
+    })
+    expect(inner!.disposed).toBe(true)
+    expect(out.toArray()).toEqual([2, 2])
+    expect(list[0]!.toArray()).toEqual([3, 3])
+  })
+
+  it('frees on an error too', async () => {
+    let made: Tensor | undefined
+    const fail = () => {
+      made = torch.ones([1])
+      throw new Error('no')
+    }
+    expect(() => scope(fail)).toThrow('no')
+    expect(made!.disposed).toBe(true)
+    await expect(scope(async () => fail())).rejects.toThrow('no')
+    expect(made!.disposed).toBe(true)
+  })
+
+  it('holds across await, and two that interleave do not touch each other', async () => {
+    const task = () =>
+      scope(async () => {
+        const mine = torch.ones([1])
+        await setTimeout(5)
+        const late = torch.ones([1])
+        await setTimeout(5)
+        expect(mine.disposed || late.disposed).toBe(false)
+        return { mine, late: keep(late) }
+      })
+    const [a, b] = await Promise.all([task(), task()])
+    for (const tensor of [a.mine, a.late, b.mine, b.late]) expect(tensor.disposed).toBe(false)
+  })
+
+  it('hands its result to the scope around', () => {
+    let result: Tensor | undefined
+    scope(() => {
+      result = scope(() => torch.ones([1]))
+      expect(result.disposed).toBe(false)
+    })
+    expect(result!.disposed).toBe(true)
+  })
+})
+
+describe('noGrad', () => {
+  it('holds across await, and only within', async () => {
+    const inside = noGrad(async () => {
+      await setTimeout(5)
+      return isGradEnabled()
+    })
+    expect(isGradEnabled()).toBe(true)
+    expect(await inside).toBe(false)
+  })
+})
+
+describe('memory', () => {
+  it('stays flat in a loop that never yields', () => {
+    const megabyte = torch.ones([2 ** 18])
+    let peak = 0
+    for (let i = 0; i < 3000; i++) {
+      megabyte.add(1)
+      peak = Math.max(peak, memoryStats().bytes)
+    }
+    // 3 GB were allocated; what waits for the collector at any time is a small part of it.
+    expect(peak).toBeLessThan(400e6)
+  })
+
+  it('is counted exactly', () => {
+    const before = memoryStats()
+    const tensor = torch.ones([1000])
+    expect(memoryStats().bytes - before.bytes).toBe(4000)
+    tensor.dispose()
+    expect(memoryStats().bytes).toBe(before.bytes)
+  })
+})

@@ -1,0 +1,90 @@
+import { inspect } from 'node:util'
+
+import { describe, expect, it } from 'vitest'
+
+import { Generator, type NestedArray, type TypedArray, torch } from '../../src/index.js'
+
+describe('Tensor', () => {
+  it.each<[string, TypedArray]>([
+    ['float32', new Float32Array([1.5, -2])],
+    ['float64', new Float64Array([1 / 3, Number.MAX_VALUE])],
+    ['int64', new BigInt64Array([2n ** 62n, -1n])],
+    ['int32', new Int32Array([2 ** 31 - 1, -1])],
+    ['uint8', new Uint8Array([0, 255])],
+  ])('keeps a typed array of %s', (dtype, array) => {
+    const tensor = torch.tensor(array)
+    expect(tensor.dtype).toBe(dtype)
+    expect(tensor.toTypedArray()).toEqual(array)
+  })
+
+  it('holds booleans as bytes', () => {
+    const tensor = torch.tensor([true, false])
+    expect(tensor.dtype).toBe('bool')
+    expect(tensor.toTypedArray()).toEqual(new Uint8Array([1, 0]))
+  })
+
+  it('takes a part of a larger buffer', () => {
+    const part = new Float32Array([9, 1, 2, 9]).subarray(1, 3)
+    expect(torch.tensor(part).toArray()).toEqual([1, 2])
+  })
+
+  it('reads views in row-major order', () => {
+    const tensor = torch
+      .tensor([
+        [1, 2, 3],
+        [4, 5, 6],
+      ])
+      .t()
+    expect(tensor.shape).toEqual([3, 2])
+    expect(tensor.toArray()).toEqual([
+      [1, 4],
+      [2, 5],
+      [3, 6],
+    ])
+  })
+
+  it('converts numbers to the dtype asked for without passing through float32', () => {
+    expect(torch.tensor([0.1], { dtype: 'float64' }).item()).toBe(0.1)
+    expect(torch.tensor([2 ** 40 + 1], { dtype: 'int64' }).item()).toBe(2 ** 40 + 1)
+    expect(torch.tensor(7).shape).toEqual([])
+    expect(torch.tensor([]).shape).toEqual([0])
+  })
+
+  it('refuses ragged arrays, mixed kinds and a shape that does not fit', () => {
+    const code = (expected: string) => expect.objectContaining({ code: expected })
+    expect(() => torch.tensor([[1, 2], [3]])).toThrow(code('ERR_SHAPE'))
+    expect(() => torch.tensor([[1], 2] as NestedArray<number>)).toThrow(code('ERR_SHAPE'))
+    expect(() => torch.tensor([1, true] as number[])).toThrow(code('ERR_DTYPE'))
+    expect(() => torch.tensor(new Float32Array(3), { shape: [2, 2] })).toThrow(code('ERR_SHAPE'))
+    expect(() => torch.tensor([1], { device: 'nowhere' })).toThrow(code('ERR_DEVICE'))
+  })
+
+  it('refuses to read a dtype that no typed array holds, and says what to do', () => {
+    expect(() => torch.ones([1], { dtype: 'float16' }).toTypedArray()).toThrow("to('float32')")
+  })
+
+  it('gives item() of one element only', () => {
+    expect(torch.tensor([[5]]).item()).toBe(5)
+    expect(() => torch.ones([2]).item()).toThrow(expect.objectContaining({ code: 'ERR_SHAPE' }))
+  })
+
+  it('is gone once disposed of', () => {
+    const tensor = torch.ones([2])
+    tensor.dispose()
+    tensor.dispose()
+    expect(tensor.disposed).toBe(true)
+    expect(() => tensor.add(1)).toThrow(expect.objectContaining({ code: 'ERR_DISPOSED' }))
+    expect(inspect(tensor)).toBe('Tensor (disposed)')
+  })
+
+  it('shows itself', () => {
+    expect(inspect(torch.tensor([1, 2]))).toBe('Tensor[2] float32 cpu [ 1, 2 ]')
+  })
+
+  it('draws the same numbers from the same seed', () => {
+    const draw = (seed: number) => torch.rand([3], { generator: new Generator(seed) }).toArray()
+    expect(draw(1)).toEqual(draw(1))
+    expect(draw(1)).not.toEqual(draw(2))
+    expect(() => new Generator(-1)).toThrow('at least 0')
+  })
+})
