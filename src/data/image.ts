@@ -2,6 +2,7 @@ import sharp, { type OutputInfo } from 'sharp'
 
 import { SosError } from '../torch/errors.js'
 import { torch } from '../torch/ops.js'
+import { scope } from '../torch/scope.js'
 import type { Tensor } from '../torch/tensor.js'
 
 // Images are decoded side by side; threads within one would only compete with them and with libtorch.
@@ -19,7 +20,7 @@ export async function decodeImage(path: string, channels: 1 | 3): Promise<Tensor
   let decoded: { data: Buffer; info: OutputInfo }
   try {
     decoded = await sharp(path, { ignoreIcc: true, failOn: 'truncated' })
-      .toColourspace(channels === 1 ? 'b-w' : 'srgb')
+      .toColourspace('srgb')
       .removeAlpha()
       .raw()
       .toBuffer({ resolveWithObject: true })
@@ -33,9 +34,22 @@ export async function decodeImage(path: string, channels: 1 | 3): Promise<Tensor
     )
   }
   const { data, info } = decoded
-  using interleaved = torch.tensor(data, { shape: [1, info.height, info.width, info.channels] })
-  if (info.channels === channels) return interleaved.permute([0, 3, 1, 2])
-  if (info.channels === 1)
-    return interleaved.expand([1, info.height, info.width, channels]).permute([0, 3, 1, 2])
-  throw new SosError('ERR_IMAGE', `${path}: expected ${channels} channels but it decodes to ${info.channels}`)
+  return scope(() => {
+    const pixels = torch
+      .tensor(data, { shape: [1, info.height, info.width, info.channels] })
+      .permute([0, 3, 1, 2])
+    if (info.channels === channels) return pixels
+    if (info.channels === 1) return pixels.expand([1, channels, info.height, info.width])
+    if (channels === 1 && info.channels === 3) return luma(pixels)
+    throw new SosError(
+      'ERR_IMAGE',
+      `${path}: expected ${channels} channels but it decodes to ${info.channels}`,
+    )
+  })
+}
+
+/** ITU-R 601 luma in 16-bit fixed point, as Pillow's convert('L') computes it. */
+function luma(rgb: Tensor): Tensor {
+  const weights = torch.tensor([19595, 38470, 7471], { dtype: 'int32' }).view([1, 3, 1, 1])
+  return rgb.to('int32').mul(weights).sum([1], true).add(0x8000).__rshift__(16).to('uint8')
 }

@@ -161,8 +161,11 @@ describe.skipIf(dataRoot === undefined)('foreign TorchScript', () => {
     const foo = await load('foo')
     const sum = await foo.forward(torch.tensor([1]), torch.tensor([2]))
     expect(sum.toArray()).toEqual([2 * 1 + 2 + 42])
-    expect(await (await load('foo1')).forward(42, 1337)).toBe(1421)
-    expect(await (await load('foo2')).forward(42, 1337)).toEqual([1421, -1295])
+    // These take tensors: a number becomes one, as in an operator.
+    expect((await (await load('foo1')).forward(42, 1337)).item()).toBe(1421)
+    const pair = await (await load('foo2')).forward<Tensor[]>(42, 1337)
+    expect(pair.map((tensor) => tensor.item())).toEqual([1421, -1295])
+    expect((await (await load('foo3')).forward(torch.tensor([1, 2, 3, 4, 5]))).item()).toBe(120)
     const adder = await load('torchjs_test_model')
     expect((await adder.forward(torch.tensor([1]), torch.tensor([2]))).toArray()).toEqual([3])
     expect((await load('mlverse_linear')).parameters().length).toBeGreaterThan(0)

@@ -10,9 +10,9 @@ import { comparisonRecord, evaluationRecord } from '../records.js'
 import { printShift } from './shift.js'
 
 const assets = fileURLToPath(new URL('../../../assets', import.meta.url))
-const batchSize = 100
-const samples = 512
-const probes = 16
+const batchSize = 50
+const samples = 256
+const probes = 24
 
 export const demoCommand = new Command('demo')
   .description('the whole way on the embedded model: evaluate, shift, evaluate again, measure sharpness')
@@ -91,10 +91,19 @@ export const demoCommand = new Command('demo')
     )
     printLine()
     printLine(
-      `tr(H): ${probes} probes on ${samples} training images, ± standard error; the change is paired over the probes.`,
+      `tr(H): ${probes} probes on ${samples} training images, ± standard error; its change is paired.`,
     )
+    printLine(verdict(comparison.difference, comparison.differenceStandardError))
     printLine(`Written: ${out} and ${join(options.out, 'demo.json')}`)
   })
+
+/** What the paired difference lets one say, and no more. */
+function verdict(difference: number, standardError: number): string {
+  if (Math.abs(difference) < 2 * standardError) {
+    return 'The change of tr(H) is less than twice its standard error: these probes tell no difference.'
+  }
+  return `tr(H) ${difference < 0 ? 'fell' : 'rose'} by more than twice the standard error of the difference.`
+}
 
 /** Writes a file beside and renames it. */
 async function writeWhole(folder: string, name: string, text: string): Promise<void> {

@@ -1,0 +1,116 @@
+import { describe, expect, it } from 'vitest'
+
+import {
+  compareTraces,
+  compareWith,
+  type Dataset,
+  hessian,
+  hessianTrace,
+  hutchinsonTrace,
+  idx,
+  preprocessOf,
+  ScriptModule,
+  shiftOptimum,
+  torch,
+} from '../../src/index.js'
+import { demoModel, fashionMnist, fixture } from '../support/paths.js'
+import { reference } from '../support/python.js'
+import { randn } from '../support/random.js'
+import { largestDifference } from '../support/tensors.js'
+
+const small = {
+  name: 'vectors',
+  size: 7,
+  classes: ['a', 'b', 'c'],
+  labels: Int32Array.from({ length: 7 }, (_, i) => i % 3),
+  load: async (indices) =>
+    randn([7, 6], 5, 'float64').index_select(0, torch.tensor([...indices], { dtype: 'int64' })),
+} satisfies Dataset
+
+describe('hessian', () => {
+  it('multiplies as the dense matrix does, whatever the chunks', async () => {
+    const file = fixture('mlp.scripted.pt')
+    const { matrix } = await reference('dense_hessian', { model: file, shape: [7, 6], seed: 5, classes: 3 })
+    const dense = torch.tensor(matrix as number[][], { dtype: 'float64' })
+    const model = await ScriptModule.load(file)
+    for (const chunk of [128, 3]) {
+      const operator = hessian(model, small, [...Array(7).keys()], { chunk })
+      expect([operator.size, operator.dtype]).toEqual([dense.shape[0], 'float64'])
+      const vectors = [1, 2].map((seed) => randn([operator.size], seed, 'float64'))
+      const products = await operator.apply(vectors)
+      for (const [i, vector] of vectors.entries()) {
+        const expected = dense.matmul(vector).toTypedArray() as Float64Array
+        expect(largestDifference(products[i]!.toTypedArray() as Float64Array, expected)).toBeLessThan(1e-12)
+      }
+    }
+  })
+})
+
+describe('hutchinsonTrace', () => {
+  it('is exact on a diagonal, and unbiased elsewhere', async () => {
+    const operator = (matrix: ReturnType<typeof torch.eye>) => ({
+      size: matrix.shape[0]!,
+      dtype: 'float64' as const,
+      apply: async (vectors: readonly ReturnType<typeof torch.eye>[]) => vectors.map((v) => matrix.matmul(v)),
+    })
+    const diagonal = torch.diag(torch.tensor([3, -1, 5], { dtype: 'float64' }))
+    const exact = await hutchinsonTrace(operator(diagonal), { probes: 2, seed: 0 })
+    expect([exact.trace, exact.standardError]).toEqual([7, 0])
+    const root = randn([30, 30], 1, 'float64')
+    const matrix = root.matmul(root.t())
+    const estimate = await hutchinsonTrace(operator(matrix), { probes: 400, seed: 1 })
+    const off = matrix.trace().item() - estimate.trace
+    expect(Math.abs(off)).toBeLessThan(4 * estimate.standardError)
+    await expect(hutchinsonTrace(operator(matrix), { probes: 1, seed: 0 })).rejects.toThrow('at least 2')
+  })
+})
+
+describe('hessianTrace', () => {
+  it("has PyTorch's quadratic forms on the same samples and probes", async () => {
+    const model = await ScriptModule.load(demoModel)
+    const train = await idx(fashionMnist, 'train', preprocessOf(model))
+    const estimate = await hessianTrace(model, train, { samples: 48, probes: 4, seed: 3, chunk: 20 })
+    const python = await reference('trace', {
+      model: demoModel,
+      folder: fashionMnist,
+      indices: estimate.indices,
+      probes: 4,
+      seed: 3,
+    })
+    for (const [i, form] of estimate.perProbe.entries()) {
+      expect(Math.abs(form / python.perProbe[i] - 1)).toBeLessThan(1e-4)
+    }
+    const mean = python.perProbe.reduce((a: number, b: number) => a + b, 0) / 4
+    expect(Math.abs(estimate.trace / mean - 1)).toBeLessThan(1e-4)
+  })
+
+  it('agrees with the dense trace within its error', async () => {
+    const file = fixture('mlp.scripted.pt')
+    const { trace } = await reference('dense_hessian', { model: file, shape: [7, 6], seed: 5, classes: 3 })
+    const estimate = await hessianTrace(await ScriptModule.load(file), small, { probes: 300 })
+    expect(Math.abs(estimate.trace - trace)).toBeLessThan(4 * estimate.standardError)
+    expect(estimate.samples).toBe(7)
+  })
+
+  it('compares two models on the same probes', async () => {
+    const [first, second] = await Promise.all([ScriptModule.load(demoModel), ScriptModule.load(demoModel)])
+    const train = await idx(fashionMnist, 'train', preprocessOf(first))
+    await shiftOptimum(second, train, { batchSize: 30 })
+    const options = { samples: 32, probes: 3 }
+    const comparison = await compareTraces(first, second, train, options)
+    expect(comparison.first.indices).toEqual(comparison.second.indices)
+    const differences = comparison.second.perProbe.map((value, i) => value - comparison.first.perProbe[i]!)
+    expect(comparison.difference).toBeCloseTo(differences.reduce((a, b) => a + b) / 3, 8)
+    const same = await compareTraces(first, first, train, options)
+    expect([same.difference, same.differenceStandardError]).toEqual([0, 0])
+    const other = await hessianTrace(first, train, { samples: 32, probes: 4 })
+    expect(() => compareWith(comparison.first, other)).toThrow('same probes')
+  })
+
+  it('refuses frozen modules and too many samples', async () => {
+    const frozen = await ScriptModule.load(fixture('resnet18.frozen.pt'))
+    await expect(hessianTrace(frozen, small)).rejects.toMatchObject({ code: 'ERR_FROZEN' })
+    const model = await ScriptModule.load(fixture('mlp.scripted.pt'))
+    await expect(hessianTrace(model, small, { samples: 8 })).rejects.toMatchObject({ code: 'ERR_BATCH_SIZE' })
+  })
+})

@@ -1,0 +1,162 @@
+import { join } from 'node:path'
+
+import { beforeAll, describe, expect, it } from 'vitest'
+
+import {
+  checkpointRecord,
+  type Dataset,
+  idx,
+  noGrad,
+  preprocessOf,
+  ScriptModule,
+  saveShifted,
+  shiftOptimum,
+  type Tensor,
+  torch,
+} from '../../src/index.js'
+import { demoModel, fashionMnist, fixture, temporaryFolder } from '../support/paths.js'
+import { reference } from '../support/python.js'
+import { randn } from '../support/random.js'
+import { largestDifference } from '../support/tensors.js'
+
+const code = (expected: string) => expect.objectContaining({ code: expected })
+const weightOf = (model: ScriptModule, layer = 'fc') => model.namedParameters().get(`${layer}.weight`)!
+const norm = (tensor: Tensor) => Math.sqrt(tensor.to('float64').square().sum().item())
+const flat = (tensor: Tensor) => tensor.detach().to('float64').reshape([-1]).toTypedArray() as Float64Array
+
+let train: Dataset
+beforeAll(async () => {
+  train = await idx(fashionMnist, 'train', preprocessOf(await ScriptModule.load(demoModel)))
+})
+
+describe('shiftOptimum', () => {
+  it("writes the V* that Python finds from the record's indices, and Python loads the file with the same logits", async () => {
+    const model = await ScriptModule.load(demoModel)
+    const before = weightOf(model).clone()
+    const record = await shiftOptimum(model, train, { batchSize: 60, seed: 4 })
+    const python = await reference('shift', {
+      model: demoModel,
+      layer: 'fc',
+      folder: fashionMnist,
+      indices: record.indices,
+      tolerance: record.tolerance,
+    })
+    expect(record.rank).toBe(python.rank)
+    expect(record.singularValues.first / python.sigma[0]).toBeCloseTo(1, 5)
+    expect(record.singularValues.last / python.sigma[record.rank - 1]).toBeCloseTo(1, 4)
+    const weight = flat(weightOf(model))
+    expect(largestDifference(weight, python.weight) / norm(before)).toBeLessThan(1e-5)
+
+    const path = join(temporaryFolder(), 'shifted.pt')
+    await saveShifted(model, path, record, { dataset: train.name, preprocess: preprocessOf(model) })
+    const shape = [16, 1, 28, 28]
+    const logits = await noGrad(() => model.eval().forward(randn(shape, 9)))
+    const loaded = await reference('forward', { model: path, shape, seed: 9 })
+    expect(largestDifference(flat(logits), loaded.output)).toBeLessThan(1e-5)
+    const told = JSON.parse(loaded.extra)
+    expect(told.shifts).toHaveLength(1)
+    expect(told.shifts[0]).toMatchObject({ layer: 'fc', batchSize: 60, seed: 4, sampling: 'stratified' })
+    expect(checkpointRecord(await ScriptModule.load(path))!.preprocess).toEqual(preprocessOf(model))
+  })
+
+  it('tells what it did', async () => {
+    const model = await ScriptModule.load(demoModel)
+    const record = await shiftOptimum(model, train, { batchSize: 50 })
+    expect(record).toMatchObject({
+      layer: 'fc',
+      batchSize: 50,
+      classesCovered: 10,
+      classes: 10,
+      rank: 50,
+      inFeatures: 256,
+      singularValues: { next: null },
+    })
+    expect(new Set(record.indices).size).toBe(50)
+    expect(record.normAfter).toBeLessThan(record.normBefore)
+    expect(record.normAfter).toBeCloseTo(norm(weightOf(model)), 6)
+    expect(record.batchLogitChange).toBeLessThan(1e-4)
+  })
+
+  it('keeps the logits of the whole batch in a forward', async () => {
+    const model = await ScriptModule.load(demoModel)
+    const other = await ScriptModule.load(demoModel)
+    const { indices } = await shiftOptimum(model, train, { batchSize: 40 })
+    const images = await train.load(indices)
+    const [after, before] = await Promise.all(
+      [model, other].map((m) => noGrad(() => m.eval().forward(images))),
+    )
+    expect(largestDifference(flat(after!), flat(before!))).toBeLessThan(1e-4)
+  })
+
+  it('is a projection: the same batch again changes nothing', async () => {
+    const model = await ScriptModule.load(demoModel)
+    await shiftOptimum(model, train, { batchSize: 40 })
+    const once = flat(weightOf(model))
+    const again = await shiftOptimum(model, train, { batchSize: 40 })
+    expect(largestDifference(flat(weightOf(model)), once)).toBeLessThan(1e-6)
+    expect(again.normAfter / again.normBefore).toBeCloseTo(1, 6)
+  })
+
+  it('is the identity where the batch spans all inputs', async () => {
+    const model = await ScriptModule.load(fixture('mlp.scripted.pt'))
+    const before = flat(weightOf(model, '2'))
+    const record = await shiftOptimum(model, vectors(40), { batchSize: 40 })
+    expect([record.rank, record.inFeatures]).toEqual([8, 8])
+    expect(largestDifference(flat(weightOf(model, '2')), before)).toBeLessThan(1e-13)
+  })
+
+  it('takes any linear layer by its path', async () => {
+    const model = await ScriptModule.load(fixture('mlp.scripted.pt'))
+    const record = await shiftOptimum(model, vectors(40), { batchSize: 2, layer: '0' })
+    expect([record.layer, record.rank, record.inFeatures]).toEqual(['0', 2, 6])
+  })
+
+  it('rolls back what moves the logits of the batch too far', async () => {
+    const model = await ScriptModule.load(demoModel)
+    const before = flat(weightOf(model))
+    // Most of the row space is thrown away: the logits cannot stay.
+    const failed = shiftOptimum(model, train, { batchSize: 100, tolerance: 0.3 })
+    await expect(failed).rejects.toEqual(code('ERR_SHIFT_VERIFICATION'))
+    await expect(failed).rejects.toThrow('rolled back')
+    expect(flat(weightOf(model))).toEqual(before)
+  })
+
+  it('leaves no hook and no mode behind', async () => {
+    const model = (await ScriptModule.load(demoModel)).train()
+    await shiftOptimum(model, train, { batchSize: 10 })
+    expect(model.training).toBe(true)
+    await expect(
+      shiftOptimum(model, { ...train, load: () => Promise.reject(new Error('disk')) }),
+    ).rejects.toThrow('disk')
+    expect(model.training).toBe(true)
+  })
+
+  it('refuses batches larger than the dataset, layers that are none or not linear, frozen modules', async () => {
+    const model = await ScriptModule.load(demoModel)
+    await expect(shiftOptimum(model, train, { batchSize: 10_001 })).rejects.toEqual(code('ERR_BATCH_SIZE'))
+    await expect(shiftOptimum(model, train, { layer: 'fx' })).rejects.toThrow("did you mean 'fc'")
+    await expect(shiftOptimum(model, train, { layer: 'layer4.conv1' })).rejects.toEqual(
+      code('ERR_NOT_LINEAR'),
+    )
+    const frozen = await ScriptModule.load(fixture('resnet18.frozen.pt'))
+    await expect(shiftOptimum(frozen, train)).rejects.toEqual(code('ERR_FROZEN'))
+  })
+
+  it('refuses features that are not finite', async () => {
+    const model = await ScriptModule.load(fixture('mlp.scripted.pt'))
+    const broken = { ...vectors(8), load: async () => torch.full([4, 6], Number.NaN, { dtype: 'float64' }) }
+    await expect(shiftOptimum(model, broken, { batchSize: 4 })).rejects.toEqual(code('ERR_NOT_FINITE'))
+  })
+})
+
+/** Seeded float64 inputs for the small network. */
+function vectors(size: number): Dataset {
+  const all = randn([size, 6], 7, 'float64')
+  return {
+    name: 'vectors',
+    size,
+    classes: ['a', 'b', 'c'],
+    labels: Int32Array.from({ length: size }, (_, i) => i % 3),
+    load: async (indices) => all.index_select(0, torch.tensor([...indices], { dtype: 'int64' })),
+  }
+}
