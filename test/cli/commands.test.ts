@@ -1,0 +1,149 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+import { describe, expect, it } from 'vitest'
+
+import { sos } from '../support/cli.js'
+import { dataRoot, demoModel, fashionMnist, fixture, temporaryFolder } from '../support/paths.js'
+import { reference } from '../support/python.js'
+
+const folder = temporaryFolder()
+const train = `idx:${fashionMnist}:train`
+const test = `idx:${fashionMnist}:test`
+
+async function json(...args: string[]) {
+  const { code, stdout, stderr } = await sos(...args, '--json')
+  expect({ args, code, stderr: stderr.replace(/^.*\d+\/\d+, .*\n/gm, '') }).toEqual({
+    args,
+    code: 0,
+    stderr: '',
+  })
+  return JSON.parse(stdout)
+}
+
+describe('sos', () => {
+  it.each([[], ['eval'], ['shift'], ['sharpness'], ['inspect'], ['doctor'], ['demo']])(
+    '%s --help tells how to use it',
+    async (...command) => {
+      const { code, stdout } = await sos(...command, '--help')
+      expect(code).toBe(0)
+      expect(stdout).toContain(`Usage: sos ${command.join('')}`.trim())
+      if (command.length > 0) expect(stdout).toContain('--json')
+    },
+  )
+
+  it('demo writes and prints the whole record', async () => {
+    const out = join(folder, 'demo')
+    const record = await json('demo', '--out', out)
+    expect(record).toEqual(JSON.parse(readFileSync(join(out, 'demo.json'), 'utf8')))
+    expect(readdirSync(out).sort()).toEqual(['demo.json', 'fashion-resnet.sos.pt'])
+    expect(record.before.top1).toBeGreaterThanOrEqual(90)
+    expect(Math.abs(record.after.top1 - record.before.top1)).toBeLessThan(2)
+    expect(record.shift.normAfter).toBeLessThan(record.shift.normBefore)
+    expect(record.sharpness.compare.differenceStandardError).toBeGreaterThan(0)
+    const python = await reference('evaluate', { model: record.after.model, folder: fashionMnist })
+    expect(record.after.top1).toBeCloseTo(python.top1, 10)
+    expect(record.after.loss).toBeCloseTo(python.loss, 6)
+  })
+
+  it('eval takes several models and gives a record for each', async () => {
+    const records = await json(
+      'eval',
+      demoModel,
+      demoModel,
+      '--data',
+      test,
+      '--limit',
+      '100',
+      '--batch-size',
+      '32',
+    )
+    expect(records).toHaveLength(2)
+    expect(Object.keys(records[0])).toEqual(['model', 'top1', 'top5', 'loss', 'images'])
+    expect(records[0]).toEqual(records[1])
+    expect(records[0].images).toBe(100)
+  })
+
+  it('shift writes a model that eval reads, with the same shift for the same seed', async () => {
+    const shift = (name: string, seed: string) =>
+      json(
+        'shift',
+        demoModel,
+        '--data',
+        train,
+        '--batch-size',
+        '40',
+        '--seed',
+        seed,
+        '--out',
+        join(folder, name),
+      )
+    const [first, same, other] = [
+      await shift('a.pt', '1'),
+      await shift('b.pt', '1'),
+      await shift('c.pt', '2'),
+    ]
+    expect(first).toMatchObject({
+      layer: 'fc',
+      batchSize: 40,
+      classesCovered: 10,
+      classes: 10,
+      rank: 40,
+      singularValues: { first: expect.any(Number), last: expect.any(Number), next: null },
+      out: join(folder, 'a.pt'),
+    })
+    expect(first.indices).toHaveLength(40)
+    expect([same.indices, same.normAfter]).toEqual([first.indices, first.normAfter])
+    expect(other.indices).not.toEqual(first.indices)
+    const [record] = await json('eval', join(folder, 'a.pt'), '--data', test, '--limit', '200')
+    expect(record.top1).toBeGreaterThan(80)
+    const inspected = await json('inspect', join(folder, 'a.pt'))
+    expect(inspected.record.shifts[0]).toMatchObject({ layer: 'fc', seed: 1, rank: 40 })
+  })
+
+  it('sharpness measures one model, or two on the same probes', async () => {
+    const options = ['--data', train, '--samples', '32', '--probes', '3', '--seed', '5']
+    const one = await json('sharpness', demoModel, ...options)
+    expect(Object.keys(one)).toEqual(['trace', 'standardError', 'probes', 'samples'])
+    const two = await json('sharpness', demoModel, '--compare', demoModel, ...options)
+    expect(two.trace).toBeCloseTo(one.trace, 8)
+    expect(two.compare).toEqual({
+      trace: two.trace,
+      standardError: two.standardError,
+      difference: 0,
+      differenceStandardError: 0,
+    })
+  })
+
+  it('inspect shows the tree, the parameters and the last layer', async () => {
+    const record = await json('inspect', fixture('resnet18.traced.pt'))
+    expect(record).toMatchObject({
+      kind: 'traced',
+      training: false,
+      lastLinear: { path: 'fc', inFeatures: 512 },
+    })
+    // torchvision's ResNet-18 with ten classes
+    expect(record.parameters).toBe(11_181_642)
+    const { stdout } = await sos('inspect', fixture('resnet18.scripted.pt'))
+    expect(stdout).toContain('fc  Linear  weight [10, 512], bias [10]')
+    expect(stdout).toContain('last linear layer: fc (512 → 10, with bias)')
+    expect((await json('inspect', fixture('resnet18.frozen.pt'))).kind).toBe('frozen')
+  })
+
+  it('doctor tells what is installed', async () => {
+    const record = await json('doctor')
+    expect(record.node).toBe(process.versions.node)
+    expect(record.torch.version).toMatch(/^2\.1[1-4]\.\d+$/)
+    expect(record.torch.devices).toContain('cpu')
+    expect(existsSync(record.torch.library)).toBe(true)
+  })
+
+  it.skipIf(dataRoot === undefined)('eval takes foreign TorchScript with a preset', async () => {
+    const model = `${dataRoot}/checkpoints/squeezenet1_0.ts.pt`
+    const data = `imagefolder:${dataRoot}/imagenet-sample/val`
+    const [record] = await json('eval', model, '--data', data, '--preset', 'squeezenet1_0', '--limit', '50')
+    expect(record.images).toBe(50)
+    const without = await sos('eval', model, '--data', data)
+    expect([without.code, without.stderr]).toEqual([2, expect.stringContaining('name a preset')])
+  })
+})
