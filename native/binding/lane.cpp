@@ -1,6 +1,7 @@
 #include "binding/lane.h"
 
 #include "binding/guard.h"
+#include "core/error.h"
 
 namespace sos {
 
@@ -15,6 +16,7 @@ Lane::~Lane() {
 }
 
 Napi::Promise Lane::submit(Napi::Env env, Work work) {
+  if (stopping_) throw Error("ERR_STOPPED", "the process is ending: no more work is taken");
   auto task = std::make_unique<Task>(env, std::move(work));
   const auto promise = task->deferred.Promise();
   if (pending_++ == 0) settled_.Ref(env);
@@ -44,6 +46,8 @@ void Lane::loop() {
       task->failure = std::current_exception();
     }
     task->work = nullptr;  // frees what the work held here, not on the JavaScript thread
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (stopping_) return;  // nobody waits any more
     if (settled_.NonBlockingCall(task.get()) == napi_ok) task.release();
   }
 }

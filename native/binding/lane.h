@@ -23,10 +23,13 @@ class Lane {
   using Work = std::function<Finish()>;
 
   explicit Lane(Napi::Env env);
-  /// Drops what has not begun and waits for what has.
   ~Lane();
 
+  /// Throws Error `ERR_STOPPED` once the lane was stopped.
   Napi::Promise submit(Napi::Env env, Work work);
+
+  /// Drops what has not begun and waits for what has: libtorch must be idle when the process ends.
+  void stop();
   size_t pending() const { return pending_; }
 
  private:
@@ -44,7 +47,6 @@ class Lane {
   using Settled = Napi::TypedThreadSafeFunction<Lane, Task, &Lane::settle>;
 
   void loop();
-  void stop();
 
   Settled settled_;
   std::thread thread_;

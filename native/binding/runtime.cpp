@@ -40,6 +40,12 @@ Napi::Value set_collector(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+/// () → void; called when the process exits, which does not run the environment's cleanup hooks
+Napi::Value stop_lane(const Napi::CallbackInfo& info) {
+  EnvData::of(info.Env()).lane->stop();
+  return info.Env().Undefined();
+}
+
 }  // namespace
 
 void export_runtime_functions(Napi::Env env, Napi::Object exports) {
@@ -47,6 +53,7 @@ void export_runtime_functions(Napi::Env env, Napi::Object exports) {
   define<set_num_threads>(env, exports, "setNumThreads");
   define<create_generator>(env, exports, "createGenerator");
   define<set_collector>(env, exports, "setCollector");
+  define<stop_lane>(env, exports, "stopLane");
 }
 
 }  // namespace sos

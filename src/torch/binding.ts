@@ -100,6 +100,7 @@ export interface Binding {
     allowUnused: boolean,
   ): Promise<(TensorHandle | null)[]>
 
+  stopLane(): void
   setCollector(collect: (full: boolean) => void): void
   createGenerator(seed: number): GeneratorHandle
   setNumThreads(threads: number): void
@@ -142,3 +143,5 @@ function load(): Binding {
 
 export const binding: Binding = load()
 binding.setCollector(collector())
+// libtorch must be idle when its statics are destroyed. What is at work is waited for, what is not begun is dropped.
+process.on('exit', () => binding.stopLane())

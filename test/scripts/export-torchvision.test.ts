@@ -1,0 +1,68 @@
+import { execFile } from 'node:child_process'
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+import { describe, expect, it } from 'vitest'
+
+import { checkpointRecord, linearLayer, noGrad, ScriptModule } from '../../src/index.js'
+import { root, temporaryFolder } from '../support/paths.js'
+import { pythonPath, reference } from '../support/python.js'
+import { randn } from '../support/random.js'
+import { largestDifference } from '../support/tensors.js'
+
+const folder = temporaryFolder()
+
+function exportModel(...args: string[]): Promise<{ code: number; stderr: string }> {
+  return new Promise((resolve) => {
+    execFile(pythonPath(), [`${root}/scripts/export_torchvision.py`, ...args], (error, _, stderr) =>
+      resolve({ code: error === null ? 0 : Number(error.code), stderr }),
+    )
+  })
+}
+
+describe('export_torchvision.py', () => {
+  it.each([
+    ['resnet18', 256, 512],
+    ['resnext50_32x4d', 256, 2048],
+    ['shufflenet_v2_x2_0', 232, 2048],
+  ])(
+    'writes %s with its preprocessing, equal to the eager model',
+    async (architecture, resize, inFeatures) => {
+      const out = join(folder, `${architecture}.pt`)
+      const { code, stderr } = await exportModel(architecture, '--classes', '7', '--out', out)
+      expect(code).toBe(0)
+      expect(stderr).toMatch(/random/i)
+      const model = await ScriptModule.load(out)
+      expect(checkpointRecord(model)).toMatchObject({
+        architecture,
+        preprocess: {
+          channels: 3,
+          resize,
+          crop: 224,
+          mean: [0.485, 0.456, 0.406],
+          std: [0.229, 0.224, 0.225],
+        },
+        shifts: [],
+      })
+      expect([model.kind, model.training]).toEqual(['scripted', false])
+      expect(linearLayer(model)).toMatchObject({ path: 'fc', inFeatures, outFeatures: 7 })
+      const shape = [2, 3, 64, 64]
+      const logits = await noGrad(() => model.forward(randn(shape, 1)))
+      const { output } = await reference('eager', { model: out, architecture, classes: 7, shape, seed: 1 })
+      expect(largestDifference(logits.toTypedArray() as Float32Array, output)).toBeLessThan(1e-4)
+    },
+  )
+
+  it('refuses unknown names and broken weights, and writes nothing', async () => {
+    const out = join(folder, 'never.pt')
+    const unknown = await exportModel('resnet19', '--out', out)
+    expect([unknown.code, unknown.stderr]).toEqual([2, expect.stringContaining('resnet18')])
+    const weights = join(folder, 'broken.pth')
+    writeFileSync(weights, 'no weights')
+    const broken = await exportModel('resnet18', '--weights', weights, '--out', out)
+    expect(broken.code).toBe(1)
+    expect(broken.stderr.trim().split('\n')).toHaveLength(1)
+    expect(existsSync(out)).toBe(false)
+    expect(readdirSync(folder).filter((name) => name.startsWith('.'))).toEqual([])
+  })
+})
