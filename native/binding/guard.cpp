@@ -30,6 +30,8 @@ Napi::Error to_js_error(Napi::Env env, const std::exception_ptr& failure) {
   try {
     std::rethrow_exception(failure);
   } catch (const Napi::Error& error) {
+    // Node-API's own errors, of a value of another type than was asked for, have no code.
+    if (error.Value().Get("code").IsUndefined()) error.Value().Set("code", "ERR_INVALID_ARGUMENT");
     return error;
   } catch (const Error& error) {
     return make_error(env, error.code, error.what());

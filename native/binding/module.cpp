@@ -5,6 +5,7 @@
 #include "binding/env_data.h"
 #include "binding/functions.h"
 #include "binding/handle.h"
+#include "core/device.h"
 #include "core/dtype.h"
 #include "core/script_module.h"
 

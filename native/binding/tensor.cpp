@@ -7,6 +7,7 @@
 #include "binding/env_data.h"
 #include "binding/functions.h"
 #include "binding/handle.h"
+#include "core/device.h"
 #include "core/dtype.h"
 #include "core/error.h"
 

@@ -7,6 +7,7 @@
 #include <dlfcn.h>
 #include <torch/version.h>
 
+#include "core/dtype.h"
 #include "core/error.h"
 
 namespace sos {
@@ -20,17 +21,37 @@ std::string library_path() {
   return "unknown";
 }
 
-}  // namespace
-
-RuntimeInfo runtime_info() {
-  RuntimeInfo info{TORCH_VERSION, library_path(), {"cpu"}, at::get_num_threads(), at::get_cpu_capability()};
+std::vector<std::string> devices() {
+  std::vector<std::string> names = {"cpu"};
   if (const auto type = at::accelerator::getAccelerator(false)) {
     const auto name = c10::DeviceTypeName(*type, true);
     for (c10::DeviceIndex i = 0; i < at::accelerator::deviceCount(); ++i) {
-      info.devices.push_back(name + ":" + std::to_string(i));
+      names.push_back(name + ":" + std::to_string(i));
     }
   }
-  return info;
+  return names;
+}
+
+}  // namespace
+
+RuntimeInfo runtime_info() {
+  return {TORCH_VERSION, library_path(), devices(), at::get_num_threads(), at::get_cpu_capability()};
+}
+
+c10::Device expect_device(const std::string& name) {
+  const auto device = parse_device(name);
+  if (!device) {
+    throw Error("ERR_DEVICE",
+                "expected a device such as 'cpu', 'cuda' or 'cuda:0' but received '" + name + "'");
+  }
+  if (device->is_cpu()) return *device;
+  const std::string indexed = device->has_index() ? device->str() : device->str() + ":0";
+  std::string known;
+  for (const auto& there : devices()) {
+    if (there == indexed) return *device;
+    known += (known.empty() ? "" : ", ") + there;
+  }
+  throw Error("ERR_DEVICE", "there is no device '" + name + "' here; there are: " + known);
 }
 
 void set_threads(int threads) {

@@ -1,4 +1,6 @@
 #pragma once
+#include <c10/core/Device.h>
+
 #include <string>
 #include <vector>
 
@@ -13,6 +15,9 @@ struct RuntimeInfo {
   std::string cpu_capability;        ///< the vector instructions chosen at run time, as "AVX2"
 };
 RuntimeInfo runtime_info();
+
+/// The device of that name. Throws Error `ERR_DEVICE` where the name is malformed or there is no such device.
+c10::Device expect_device(const std::string& name);
 
 void set_threads(int threads);
 

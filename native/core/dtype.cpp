@@ -5,8 +5,6 @@
 #include <cctype>
 #include <unordered_map>
 
-#include "core/error.h"
-
 namespace sos {
 namespace {
 
@@ -80,12 +78,6 @@ std::optional<c10::Device> parse_device(const std::string& name) {
   } catch (const c10::Error&) {
     return std::nullopt;
   }
-}
-
-c10::Device expect_device(const std::string& name) {
-  if (const auto device = parse_device(name)) return *device;
-  throw Error("ERR_DEVICE",
-              "expected a device such as 'cpu', 'cuda' or 'cuda:0' but received '" + name + "'");
 }
 
 std::string dtype_name(at::ScalarType dtype) {

@@ -17,9 +17,6 @@ std::optional<at::MemoryFormat> parse_memory_format(const std::string& name);
 
 std::optional<c10::Device> parse_device(const std::string& name);
 
-/// As parse_device, but throws Error `ERR_DEVICE` for a malformed name.
-c10::Device expect_device(const std::string& name);
-
 std::string dtype_name(at::ScalarType dtype);
 
 }  // namespace sos

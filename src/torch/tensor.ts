@@ -82,7 +82,7 @@ export class Tensor {
     binding.tensorSetRequiresGrad(this.#handle, value)
   }
 
-  /** The only element. Throws `ERR_SHAPE` where there is not exactly one. A device is waited for. */
+  /** The only element, a boolean as 0 or 1. Throws `ERR_SHAPE` where there is not exactly one. A device is waited for. */
   item(): number {
     return Number(binding.tensorItem(this.#handle))
   }

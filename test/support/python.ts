@@ -8,7 +8,11 @@ import { root } from './paths.js'
 export function pythonPath(): string {
   const setup = `${root}/build/setup.json`
   const recorded = existsSync(setup) ? JSON.parse(readFileSync(setup, 'utf8')).python : null
-  return recorded ?? `${root}/.venv/bin/python`
+  const path = recorded ?? `${root}/.venv/bin/python`
+  if (existsSync(path)) return path
+  throw new Error(
+    `expected a Python with torch and torchvision at ${path}, which the tests compare with; run \`npm run setup\` without LIBTORCH, which makes the .venv`,
+  )
 }
 
 /** Runs test/reference/NAME.py with `input` as its JSON argument and reads the JSON that it prints. */

@@ -68,6 +68,20 @@ describe('Tensor', () => {
     expect(() => torch.ones([2]).item()).toThrow(expect.objectContaining({ code: 'ERR_SHAPE' }))
   })
 
+  it('tells a device that is not there from a malformed one', () => {
+    const code = expect.objectContaining({ code: 'ERR_DEVICE' })
+    expect(() => torch.tensor([1], { device: 'cuda:99' })).toThrow("there is no device 'cuda:99' here")
+    expect(() => torch.tensor([1], { device: 'cuda:99' })).toThrow(code)
+  })
+
+  it('refuses values of another kind with a code', () => {
+    const tensor = torch.ones([1])
+    const assign = () => {
+      tensor.requiresGrad = 'yes' as unknown as boolean
+    }
+    expect(assign).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }))
+  })
+
   it('is gone once disposed of', () => {
     const tensor = torch.ones([2])
     tensor.dispose()
