@@ -103,7 +103,7 @@ Napi::Value module_buffers(const Napi::CallbackInfo& info) {
   return named_tensors_to_js(info.Env(), unwrap_module(info[0])->buffers());
 }
 
-/// (module) → { path, type, parameters: { name, shape, dtype }[] }[]
+/// (module) → { path, type, parameters: { name, shape, dtype }[], operators }[]
 Napi::Value module_tree(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto modules = unwrap_module(info[0])->modules();
@@ -122,6 +122,7 @@ Napi::Value module_tree(const Napi::CallbackInfo& info) {
     module.Set("path", modules[i].path);
     module.Set("type", modules[i].type);
     module.Set("parameters", parameters);
+    module.Set("operators", to_js_strings(env, modules[i].operators));
     array.Set(i, module);
   }
   return array;

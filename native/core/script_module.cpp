@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "core/error.h"
 
@@ -106,6 +107,24 @@ bool shows_trace(Block* block) {
   return false;
 }
 
+void collect_operators(Block* block, std::set<std::string>& names) {
+  for (Node* node : block->nodes()) {
+    if (node->kind().is_aten()) names.insert(node->kind().toQualString());
+    for (Block* inner : node->blocks()) collect_operators(inner, names);
+  }
+}
+
+std::vector<std::string> operators_of(const Module& module) {
+  std::set<std::string> names;
+  for (const auto& method : module.get_methods()) {
+    GraphFunction* function = tryToGraphFunction(method.function());
+    if (function == nullptr) continue;
+    function->ensure_defined();
+    collect_operators(function->graph()->block(), names);
+  }
+  return {names.begin(), names.end()};
+}
+
 /// Freezing turns weights into constants of the graph.
 bool holds_tensors(Block* block) {
   for (Node* node : block->nodes()) {
@@ -199,7 +218,7 @@ std::vector<std::pair<std::string, at::Tensor>> ScriptModule::buffers() const {
 std::vector<ModuleInfo> ScriptModule::modules() const {
   std::vector<ModuleInfo> found;
   for (const auto& named : module_.named_modules()) {
-    ModuleInfo info{named.name, python_class(named.value), {}};
+    ModuleInfo info{named.name, python_class(named.value), {}, operators_of(named.value)};
     for (const auto& parameter : named.value.named_parameters(false)) {
       info.parameters.emplace_back(parameter.name, parameter.value);
     }

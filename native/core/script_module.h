@@ -20,6 +20,7 @@ struct ModuleInfo {
   std::string path;  ///< dotted, "" for the root
   std::string type;  ///< the Python class, as `torch.nn.modules.conv.Conv2d`
   std::vector<std::pair<std::string, at::Tensor>> parameters;  ///< its own, not its children's
+  std::vector<std::string> operators;  ///< that its own methods call, as `aten::linear`, each once
 };
 
 using ExtraFiles = std::map<std::string, std::string>;

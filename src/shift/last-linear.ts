@@ -15,7 +15,8 @@ export interface LinearLayer {
 /** The linear layers of a model in the order in which its forward calls them. */
 export function linearLayers(model: ScriptModule): LinearLayer[] {
   const nodes = new Map(model.modules().map((node) => [node.path, node]))
-  return [...new Set(model.calledSubmodules())].flatMap((path) => {
+  // A model may be nothing but a linear layer: then the root is one.
+  return [...new Set(['', ...model.calledSubmodules()])].flatMap((path) => {
     const layer = asLinear(nodes.get(path)!)
     return layer === null ? [] : [layer]
   })
@@ -58,10 +59,14 @@ export function linearLayer(model: ScriptModule, path?: string): LinearLayer {
   )
 }
 
-/** A linear layer has a weight [n, m], perhaps a bias [n], and a class named Linear. */
+/**
+ * A linear layer has a weight [n, m], perhaps a bias [n], and either calls aten::linear or, as old traces spell it out, has
+ * a class of that name.
+ */
 function asLinear(node: ModuleNode): LinearLayer | null {
   const weight = node.parameters.find(({ name }) => name === 'weight')
-  if (!/Linear$/.test(node.type) || weight?.shape.length !== 2) return null
+  if (weight?.shape.length !== 2) return null
+  if (!node.operators.includes('aten::linear') && !/Linear$/.test(node.type)) return null
   const [outFeatures, inFeatures] = weight.shape as [number, number]
   const hasBias = node.parameters.some(({ name }) => name === 'bias')
   return { path: node.path, inFeatures, outFeatures, hasBias }

@@ -34,6 +34,8 @@ export interface ModuleNode {
   type: string
   /** The module's own parameters, without its children's. */
   parameters: { name: string; shape: number[]; dtype: string }[]
+  /** The operators that the module's own methods call, as `aten::linear`, each once. */
+  operators: string[]
 }
 
 export type ModuleKind = 'scripted' | 'traced' | 'frozen' | 'undetermined'

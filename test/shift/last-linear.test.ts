@@ -28,6 +28,14 @@ describe('linearLayer', () => {
     ])
   })
 
+  it.skipIf(dataRoot === undefined)(
+    'knows one by what it does, whatever its class, and as the root',
+    async () => {
+      const model = await ScriptModule.load(`${dataRoot}/torchscript/loads/mlverse_linear.pt`)
+      expect(linearLayer(model)).toEqual({ path: '', inFeatures: 10, outFeatures: 10, hasBias: true })
+    },
+  )
+
   it.skipIf(dataRoot === undefined)('says so where there is none', async () => {
     const model = await ScriptModule.load(`${dataRoot}/checkpoints/squeezenet1_0.ts.pt`)
     expect(() => linearLayer(model)).toThrow(expect.objectContaining({ code: 'ERR_NO_LINEAR' }))

@@ -56,6 +56,7 @@ describe('ScriptModule', () => {
         { name: 'weight', shape: [10, 256], dtype: 'float32' },
         { name: 'bias', shape: [10], dtype: 'float32' },
       ],
+      operators: ['aten::linear'],
     })
     expect(module.namedParameters().get('fc.weight')!.shape).toEqual([10, 256])
     expect([...module.namedBuffers().keys()].some((name) => name.endsWith('running_mean'))).toBe(true)

@@ -32,7 +32,7 @@ export const inspectCommand = new Command('inspect')
     printLine(
       last === null
         ? 'no linear layer'
-        : `last linear layer: ${last.path} (${last.inFeatures} → ${last.outFeatures}${last.hasBias ? ', with bias' : ''})`,
+        : `last linear layer: ${last.path || '(root)'} (${last.inFeatures} → ${last.outFeatures}${last.hasBias ? ', with bias' : ''})`,
     )
     if (record === null) printLine('no sos.json: its preprocessing has to be named by a preset')
     else printLine(`sos.json: ${record.architecture}, ${record.shifts.length} shift(s) applied`)
