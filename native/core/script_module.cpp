@@ -1,13 +1,10 @@
 #include "core/script_module.h"
 
-#include <caffe2/serialize/inline_container.h>
 #include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/csrc/jit/serialization/import.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
 #include <set>
 
 #include "core/error.h"
@@ -16,52 +13,6 @@ namespace sos {
 namespace {
 
 using namespace torch::jit;
-
-[[noreturn]] void refuse(const std::string& path, const std::string& code, const std::string& why) {
-  throw Error(code, path + ": expected a TorchScript archive (written by torch.jit.save) but " + why);
-}
-
-/// Tells a TorchScript archive from what is often taken for one, and lists its extra files.
-ExtraFiles inspect_archive(const std::string& path) {
-  std::error_code failure;
-  const auto status = std::filesystem::status(path, failure);
-  if (!std::filesystem::exists(status)) throw Error("ERR_FILE_NOT_FOUND", path + ": no such file");
-  if (!std::filesystem::is_regular_file(status)) refuse(path, "ERR_NOT_TORCHSCRIPT", "this is not a file");
-  std::ifstream file(path, std::ios::binary);
-  char magic[4] = {};
-  if (!file) throw Error("ERR_FILE_UNREADABLE", path + ": the file cannot be read; check its permissions");
-  file.read(magic, 4);
-  if (file.gcount() < 4 || std::string(magic, 4) != "PK\x03\x04") {
-    refuse(path, "ERR_NOT_TORCHSCRIPT",
-           "this is no zip archive; export the model with torch.jit.script(model).save(FILE)");
-  }
-  std::vector<std::string> records;
-  try {
-    caffe2::serialize::PyTorchStreamReader reader(path);
-    records = reader.getAllRecords();
-  } catch (const std::exception&) {
-    refuse(path, "ERR_NOT_TORCHSCRIPT", "the zip archive is truncated or damaged; copy or export it again");
-  }
-  const auto has = [&](const std::string& name) {
-    return std::find(records.begin(), records.end(), name) != records.end();
-  };
-  if (has("model.json")) {
-    refuse(path, "ERR_LEGACY_TORCHSCRIPT",
-           "this is in the legacy format of PyTorch 1.0–1.3; load it there and save it again");
-  }
-  if (has("data.pkl") && !has("constants.pkl")) {
-    refuse(path, "ERR_STATE_DICT",
-           "this holds weights without a model (torch.save); build the model in Python, load them, and "
-           "export it with "
-           "torch.jit.script(model).save(FILE)");
-  }
-  if (!has("data.pkl")) refuse(path, "ERR_NOT_TORCHSCRIPT", "this zip archive holds no module");
-  ExtraFiles extra_files;
-  for (const auto& record : records) {
-    if (record.rfind("extra/", 0) == 0) extra_files[record.substr(6)] = "";
-  }
-  return extra_files;
-}
 
 /// `__torch__.torch.nn.modules.conv.___torch_mangle_3.Conv2d` → `torch.nn.modules.conv.Conv2d`
 std::string python_class(const Module& module) {
@@ -75,36 +26,6 @@ std::string python_class(const Module& module) {
     start = dot + 1;
   }
   return result;
-}
-
-/// Signs in a graph that a script made it: control flow, calls of functions and of methods other than
-/// forward, or a look at `training`. Tracing leaves none of them.
-bool shows_script(Block* block) {
-  for (Node* node : block->nodes()) {
-    const auto kind = node->kind();
-    if (kind == prim::If || kind == prim::Loop || kind == prim::CallFunction) return true;
-    if (kind == prim::CallMethod && !is_forward(node->s(attr::name))) return true;
-    if (kind == prim::GetAttr && node->s(attr::name) == "training") return true;
-    for (Block* inner : node->blocks()) {
-      if (shows_script(inner)) return true;
-    }
-  }
-  return false;
-}
-
-/// Signs of a trace: what a script would have decided at run time stands there as a constant.
-bool shows_trace(Block* block) {
-  static const std::vector<std::string> kBakedIn = {"aten::batch_norm", "aten::dropout", "aten::_convolution",
-                                                    "aten::feature_dropout", "aten::instance_norm"};
-  for (Node* node : block->nodes()) {
-    if (std::find(kBakedIn.begin(), kBakedIn.end(), node->kind().toQualString()) != kBakedIn.end())
-      return true;
-    if (node->kind() == prim::CallMethod && node->s(attr::name) != "forward" &&
-        is_forward(node->s(attr::name))) {
-      return true;
-    }
-  }
-  return false;
 }
 
 void collect_operators(Block* block, std::set<std::string>& names) {
@@ -125,31 +46,20 @@ std::vector<std::string> operators_of(const Module& module) {
   return {names.begin(), names.end()};
 }
 
-/// Freezing turns weights into constants of the graph.
-bool holds_tensors(Block* block) {
-  for (Node* node : block->nodes()) {
-    if (node->kind() == prim::Constant && node->output()->type()->kind() == TypeKind::TensorType) return true;
-    for (Block* inner : node->blocks()) {
-      if (holds_tensors(inner)) return true;
-    }
-  }
-  return false;
-}
-
 }  // namespace
 
 std::shared_ptr<ScriptModule> ScriptModule::load(const std::string& path, std::optional<c10::Device> device) {
-  auto extra_files = inspect_archive(path);
+  auto extra_files = extra_files_of(path);
   torch::jit::ExtraFilesMap extra(extra_files.begin(), extra_files.end());
   try {
     auto module = torch::jit::load(path, device, extra);
     return std::shared_ptr<ScriptModule>(
         new ScriptModule(std::move(module), ExtraFiles(extra.begin(), extra.end())));
   } catch (const c10::Error& error) {
-    refuse(path, "ERR_NOT_TORCHSCRIPT",
-           std::string("it cannot be loaded: ") + error.what_without_backtrace());
+    refuse_archive(path, "ERR_NOT_TORCHSCRIPT",
+                   std::string("it cannot be loaded: ") + error.what_without_backtrace());
   } catch (const std::exception& error) {
-    refuse(path, "ERR_NOT_TORCHSCRIPT", std::string("it cannot be loaded: ") + error.what());
+    refuse_archive(path, "ERR_NOT_TORCHSCRIPT", std::string("it cannot be loaded: ") + error.what());
   }
 }
 
@@ -232,22 +142,7 @@ std::vector<std::string> ScriptModule::called_submodules(const std::string& meth
 }
 
 ModuleKind ScriptModule::kind() const {
-  const bool bare = module_.named_parameters().size() == 0 && module_.named_children().size() == 0;
-  bool trace = false;
-  bool script = false;
-  for (const auto& module : module_.modules()) {
-    for (const auto& method : module.get_methods()) {
-      GraphFunction* function = tryToGraphFunction(method.function());
-      if (function == nullptr) continue;
-      function->ensure_defined();
-      Block* block = function->graph()->block();
-      if (bare && holds_tensors(block)) return ModuleKind::frozen;
-      script |= shows_script(block);
-      trace |= shows_trace(block);
-    }
-  }
-  if (script) return ModuleKind::scripted;
-  return trace ? ModuleKind::traced : ModuleKind::undetermined;
+  return kind_of(module_);
 }
 
 }  // namespace sos

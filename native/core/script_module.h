@@ -6,14 +6,12 @@
 #include <string>
 #include <vector>
 
+#include "core/archive.h"
 #include "core/arguments.h"
 #include "core/forward_hooks.h"
+#include "core/module_kind.h"
 
 namespace sos {
-
-/// How a module came to be. A traced one has baked in the mode it was traced in; a frozen one has neither
-/// parameters nor submodules; `undetermined` ones have nothing in which a script and a trace differ.
-enum class ModuleKind { scripted, traced, frozen, undetermined };
 
 /// One module of the tree.
 struct ModuleInfo {
@@ -22,8 +20,6 @@ struct ModuleInfo {
   std::vector<std::pair<std::string, at::Tensor>> parameters;  ///< its own, not its children's
   std::vector<std::string> operators;  ///< that its own methods call, as `aten::linear`, each once
 };
-
-using ExtraFiles = std::map<std::string, std::string>;
 
 /// A TorchScript module loaded from a file. The only user, with forward_hooks, of torch::jit's public API.
 class ScriptModule {

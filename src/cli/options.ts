@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
 
 /** A parser for commander that takes whole numbers of at least `least`. */
 export function wholeNumber(least: number): (text: string) => number {
@@ -10,3 +10,18 @@ export function wholeNumber(least: number): (text: string) => number {
     return number
   }
 }
+
+/** What every command takes that runs a model on images. */
+export interface ModelOptions {
+  data: string
+  preset?: string
+  device: string
+  json?: boolean
+}
+
+export const presetOption = new Option(
+  '--preset <name>',
+  "preprocessing of one of torchvision's models, for files that do not carry their own",
+)
+
+export const deviceOption = new Option('--device <device>', 'cpu, cuda, cuda:1, …').default('cpu')

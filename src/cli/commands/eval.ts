@@ -1,38 +1,31 @@
 import { Command } from 'commander'
 
-import { wholeNumber } from '../options.js'
+import { openModelAndData } from '../open.js'
+import { deviceOption, type ModelOptions, presetOption, wholeNumber } from '../options.js'
 import { figure, percent, printJson, printTable } from '../print.js'
 import { withProgress } from '../progress.js'
 import { evaluationRecord } from '../records.js'
 
-interface Options {
-  data: string
-  preset?: string
+interface Options extends ModelOptions {
   limit?: number
   batchSize: number
-  device: string
-  json?: boolean
 }
 
 export const evalCommand = new Command('eval')
   .description('accuracy and cross-entropy of classifiers on a dataset')
   .argument('<model...>', 'TorchScript files')
   .requiredOption('--data <spec>', 'imagefolder:DIR, or idx:DIR:train, or idx:DIR:test')
-  .option(
-    '--preset <name>',
-    "preprocessing of one of torchvision's models, for files that do not carry their own",
-  )
+  .addOption(presetOption)
   .option('--limit <n>', 'evaluate n images, spread evenly over the dataset', wholeNumber(1))
   .option('--batch-size <n>', 'images in one forward', wholeNumber(1), 64)
-  .option('--device <device>', 'cpu, cuda, cuda:1, …', 'cpu')
+  .addOption(deviceOption)
   .option('--json', 'print one JSON document: [{ model, top1, top5, loss, images }]')
   .addHelpText('after', '\nExample:\n  sos eval resnet50.pt --data imagefolder:imagenet/val --limit 1000\n')
   .action(async (models: string[], options: Options) => {
-    const { evaluate, openDataset, preprocessOf, ScriptModule } = await import('../../index.js')
+    const { evaluate } = await import('../../index.js')
     const records = []
     for (const path of models) {
-      const model = await ScriptModule.load(path, { device: options.device })
-      const dataset = await openDataset(options.data, preprocessOf(model, options.preset))
+      const { model, dataset } = await openModelAndData(path, options)
       const evaluation = await withProgress(`eval ${path}`, (onProgress) =>
         evaluate(model, dataset, { ...options, onProgress }),
       )

@@ -1,19 +1,16 @@
 import { Command } from 'commander'
 
-import { wholeNumber } from '../options.js'
+import { openModelAndData } from '../open.js'
+import { deviceOption, type ModelOptions, presetOption, wholeNumber } from '../options.js'
 import { plusMinus, printJson, printLine, printTable } from '../print.js'
 import { withProgress } from '../progress.js'
 import { comparisonRecord, traceRecord } from '../records.js'
 
-interface Options {
+interface Options extends ModelOptions {
   compare?: string
-  data: string
   samples?: number
   probes: number
   seed: number
-  preset?: string
-  device: string
-  json?: boolean
 }
 
 export const sharpnessCommand = new Command('sharpness')
@@ -24,23 +21,17 @@ export const sharpnessCommand = new Command('sharpness')
   .option('--samples <n>', 'images that the loss is the mean of (default: 512, or all)', wholeNumber(1))
   .option('--probes <n>', 'random probes', wholeNumber(2), 32)
   .option('--seed <n>', 'of the samples and the probes', wholeNumber(0), 0)
-  .option(
-    '--preset <name>',
-    "preprocessing of one of torchvision's models, for files that do not carry their own",
-  )
-  .option('--device <device>', 'cpu, cuda, cuda:1, …', 'cpu')
+  .addOption(presetOption)
+  .addOption(deviceOption)
   .option('--json', 'print one JSON document: { trace, standardError, probes, samples, compare? }')
   .addHelpText(
     'after',
     '\nExample:\n  sos sharpness before.pt --compare after.pt --data idx:assets/fashion-mnist:train\n',
   )
   .action(async (path: string, options: Options) => {
-    const { compareWith, hessianTrace, openDataset, preprocessOf, ScriptModule } = await import(
-      '../../index.js'
-    )
+    const { compareWith, hessianTrace } = await import('../../index.js')
     const measure = async (file: string) => {
-      const model = await ScriptModule.load(file, { device: options.device })
-      const dataset = await openDataset(options.data, preprocessOf(model, options.preset))
+      const { model, dataset } = await openModelAndData(file, options)
       const { device, samples, probes, seed } = options
       return await withProgress(`sharpness ${file}`, (onProgress) =>
         hessianTrace(model, dataset, { device, probes, seed, ...(samples && { samples }), onProgress }),

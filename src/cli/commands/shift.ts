@@ -5,20 +5,17 @@ import { dirname, resolve } from 'node:path'
 import { Command, Option } from 'commander'
 
 import type { Sampling, ShiftRecord } from '../../index.js'
-import { wholeNumber } from '../options.js'
+import { openModelAndData } from '../open.js'
+import { deviceOption, type ModelOptions, presetOption, wholeNumber } from '../options.js'
 import { figure, printJson, printLine, signed } from '../print.js'
 import { withProgress } from '../progress.js'
 
-interface Options {
-  data: string
+interface Options extends ModelOptions {
   out: string
   layer?: string
   batchSize?: number
   sampling: Sampling
   seed: number
-  preset?: string
-  device: string
-  json?: boolean
 }
 
 export const shiftCommand = new Command('shift')
@@ -38,28 +35,21 @@ export const shiftCommand = new Command('shift')
       .default('stratified'),
   )
   .option('--seed <n>', 'of the draw', wholeNumber(0), 0)
-  .option(
-    '--preset <name>',
-    "preprocessing of one of torchvision's models, for files that do not carry their own",
-  )
-  .option('--device <device>', 'cpu, cuda, cuda:1, …', 'cpu')
+  .addOption(presetOption)
+  .addOption(deviceOption)
   .option('--json', 'print one JSON document')
   .addHelpText(
     'after',
     '\nThe logits of the batch stay; those of other images move a little: hold the result against the original with `sos eval`.\nExample:\n  sos shift resnet50.pt --data imagefolder:imagenet/train --batch-size 1500 --out resnet50.sos.pt\n',
   )
   .action(async (path: string, options: Options) => {
-    const { openDataset, preprocessOf, saveShifted, ScriptModule, shiftOptimum, SosError } = await import(
-      '../../index.js'
-    )
+    const { saveShifted, shiftOptimum, SosError } = await import('../../index.js')
     await access(dirname(resolve(options.out)), constants.W_OK).catch((cause) => {
       throw new SosError('ERR_OUTPUT', `${options.out}: its folder does not exist or cannot be written to`, {
         cause,
       })
     })
-    const model = await ScriptModule.load(path, { device: options.device })
-    const preprocess = preprocessOf(model, options.preset)
-    const dataset = await openDataset(options.data, preprocess)
+    const { model, dataset, preprocess } = await openModelAndData(path, options)
     const { out, json, data: _, preset: __, ...settings } = options
     const record = await withProgress(`shift ${path}`, (onProgress) =>
       shiftOptimum(model, dataset, { ...settings, onProgress }),
