@@ -171,8 +171,12 @@ std::string expected(const c10::Argument& argument) {
 }  // namespace
 
 std::optional<Match> match_arguments(const c10::FunctionSchema& schema, const Arguments& arguments,
-                                     std::string& reason, const std::vector<IValue>& bound) {
+                                     std::string* reason, const std::vector<IValue>& bound) {
   const auto& formals = schema.arguments();
+  const auto refuse = [&](auto&& text) -> std::nullopt_t {
+    if (reason != nullptr) *reason = text();
+    return std::nullopt;
+  };
   Match match;
   match.stack.reserve(formals.size());
   match.stack.insert(match.stack.end(), bound.begin(), bound.end());
@@ -185,8 +189,7 @@ std::optional<Match> match_arguments(const c10::FunctionSchema& schema, const Ar
     for (const auto& [name, value] : arguments.keyword) {
       if (name != formal.name()) continue;
       if (given != nullptr) {
-        reason = "argument '" + name + "' is given twice, by position and by name";
-        return std::nullopt;
+        return refuse([&] { return "argument '" + name + "' is given twice, by position and by name"; });
       }
       given = &value;
       ++keywords_used;
@@ -194,8 +197,9 @@ std::optional<Match> match_arguments(const c10::FunctionSchema& schema, const Ar
     const bool optional = formal.real_type()->kind() == TypeKind::OptionalType;
     if (given == nullptr || (given->isNone() && !optional && formal.default_value())) {
       if (!formal.default_value()) {
-        reason = "argument '" + formal.name() + "' (" + formal.real_type()->repr_str() + ") is missing";
-        return std::nullopt;
+        return refuse([&] {
+          return "argument '" + formal.name() + "' (" + formal.real_type()->repr_str() + ") is missing";
+        });
       }
       match.stack.push_back(*formal.default_value());
       continue;
@@ -203,26 +207,24 @@ std::optional<Match> match_arguments(const c10::FunctionSchema& schema, const Ar
     IValue value;
     const auto cost = convert(*given, formal.real_type(), formal.N(), value);
     if (!cost) {
-      reason = expected(formal) + " but received " + describe(*given);
-      return std::nullopt;
+      return refuse([&] { return expected(formal) + " but received " + describe(*given); });
     }
     match.cost += *cost;
     match.stack.push_back(std::move(value));
   }
   if (next < arguments.positional.size()) {
-    reason = "takes at most " + std::to_string(next) + " positional arguments but received " +
+    return refuse([&] {
+      return "takes at most " + std::to_string(next) + " positional arguments but received " +
              std::to_string(arguments.positional.size());
-    return std::nullopt;
+    });
   }
   if (keywords_used < arguments.keyword.size()) {
     for (const auto& [name, value] : arguments.keyword) {
       if (!schema.argumentIndexWithName(name)) {
-        reason = "has no argument '" + name + "'";
-        return std::nullopt;
+        return refuse([&] { return "has no argument '" + name + "'"; });
       }
     }
-    reason = "an argument is named twice";
-    return std::nullopt;
+    return refuse([&] { return std::string("an argument is named twice"); });
   }
   return match;
 }

@@ -24,10 +24,11 @@ struct Match {
   int cost = 0;  ///< how far the values had to be bent: 0 where each had just the schema's type
 };
 
-/// Fits `arguments` to `schema`, or returns nothing and says in `reason` which argument failed, and how.
-/// `bound` values (a method's self) precede the positional ones and are taken as they are.
+/// Fits `arguments` to `schema`, or returns nothing and says in `reason`, if there is one, which argument
+/// failed, and how: texts cost more than the call, and a call with overloads fails on some of them. `bound`
+/// values (a method's self) precede the positional ones and are taken as they are.
 std::optional<Match> match_arguments(const c10::FunctionSchema& schema, const Arguments& arguments,
-                                     std::string& reason, const std::vector<c10::IValue>& bound = {});
+                                     std::string* reason, const std::vector<c10::IValue>& bound = {});
 
 /// A short word for what a caller passed: `Tensor[2, 3] float32`, `int 3`, `list of 2`.
 std::string describe(const c10::IValue& value);

@@ -67,9 +67,8 @@ const OperatorPacket& OperatorPacket::find(const std::string& name) {
 torch::jit::Stack OperatorPacket::call(const Arguments& arguments) const {
   std::optional<Match> best;
   const c10::OperatorHandle* chosen = nullptr;
-  std::string reason;
   for (const auto& overload : overloads_) {
-    auto match = match_arguments(overload.schema(), arguments, reason);
+    auto match = match_arguments(overload.schema(), arguments, nullptr);
     if (!match || (best && match->cost >= best->cost)) continue;
     best = std::move(match);
     chosen = &overload;
@@ -79,7 +78,8 @@ torch::jit::Stack OperatorPacket::call(const Arguments& arguments) const {
     // Only a call that fails pays for the reasons.
     std::vector<std::pair<std::string, std::string>> refusals;
     for (const auto& overload : overloads_) {
-      match_arguments(overload.schema(), arguments, reason);
+      std::string reason;
+      match_arguments(overload.schema(), arguments, &reason);
       refusals.emplace_back(c10::toString(overload.schema()), reason);
     }
     throw Error("ERR_OPERATOR_ARGUMENTS", explain(name_, refusals));

@@ -72,7 +72,7 @@ c10::IValue ScriptModule::call(const std::string& method, const Arguments& argum
   }
   const auto& schema = found->function().getSchema();
   std::string reason;
-  auto match = match_arguments(schema, arguments, reason, {module_._ivalue()});
+  auto match = match_arguments(schema, arguments, &reason, {module_._ivalue()});
   if (!match) {
     throw Error("ERR_METHOD_ARGUMENTS", method + ": " + reason + "\n  " + c10::toString(schema));
   }
