@@ -71,6 +71,17 @@ Napi::Value dict_to_js(Napi::Env env, const c10::Dict<IValue, IValue>& dict) {
   return map;
 }
 
+void add_keywords(Arguments& arguments, const Napi::Value& keyword) {
+  if (!keyword.IsObject()) return;
+  const auto object = keyword.As<Napi::Object>();
+  const Napi::Array names = object.GetPropertyNames();
+  for (uint32_t i = 0; i < names.Length(); ++i) {
+    std::string name = names.Get(i).As<Napi::String>();
+    const Napi::Value value = object.Get(name);
+    if (!value.IsUndefined()) arguments.keyword.emplace_back(std::move(name), to_ivalue(value));
+  }
+}
+
 }  // namespace
 
 IValue to_ivalue(const Napi::Value& value) {
@@ -118,17 +129,16 @@ Arguments to_arguments(const Napi::Value& positional, const Napi::Value& keyword
   const uint32_t length = array.Length();
   arguments.positional.reserve(length);
   for (uint32_t i = 0; i < length; ++i) arguments.positional.push_back(to_ivalue(array[i]));
-  if (!keyword.IsObject()) return arguments;
-  const auto object = keyword.As<Napi::Object>();
-  const Napi::Array names = object.GetPropertyNames();
-  for (uint32_t i = 0; i < names.Length(); ++i) {
-    std::string name = names.Get(i).As<Napi::String>();
-    const Napi::Value value = object.Get(name);
-    if (!value.IsUndefined()) arguments.keyword.emplace_back(std::move(name), to_ivalue(value));
-  }
+  add_keywords(arguments, keyword);
   return arguments;
 }
 
+Arguments to_arguments(const Napi::CallbackInfo& info, size_t first, const Napi::Value& keyword) {
+  Arguments arguments;
+  for (size_t i = first; i < info.Length(); ++i) arguments.positional.push_back(to_ivalue(info[i]));
+  add_keywords(arguments, keyword);
+  return arguments;
+}
 std::vector<at::Tensor> to_tensors(const Napi::Value& value) {
   const auto array = value.As<Napi::Array>();
   std::vector<at::Tensor> tensors;

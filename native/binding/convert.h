@@ -17,6 +17,9 @@ Napi::Value to_js(Napi::Env env, const c10::IValue& value);
 /// out.
 Arguments to_arguments(const Napi::Value& positional, const Napi::Value& keyword);
 
+/// The same with the positional values as the arguments of a call, from `first` on.
+Arguments to_arguments(const Napi::CallbackInfo& info, size_t first, const Napi::Value& keyword);
+
 std::vector<at::Tensor> to_tensors(const Napi::Value& array);
 Napi::Array to_js_tensors(Napi::Env env, const std::vector<at::Tensor>& tensors);
 std::vector<int64_t> to_ints(const Napi::Value& array);

@@ -5,15 +5,15 @@
 
 namespace sos {
 
+template <Napi::Value (*Body)(const Napi::CallbackInfo&)>
+Napi::Value guarded_body(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] { return Body(info); });
+}
+
 /// Adds a function to the exports; whatever it throws arrives in JavaScript as an error with a `code`.
 template <Napi::Value (*Body)(const Napi::CallbackInfo&)>
 void define(Napi::Env env, Napi::Object exports, const char* name) {
-  exports.Set(name, Napi::Function::New(
-                        env,
-                        [](const Napi::CallbackInfo& info) -> Napi::Value {
-                          return guarded(info.Env(), [&] { return Body(info); });
-                        },
-                        name));
+  exports.Set(name, Napi::Function::New<guarded_body<Body>>(env, name));
 }
 
 }  // namespace sos

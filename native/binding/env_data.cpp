@@ -7,15 +7,19 @@ namespace sos {
 // A tensor is a hundred bytes to V8, which would let gigabytes gather before it thinks of collecting.
 // Node-API offers napi_adjust_external_memory: V8 then marks incrementally in steps of 5 to 10 ms, which a
 // loop of 1 MB tensors pays for at every quarter megabyte, and V8 11 (Node 20) may fail a check of its own
-// when it finishes such a marking from there
-// ("marking_done_"). So the collector is called: a scavenge, some tenths of a millisecond, frees what a loop
-// dropped; a full collection follows only where what lives has really grown by half and by 64 MB.
+// when it finishes such a marking from there ("marking_done_"). So the collector is called: a scavenge, some
+// tenths of a millisecond, frees what a loop dropped; a full collection follows only where what lives has
+// really grown by half and by 64 MB. Scavenges come soon: memory that is used again while a cache still holds
+// it is worth more than they cost.
 void EnvData::hold(Napi::Env env, int64_t bytes) {
   live_bytes += bytes;
-  if (live_bytes <= limit_ || collect.IsEmpty()) return;
+  if (weight() <= minor_limit_ || collect.IsEmpty()) return;
   collect.Call({Napi::Boolean::New(env, false)});
-  if (live_bytes > limit_ / 2) collect.Call({Napi::Boolean::New(env, true)});
-  limit_ = std::max(live_bytes + kSlack, live_bytes + live_bytes / 2);
+  if (weight() > major_limit_) {
+    collect.Call({Napi::Boolean::New(env, true)});
+    major_limit_ = weight() + std::max(kOld, weight() / 2);
+  }
+  minor_limit_ = weight() + kYoung;
   // V8 is told of what survived, for its own decisions, when no marking is under way.
   Napi::MemoryManagement::AdjustExternalMemory(env, live_bytes - reported_);
   reported_ = live_bytes;
@@ -23,8 +27,9 @@ void EnvData::hold(Napi::Env env, int64_t bytes) {
 
 void EnvData::release(Napi::BasicEnv env, int64_t bytes) {
   live_bytes -= bytes;
-  limit_ = std::min(limit_, std::max(live_bytes + kSlack, live_bytes + live_bytes / 2));
-  if (live_bytes > reported_ - kSlack) return;
+  minor_limit_ = std::min(minor_limit_, weight() + kYoung);
+  major_limit_ = std::min(major_limit_, weight() + std::max(kOld, weight() / 2));
+  if (live_bytes > reported_ - kOld) return;
   Napi::MemoryManagement::AdjustExternalMemory(env, live_bytes - reported_);
   reported_ = live_bytes;
 }

@@ -6,27 +6,30 @@
 namespace sos {
 namespace {
 
-// Tells our externals from those of other addons, whose pointers must not be read.
-constexpr napi_type_tag kTag = {0x736f732d68616e64, 0x6c652d6f7074696d};
-
 void let_go(Napi::BasicEnv env, Handle& handle) {
   auto& data = EnvData::of(env);
   if (std::holds_alternative<at::Tensor>(handle.held)) --data.live_tensors;
-  if (handle.bytes != 0) data.release(env, handle.bytes);
+  data.release(env, handle.bytes);
   handle.bytes = 0;
   handle.held = std::monostate{};
 }
 
+void finalize(node_api_basic_env env, void* data, void*) {
+  auto* handle = static_cast<Handle*>(data);
+  let_go(Napi::BasicEnv(env), *handle);
+  delete handle;
+}
+
+// Node-API itself, for node-addon-api would allocate twice for each external.
 template <class T>
-Napi::External<Handle> wrap(Napi::Env env, T&& held, int64_t bytes) {
-  auto* handle = new Handle{std::forward<T>(held), bytes};
-  auto external = Napi::External<Handle>::New(env, handle, [](Napi::BasicEnv env, Handle* handle) {
-    let_go(env, *handle);
-    delete handle;
-  });
-  external.TypeTag(&kTag);
-  if (bytes != 0) EnvData::of(env).hold(env, bytes);
-  return external;
+Napi::Value wrap(Napi::Env env, T&& held, int64_t bytes) {
+  auto handle = std::make_unique<Handle>(Handle::kMark, std::forward<T>(held), bytes);
+  napi_value external = nullptr;
+  NAPI_THROW_IF_FAILED(env, napi_create_external(env, handle.get(), finalize, nullptr, &external),
+                       Napi::Value());
+  handle.release();
+  EnvData::of(env).hold(env, bytes);
+  return {env, external};
 }
 
 template <class T>
@@ -60,10 +63,13 @@ Napi::Value wrap_generator(Napi::Env env, at::Generator generator) {
 }
 
 Handle& unwrap_handle(const Napi::Value& value) {
-  if (!value.IsExternal()) throw Error("ERR_INVALID_ARGUMENT", "expected a native handle");
-  const auto external = value.As<Napi::External<Handle>>();
-  if (!external.CheckTypeTag(&kTag)) throw Error("ERR_INVALID_ARGUMENT", "expected a handle of this addon");
-  return *external.Data();
+  void* data = nullptr;
+  if (napi_get_value_external(value.Env(), value, &data) != napi_ok || data == nullptr) {
+    throw Error("ERR_INVALID_ARGUMENT", "expected a native handle");
+  }
+  auto& handle = *static_cast<Handle*>(data);
+  if (handle.mark != Handle::kMark) throw Error("ERR_INVALID_ARGUMENT", "expected a handle of this addon");
+  return handle;
 }
 
 const at::Tensor& unwrap_tensor(const Napi::Value& value) {

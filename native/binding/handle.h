@@ -12,6 +12,8 @@ namespace sos {
 
 /// What a JavaScript external holds. TypeScript's classes keep it in a private field and pass it back.
 struct Handle {
+  static constexpr uint64_t kMark = 0x6f7074696d73686eU;
+  const uint64_t mark = kMark;  ///< tells our externals, as far as that goes, from those of other addons
   std::variant<std::monostate, at::Tensor, std::shared_ptr<ScriptModule>, at::Generator> held;
   int64_t bytes = 0;  ///< what the environment counts for it
 };

@@ -164,25 +164,46 @@ std::optional<int> convert(const IValue& given, const TypePtr& type, std::option
   }
 }
 
+/// A number for what `convert` looks at, 0 where it looks at the value itself.
+unsigned kind_of(const IValue& value) {
+  if (value.isTensor()) return 1;
+  if (value.isNone()) return 2;
+  if (value.isInt()) return 3;
+  if (value.isDouble()) return 4;
+  if (value.isBool()) return 5;
+  if (value.isComplexDouble()) return 6;
+  if (value.isGenerator()) return 7;
+  if (!value.isList()) return 0;
+  const auto elements = value.toListRef();
+  if (elements.empty()) return 0;
+  const unsigned first = kind_of(elements[0]);
+  if (first != 1 && first != 3) return 0;
+  for (const IValue& element : elements) {
+    if (kind_of(element) != first) return 0;
+  }
+  return 7 + first;
+}
+
 std::string expected(const c10::Argument& argument) {
   return "argument '" + argument.name() + "' expects " + argument.real_type()->repr_str();
 }
 
 }  // namespace
 
-std::optional<Match> match_arguments(const c10::FunctionSchema& schema, const Arguments& arguments,
-                                     std::string* reason, const std::vector<IValue>& bound) {
+bool match_arguments(const c10::FunctionSchema& schema, const Arguments& arguments, Match& match,
+                     std::string* reason, const IValue* self) {
   const auto& formals = schema.arguments();
-  const auto refuse = [&](auto&& text) -> std::nullopt_t {
+  const auto refuse = [&](auto&& text) {
     if (reason != nullptr) *reason = text();
-    return std::nullopt;
+    return false;
   };
-  Match match;
+  match.cost = kExact;
+  match.stack.clear();
   match.stack.reserve(formals.size());
-  match.stack.insert(match.stack.end(), bound.begin(), bound.end());
+  if (self != nullptr) match.stack.push_back(*self);
   size_t next = 0;           // positional values taken
   size_t keywords_used = 0;  // keyword values taken
-  for (size_t i = bound.size(); i < formals.size(); ++i) {
+  for (size_t i = match.stack.size(); i < formals.size(); ++i) {
     const c10::Argument& formal = formals[i];
     const IValue* given = nullptr;
     if (!formal.kwarg_only() && next < arguments.positional.size()) given = &arguments.positional[next++];
@@ -194,23 +215,19 @@ std::optional<Match> match_arguments(const c10::FunctionSchema& schema, const Ar
       given = &value;
       ++keywords_used;
     }
-    const bool optional = formal.real_type()->kind() == TypeKind::OptionalType;
-    if (given == nullptr || (given->isNone() && !optional && formal.default_value())) {
+    const TypePtr& type = formal.real_type();
+    if (given == nullptr ||
+        (given->isNone() && type->kind() != TypeKind::OptionalType && formal.default_value())) {
       if (!formal.default_value()) {
-        return refuse([&] {
-          return "argument '" + formal.name() + "' (" + formal.real_type()->repr_str() + ") is missing";
-        });
+        return refuse(
+            [&] { return "argument '" + formal.name() + "' (" + type->repr_str() + ") is missing"; });
       }
       match.stack.push_back(*formal.default_value());
       continue;
     }
-    IValue value;
-    const auto cost = convert(*given, formal.real_type(), formal.N(), value);
-    if (!cost) {
-      return refuse([&] { return expected(formal) + " but received " + describe(*given); });
-    }
+    const auto cost = convert(*given, type, formal.N(), match.stack.emplace_back());
+    if (!cost) return refuse([&] { return expected(formal) + " but received " + describe(*given); });
     match.cost += *cost;
-    match.stack.push_back(std::move(value));
   }
   if (next < arguments.positional.size()) {
     return refuse([&] {
@@ -226,7 +243,18 @@ std::optional<Match> match_arguments(const c10::FunctionSchema& schema, const Ar
     }
     return refuse([&] { return std::string("an argument is named twice"); });
   }
-  return match;
+  return true;
+}
+
+uint64_t Arguments::signature() const {
+  if (!keyword.empty() || positional.size() > 13) return 0;
+  uint64_t signature = 1;
+  for (const IValue& value : positional) {
+    const unsigned kind = kind_of(value);
+    if (kind == 0) return 0;
+    signature = signature << 4 | kind;
+  }
+  return signature;
 }
 
 std::string describe(const IValue& value) {

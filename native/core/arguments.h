@@ -2,6 +2,7 @@
 #include <ATen/core/function_schema.h>
 #include <ATen/core/ivalue.h>
 #include <ATen/core/stack.h>
+#include <c10/util/SmallVector.h>
 
 #include <optional>
 #include <string>
@@ -14,8 +15,12 @@ namespace sos {
 /// also mean a float, a list is a list of anything, and dtypes, devices, layouts and memory formats are
 /// strings.
 struct Arguments {
-  std::vector<c10::IValue> positional;
+  c10::SmallVector<c10::IValue, 8> positional;
   std::vector<std::pair<std::string, c10::IValue>> keyword;
+
+  /// The kinds of the values in one number, where these alone decide which overload of an operator fits best:
+  /// tensors, scalars, null, lists of ints or of tensors. 0 where the values themselves count too.
+  uint64_t signature() const;
 };
 
 /// Arguments laid out as a schema asks, defaults filled in.
@@ -24,11 +29,11 @@ struct Match {
   int cost = 0;  ///< how far the values had to be bent: 0 where each had just the schema's type
 };
 
-/// Fits `arguments` to `schema`, or returns nothing and says in `reason`, if there is one, which argument
-/// failed, and how: texts cost more than the call, and a call with overloads fails on some of them. `bound`
-/// values (a method's self) precede the positional ones and are taken as they are.
-std::optional<Match> match_arguments(const c10::FunctionSchema& schema, const Arguments& arguments,
-                                     std::string* reason, const std::vector<c10::IValue>& bound = {});
+/// Fits `arguments` to `schema` in `match`, or returns false and says in `reason`, if there is one, which
+/// argument failed, and how: texts cost more than the call, and a call with overloads fails on some of them.
+/// `self`, a method's, precedes the positional values and is taken as it is.
+bool match_arguments(const c10::FunctionSchema& schema, const Arguments& arguments, Match& match,
+                     std::string* reason, const c10::IValue* self = nullptr);
 
 /// A short word for what a caller passed: `Tensor[2, 3] float32`, `int 3`, `list of 2`.
 std::string describe(const c10::IValue& value);

@@ -47,6 +47,18 @@ std::string explain(const std::string& name,
   return text.str();
 }
 
+void announce_writes(const c10::FunctionSchema& schema, const torch::jit::Stack& stack,
+                     const OperatorPacket::BeforeWrite& before_write) {
+  for (size_t i = 0; i < stack.size(); ++i) {
+    const auto* alias = schema.arguments()[i].alias_info();
+    if (alias == nullptr || !alias->isWrite()) continue;
+    if (stack[i].isTensor()) before_write(stack[i].toTensor(), schema.name());
+    if (stack[i].isTensorList()) {
+      for (const at::Tensor& target : stack[i].toTensorVector()) before_write(target, schema.name());
+    }
+  }
+}
+
 }  // namespace
 
 const OperatorPacket& OperatorPacket::find(const std::string& name) {
@@ -64,28 +76,48 @@ const OperatorPacket& OperatorPacket::find(const std::string& name) {
   return *packets.emplace(name, std::move(packet)).first->second;
 }
 
-torch::jit::Stack OperatorPacket::call(const Arguments& arguments) const {
-  std::optional<Match> best;
-  const c10::OperatorHandle* chosen = nullptr;
-  for (const auto& overload : overloads_) {
-    auto match = match_arguments(overload.schema(), arguments, nullptr);
-    if (!match || (best && match->cost >= best->cost)) continue;
-    best = std::move(match);
-    chosen = &overload;
-    if (best->cost == 0) break;
+const c10::OperatorHandle* OperatorPacket::choose(const Arguments& arguments, Match& match) const {
+  const uint64_t signature = overloads_.size() > 1 ? arguments.signature() : 0;
+  auto& known = chosen_[(signature ^ signature >> 4) % chosen_.size()];
+  if (const uint64_t entry = known.load(std::memory_order_relaxed);
+      signature != 0 && entry >> 8 == signature) {
+    const auto& overload = overloads_[entry & 0xff];
+    if (match_arguments(overload.schema(), arguments, match, nullptr)) return &overload;
   }
+  const c10::OperatorHandle* best = nullptr;
+  Match candidate;
+  for (const auto& overload : overloads_) {
+    if (!match_arguments(overload.schema(), arguments, candidate, nullptr)) continue;
+    if (best != nullptr && candidate.cost >= match.cost) continue;
+    std::swap(match, candidate);
+    best = &overload;
+    if (match.cost == 0) break;
+  }
+  const auto index = static_cast<uint64_t>(best - overloads_.data());
+  if (best != nullptr && signature != 0 && index < 256) {
+    known.store(signature << 8 | index, std::memory_order_relaxed);
+  }
+  return best;
+}
+
+void OperatorPacket::call(const Arguments& arguments, torch::jit::Stack& stack,
+                          const BeforeWrite& before_write) const {
+  Match match;
+  match.stack = std::move(stack);
+  const auto* chosen = choose(arguments, match);
   if (chosen == nullptr) {
     // Only a call that fails pays for the reasons.
     std::vector<std::pair<std::string, std::string>> refusals;
     for (const auto& overload : overloads_) {
       std::string reason;
-      match_arguments(overload.schema(), arguments, &reason);
+      match_arguments(overload.schema(), arguments, match, &reason);
       refusals.emplace_back(c10::toString(overload.schema()), reason);
     }
     throw Error("ERR_OPERATOR_ARGUMENTS", explain(name_, refusals));
   }
-  chosen->callBoxed(best->stack);
-  return std::move(best->stack);
+  stack = std::move(match.stack);
+  if (before_write) announce_writes(chosen->schema(), stack, before_write);
+  chosen->callBoxed(stack);
 }
 
 std::vector<std::string> operator_schemas() {

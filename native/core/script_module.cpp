@@ -72,19 +72,20 @@ c10::IValue ScriptModule::call(const std::string& method, const Arguments& argum
   }
   const auto& schema = found->function().getSchema();
   std::string reason;
-  auto match = match_arguments(schema, arguments, &reason, {module_._ivalue()});
-  if (!match) {
+  Match match;
+  const c10::IValue self = module_._ivalue();
+  if (!match_arguments(schema, arguments, match, &reason, &self)) {
     throw Error("ERR_METHOD_ARGUMENTS", method + ": " + reason + "\n  " + c10::toString(schema));
   }
   // The optimising executor profiles its first runs, which is slow, and gains nothing on a module that is not
   // frozen.
   torch::jit::GraphOptimizerEnabledGuard plain(false);
   if (taps.empty()) {
-    found->function().run(match->stack);
-    return std::move(match->stack.back());
+    found->function().run(match.stack);
+    return std::move(match.stack.back());
   }
-  match->stack.erase(match->stack.begin());
-  return tapped(method, taps)->run(match->stack, captures);
+  match.stack.erase(match.stack.begin());
+  return tapped(method, taps)->run(match.stack, captures);
 }
 
 std::shared_ptr<TappedMethod> ScriptModule::tapped(const std::string& method, const std::vector<Tap>& taps) {

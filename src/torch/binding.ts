@@ -64,14 +64,14 @@ export interface Binding {
   callOperator(
     operator: OperatorHandle,
     gradEnabled: boolean,
-    positional: NativeValue[],
     keyword: Record<string, NativeValue> | undefined,
+    ...positional: NativeValue[]
   ): NativeValue
   callOperatorAsync(
     operator: OperatorHandle,
     gradEnabled: boolean,
-    positional: NativeValue[],
     keyword: Record<string, NativeValue> | undefined,
+    ...positional: NativeValue[]
   ): Promise<NativeValue>
 
   loadModule(path: string, device: string): Promise<ModuleHandle>

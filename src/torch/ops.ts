@@ -2,7 +2,7 @@ import { binding, type NativeValue, type OperatorHandle } from './binding.js'
 import { currentContext } from './context.js'
 import { SosError, withCallerStack } from './errors.js'
 import type { AsyncOperators, Operators } from './operators.generated.js'
-import { handleOf, Tensor } from './tensor.js'
+import { Tensor } from './tensor.js'
 import { fromNative, isOptions, toNative, toNativeRecord, type Value } from './values.js'
 
 /**
@@ -19,8 +19,20 @@ export function callOperatorAsync(name: string, ...args: unknown[]): Promise<Val
 }
 
 function invoke(operator: OperatorHandle, args: unknown[]): Value {
+  const { gradEnabled } = currentContext()
+  const { length } = args
+  // A call with few arguments and no keywords is by far the most frequent: it makes no array.
+  if (length > 0 && length <= 3 && !isOptions(args[length - 1])) {
+    const first = toNative(args[0])
+    if (length === 1) return fromNative(binding.callOperator(operator, gradEnabled, undefined, first))
+    const second = toNative(args[1])
+    if (length === 2) return fromNative(binding.callOperator(operator, gradEnabled, undefined, first, second))
+    return fromNative(
+      binding.callOperator(operator, gradEnabled, undefined, first, second, toNative(args[2])),
+    )
+  }
   const keyword = takeKeyword(args)
-  return fromNative(binding.callOperator(operator, currentContext().gradEnabled, args.map(toNative), keyword))
+  return fromNative(binding.callOperator(operator, gradEnabled, keyword, ...args.map(toNative)))
 }
 
 async function invokeAsync(operator: OperatorHandle, args: unknown[]): Promise<Value> {
@@ -28,8 +40,8 @@ async function invokeAsync(operator: OperatorHandle, args: unknown[]): Promise<V
   const result = binding.callOperatorAsync(
     operator,
     currentContext().gradEnabled,
-    args.map(toNative),
     keyword,
+    ...args.map(toNative),
   )
   return fromNative(await withCallerStack(result))
 }
@@ -72,10 +84,8 @@ function defineMethod(name: string): void {
         throw new SosError('ERR_INVALID_ARGUMENT', `expected ${name} to be called on a Tensor`)
       }
       operator ??= binding.findOperator(`aten::${name}`)
-      const keyword = takeKeyword(args)
-      const positional = args.map(toNative)
-      positional.unshift(handleOf(this))
-      return fromNative(binding.callOperator(operator, currentContext().gradEnabled, positional, keyword))
+      args.unshift(this)
+      return invoke(operator, args)
     },
   }
   Object.defineProperty(Tensor.prototype, name, {

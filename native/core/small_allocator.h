@@ -1,0 +1,13 @@
+#pragma once
+
+namespace sos {
+
+/// Puts a pool for small blocks before libtorch's allocator of CPU memory, for the whole process.
+///
+/// A language with a garbage collector frees its tensors by the thousand at once. The C library takes
+/// hundreds of nanoseconds to merge and split what was aligned by hand; the pool takes a block from a list
+/// and puts it back. Blocks of more than 64 KiB, and all blocks once 256 MiB are pooled, come from libtorch
+/// as before. What is pooled is used again, not given back to the system.
+void install_small_allocator();
+
+}  // namespace sos
