@@ -11,7 +11,10 @@ namespace sos {
 /// What one JavaScript environment (the main thread or a worker) owns. It is made when the addon is loaded
 /// there and freed after the environment's last finalizer; nothing of it is shared between environments.
 struct EnvData {
-  explicit EnvData(Napi::Env env) : lane(std::make_unique<Lane>(env)) {}
+  explicit EnvData(Napi::Env env) : js(std::make_shared<JsThread>(env)), lane(std::make_unique<Lane>(js)) {
+    // Hooks run before the environment's values are torn down, while a task may still be at work.
+    env.AddCleanupHook([](Lane* lane) { lane->stop(); }, lane.get());
+  }
 
   static EnvData& of(Napi::BasicEnv env) { return *env.GetInstanceData<EnvData>(); }
 
@@ -22,6 +25,7 @@ struct EnvData {
   /// Notes that they are freed. Finalizers may call it.
   void release(Napi::BasicEnv env, int64_t bytes);
 
+  std::shared_ptr<JsThread> js;
   std::unique_ptr<Lane> lane;
   Napi::FunctionReference
       collect;  ///< (full: boolean) → void: runs V8's collector, finalizers too, before it returns
@@ -29,9 +33,16 @@ struct EnvData {
   int64_t live_bytes = 0;
 
  private:
-  int64_t limit_ = kSlack;  // collect where more than this lives
-  int64_t reported_ = 0;    // what V8 believes
-  static constexpr int64_t kSlack = 64 * 1024 * 1024;
+  /// What lives, with what a handle costs beside the elements of its tensor: libtorch's and V8's own objects.
+  int64_t weight() const { return live_bytes + live_tensors * kHandleBytes; }
+
+  int64_t minor_limit_ = kYoung;  // scavenge where more than this lives
+  int64_t major_limit_ = kOld;    // collect all where more than this is left of it
+  int64_t reported_ = 0;          // what V8 believes
+  static constexpr int64_t kHandleBytes = 1024;
+  static constexpr int64_t kYoung =
+      16 * 1024 * 1024;                              // what may gather between scavenges: it fits in a cache
+  static constexpr int64_t kOld = 64 * 1024 * 1024;  // what may gather, or V8 need not know
 };
 
 }  // namespace sos

@@ -12,10 +12,14 @@ namespace {
 Napi::Value gradient(const Napi::CallbackInfo& info) {
   const GradOptions options{info[3].As<Napi::Boolean>(), info[4].As<Napi::Boolean>(),
                             info[5].As<Napi::Boolean>()};
+  auto outputs = to_tensors(info[0]);
+  auto inputs = to_tensors(info[1]);
+  auto grad_outputs = to_tensors(info[2]);
+  auto use = StorageUse("grad").add(outputs).add(inputs).add(grad_outputs);
   return EnvData::of(info.Env())
-      .lane->submit(info.Env(),
-                    [outputs = to_tensors(info[0]), inputs = to_tensors(info[1]),
-                     grad_outputs = to_tensors(info[2]), options]() -> Lane::Finish {
+      .lane->submit(info.Env(), std::move(use),
+                    [outputs = std::move(outputs), inputs = std::move(inputs),
+                     grad_outputs = std::move(grad_outputs), options]() -> Lane::Finish {
                       return [gradients = grad(outputs, inputs, grad_outputs, options)](Napi::Env env) {
                         return to_js_tensors(env, gradients);
                       };

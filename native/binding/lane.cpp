@@ -1,37 +1,56 @@
 #include "binding/lane.h"
 
+#include <algorithm>
+
 #include "binding/guard.h"
 #include "core/error.h"
 
 namespace sos {
 
-Lane::Lane(Napi::Env env) : settled_(Settled::New(env, "optimum-shifting lane", 0, 1, this)) {
-  settled_.Unref(env);
-  // Hooks run before the environment's values are torn down, while a task may still be at work.
-  env.AddCleanupHook([](Lane* lane) { lane->stop(); }, this);
-}
-
-Lane::~Lane() {
-  stop();
-}
-
-Napi::Promise Lane::submit(Napi::Env env, Work work) {
+Napi::Promise Lane::submit(Napi::Env env, StorageUse use, Work work) {
   if (stopping_) throw Error("ERR_STOPPED", "the process is ending: no more work is taken");
-  auto task = std::make_unique<Task>(env, std::move(work));
-  const auto promise = task->deferred.Promise();
-  if (pending_++ == 0) settled_.Ref(env);
+  if (pending_.size() >= queue_limit) {
+    throw Error("ERR_QUEUE_FULL", "expected at most " + std::to_string(queue_limit) +
+                                      " asynchronous calls at a time but as many are pending; await some of "
+                                      "them, or raise the limit by setQueueLimit()");
+  }
+  const auto task = std::make_shared<Task>(env, ++last_task_, std::move(use), std::move(work));
+  if (pending_.empty()) js_->hold(true);
+  pending_.push_back(task);
   {
-    std::lock_guard<std::mutex> lock(mutex_);
+    const std::lock_guard<std::mutex> lock(mutex_);
     if (!thread_.joinable()) thread_ = std::thread([this] { loop(); });
-    queue_.push_back(std::move(task));
+    queue_.push_back(task);
   }
   ready_.notify_one();
-  return promise;
+  return task->deferred.Promise();
+}
+
+void Lane::cancel(Napi::Env env, uint64_t number, const Napi::Value& reason) {
+  std::shared_ptr<Task> task;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto found = std::find_if(queue_.begin(), queue_.end(),
+                                    [&](const auto& queued) { return queued->number == number; });
+    if (found == queue_.end()) return;
+    task = *found;
+    queue_.erase(found);
+  }
+  forget(task);
+  task->deferred.Reject(reason);
+}
+
+void Lane::refuse_write(const at::Tensor& target, const std::string& operator_name) const {
+  for (const auto& task : pending_) {
+    if (!task->use.covers(target)) continue;
+    throw Error("ERR_BUSY", operator_name + " would write to memory that the pending call of " +
+                                task->use.name() + " uses: await that call before");
+  }
 }
 
 void Lane::loop() {
   for (;;) {
-    std::unique_ptr<Task> task;
+    std::shared_ptr<Task> task;
     {
       std::unique_lock<std::mutex> lock(mutex_);
       ready_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
@@ -46,17 +65,12 @@ void Lane::loop() {
       task->failure = std::current_exception();
     }
     task->work = nullptr;  // frees what the work held here, not on the JavaScript thread
-    std::lock_guard<std::mutex> lock(mutex_);
-    if (stopping_) return;  // nobody waits any more
-    if (settled_.NonBlockingCall(task.get()) == napi_ok) task.release();
+    js_->post([this, task](Napi::Env env) { settle(env, task); });
   }
 }
 
-void Lane::settle(Napi::Env env, Napi::Function, Lane* lane, Task* raw) {
-  const std::unique_ptr<Task> task(raw);
-  if (env == nullptr) return;  // the environment is being torn down: nobody waits any more
-  if (--lane->pending_ == 0) lane->settled_.Unref(env);
-  const Napi::HandleScope scope(env);
+void Lane::settle(Napi::Env env, const std::shared_ptr<Task>& task) {
+  forget(task);
   if (!task->failure) {
     try {
       task->deferred.Resolve(task->finish(env));
@@ -68,16 +82,21 @@ void Lane::settle(Napi::Env env, Napi::Function, Lane* lane, Task* raw) {
   task->deferred.Reject(to_js_error(env, task->failure).Value());
 }
 
+void Lane::forget(const std::shared_ptr<Task>& task) {
+  pending_.remove(task);
+  if (pending_.empty()) js_->hold(false);
+}
+
 void Lane::stop() {
   {
-    std::lock_guard<std::mutex> lock(mutex_);
+    const std::lock_guard<std::mutex> lock(mutex_);
     if (stopping_) return;
     stopping_ = true;
     queue_.clear();
   }
+  js_->stop();  // before the thread is waited for: it may wait for a hook
   ready_.notify_all();
   if (thread_.joinable()) thread_.join();
-  settled_.Release();
 }
 
 }  // namespace sos

@@ -5,8 +5,12 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <list>
 #include <mutex>
 #include <thread>
+
+#include "binding/js_thread.h"
+#include "core/storage_use.h"
 
 namespace sos {
 
@@ -22,39 +26,54 @@ class Lane {
   /// Runs on the lane; touches no JavaScript.
   using Work = std::function<Finish()>;
 
-  explicit Lane(Napi::Env env);
-  ~Lane();
+  explicit Lane(std::shared_ptr<JsThread> js) : js_(std::move(js)) {}
+  ~Lane() { stop(); }
 
-  /// Throws Error `ERR_STOPPED` once the lane was stopped.
-  Napi::Promise submit(Napi::Env env, Work work);
+  /// `use` says which memory the work reads or writes, and how it is called in messages. Throws Error
+  /// `ERR_STOPPED` once the lane was stopped, `ERR_QUEUE_FULL` where `queue_limit` tasks are pending.
+  Napi::Promise submit(Napi::Env env, StorageUse use, Work work);
+
+  /// Rejects a task that has not begun with `reason`; leaves one that has alone. Tasks are numbered from 1.
+  void cancel(Napi::Env env, uint64_t task, const Napi::Value& reason);
+  uint64_t last_task() const { return last_task_; }
+
+  /// Throws Error `ERR_BUSY` where `operator_name` would write to memory that a pending task uses.
+  void refuse_write(const at::Tensor& target, const std::string& operator_name) const;
 
   /// Drops what has not begun and waits for what has: libtorch must be idle when the process ends.
   void stop();
-  size_t pending() const { return pending_; }
+  size_t pending() const { return pending_.size(); }
+
+  size_t queue_limit = 4096;
 
  private:
   struct Task {
-    explicit Task(Napi::Env env, Work work)
-        : deferred(Napi::Promise::Deferred::New(env)), work(std::move(work)) {}
+    Task(Napi::Env env, uint64_t number, StorageUse use, Work work)
+        : deferred(Napi::Promise::Deferred::New(env)),
+          number(number),
+          use(std::move(use)),
+          work(std::move(work)) {}
     Napi::Promise::Deferred deferred;
+    uint64_t number;
+    StorageUse use;
     Work work;
     at::ThreadLocalState state;
     Finish finish;
     std::exception_ptr failure;
   };
 
-  static void settle(Napi::Env env, Napi::Function, Lane* lane, Task* task);
-  using Settled = Napi::TypedThreadSafeFunction<Lane, Task, &Lane::settle>;
-
   void loop();
+  void settle(Napi::Env env, const std::shared_ptr<Task>& task);
+  void forget(const std::shared_ptr<Task>& task);
 
-  Settled settled_;
+  std::shared_ptr<JsThread> js_;
   std::thread thread_;
   std::mutex mutex_;
   std::condition_variable ready_;
-  std::deque<std::unique_ptr<Task>> queue_;
+  std::deque<std::shared_ptr<Task>> queue_;
   bool stopping_ = false;
-  size_t pending_ = 0;  // counted on the JavaScript thread
+  std::list<std::shared_ptr<Task>> pending_;  // on the JavaScript thread
+  uint64_t last_task_ = 0;
 };
 
 }  // namespace sos

@@ -33,7 +33,7 @@ Napi::Array named_tensors_to_js(Napi::Env env, const NamedTensors& tensors) {
 Napi::Value load_module(const Napi::CallbackInfo& info) {
   const std::string path = info[0].As<Napi::String>();
   const auto device = expect_device(info[1].As<Napi::String>());
-  return lane_of(info.Env()).submit(info.Env(), [path, device]() -> Lane::Finish {
+  return lane_of(info.Env()).submit(info.Env(), StorageUse("load"), [path, device]() -> Lane::Finish {
     return [module = ScriptModule::load(path, device)](Napi::Env env) { return wrap_module(env, module); };
   });
 }
@@ -64,10 +64,12 @@ std::vector<Tap> to_taps(const Napi::Value& value) {
 Napi::Value call_module(const Napi::CallbackInfo& info) {
   const std::string method = info[1].As<Napi::String>();
   const at::AutoGradMode mode(info[2].As<Napi::Boolean>());
+  const auto module = unwrap_module(info[0]);
+  auto arguments = to_arguments(info[3], info[4]);
+  auto use = StorageUse(method).add(arguments).add(module);
   return lane_of(info.Env())
-      .submit(info.Env(),
-              [module = unwrap_module(info[0]), method, arguments = to_arguments(info[3], info[4]),
-               taps = to_taps(info[5])]() -> Lane::Finish {
+      .submit(info.Env(), std::move(use),
+              [module, method, arguments = std::move(arguments), taps = to_taps(info[5])]() -> Lane::Finish {
                 std::vector<Capture> captures;
                 auto output = module->call(method, arguments, taps, captures);
                 return [output = std::move(output), captures = std::move(captures)](Napi::Env env) {
@@ -88,8 +90,9 @@ Napi::Value save_module(const Napi::CallbackInfo& info) {
     const auto pair = entries.Get(i).As<Napi::Array>();
     extra_files[pair.Get(0u).As<Napi::String>()] = pair.Get(1u).As<Napi::String>();
   }
+  const auto module = unwrap_module(info[0]);
   return lane_of(info.Env())
-      .submit(info.Env(), [module = unwrap_module(info[0]), path, extra_files]() -> Lane::Finish {
+      .submit(info.Env(), StorageUse("save").add(module), [module, path, extra_files]() -> Lane::Finish {
         module->save(path, extra_files);
         return [](Napi::Env env) { return env.Undefined(); };
       });

@@ -18,6 +18,10 @@ Napi::Value find_operator(const Napi::CallbackInfo& info) {
   return Napi::External<OperatorPacket>::New(info.Env(), const_cast<OperatorPacket*>(&packet));
 }
 
+const OperatorPacket& packet_of(const Napi::Value& value) {
+  return *value.As<Napi::External<OperatorPacket>>().Data();
+}
+
 Napi::Value results_to_js(Napi::Env env, const torch::jit::Stack& results) {
   if (results.empty()) return env.Undefined();
   if (results.size() == 1) return to_js(env, results[0]);
@@ -26,21 +30,37 @@ Napi::Value results_to_js(Napi::Env env, const torch::jit::Stack& results) {
   return array;
 }
 
-/// (operator, grad mode, positional, keyword | undefined) → result, or an array of several
+/// (operator, grad mode, keyword | undefined, ...positional) → result, or an array of several
 Napi::Value call_operator(const Napi::CallbackInfo& info) {
-  const auto* packet = info[0].As<Napi::External<OperatorPacket>>().Data();
+  // The memory of one stack serves one call after another; a call within a call finds an empty one.
+  thread_local torch::jit::Stack spare;
+  auto stack = std::move(spare);
   const at::AutoGradMode mode(info[1].As<Napi::Boolean>());
-  return results_to_js(info.Env(), packet->call(to_arguments(info[2], info[3])));
+  const Lane& lane = *EnvData::of(info.Env()).lane;
+  OperatorPacket::BeforeWrite before_write;
+  if (lane.pending() != 0) {
+    before_write = [&lane](const at::Tensor& target, const std::string& name) {
+      lane.refuse_write(target, name);
+    };
+  }
+  packet_of(info[0]).call(to_arguments(info, 3, info[2]), stack, before_write);
+  const auto result = results_to_js(info.Env(), stack);
+  stack.clear();
+  spare = std::move(stack);
+  return result;
 }
 
 /// The same on the lane → Promise
 Napi::Value call_operator_async(const Napi::CallbackInfo& info) {
-  const auto* packet = info[0].As<Napi::External<OperatorPacket>>().Data();
   const at::AutoGradMode mode(info[1].As<Napi::Boolean>());
+  const auto& packet = packet_of(info[0]);
+  auto arguments = to_arguments(info, 3, info[2]);
+  auto use = StorageUse(packet.name()).add(arguments);
   return EnvData::of(info.Env())
-      .lane->submit(info.Env(), [packet, arguments = to_arguments(info[2], info[3])]() -> Lane::Finish {
-        return [results = packet->call(arguments)](Napi::Env env) { return results_to_js(env, results); };
-      });
+      .lane->submit(
+          info.Env(), std::move(use), [&packet, arguments = std::move(arguments)]() -> Lane::Finish {
+            return [results = packet.call(arguments)](Napi::Env env) { return results_to_js(env, results); };
+          });
 }
 
 Napi::Value list_operator_schemas(const Napi::CallbackInfo& info) {

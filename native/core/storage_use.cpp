@@ -1,0 +1,56 @@
+#include "core/storage_use.h"
+
+#include <algorithm>
+
+#include "core/script_module.h"
+
+namespace sos {
+namespace {
+
+bool shares(const at::Tensor& a, const at::Tensor& b) {
+  if (!a.defined() || !b.defined()) return false;
+  return a.is_same(b) || (a.has_storage() && b.has_storage() && a.storage().is_alias_of(b.storage()));
+}
+
+}  // namespace
+
+StorageUse& StorageUse::add(const c10::IValue& value) {
+  if (value.isTensor()) {
+    tensors_.push_back(value.toTensor());
+  } else if (value.isList() || value.isTuple() || value.isGenericDict()) {
+    value.visit([this](const c10::IValue& inner) {
+      if (inner.isTensor()) tensors_.push_back(inner.toTensor());
+      return false;
+    });
+  }
+  return *this;
+}
+
+StorageUse& StorageUse::add(const Arguments& arguments) {
+  for (const auto& value : arguments.positional) add(value);
+  for (const auto& [name, value] : arguments.keyword) add(value);
+  return *this;
+}
+
+StorageUse& StorageUse::add(const std::vector<at::Tensor>& tensors) {
+  tensors_.insert(tensors_.end(), tensors.begin(), tensors.end());
+  return *this;
+}
+
+StorageUse& StorageUse::add(std::shared_ptr<const ScriptModule> module) {
+  module_ = std::move(module);
+  return *this;
+}
+
+bool StorageUse::covers(const at::Tensor& tensor) const {
+  const auto shared = [&](const at::Tensor& used) { return shares(used, tensor); };
+  if (std::any_of(tensors_.begin(), tensors_.end(), shared)) return true;
+  if (module_ == nullptr) return false;
+  const auto named = [&](const auto& entry) { return shares(entry.second, tensor); };
+  const auto parameters = module_->parameters();
+  const auto buffers = module_->buffers();
+  return std::any_of(parameters.begin(), parameters.end(), named) ||
+         std::any_of(buffers.begin(), buffers.end(), named);
+}
+
+}  // namespace sos
