@@ -139,6 +139,10 @@ Arguments to_arguments(const Napi::CallbackInfo& info, size_t first, const Napi:
   add_keywords(arguments, keyword);
   return arguments;
 }
+Modes to_modes(const Napi::Value& value) {
+  return {value.As<Napi::Number>().Uint32Value()};
+}
+
 std::vector<at::Tensor> to_tensors(const Napi::Value& value) {
   const auto array = value.As<Napi::Array>();
   std::vector<at::Tensor> tensors;

@@ -8,16 +8,17 @@
 namespace sos {
 namespace {
 
-/// (outputs, inputs, grad outputs, retain graph, create graph, allow unused) → Promise<(handle | null)[]>
+/// (modes, outputs, inputs, grad outputs, retain graph, create graph, allow unused) → Promise<(handle |
+/// null)[]>
 Napi::Value gradient(const Napi::CallbackInfo& info) {
-  const GradOptions options{info[3].As<Napi::Boolean>(), info[4].As<Napi::Boolean>(),
-                            info[5].As<Napi::Boolean>()};
-  auto outputs = to_tensors(info[0]);
-  auto inputs = to_tensors(info[1]);
-  auto grad_outputs = to_tensors(info[2]);
+  const GradOptions options{info[4].As<Napi::Boolean>(), info[5].As<Napi::Boolean>(),
+                            info[6].As<Napi::Boolean>()};
+  auto outputs = to_tensors(info[1]);
+  auto inputs = to_tensors(info[2]);
+  auto grad_outputs = to_tensors(info[3]);
   auto use = StorageUse("grad").add(outputs).add(inputs).add(grad_outputs);
   return EnvData::of(info.Env())
-      .lane->submit(info.Env(), std::move(use),
+      .lane->submit(info.Env(), to_modes(info[0]), std::move(use),
                     [outputs = std::move(outputs), inputs = std::move(inputs),
                      grad_outputs = std::move(grad_outputs), options]() -> Lane::Finish {
                       return [gradients = grad(outputs, inputs, grad_outputs, options)](Napi::Env env) {

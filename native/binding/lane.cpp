@@ -7,14 +7,14 @@
 
 namespace sos {
 
-Napi::Promise Lane::submit(Napi::Env env, StorageUse use, Work work) {
+Napi::Promise Lane::submit(Napi::Env env, Modes modes, StorageUse use, Work work) {
   if (stopping_) throw Error("ERR_STOPPED", "the process is ending: no more work is taken");
   if (pending_.size() >= queue_limit) {
     throw Error("ERR_QUEUE_FULL", "expected at most " + std::to_string(queue_limit) +
                                       " asynchronous calls at a time but as many are pending; await some of "
                                       "them, or raise the limit by setQueueLimit()");
   }
-  const auto task = std::make_shared<Task>(env, ++last_task_, std::move(use), std::move(work));
+  const auto task = std::make_shared<Task>(env, ++last_task_, modes, std::move(use), std::move(work));
   if (pending_.empty()) js_->hold(true);
   pending_.push_back(task);
   {
@@ -59,7 +59,7 @@ void Lane::loop() {
       queue_.pop_front();
     }
     try {
-      const at::ThreadLocalStateGuard state(task->state);
+      const ModeGuard guard(task->modes);
       task->finish = task->work();
     } catch (...) {
       task->failure = std::current_exception();

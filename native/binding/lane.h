@@ -1,5 +1,4 @@
 #pragma once
-#include <ATen/ThreadLocalState.h>
 #include <napi.h>
 
 #include <condition_variable>
@@ -10,6 +9,7 @@
 #include <thread>
 
 #include "binding/js_thread.h"
+#include "core/modes.h"
 #include "core/storage_use.h"
 
 namespace sos {
@@ -17,8 +17,8 @@ namespace sos {
 /// The one native thread of an environment on which its long work runs, in the order in which it was asked
 /// for.
 ///
-/// The thread starts with the first task. Grad mode and libtorch's other thread-locals are taken where a task
-/// is submitted and restored where it runs. While tasks are pending, the event loop is kept alive.
+/// The thread starts with the first task. libtorch keeps modes for each thread, so a task brings its own.
+/// While tasks are pending, the event loop is kept alive.
 class Lane {
  public:
   /// Runs on the JavaScript thread once the work is done, and makes the promise's value.
@@ -31,7 +31,7 @@ class Lane {
 
   /// `use` says which memory the work reads or writes, and how it is called in messages. Throws Error
   /// `ERR_STOPPED` once the lane was stopped, `ERR_QUEUE_FULL` where `queue_limit` tasks are pending.
-  Napi::Promise submit(Napi::Env env, StorageUse use, Work work);
+  Napi::Promise submit(Napi::Env env, Modes modes, StorageUse use, Work work);
 
   /// Rejects a task that has not begun with `reason`; leaves one that has alone. Tasks are numbered from 1.
   void cancel(Napi::Env env, uint64_t task, const Napi::Value& reason);
@@ -48,16 +48,17 @@ class Lane {
 
  private:
   struct Task {
-    Task(Napi::Env env, uint64_t number, StorageUse use, Work work)
+    Task(Napi::Env env, uint64_t number, Modes modes, StorageUse use, Work work)
         : deferred(Napi::Promise::Deferred::New(env)),
           number(number),
+          modes(modes),
           use(std::move(use)),
           work(std::move(work)) {}
     Napi::Promise::Deferred deferred;
     uint64_t number;
+    Modes modes;
     StorageUse use;
     Work work;
-    at::ThreadLocalState state;
     Finish finish;
     std::exception_ptr failure;
   };

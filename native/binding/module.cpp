@@ -1,5 +1,3 @@
-#include <ATen/core/grad_mode.h>
-
 #include "binding/convert.h"
 #include "binding/define.h"
 #include "binding/env_data.h"
@@ -33,9 +31,11 @@ Napi::Array named_tensors_to_js(Napi::Env env, const NamedTensors& tensors) {
 Napi::Value load_module(const Napi::CallbackInfo& info) {
   const std::string path = info[0].As<Napi::String>();
   const auto device = expect_device(info[1].As<Napi::String>());
-  return lane_of(info.Env()).submit(info.Env(), StorageUse("load"), [path, device]() -> Lane::Finish {
-    return [module = ScriptModule::load(path, device)](Napi::Env env) { return wrap_module(env, module); };
-  });
+  return lane_of(info.Env())
+      .submit(info.Env(), Modes{}, StorageUse("load"), [path, device]() -> Lane::Finish {
+        return
+            [module = ScriptModule::load(path, device)](Napi::Env env) { return wrap_module(env, module); };
+      });
 }
 
 Napi::Value captures_to_js(Napi::Env env, const std::vector<Capture>& captures) {
@@ -59,16 +59,15 @@ std::vector<Tap> to_taps(const Napi::Value& value) {
   return taps;
 }
 
-/// (module, method, grad mode, positional, keyword | undefined, taps: [path, before][]) → Promise<[output,
+/// (module, method, modes, positional, keyword | undefined, taps: [path, before][]) → Promise<[output,
 /// captures]>; each capture is [index of its tap, value]
 Napi::Value call_module(const Napi::CallbackInfo& info) {
   const std::string method = info[1].As<Napi::String>();
-  const at::AutoGradMode mode(info[2].As<Napi::Boolean>());
   const auto module = unwrap_module(info[0]);
   auto arguments = to_arguments(info[3], info[4]);
   auto use = StorageUse(method).add(arguments).add(module);
   return lane_of(info.Env())
-      .submit(info.Env(), std::move(use),
+      .submit(info.Env(), to_modes(info[2]), std::move(use),
               [module, method, arguments = std::move(arguments), taps = to_taps(info[5])]() -> Lane::Finish {
                 std::vector<Capture> captures;
                 auto output = module->call(method, arguments, taps, captures);
@@ -92,10 +91,11 @@ Napi::Value save_module(const Napi::CallbackInfo& info) {
   }
   const auto module = unwrap_module(info[0]);
   return lane_of(info.Env())
-      .submit(info.Env(), StorageUse("save").add(module), [module, path, extra_files]() -> Lane::Finish {
-        module->save(path, extra_files);
-        return [](Napi::Env env) { return env.Undefined(); };
-      });
+      .submit(info.Env(), Modes{}, StorageUse("save").add(module),
+              [module, path, extra_files]() -> Lane::Finish {
+                module->save(path, extra_files);
+                return [](Napi::Env env) { return env.Undefined(); };
+              });
 }
 
 Napi::Value module_parameters(const Napi::CallbackInfo& info) {

@@ -1,5 +1,3 @@
-#include <ATen/core/grad_mode.h>
-
 #include <mutex>
 #include <vector>
 
@@ -30,12 +28,12 @@ Napi::Value results_to_js(Napi::Env env, const torch::jit::Stack& results) {
   return array;
 }
 
-/// (operator, grad mode, keyword | undefined, ...positional) → result, or an array of several
+/// (operator, modes, keyword | undefined, ...positional) → result, or an array of several
 Napi::Value call_operator(const Napi::CallbackInfo& info) {
   // The memory of one stack serves one call after another; a call within a call finds an empty one.
   thread_local torch::jit::Stack spare;
   auto stack = std::move(spare);
-  const at::AutoGradMode mode(info[1].As<Napi::Boolean>());
+  const ModeGuard guard(to_modes(info[1]));
   const Lane& lane = *EnvData::of(info.Env()).lane;
   OperatorPacket::BeforeWrite before_write;
   if (lane.pending() != 0) {
@@ -52,7 +50,6 @@ Napi::Value call_operator(const Napi::CallbackInfo& info) {
 
 /// The same on the lane → Promise
 Napi::Value call_operator_async(const Napi::CallbackInfo& info) {
-  const at::AutoGradMode mode(info[1].As<Napi::Boolean>());
   const auto& packet = packet_of(info[0]);
   auto arguments = to_arguments(info, 3, info[2]);
   auto use = StorageUse(packet.name()).add(arguments);

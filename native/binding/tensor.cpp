@@ -19,13 +19,14 @@ at::ScalarType expect_dtype(const std::string& name) {
   throw Error("ERR_DTYPE", "expected a dtype such as 'float32' but received '" + name + "'");
 }
 
-/// (values: TypedArray, dtype: string, shape: number[], device: string) → handle; copies the values.
+/// (values: TypedArray, dtype: string, shape: number[], device: string, modes) → handle; copies the values.
 /// The element size of the array must be the dtype's.
 Napi::Value tensor_from_typed_array(const Napi::CallbackInfo& info) {
   const auto array = info[0].As<Napi::TypedArray>();
   const auto dtype = expect_dtype(info[1].As<Napi::String>());
   const auto shape = to_ints(info[2]);
   const auto device = expect_device(info[3].As<Napi::String>());
+  const ModeGuard guard(to_modes(info[4]));
   auto tensor = at::empty(shape, at::TensorOptions().dtype(dtype));
   if (tensor.nbytes() != array.ByteLength()) {
     throw Error("ERR_SHAPE", "expected " + std::to_string(tensor.nbytes()) +
@@ -61,7 +62,9 @@ Napi::Value tensor_requires_grad(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), unwrap_tensor(info[0]).requires_grad());
 }
 
+/// (handle, value, modes)
 Napi::Value tensor_set_requires_grad(const Napi::CallbackInfo& info) {
+  const ModeGuard guard(to_modes(info[2]));
   unwrap_tensor(info[0]).set_requires_grad(info[1].As<Napi::Boolean>());
   return info.Env().Undefined();
 }

@@ -1,4 +1,5 @@
 import { binding } from './binding.js'
+import { currentContext } from './context.js'
 import { SosError, withCallerStack } from './errors.js'
 import { torch } from './ops.js'
 import { handleOf, Tensor } from './tensor.js'
@@ -33,6 +34,7 @@ export async function grad(
   const { gradOutputs = [], createGraph = false, retainGraph = createGraph, allowUnused = false } = options
   const gradients = await withCallerStack(
     binding.grad(
+      currentContext().modes,
       outputs.map(handleOf),
       inputs.map(handleOf),
       gradOutputs.map(handleOf),

@@ -40,20 +40,24 @@ export interface ModuleNode {
 
 export type ModuleKind = 'scripted' | 'traced' | 'frozen' | 'undetermined'
 
-/** The addon's exports (native/binding). Arguments are positional and valid; TypeScript checks them before. */
+/**
+ * The addon's exports (native/binding). Arguments are positional and valid; TypeScript checks them before. `modes` is the
+ * context's (context.ts).
+ */
 export interface Binding {
   tensorFromTypedArray(
     values: NodeJS.TypedArray,
     dtype: string,
     shape: readonly number[],
     device: string,
+    modes: number,
   ): TensorHandle
   tensorToArrayBuffer(tensor: TensorHandle): ArrayBuffer
   tensorShape(tensor: TensorHandle): number[]
   tensorDtype(tensor: TensorHandle): string
   tensorDevice(tensor: TensorHandle): string
   tensorRequiresGrad(tensor: TensorHandle): boolean
-  tensorSetRequiresGrad(tensor: TensorHandle, value: boolean): void
+  tensorSetRequiresGrad(tensor: TensorHandle, value: boolean, modes: number): void
   tensorItem(tensor: TensorHandle): number | bigint | boolean
   dispose(handle: TensorHandle | ModuleHandle): void
   isDisposed(handle: TensorHandle | ModuleHandle): boolean
@@ -63,13 +67,13 @@ export interface Binding {
   findOperator(name: string): OperatorHandle
   callOperator(
     operator: OperatorHandle,
-    gradEnabled: boolean,
+    modes: number,
     keyword: Record<string, NativeValue> | undefined,
     ...positional: NativeValue[]
   ): NativeValue
   callOperatorAsync(
     operator: OperatorHandle,
-    gradEnabled: boolean,
+    modes: number,
     keyword: Record<string, NativeValue> | undefined,
     ...positional: NativeValue[]
   ): Promise<NativeValue>
@@ -78,7 +82,7 @@ export interface Binding {
   callModule(
     module: ModuleHandle,
     method: string,
-    gradEnabled: boolean,
+    modes: number,
     positional: NativeValue[],
     keyword: Record<string, NativeValue> | undefined,
     taps: [path: string, before: boolean][],
@@ -94,6 +98,7 @@ export interface Binding {
   moduleIsTraining(module: ModuleHandle): boolean
 
   grad(
+    modes: number,
     outputs: TensorHandle[],
     inputs: TensorHandle[],
     gradOutputs: TensorHandle[],

@@ -7,13 +7,17 @@ import type { Tensor } from './tensor.js'
  * interleave do not see each other's.
  */
 export interface Context {
-  readonly gradEnabled: boolean
+  /** libtorch's thread-local modes as one number, which each native call takes along (native/core/modes.h). */
+  readonly modes: number
   /** Tensors made here are noted in this set, to be disposed of when the scope ends. */
   readonly scope: Set<Tensor> | null
 }
 
+const GRAD = 1
+const INFERENCE = 2
+
 const storage = new AsyncLocalStorage<Context>()
-const root: Context = { gradEnabled: true, scope: null }
+const root: Context = { modes: GRAD, scope: null }
 
 export function currentContext(): Context {
   return storage.getStore() ?? root
@@ -23,16 +27,32 @@ export function runIn<T>(change: Partial<Context>, body: () => T): T {
   return storage.run({ ...currentContext(), ...change }, body)
 }
 
-/** Runs `body`, sync or async, without recording operators for gradients. */
+/** Runs `body`, sync or async, without recording operators for gradients. As Python's `torch.no_grad()`. */
 export function noGrad<T>(body: () => T): T {
-  return runIn({ gradEnabled: false }, body)
+  return runIn({ modes: currentContext().modes & ~GRAD }, body)
 }
 
-/** Runs `body`, sync or async, recording operators for gradients, also inside `noGrad`. */
+/** Runs `body`, sync or async, recording operators for gradients, also inside `noGrad`. As `torch.enable_grad()`. */
 export function enableGrad<T>(body: () => T): T {
-  return runIn({ gradEnabled: true }, body)
+  return runIn({ modes: currentContext().modes | GRAD }, body)
 }
 
+/** As Python's `torch.is_grad_enabled()`. */
 export function isGradEnabled(): boolean {
-  return currentContext().gradEnabled
+  return (currentContext().modes & GRAD) !== 0
+}
+
+/**
+ * Runs `body`, sync or async, as `noGrad`, and the tensors made in it are inference tensors: without the counters that
+ * autograd needs, so cheaper, and refused by it ever after. With `mode` false the code inside an `inferenceMode` is taken
+ * out of it again, gradients included. As Python's `torch.inference_mode(mode)`.
+ */
+export function inferenceMode<T>(body: () => T, mode = true): T {
+  const { modes } = currentContext()
+  return runIn({ modes: mode ? (modes | INFERENCE) & ~GRAD : (modes | GRAD) & ~INFERENCE }, body)
+}
+
+/** As Python's `torch.is_inference_mode_enabled()`. */
+export function isInferenceModeEnabled(): boolean {
+  return (currentContext().modes & INFERENCE) !== 0
 }

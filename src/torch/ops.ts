@@ -19,27 +19,27 @@ export function callOperatorAsync(name: string, ...args: unknown[]): Promise<Val
 }
 
 function invoke(operator: OperatorHandle, args: unknown[]): Value {
-  const { gradEnabled } = currentContext()
+  const { modes } = currentContext()
   const { length } = args
   // A call with few arguments and no keywords is by far the most frequent: it makes no array.
   if (length > 0 && length <= 3 && !isOptions(args[length - 1])) {
     const first = toNative(args[0])
-    if (length === 1) return fromNative(binding.callOperator(operator, gradEnabled, undefined, first))
+    if (length === 1) return fromNative(binding.callOperator(operator, modes, undefined, first))
     const second = toNative(args[1])
-    if (length === 2) return fromNative(binding.callOperator(operator, gradEnabled, undefined, first, second))
+    if (length === 2) return fromNative(binding.callOperator(operator, modes, undefined, first, second))
     return fromNative(
-      binding.callOperator(operator, gradEnabled, undefined, first, second, toNative(args[2])),
+      binding.callOperator(operator, modes, undefined, first, second, toNative(args[2])),
     )
   }
   const keyword = takeKeyword(args)
-  return fromNative(binding.callOperator(operator, gradEnabled, keyword, ...args.map(toNative)))
+  return fromNative(binding.callOperator(operator, modes, keyword, ...args.map(toNative)))
 }
 
 async function invokeAsync(operator: OperatorHandle, args: unknown[]): Promise<Value> {
   const keyword = takeKeyword(args)
   const result = binding.callOperatorAsync(
     operator,
-    currentContext().gradEnabled,
+    currentContext().modes,
     keyword,
     ...args.map(toNative),
   )

@@ -54,7 +54,7 @@ export class ScriptModule {
       binding.callModule(
         this.#handle,
         method,
-        currentContext().gradEnabled,
+        currentContext().modes,
         positional.map(toNative),
         keyword,
         taps,

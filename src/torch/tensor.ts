@@ -50,6 +50,7 @@ export class Tensor {
         stores,
         checkedShape(options.shape ?? shape, flat.length),
         options.device ?? 'cpu',
+        currentContext().modes,
       ),
     )
     const wanted = options.dtype ?? dtype
@@ -79,7 +80,7 @@ export class Tensor {
   }
 
   set requiresGrad(value: boolean) {
-    binding.tensorSetRequiresGrad(this.#handle, value)
+    binding.tensorSetRequiresGrad(this.#handle, value, currentContext().modes)
   }
 
   /** The only element, a boolean as 0 or 1. Throws `ERR_SHAPE` where there is not exactly one. A device is waited for. */
