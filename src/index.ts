@@ -29,6 +29,14 @@ export { type LinearLayer, linearLayer, linearLayers } from './shift/last-linear
 export { defaultTolerance, project, type RowSpace, rowSpace } from './shift/row-space.js'
 export { saveShifted } from './shift/save-shifted.js'
 export { type ShiftOptions, type ShiftRecord, shiftOptimum } from './shift/shift-optimum.js'
+export {
+  type AutocastDevice,
+  type AutocastDType,
+  type AutocastOptions,
+  autocast,
+  getAutocastDtype,
+  isAutocastEnabled,
+} from './torch/autocast.js'
 export { type GradOptions, grad, hvp, hvpOfGradients } from './torch/autograd.js'
 export type { ModuleKind, ModuleNode } from './torch/binding.js'
 export { enableGrad, inferenceMode, isGradEnabled, isInferenceModeEnabled, noGrad } from './torch/context.js'
