@@ -77,7 +77,7 @@ def _operators_load(package: Path) -> bool:
     if hasattr(torch.ops.torchvision, "nms"):
         return True
     try:
-        for library in package.glob("_C.*"):
+        for library in package.glob("_C*.*"):
             torch.ops.load_library(str(library))
     except OSError:
         return False
