@@ -38,15 +38,27 @@ export {
   isAutocastEnabled,
 } from './torch/autocast.js'
 export { type GradOptions, grad, hvp, hvpOfGradients } from './torch/autograd.js'
-export type { ModuleKind, ModuleNode } from './torch/binding.js'
+export {
+  areDeterministicAlgorithmsEnabled,
+  backends,
+  getFloat32MatmulPrecision,
+  isDeterministicAlgorithmsWarnOnlyEnabled,
+  type MatmulPrecision,
+  setFloat32MatmulPrecision,
+  useDeterministicAlgorithms,
+} from './torch/backends.js'
+export type { DeviceProperties, ModuleKind, ModuleNode } from './torch/binding.js'
 export { enableGrad, inferenceMode, isGradEnabled, isInferenceModeEnabled, noGrad } from './torch/context.js'
+export { type CudaDevice, cuda } from './torch/cuda.js'
 export type { Device, DType, Layout, MemoryFormat, Scalar, TypedArray } from './torch/dtype.js'
 export { SosError } from './torch/errors.js'
-export { Generator } from './torch/generator.js'
+export { Generator, type Seed } from './torch/generator.js'
 export type { ForwardHook, ForwardPreHook, HookEvent, HookHandle, PreHookEvent } from './torch/hooks.js'
 export { callOperator, callOperatorAsync, torch } from './torch/ops.js'
-export { type RuntimeInfo, runtimeInfo, setNumThreads } from './torch/runtime.js'
+export { getRngState, initialSeed, manualSeed, setRngState } from './torch/random.js'
+export { type RuntimeInfo, runtimeInfo } from './torch/runtime.js'
 export { keep, memoryStats, scope } from './torch/scope.js'
 export { ScriptModule } from './torch/script-module.js'
 export { type NestedArray, Tensor, type TensorOptions } from './torch/tensor.js'
+export { getNumInteropThreads, getNumThreads, setNumInteropThreads, setNumThreads } from './torch/threads.js'
 export type { Value } from './torch/values.js'

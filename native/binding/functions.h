@@ -9,6 +9,8 @@ void export_tensor_functions(Napi::Env env, Napi::Object exports);
 void export_operator_functions(Napi::Env env, Napi::Object exports);
 void export_module_functions(Napi::Env env, Napi::Object exports);
 void export_gradient_functions(Napi::Env env, Napi::Object exports);
+void export_random_functions(Napi::Env env, Napi::Object exports);
+void export_device_functions(Napi::Env env, Napi::Object exports);
 void export_runtime_functions(Napi::Env env, Napi::Object exports);
 
 }  // namespace sos

@@ -80,6 +80,10 @@ const std::shared_ptr<ScriptModule>& unwrap_module(const Napi::Value& value) {
   return expect<std::shared_ptr<ScriptModule>>(value, "ScriptModule");
 }
 
+const at::Generator& unwrap_generator(const Napi::Value& value) {
+  return expect<at::Generator>(value, "Generator");
+}
+
 void dispose(Napi::Env env, Handle& handle) {
   let_go(env, handle);
 }

@@ -27,6 +27,7 @@ Napi::Value wrap_generator(Napi::Env env, at::Generator generator);
 Handle& unwrap_handle(const Napi::Value& value);
 const at::Tensor& unwrap_tensor(const Napi::Value& value);
 const std::shared_ptr<ScriptModule>& unwrap_module(const Napi::Value& value);
+const at::Generator& unwrap_generator(const Napi::Value& value);
 
 /// Frees what is held now; the external stays and is disposed of.
 void dispose(Napi::Env env, Handle& handle);

@@ -4,6 +4,7 @@
 
 #include "binding/guard.h"
 #include "core/error.h"
+#include "core/threads.h"
 
 namespace sos {
 
@@ -59,6 +60,7 @@ void Lane::loop() {
       queue_.pop_front();
     }
     try {
+      adopt_threads();
       const ModeGuard guard(task->modes);
       task->finish = task->work();
     } catch (...) {

@@ -1,11 +1,10 @@
-#include <ATen/CPUGeneratorImpl.h>
-
 #include "binding/convert.h"
 #include "binding/define.h"
 #include "binding/env_data.h"
 #include "binding/functions.h"
-#include "binding/handle.h"
 #include "core/device.h"
+#include "core/switches.h"
+#include "core/threads.h"
 
 namespace sos {
 namespace {
@@ -27,11 +26,51 @@ Napi::Value set_num_threads(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-/// (seed) → handle of a generator of its own on the CPU, which draws what Python's
-/// torch.Generator().manual_seed draws
-Napi::Value create_generator(const Napi::CallbackInfo& info) {
-  const auto seed = static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value());
-  return wrap_generator(info.Env(), at::detail::createCPUGenerator(seed));
+Napi::Value get_num_threads(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), threads());
+}
+
+Napi::Value set_num_interop_threads(const Napi::CallbackInfo& info) {
+  set_interop_threads(info[0].As<Napi::Number>().Int32Value());
+  return info.Env().Undefined();
+}
+
+Napi::Value get_num_interop_threads(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), interop_threads());
+}
+
+/// (name) → boolean; the names are those of core/switches
+Napi::Value read_switch(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), get_switch(info[0].As<Napi::String>()));
+}
+
+/// (name, on)
+Napi::Value write_switch(const Napi::CallbackInfo& info) {
+  set_switch(info[0].As<Napi::String>(), info[1].As<Napi::Boolean>());
+  return info.Env().Undefined();
+}
+
+Napi::Value get_precision(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), float32_matmul_precision());
+}
+
+Napi::Value set_precision(const Napi::CallbackInfo& info) {
+  set_float32_matmul_precision(info[0].As<Napi::String>());
+  return info.Env().Undefined();
+}
+
+/// () → [mode, warn only]
+Napi::Value get_determinism(const Napi::CallbackInfo& info) {
+  auto pair = Napi::Array::New(info.Env(), 2);
+  pair.Set(0u, Napi::Boolean::New(info.Env(), deterministic_algorithms()));
+  pair.Set(1u, Napi::Boolean::New(info.Env(), deterministic_algorithms_warn_only()));
+  return pair;
+}
+
+/// (mode, warn only)
+Napi::Value set_determinism(const Napi::CallbackInfo& info) {
+  use_deterministic_algorithms(info[0].As<Napi::Boolean>(), info[1].As<Napi::Boolean>());
+  return info.Env().Undefined();
 }
 
 /// ((full: boolean) → void): how this environment's garbage is collected when tensors fill the memory
@@ -51,7 +90,15 @@ Napi::Value stop_lane(const Napi::CallbackInfo& info) {
 void export_runtime_functions(Napi::Env env, Napi::Object exports) {
   define<runtime_info_to_js>(env, exports, "runtimeInfo");
   define<set_num_threads>(env, exports, "setNumThreads");
-  define<create_generator>(env, exports, "createGenerator");
+  define<get_num_threads>(env, exports, "getNumThreads");
+  define<set_num_interop_threads>(env, exports, "setNumInteropThreads");
+  define<get_num_interop_threads>(env, exports, "getNumInteropThreads");
+  define<read_switch>(env, exports, "getSwitch");
+  define<write_switch>(env, exports, "setSwitch");
+  define<get_precision>(env, exports, "getFloat32MatmulPrecision");
+  define<set_precision>(env, exports, "setFloat32MatmulPrecision");
+  define<get_determinism>(env, exports, "getDeterminism");
+  define<set_determinism>(env, exports, "setDeterminism");
   define<set_collector>(env, exports, "setCollector");
   define<stop_lane>(env, exports, "stopLane");
 }

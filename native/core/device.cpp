@@ -9,6 +9,7 @@
 
 #include "core/dtype.h"
 #include "core/error.h"
+#include "core/threads.h"
 
 namespace sos {
 namespace {
@@ -35,7 +36,7 @@ std::vector<std::string> devices() {
 }  // namespace
 
 RuntimeInfo runtime_info() {
-  return {TORCH_VERSION, library_path(), devices(), at::get_num_threads(), at::get_cpu_capability()};
+  return {TORCH_VERSION, library_path(), devices(), threads(), at::get_cpu_capability()};
 }
 
 c10::Device expect_device(const std::string& name) {
@@ -54,12 +55,17 @@ c10::Device expect_device(const std::string& name) {
   throw Error("ERR_DEVICE", "there is no device '" + name + "' here; there are: " + known);
 }
 
-void set_threads(int threads) {
-  if (threads < 1) {
-    throw Error("ERR_INVALID_ARGUMENT",
-                "expected at least one thread but received " + std::to_string(threads));
-  }
-  at::set_num_threads(threads);
+int device_count(c10::DeviceType type) {
+  return at::accelerator::getAccelerator(false) == type ? at::accelerator::deviceCount() : 0;
+}
+
+c10::Device with_index(c10::Device device) {
+  if (device.has_index() || device_count(device.type()) == 0) return device;
+  return {device.type(), at::accelerator::getDeviceIndex()};
+}
+
+void synchronize(c10::Device device) {
+  if (!device.is_cpu()) at::accelerator::synchronizeDevice(with_index(device).index());
 }
 
 }  // namespace sos

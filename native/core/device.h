@@ -19,6 +19,13 @@ RuntimeInfo runtime_info();
 /// The device of that name. Throws Error `ERR_DEVICE` where the name is malformed or there is no such device.
 c10::Device expect_device(const std::string& name);
 
-void set_threads(int threads);
+/// How many devices of this type there are; 0 where libtorch was built without it.
+int device_count(c10::DeviceType type);
+
+/// The device with an index: where it has none, that of its type which is current for this thread.
+c10::Device with_index(c10::Device device);
+
+/// Waits for all that was given to the device. Does nothing for the CPU.
+void synchronize(c10::Device device);
 
 }  // namespace sos

@@ -40,6 +40,25 @@ export interface ModuleNode {
 
 export type ModuleKind = 'scripted' | 'traced' | 'frozen' | 'undetermined'
 
+export interface DeviceProperties {
+  /** As `NVIDIA H100 80GB HBM3`. */
+  name: string
+  /** Compute capability, before and after the point. */
+  major: number
+  minor: number
+  /** Bytes. */
+  totalMemory: number
+  multiProcessorCount: number
+  warpSize: number
+  maxThreadsPerMultiProcessor: number
+  /** Bytes. */
+  l2CacheSize: number
+  /** Bytes. */
+  sharedMemoryPerBlock: number
+  /** Whether it shares the memory of the CPU. */
+  integrated: boolean
+}
+
 /**
  * The addon's exports (native/binding). Arguments are positional and valid; TypeScript checks them before. `modes` is the
  * context's (context.ts).
@@ -109,8 +128,37 @@ export interface Binding {
 
   stopLane(): void
   setCollector(collect: (full: boolean) => void): void
-  createGenerator(seed: number): GeneratorHandle
+  createGenerator(device: string, seed: bigint): GeneratorHandle
+  defaultGenerator(device: string): GeneratorHandle
+  /** Seeds the default generators of all devices. */
+  manualSeed(seed: bigint): void
+  generatorDevice(generator: GeneratorHandle): string
+  generatorSetSeed(generator: GeneratorHandle, seed: bigint): void
+  generatorSeed(generator: GeneratorHandle): bigint
+  generatorInitialSeed(generator: GeneratorHandle): bigint
+  generatorGetState(generator: GeneratorHandle): TensorHandle
+  generatorSetState(generator: GeneratorHandle, state: TensorHandle): void
+
+  deviceCount(type: string): number
+  currentDevice(type: string): number
+  synchronize(device: string): Promise<void>
+  deviceProperties(device: string): DeviceProperties | null
+  deviceMemoryStats(device: string): Record<string, number>
+  deviceMemoryInfo(device: string): [free: number, total: number]
+  resetPeakMemoryStats(device: string): void
+  resetAccumulatedMemoryStats(device: string): void
+  emptyCache(type: string): void
+
+  getNumThreads(): number
   setNumThreads(threads: number): void
+  getNumInteropThreads(): number
+  setNumInteropThreads(threads: number): void
+  getSwitch(name: string): boolean
+  setSwitch(name: string, on: boolean): void
+  getFloat32MatmulPrecision(): string
+  setFloat32MatmulPrecision(precision: string): void
+  getDeterminism(): [mode: boolean, warnOnly: boolean]
+  setDeterminism(mode: boolean, warnOnly: boolean): void
   runtimeInfo(): {
     torchVersion: string
     library: string

@@ -1,6 +1,7 @@
 import { binding, type NativeValue, type OperatorHandle } from './binding.js'
 import { currentContext } from './context.js'
 import { SosError, withCallerStack } from './errors.js'
+import { functions } from './functions.js'
 import type { AsyncOperators, Operators } from './operators.generated.js'
 import { Tensor } from './tensor.js'
 import { fromNative, isOptions, toNative, toNativeRecord, type Value } from './values.js'
@@ -98,9 +99,11 @@ function defineMethod(name: string): void {
 
 /**
  * PyTorch's functions: every ATen operator by its name (`torch.matmul(a, b)`, `torch.linalg_svd(a, { full_matrices: false })`),
- * the same off the event loop under `torch.async`, and `torch.tensor`.
+ * the same off the event loop under `torch.async`, `torch.tensor`, and the functions beside them, as `torch.cuda.isAvailable()`.
  */
 export const torch = Object.assign(operators, {
   async: asyncOperators,
   tensor: Tensor.from,
-}) as unknown as Operators & { readonly async: AsyncOperators; readonly tensor: typeof Tensor.from }
+  ...functions,
+}) as unknown as Operators &
+  typeof functions & { readonly async: AsyncOperators; readonly tensor: typeof Tensor.from }

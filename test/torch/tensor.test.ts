@@ -99,6 +99,5 @@ describe('Tensor', () => {
     const draw = (seed: number) => torch.rand([3], { generator: new Generator(seed) }).toArray()
     expect(draw(1)).toEqual(draw(1))
     expect(draw(1)).not.toEqual(draw(2))
-    expect(() => new Generator(-1)).toThrow('at least 0')
   })
 })

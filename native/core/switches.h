@@ -1,0 +1,20 @@
+#pragma once
+#include <string>
+
+namespace sos {
+
+/// Process-wide switches of libtorch by their names in Python, as `backends.cudnn.benchmark`.
+/// Throws Error `ERR_INVALID_ARGUMENT` for a name that is none.
+bool get_switch(const std::string& name);
+void set_switch(const std::string& name, bool on);
+
+/// How float32 matrices are multiplied: `highest`, `high` or `medium`.
+std::string float32_matmul_precision();
+void set_float32_matmul_precision(const std::string& precision);
+
+/// Whether an operator without a deterministic implementation is an error, or with `warn_only` a warning.
+void use_deterministic_algorithms(bool mode, bool warn_only);
+bool deterministic_algorithms();
+bool deterministic_algorithms_warn_only();
+
+}  // namespace sos

@@ -1,0 +1,40 @@
+import { binding } from './binding.js'
+import { SosError } from './errors.js'
+
+/** Threads that one operator may use. As Python's `torch.get_num_threads()`. */
+export function getNumThreads(): number {
+  return binding.getNumThreads()
+}
+
+/**
+ * Sets the number of threads that one operator may use: for this environment's synchronous operators at once, and for what
+ * runs off the event loop in any worker from its next task on. As Python's `torch.set_num_threads(threads)`.
+ *
+ * @throws `ERR_INVALID_ARGUMENT` for what is no whole number of at least 1
+ */
+export function setNumThreads(threads: number): void {
+  binding.setNumThreads(checked(threads))
+}
+
+/** Threads for what TorchScript forks. As Python's `torch.get_num_interop_threads()`. */
+export function getNumInteropThreads(): number {
+  return binding.getNumInteropThreads()
+}
+
+/**
+ * Sets the number of threads for what TorchScript forks; once in a process, before the first fork. As Python's
+ * `torch.set_num_interop_threads(threads)`.
+ *
+ * @throws `ERR_INVALID_ARGUMENT` as {@link setNumThreads}, `ERR_TORCH` where it was set before or the threads have started
+ */
+export function setNumInteropThreads(threads: number): void {
+  binding.setNumInteropThreads(checked(threads))
+}
+
+function checked(threads: number): number {
+  if (Number.isInteger(threads) && threads >= 1 && threads < 2 ** 31) return threads
+  throw new SosError(
+    'ERR_INVALID_ARGUMENT',
+    `expected a whole number of at least 1 for threads but received ${threads}`,
+  )
+}
