@@ -135,6 +135,8 @@ describe('sos', () => {
     expect(record.node).toBe(process.versions.node)
     expect(record.torch.version).toMatch(/^2\.1[1-4]\.\d+$/)
     expect(record.torch.devices).toContain('cpu')
+    const devices = record.torch.cuda.map(({ device }: { device: string }) => device)
+    expect(record.torch.devices.slice(1)).toEqual(devices)
     expect(existsSync(record.torch.library)).toBe(true)
   })
 

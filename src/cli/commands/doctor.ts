@@ -17,25 +17,42 @@ export const doctorCommand = new Command('doctor')
       printLine(`addon      not usable: ${findings.error}`)
       return
     }
-    const { version, variant, library, devices, threads, cpuCapability, addon } = findings.torch
+    const { version, variant, library, devices, threads, cpuCapability, addon, cuda } = findings.torch
     printLine(`addon      ${addon}`)
     printLine(`libtorch   ${version}, ${variant}, ${library}`)
     printLine(`devices    ${devices.join(', ')}`)
+    for (const { device, name, freeBytes, totalBytes } of cuda) {
+      printLine(`${device.padEnd(11)}${name}, ${gibibytes(freeBytes)} of ${gibibytes(totalBytes)} GiB free`)
+    }
     printLine(`threads    ${threads} (${cpuCapability})`)
   })
 
 async function examine() {
   const base = { node: process.versions.node, nodeApi: process.versions.napi }
   try {
-    const { runtimeInfo } = await import('../../torch/runtime.js')
+    const [{ runtimeInfo }, { cuda }] = await Promise.all([
+      import('../../torch/runtime.js'),
+      import('../../torch/cuda.js'),
+    ])
     const { torchVersion, ...info } = runtimeInfo()
     const hasCuda = existsSync(join(dirname(info.library), 'libtorch_cuda.so'))
     return {
       ...base,
-      torch: { version: torchVersion, variant: hasCuda ? 'CUDA' : 'CPU', ...info },
+      torch: { version: torchVersion, variant: hasCuda ? 'CUDA' : 'CPU', ...info, cuda: cudaDevices(cuda) },
       error: null,
     }
   } catch (error) {
     return { ...base, torch: null, error: (error as Error).message }
   }
+}
+
+function cudaDevices(cuda: typeof import('../../torch/cuda.js').cuda) {
+  return Array.from({ length: cuda.deviceCount() }, (_, index) => {
+    const [freeBytes, totalBytes] = cuda.memGetInfo(index)
+    return { device: `cuda:${index}`, name: cuda.getDeviceName(index), freeBytes, totalBytes }
+  })
+}
+
+function gibibytes(bytes: number): string {
+  return (bytes / 2 ** 30).toFixed(1)
 }
