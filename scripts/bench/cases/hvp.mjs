@@ -1,0 +1,46 @@
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+
+export const description =
+  "Hessian-vector products of ResNet-20 on one batch of 256, beside PyTorch's eager mode"
+export const targets = { 'kept graph, eager recomputes': 1.3 }
+
+export function prepare({ root, python, folder, log }) {
+  const model = join(folder(), 'resnet20.pt')
+  log('exporting ResNet-20 …')
+  execFileSync(python, [join(root, 'scripts/bench/cases/resnet20.py'), model], { stdio: ['ignore', 2, 2] })
+  return { model }
+}
+
+/** All products are with the same vector on the same batch; only the first case keeps the graph where eager does not. */
+export async function cases({ model: path }) {
+  const { Generator, ScriptModule, grad, hvp, hvpOfGradients, scope, torch } = await import(
+    '../../../dist/index.js'
+  )
+  const model = (await ScriptModule.load(path)).eval()
+  const parameters = model.parameters()
+  const images = torch.randn([256, 3, 32, 32], { generator: new Generator(1) })
+  const labels = torch.arange(256).remainder(10)
+  const generator = new Generator(2)
+  const vector = parameters.map(({ shape }) => torch.randn([...shape], { generator }))
+
+  const loss = async () => torch.cross_entropy_loss(await model.forward(images), labels)
+  const recomputed = async () => hvp(await loss(), parameters, vector)
+  let gradients
+  const kept = async () => {
+    gradients ??= await grad([await loss()], parameters, { createGraph: true })
+    return hvpOfGradients(gradients, parameters, vector, true)
+  }
+
+  const product = (apply) => ({
+    async run(n) {
+      for (let i = 0; i < n; i++) await scope(() => apply().then(() => {}))
+    },
+    result: async () => torch.cat((await apply()).map((part) => part.reshape([-1]))),
+  })
+  return {
+    'kept graph, eager recomputes': product(kept),
+    'both recompute': product(recomputed),
+    'both keep the graph': product(kept),
+  }
+}

@@ -1,0 +1,170 @@
+/**
+ * Compares us with Python's PyTorch: `npm run bench -- NAME [--json] [--rounds N] [--only TEXT] [--sample-ms N] [--scale F]`.
+ * Without a name it lists the benchmarks. README.md beside tells how to read the figures and how to add a benchmark.
+ */
+import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { availableParallelism, cpus, release, totalmem, type } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { readState } from '../setup/state.mjs'
+import { Child } from './child.mjs'
+import { printTable } from './print.mjs'
+import { compareCases } from './rounds.mjs'
+
+const here = dirname(fileURLToPath(import.meta.url))
+const root = dirname(dirname(here))
+
+process.exitCode = await main(process.argv.slice(2))
+
+/** @returns the exit code: 1 where a benchmark fails or a bound is broken, 2 for wrong use */
+async function main(args) {
+  let options
+  try {
+    options = parseOptions(args)
+  } catch (error) {
+    return wrongUse(error.message)
+  }
+  if (options.name === undefined) {
+    for (const name of names()) console.log(`${name.padEnd(12)} ${(await load(name)).description}`)
+    return 0
+  }
+  if (!names().includes(options.name)) {
+    return wrongUse(`expected one of ${names().join(', ')} but received '${options.name}'`)
+  }
+  const benchmark = await load(options.name)
+  const context = createContext(benchmark, options)
+  try {
+    const rows = await (benchmark.measure ?? ((context) => compareCases(benchmark, context)))(context)
+    const document = { name: options.name, machine: machine(context), rows }
+    if (options.json) process.stdout.write(`${JSON.stringify(document, null, 2)}\n`)
+    else printTable(document)
+    const broken = rows.filter((row) => row.pass === false)
+    for (const row of broken) context.log(`${row.case}: ${row.ours.toFixed(1)} ${row.unit} breaks the bound`)
+    return broken.length > 0 ? 1 : 0
+  } catch (error) {
+    context.log(`failed: ${error.message}`)
+    return 1
+  } finally {
+    await Promise.all(context.children.map((child) => child.stop()))
+  }
+}
+
+function parseOptions(args) {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      json: { type: 'boolean', default: false },
+      rounds: { type: 'string', default: '9' },
+      only: { type: 'string', default: '' },
+      'sample-ms': { type: 'string', default: '50' },
+      scale: { type: 'string', default: '1' },
+    },
+  })
+  if (positionals.length > 1) throw new Error(`expected one NAME but received ${positionals.join(', ')}`)
+  return {
+    name: positionals[0],
+    json: values.json,
+    only: values.only,
+    rounds: positive('--rounds', values.rounds, Number.isInteger),
+    sampleSeconds: positive('--sample-ms', values['sample-ms'], Number.isFinite) / 1000,
+    scale: positive('--scale', values.scale, Number.isFinite),
+  }
+}
+
+function positive(flag, text, isKind) {
+  const value = Number(text)
+  if (isKind(value) && value > 0) return value
+  throw new Error(`expected a number above 0 for ${flag} but received '${text}'`)
+}
+
+/** What a benchmark is given: its options, and the processes that it may start, which end with it. */
+function createContext(benchmark, options) {
+  const { python = join(root, '.venv/bin/python') } = readState(root)
+  const threads = benchmark.threads ?? availableParallelism()
+  const env = { OMP_NUM_THREADS: String(threads), PYTHONWARNINGS: 'ignore' }
+  const context = {
+    ...options,
+    root,
+    python,
+    threads,
+    children: [],
+    versions: {},
+    log: (message) => process.stderr.write(`bench ${options.name}: ${message}\n`),
+
+    /** A folder that is kept from run to run, for files that take long to make. */
+    folder() {
+      const folder = join(root, 'build/bench')
+      mkdirSync(folder, { recursive: true })
+      return folder
+    },
+
+    select(cases) {
+      const chosen = cases.filter((name) => name.includes(options.only))
+      if (chosen.length > 0) return chosen
+      throw new Error(`expected a part of a case's name for --only: ${cases.join('; ')}`)
+    },
+
+    startOurs: (prepared = {}) => start('ours', process.execPath, join(here, 'worker.mjs'), prepared),
+
+    /** Both sides, whose cases must be the same. */
+    async startBoth() {
+      if (!python || !existsSync(python)) {
+        throw new Error(
+          `expected a Python with torch at ${python}, which we are compared with; run \`npm run setup\` without LIBTORCH, which makes the .venv`,
+        )
+      }
+      const prepared = (await benchmark.prepare?.(context)) ?? {}
+      const reference = await start('reference', python, join(here, 'worker.py'), prepared)
+      const ours = await start('ours', process.execPath, join(here, 'worker.mjs'), prepared)
+      if (reference.cases.join('\n') !== ours.cases.join('\n')) {
+        throw new Error(
+          `expected the same cases but ours are [${ours.cases}] and Python's [${reference.cases}]`,
+        )
+      }
+      return { reference: reference.child, ours: ours.child, cases: ours.cases }
+    },
+  }
+
+  async function start(side, command, worker, prepared) {
+    const args = [worker, options.name, JSON.stringify(prepared), String(threads)]
+    const { child, ready } = await Child.start(side, command, args, env)
+    context.children.push(child)
+    const { cases, ...versions } = ready
+    context.versions[side] = versions
+    return { child, cases }
+  }
+
+  return context
+}
+
+/** One processor model and system for all rows; both sides run on the cores that this process may use. */
+function machine({ threads, versions }) {
+  return {
+    cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    cores: availableParallelism(),
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    os: `${type()} ${release()} ${process.arch}`,
+    threads,
+    node: process.versions.node,
+    torch: versions.ours?.torch ?? readState(root).torchVersion,
+    ...(versions.reference && { reference: versions.reference }),
+  }
+}
+
+function names() {
+  const files = readdirSync(join(here, 'cases')).filter((file) => file.endsWith('.mjs'))
+  return files.map((file) => file.slice(0, -'.mjs'.length)).sort()
+}
+
+function load(name) {
+  return import(`./cases/${name}.mjs`)
+}
+
+function wrongUse(message) {
+  process.stderr.write(
+    `bench: ${message}\nusage: npm run bench -- [NAME] [--json] [--rounds N] [--only TEXT]\n`,
+  )
+  return 2
+}

@@ -1,0 +1,75 @@
+import { compare, relativeDifference } from './statistics.mjs'
+
+/** The same results up to rounding: float32 sums in another order differ by some 1e-6. */
+const tolerance = 1e-4
+
+/**
+ * Measures the cases of a benchmark on both sides, interleaved: for each case first whether both sides give the same
+ * results, then rounds of one sample each, right after one another and the other one first in every second round.
+ *
+ * @returns a row for each case; the figures are as `benchmark.figure` shows them, in ms where it says nothing
+ */
+export async function compareCases(benchmark, context) {
+  const figure = benchmark.figure ?? milliseconds
+  const sides = await context.startBoth()
+  const rows = []
+  for (const name of context.select(sides.cases)) {
+    const difference = await checkResults(name, sides)
+    const { reference, ours, ratio, ratioQuartiles } = compare(await sample(name, sides, context))
+    rows.push({
+      case: name,
+      unit: figure.unit,
+      reference: figure.of(reference),
+      ours: figure.of(ours),
+      ratio,
+      ratioQuartiles,
+      rounds: context.rounds,
+      relativeDifference: difference,
+      target: benchmark.targets?.[name],
+    })
+    context.log(`${name}: ${ratio.toFixed(2)}`)
+  }
+  return rows
+}
+
+const milliseconds = { unit: 'ms', of: (seconds) => seconds * 1e3 }
+
+async function checkResults(name, { reference, ours }) {
+  const expected = (await reference.request({ result: name })).values
+  const given = (await ours.request({ result: name })).values
+  const difference = relativeDifference(expected, given)
+  if (!(difference <= tolerance)) {
+    throw new Error(
+      `${name}: expected the reference's result within ${tolerance} but it is ${difference} off`,
+    )
+  }
+  return difference
+}
+
+async function sample(name, sides, { rounds, sampleSeconds }) {
+  const both = [
+    { side: 'reference', child: sides.reference },
+    { side: 'ours', child: sides.ours },
+  ]
+  for (const one of both) one.iterations = await warmUp(name, one.child, sampleSeconds)
+  const seconds = { reference: [], ours: [] }
+  for (let round = 0; round < rounds; round++) {
+    for (const { side, child, iterations } of round % 2 === 0 ? both : both.toReversed()) {
+      const answer = await child.request({ case: name, iterations })
+      seconds[side].push(answer.seconds / iterations)
+    }
+  }
+  return seconds
+}
+
+/** Runs until one call lasts as long as a sample should, and once more; tells how many iterations that takes. */
+async function warmUp(name, child, sampleSeconds) {
+  let iterations = 1
+  for (;;) {
+    const { seconds } = await child.request({ case: name, iterations })
+    if (seconds >= sampleSeconds) break
+    iterations = Math.ceil(iterations * Math.min(10, Math.max(1.5, (1.1 * sampleSeconds) / seconds)))
+  }
+  await child.request({ case: name, iterations })
+  return iterations
+}

@@ -1,0 +1,39 @@
+/**
+ * Our side of a benchmark: `worker.mjs NAME PREPARED THREADS`. Runs its cases when it is told to over stdin: messages
+ * { case, iterations } → { seconds, value }, { result: case } → { values }. See README.md.
+ */
+import { createInterface } from 'node:readline'
+import { runtimeInfo, setNumThreads } from '../../dist/index.js'
+
+const [name, prepared, threads] = process.argv.slice(2)
+const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`)
+
+try {
+  setNumThreads(Number(threads))
+  const benchmark = await import(`./cases/${name}.mjs`)
+  const cases = await benchmark.cases(JSON.parse(prepared))
+  say({ cases: Object.keys(cases), torch: runtimeInfo().torchVersion, node: process.versions.node })
+  for await (const line of createInterface({ input: process.stdin })) {
+    const message = JSON.parse(line)
+    try {
+      say('result' in message ? await result(cases[message.result]) : await run(cases[message.case], message))
+    } catch (error) {
+      say({ error: error.stack })
+    }
+  }
+} catch (error) {
+  say({ error: error.stack })
+  process.exitCode = 1
+}
+
+/** A synchronous case runs in one piece: nothing yields to the event loop in between. */
+async function run(chosen, { iterations }) {
+  const start = process.hrtime.bigint()
+  let value = chosen.run(iterations)
+  if (value instanceof Promise) value = await value
+  return { seconds: Number(process.hrtime.bigint() - start) / 1e9, value }
+}
+
+async function result(chosen) {
+  return { values: Array.from((await chosen.result()).toTypedArray()) }
+}
