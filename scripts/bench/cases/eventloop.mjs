@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { bounded, quantile } from '../statistics.mjs'
 
@@ -17,8 +17,8 @@ export async function measure(context) {
   for (const name of context.select(['idle', 'ResNet-50 forwards, batch 4'])) {
     const iterations = Math.max(1, Math.round(forwards * context.scale))
     const { value, seconds } = await child.request({ case: name, iterations })
-    const { delay, late } = value
-    const also = { max: delay.max, mean: delay.mean, seconds, iterations }
+    const { delay, late, waited } = value
+    const also = { max: delay.max, mean: delay.mean, seconds, iterations, 'seconds without a core': waited }
     rows.push({ case: `event-loop delay p99, ${name}`, unit: 'ms', ...timed(delay.p99), also })
     const { p50, p99, max } = lateness(late)
     rows.push({
@@ -39,6 +39,18 @@ function timed(ours) {
 
 function lateness(late) {
   return { p50: quantile(late, 0.5), p99: quantile(late, 0.99), max: quantile(late, 1) }
+}
+
+/**
+ * How long the JavaScript thread could have run but had no core, as Linux counts it: lateness of the scheduler's, and
+ * not of our making on that thread. NaN elsewhere.
+ */
+function secondsWithoutCore() {
+  try {
+    return Number(readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'utf8').split(' ')[1]) / 1e9
+  } catch {
+    return Number.NaN
+  }
 }
 
 /** Random weights: what is computed does not matter. */
@@ -69,12 +81,14 @@ export async function cases({ model: path }) {
       late.push(now - last - 1)
       last = now
     }, 1)
+    const waitedBefore = secondsWithoutCore()
     histogram.enable()
     await work(n)
     histogram.disable()
+    const waited = secondsWithoutCore() - waitedBefore
     clearInterval(timer)
     const [mean, p99, max] = [histogram.mean, histogram.percentile(99), histogram.max].map((ns) => ns / 1e6)
-    return { delay: { mean, p99, max }, late }
+    return { delay: { mean, p99, max }, late, waited }
   }
   return {
     idle: { run: watched((n) => sleep(n * 100)) },
