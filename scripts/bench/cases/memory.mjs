@@ -25,12 +25,12 @@ export async function measure(context) {
     context.log(`${name}: ${iterations} iterations …`)
     const { value, seconds } = await child.request({ case: name, iterations })
     await child.stop()
-    const { growth, early, final, peak } = memoryCourse(value)
+    const { growth, early, final, peak } = memoryCourse(value.resident)
     rows.push({
       case: name,
       unit: 'MB grown',
       ...bounded({ ...bound, ours: growth }),
-      also: { iterations, seconds, early, final, peak },
+      also: { iterations, seconds, before: value.before / 2 ** 20, early, final, peak },
     })
   }
   return rows
@@ -45,22 +45,24 @@ export async function cases() {
   /** Resident bytes at 200 moments; between them runs `step`, which yields only if it is async itself. */
   const watched = (step) => ({
     run(n) {
+      const before = process.memoryUsage.rss()
       const resident = []
       for (let sample = 0, i = 0; sample < samples; sample++) {
         for (; i < ((sample + 1) * n) / samples; i++) step()
         resident.push(process.memoryUsage.rss())
       }
-      return resident
+      return { before, resident }
     },
   })
   const watchedAsync = (step) => ({
     async run(n) {
+      const before = process.memoryUsage.rss()
       const resident = []
       for (let sample = 0, i = 0; sample < samples; sample++) {
         for (; i < ((sample + 1) * n) / samples; i++) await step(i)
         resident.push(process.memoryUsage.rss())
       }
-      return resident
+      return { before, resident }
     },
   })
 
