@@ -14,11 +14,6 @@
 namespace sos {
 namespace {
 
-at::ScalarType expect_dtype(const std::string& name) {
-  if (const auto dtype = parse_dtype(name)) return *dtype;
-  throw Error("ERR_DTYPE", "expected a dtype such as 'float32' but received '" + name + "'");
-}
-
 /// (values: TypedArray, dtype: string, shape: number[], device: string, modes) → handle; copies the values.
 /// The element size of the array must be the dtype's.
 Napi::Value tensor_from_typed_array(const Napi::CallbackInfo& info) {

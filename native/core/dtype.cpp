@@ -2,8 +2,9 @@
 
 #include <c10/util/Exception.h>
 
-#include <cctype>
 #include <unordered_map>
+
+#include "core/error.h"
 
 namespace sos {
 namespace {
@@ -36,7 +37,10 @@ const std::unordered_map<std::string, at::ScalarType>& dtypes() {
       {"quint8", at::kQUInt8},
       {"qint32", at::kQInt32},
       {"float8_e4m3fn", at::ScalarType::Float8_e4m3fn},
+      {"float8_e4m3fnuz", at::ScalarType::Float8_e4m3fnuz},
       {"float8_e5m2", at::ScalarType::Float8_e5m2},
+      {"float8_e5m2fnuz", at::ScalarType::Float8_e5m2fnuz},
+      {"float8_e8m0fnu", at::ScalarType::Float8_e8m0fnu},
   };
   return names;
 }
@@ -80,11 +84,16 @@ std::optional<c10::Device> parse_device(const std::string& name) {
   }
 }
 
+at::ScalarType expect_dtype(const std::string& name) {
+  if (const auto dtype = parse_dtype(name)) return *dtype;
+  throw Error("ERR_DTYPE", "expected a dtype such as 'float32' but received '" + name + "'");
+}
+
 std::string dtype_name(at::ScalarType dtype) {
   // Several names may mean one dtype; PyTorch prints the one that carries its width.
   for (const auto& [name, value] : dtypes()) {
-    if (value == dtype && (std::isdigit(static_cast<unsigned char>(name.back())) != 0 || dtype == at::kBool))
-      return name;
+    const bool has_width = name.find_first_of("0123456789") != std::string::npos;
+    if (value == dtype && (has_width || dtype == at::kBool)) return name;
   }
   return c10::toString(dtype);
 }

@@ -17,6 +17,9 @@ std::optional<at::MemoryFormat> parse_memory_format(const std::string& name);
 
 std::optional<c10::Device> parse_device(const std::string& name);
 
+/// The dtype of that name. Throws Error `ERR_DTYPE` where there is none.
+at::ScalarType expect_dtype(const std::string& name);
+
 std::string dtype_name(at::ScalarType dtype);
 
 }  // namespace sos
