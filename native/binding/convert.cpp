@@ -157,6 +157,11 @@ Napi::Array to_js_tensors(Napi::Env env, const std::vector<at::Tensor>& tensors)
   return array;
 }
 
+ByteSource to_byte_source(const Napi::Value& value) {
+  if (value.IsString()) return std::string(value.As<Napi::String>());
+  return unwrap_tensor(value);
+}
+
 std::vector<int64_t> to_ints(const Napi::Value& value) {
   const auto array = value.As<Napi::Array>();
   std::vector<int64_t> numbers(array.Length());
@@ -169,6 +174,13 @@ Napi::Array to_js_ints(Napi::Env env, at::IntArrayRef values) {
   for (uint32_t i = 0; i < values.size(); ++i)
     array.Set(i, Napi::Number::New(env, static_cast<double>(values[i])));
   return array;
+}
+
+std::vector<std::string> to_strings(const Napi::Value& value) {
+  const auto array = value.As<Napi::Array>();
+  std::vector<std::string> texts(array.Length());
+  for (uint32_t i = 0; i < array.Length(); ++i) texts[i] = array.Get(i).As<Napi::String>();
+  return texts;
 }
 
 Napi::Array to_js_strings(Napi::Env env, const std::vector<std::string>& texts) {

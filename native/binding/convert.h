@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/arguments.h"
+#include "core/byte_source.h"
 #include "core/modes.h"
 
 namespace sos {
@@ -26,8 +27,12 @@ Modes to_modes(const Napi::Value& value);
 
 std::vector<at::Tensor> to_tensors(const Napi::Value& array);
 Napi::Array to_js_tensors(Napi::Env env, const std::vector<at::Tensor>& tensors);
+/// A path, or a uint8 tensor that holds the bytes.
+ByteSource to_byte_source(const Napi::Value& value);
+
 std::vector<int64_t> to_ints(const Napi::Value& array);
 Napi::Array to_js_ints(Napi::Env env, at::IntArrayRef values);
+std::vector<std::string> to_strings(const Napi::Value& array);
 Napi::Array to_js_strings(Napi::Env env, const std::vector<std::string>& texts);
 
 }  // namespace sos

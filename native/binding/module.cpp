@@ -27,14 +27,14 @@ Napi::Array named_tensors_to_js(Napi::Env env, const NamedTensors& tensors) {
   return array;
 }
 
-/// (path, device) → Promise<handle>
+/// (path | uint8 tensor, device) → Promise<handle>
 Napi::Value load_module(const Napi::CallbackInfo& info) {
-  const std::string path = info[0].As<Napi::String>();
+  const auto source = to_byte_source(info[0]);
   const auto device = expect_device(info[1].As<Napi::String>());
   return lane_of(info.Env())
-      .submit(info.Env(), Modes{}, StorageUse("load"), [path, device]() -> Lane::Finish {
+      .submit(info.Env(), Modes{}, StorageUse("load"), [source, device]() -> Lane::Finish {
         return
-            [module = ScriptModule::load(path, device)](Napi::Env env) { return wrap_module(env, module); };
+            [module = ScriptModule::load(source, device)](Napi::Env env) { return wrap_module(env, module); };
       });
 }
 

@@ -1,5 +1,6 @@
 #include "core/script_module.h"
 
+#include <caffe2/serialize/read_adapter_interface.h>
 #include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/csrc/jit/serialization/import.h>
@@ -48,18 +49,19 @@ std::vector<std::string> operators_of(const Module& module) {
 
 }  // namespace
 
-std::shared_ptr<ScriptModule> ScriptModule::load(const std::string& path, std::optional<c10::Device> device) {
-  auto extra_files = extra_files_of(path);
+std::shared_ptr<ScriptModule> ScriptModule::load(const ByteSource& source,
+                                                 std::optional<c10::Device> device) {
+  auto extra_files = extra_files_of(source);
   torch::jit::ExtraFilesMap extra(extra_files.begin(), extra_files.end());
   try {
-    auto module = torch::jit::load(path, device, extra);
+    auto module = torch::jit::load(open_source(source), device, extra);
     return std::shared_ptr<ScriptModule>(
         new ScriptModule(std::move(module), ExtraFiles(extra.begin(), extra.end())));
   } catch (const c10::Error& error) {
-    refuse_archive(path, "ERR_NOT_TORCHSCRIPT",
+    refuse_archive(source, "ERR_NOT_TORCHSCRIPT",
                    std::string("it cannot be loaded: ") + error.what_without_backtrace());
   } catch (const std::exception& error) {
-    refuse_archive(path, "ERR_NOT_TORCHSCRIPT", std::string("it cannot be loaded: ") + error.what());
+    refuse_archive(source, "ERR_NOT_TORCHSCRIPT", std::string("it cannot be loaded: ") + error.what());
   }
 }
 

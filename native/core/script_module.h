@@ -8,6 +8,7 @@
 
 #include "core/archive.h"
 #include "core/arguments.h"
+#include "core/byte_source.h"
 #include "core/forward_hooks.h"
 #include "core/module_kind.h"
 
@@ -21,11 +22,12 @@ struct ModuleInfo {
   std::vector<std::string> operators;  ///< that its own methods call, as `aten::linear`, each once
 };
 
-/// A TorchScript module loaded from a file. The only user, with forward_hooks, of torch::jit's public API.
+/// A TorchScript module loaded from a file or from bytes. The only user, with forward_hooks, of torch::jit's
+/// public API.
 class ScriptModule {
  public:
   /// Throws Error: `ERR_FILE_NOT_FOUND`, `ERR_NOT_TORCHSCRIPT`, `ERR_LEGACY_TORCHSCRIPT`, `ERR_STATE_DICT`.
-  static std::shared_ptr<ScriptModule> load(const std::string& path, std::optional<c10::Device> device);
+  static std::shared_ptr<ScriptModule> load(const ByteSource& source, std::optional<c10::Device> device);
 
   /// Calls `method`. Taps, if any, report to `captures`.
   c10::IValue call(const std::string& method, const Arguments& arguments, const std::vector<Tap>& taps,
