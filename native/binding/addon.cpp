@@ -14,6 +14,8 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   sos::export_tensor_functions(env, exports);
   sos::export_operator_functions(env, exports);
   sos::export_module_functions(env, exports);
+  sos::export_storage_functions(env, exports);
+  sos::export_archive_functions(env, exports);
   sos::export_gradient_functions(env, exports);
   sos::export_random_functions(env, exports);
   sos::export_device_functions(env, exports);

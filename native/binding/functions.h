@@ -8,6 +8,8 @@ namespace sos {
 void export_tensor_functions(Napi::Env env, Napi::Object exports);
 void export_operator_functions(Napi::Env env, Napi::Object exports);
 void export_module_functions(Napi::Env env, Napi::Object exports);
+void export_storage_functions(Napi::Env env, Napi::Object exports);
+void export_archive_functions(Napi::Env env, Napi::Object exports);
 void export_gradient_functions(Napi::Env env, Napi::Object exports);
 void export_random_functions(Napi::Env env, Napi::Object exports);
 void export_device_functions(Napi::Env env, Napi::Object exports);

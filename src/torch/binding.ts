@@ -97,7 +97,7 @@ export interface Binding {
     ...positional: NativeValue[]
   ): Promise<NativeValue>
 
-  loadModule(path: string, device: string): Promise<ModuleHandle>
+  loadModule(source: string | TensorHandle, device: string): Promise<ModuleHandle>
   callModule(
     module: ModuleHandle,
     method: string,
@@ -115,6 +115,20 @@ export interface Binding {
   moduleExtraFiles(module: ModuleHandle): Record<string, string>
   moduleTrain(module: ModuleHandle, mode: boolean): void
   moduleIsTraining(module: ModuleHandle): boolean
+
+  tensorStorage(tensor: TensorHandle): { id: bigint; bytes: TensorHandle; offset: number; strides: number[] }
+  tensorFromStorage(
+    bytes: TensorHandle,
+    dtype: string,
+    offset: number,
+    shape: readonly number[],
+    strides: readonly number[],
+  ): TensorHandle
+  archiveRecords(source: string | TensorHandle): Promise<[name: string, bytes: number][]>
+  readRecords(source: string | TensorHandle, names: string[]): Promise<TensorHandle[]>
+  writeArchive(path: string, records: [name: string, tensor: TensorHandle][]): Promise<void>
+  readFileBytes(path: string, offset: number, length: number): Promise<TensorHandle>
+  writeFileBytes(path: string, parts: TensorHandle[]): Promise<void>
 
   grad(
     modes: number,

@@ -1,0 +1,39 @@
+#include "core/storage.h"
+
+#include "binding/convert.h"
+#include "binding/define.h"
+#include "binding/functions.h"
+#include "binding/handle.h"
+#include "core/dtype.h"
+
+namespace sos {
+namespace {
+
+/// (tensor) → { id: bigint, bytes: handle, offset, strides }
+Napi::Value tensor_storage(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto view = storage_of(unwrap_tensor(info[0]));
+  auto object = Napi::Object::New(env);
+  object.Set("id", Napi::BigInt::New(env, static_cast<uint64_t>(view.id)));
+  object.Set("bytes", wrap_tensor(env, view.bytes));
+  object.Set("offset", Napi::Number::New(env, static_cast<double>(view.offset)));
+  object.Set("strides", to_js_ints(env, view.strides));
+  return object;
+}
+
+/// (bytes: handle, dtype, offset, shape, strides) → handle that shares the memory
+Napi::Value tensor_from_storage(const Napi::CallbackInfo& info) {
+  const auto dtype = expect_dtype(info[1].As<Napi::String>());
+  const int64_t offset = info[2].As<Napi::Number>().Int64Value();
+  return wrap_tensor(info.Env(),
+                     tensor_over(unwrap_tensor(info[0]), dtype, offset, to_ints(info[3]), to_ints(info[4])));
+}
+
+}  // namespace
+
+void export_storage_functions(Napi::Env env, Napi::Object exports) {
+  define<tensor_storage>(env, exports, "tensorStorage");
+  define<tensor_from_storage>(env, exports, "tensorFromStorage");
+}
+
+}  // namespace sos
