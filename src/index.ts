@@ -59,6 +59,15 @@ export { getRngState, initialSeed, manualSeed, setRngState } from './torch/rando
 export { type RuntimeInfo, runtimeInfo } from './torch/runtime.js'
 export { keep, memoryStats, scope } from './torch/scope.js'
 export { ScriptModule } from './torch/script-module.js'
+export type { LoadResult } from './torch/serialization/copy-state.js'
+export { readSafetensors, type Safetensors, writeSafetensors } from './torch/serialization/safetensors.js'
+export {
+  type LoadStateDictOptions,
+  loadStateDict,
+  type SaveStateDictOptions,
+  type StateDict,
+  saveStateDict,
+} from './torch/serialization/state-dict.js'
 export { type NestedArray, Tensor, type TensorOptions } from './torch/tensor.js'
 export { getNumInteropThreads, getNumThreads, setNumInteropThreads, setNumThreads } from './torch/threads.js'
 export type { Value } from './torch/values.js'

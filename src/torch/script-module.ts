@@ -1,11 +1,13 @@
-import { mkdtemp, rename, rm } from 'node:fs/promises'
-import { basename, dirname, join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 
+import { writeAtomically } from './atomic-file.js'
 import { binding, type ModuleHandle, type ModuleKind, type ModuleNode } from './binding.js'
 import { currentContext } from './context.js'
 import type { Device } from './dtype.js'
 import { nearest, SosError, withCallerStack } from './errors.js'
 import { type ForwardHook, type ForwardPreHook, type HookHandle, HookRegistry } from './hooks.js'
+import { bytesTensor } from './serialization/byte-source.js'
+import { collectState, copyStateDict, type LoadResult } from './serialization/copy-state.js'
 import { Tensor } from './tensor.js'
 import { fromNative, isOptions, toNative, toNativeRecord, type Value } from './values.js'
 
@@ -15,7 +17,7 @@ export class ScriptModule {
   readonly #hooks = new HookRegistry()
   #pending = 0
 
-  /** The file it was loaded from. */
+  /** The file it was loaded from; `<buffer>` where that was bytes. */
   readonly path: string
 
   private constructor(handle: ModuleHandle, path: string) {
@@ -24,15 +26,24 @@ export class ScriptModule {
   }
 
   /**
-   * Loads a TorchScript archive, off the event loop.
+   * Loads a TorchScript archive, a file or its bytes (which are copied), off the event loop.
    *
    * TorchScript is a program: run files only of those whom you would let run a script on your machine.
    *
    * @throws `ERR_FILE_NOT_FOUND`, `ERR_NOT_TORCHSCRIPT`, `ERR_LEGACY_TORCHSCRIPT`, `ERR_STATE_DICT`, `ERR_DEVICE`
    */
-  static async load(path: string, options: { device?: Device } = {}): Promise<ScriptModule> {
-    const handle = await withCallerStack(binding.loadModule(resolve(path), options.device ?? 'cpu'))
-    return new ScriptModule(handle, path)
+  static async load(source: string | Uint8Array, options: { device?: Device } = {}): Promise<ScriptModule> {
+    const device = options.device ?? 'cpu'
+    if (typeof source === 'string') {
+      const handle = await withCallerStack(binding.loadModule(resolve(source), device))
+      return new ScriptModule(handle, source)
+    }
+    const bytes = bytesTensor(source)
+    try {
+      return new ScriptModule(await withCallerStack(binding.loadModule(bytes, device)), '<buffer>')
+    } finally {
+      binding.dispose(bytes)
+    }
   }
 
   /**
@@ -93,6 +104,33 @@ export class ScriptModule {
     return new Map(binding.moduleBuffers(this.#handle).map(([name, handle]) => [name, new Tensor(handle)]))
   }
 
+  /**
+   * Parameters and buffers by their dotted names, in Python's order. They are the module's own memory, and detached:
+   * `saveStateDict` writes them, writing to them changes the module.
+   */
+  stateDict(): Map<string, Tensor> {
+    const paths = this.modules().map(({ path }) => path)
+    return collectState(paths, this.namedParameters(), this.namedBuffers())
+  }
+
+  /**
+   * Copies tensors, as `loadStateDict(FILE)` reads them, into the parameters and buffers of the same names, under no
+   * gradient, converting dtype and device. All are checked before the first is written.
+   *
+   * @param options.strict default: true, as in PyTorch: names that do not match are an error, else they are returned
+   * @throws `ERR_STATE_DICT_MISMATCH` for names (where strict) and shapes, `ERR_FROZEN`, `ERR_BUSY`
+   */
+  loadStateDict(stateDict: ReadonlyMap<string, Tensor>, options: { strict?: boolean } = {}): LoadResult {
+    this.#refuseWhilePending('loadStateDict()')
+    if (this.kind === 'frozen') {
+      throw new SosError(
+        'ERR_FROZEN',
+        `${this.path}: a frozen module has its weights baked in; export it without torch.jit.freeze`,
+      )
+    }
+    return copyStateDict(this.stateDict(), stateDict, options.strict ?? true, this.modules()[0]!.type)
+  }
+
   /** Extra files of the archive, as `sos.json`, by name. */
   get extraFiles(): Record<string, string> {
     return binding.moduleExtraFiles(this.#handle)
@@ -139,21 +177,9 @@ export class ScriptModule {
    * @throws `ERR_OUTPUT` where the file cannot be written
    */
   async save(path: string, options: { extraFiles?: Record<string, string> } = {}): Promise<void> {
-    const target = resolve(path)
-    let folder: string
-    try {
-      folder = await mkdtemp(join(dirname(target), `.${basename(target)}.`))
-    } catch (cause) {
-      throw new SosError('ERR_OUTPUT', `${path}: cannot be written: ${(cause as Error).message}`, { cause })
-    }
-    try {
-      // The archive carries its own file name within: it is written under its final one.
-      const written = join(folder, basename(target))
-      await this.#track(binding.saveModule(this.#handle, written, Object.entries(options.extraFiles ?? {})))
-      await rename(written, target)
-    } finally {
-      await rm(folder, { recursive: true, force: true })
-    }
+    // The archive carries its own file name within: it is written under its final one.
+    const extraFiles = Object.entries(options.extraFiles ?? {})
+    await writeAtomically(path, (file) => this.#track(binding.saveModule(this.#handle, file, extraFiles)))
   }
 
   /** Frees the module once its pending calls are done. Using it afterwards throws `ERR_DISPOSED`. */

@@ -1,0 +1,76 @@
+import { open, stat } from 'node:fs/promises'
+import { resolve } from 'node:path'
+
+import { binding, type TensorHandle } from '../binding.js'
+import { SosError, withCallerStack } from '../errors.js'
+
+/** What a file format is read from: a file, read by parts, or bytes in memory. */
+export class ByteSource {
+  /** The path as it was given, or `<buffer>`, for messages. */
+  readonly name: string
+  /** In bytes. */
+  readonly size: number
+  readonly #from: string | Uint8Array
+
+  private constructor(name: string, size: number, from: string | Uint8Array) {
+    this.name = name
+    this.size = size
+    this.#from = from
+  }
+
+  /** @throws `ERR_FILE_NOT_FOUND`, `ERR_FILE_UNREADABLE` */
+  static async open(source: string | Uint8Array): Promise<ByteSource> {
+    if (typeof source !== 'string') return new ByteSource('<buffer>', source.byteLength, source)
+    const path = resolve(source)
+    const status = await stat(path).catch((cause) => {
+      throw unreadable(source, cause)
+    })
+    if (!status.isFile()) throw new SosError('ERR_FILE_UNREADABLE', `${source}: this is not a file`)
+    return new ByteSource(source, status.size, path)
+  }
+
+  /** Up to `length` bytes from `offset` on, fewer at the end; for the small parts of a format. */
+  async read(offset: number, length: number): Promise<Uint8Array> {
+    if (typeof this.#from !== 'string') return this.#from.subarray(offset, offset + length)
+    const buffer = new Uint8Array(Math.max(0, Math.min(length, this.size - offset)))
+    try {
+      await using file = await open(this.#from)
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, offset)
+      return buffer.subarray(0, bytesRead)
+    } catch (cause) {
+      throw unreadable(this.name, cause)
+    }
+  }
+
+  /** `length` bytes from `offset` on as a uint8 tensor with memory of its own, read off the event loop. */
+  async readTensor(offset: number, length: number): Promise<TensorHandle> {
+    if (typeof this.#from === 'string') {
+      return withCallerStack(binding.readFileBytes(this.#from, offset, length))
+    }
+    return bytesTensor(this.#from.subarray(offset, offset + length))
+  }
+
+  /** Runs `body` with what the addon's archive functions read from: the path, or a tensor with the bytes. */
+  async native<T>(body: (source: string | TensorHandle) => Promise<T>): Promise<T> {
+    if (typeof this.#from === 'string') return withCallerStack(body(this.#from))
+    const bytes = bytesTensor(this.#from)
+    try {
+      return await withCallerStack(body(bytes))
+    } finally {
+      binding.dispose(bytes)
+    }
+  }
+}
+
+/** A uint8 tensor with a copy of `bytes`. */
+export function bytesTensor(bytes: Uint8Array): TensorHandle {
+  return binding.tensorFromTypedArray(bytes, 'uint8', [bytes.length], 'cpu')
+}
+
+function unreadable(name: string, cause: unknown): SosError {
+  const { code, message } = cause as NodeJS.ErrnoException
+  if (code === 'ENOENT' || code === 'ENOTDIR') {
+    return new SosError('ERR_FILE_NOT_FOUND', `${name}: no such file`, { cause })
+  }
+  return new SosError('ERR_FILE_UNREADABLE', `${name}: the file cannot be read: ${message}`, { cause })
+}

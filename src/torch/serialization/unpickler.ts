@@ -1,0 +1,178 @@
+import { pickleGlobal } from './pickle-globals.js'
+import type { PickleReader } from './pickle-reader.js'
+import { PickleStack } from './pickle-stack.js'
+import { NumpyDType, PickledTensor, PickleGlobal, type PickleValue } from './pickle-values.js'
+import { refusedPickle } from './refused-pickle.js'
+
+/**
+ * Reads one pickle (protocols 2 to 5) that begins at `reader`'s place, and builds nothing but plain data and descriptions
+ * of tensors: it names classes and functions on a fixed list ({@link pickleGlobal}), which run no foreign code.
+ *
+ * @param persistent what a persistent id, by which torch.save mentions storages, stands for
+ * @throws `ERR_UNSAFE_PICKLE` for every other name, and for what only objects of classes need; `ERR_DAMAGED_FILE`
+ */
+export function unpickle(
+  reader: PickleReader,
+  persistent: (id: PickleValue) => PickleValue = noPersistentIds,
+): PickleValue {
+  const protocol = reader.byte() === 0x80 ? reader.byte() : 0
+  if (protocol < 2 || protocol > 5) throw reader.damaged('it is no pickle of protocol 2 to 5')
+  const machine = new Unpickler(reader, persistent)
+  for (;;) {
+    const opcode = reader.byte()
+    if (opcode === stop) return machine.stack.pop()
+    const step = steps.get(opcode)
+    if (step === undefined) {
+      const hex = opcode.toString(16).padStart(2, '0')
+      throw refusedPickle(reader, `uses the opcode 0x${hex}, which weights do not need`)
+    }
+    step(machine, reader)
+  }
+}
+
+const stop = 0x2e
+
+/** What each opcode of https://github.com/python/cpython/blob/main/Lib/pickletools.py does, but for textual ones. */
+const steps = new Map<number, (machine: Unpickler, reader: PickleReader) => void>(
+  (
+    [
+      // Constants
+      ['N', ({ stack }) => stack.push(null)],
+      ['\x88', ({ stack }) => stack.push(true)],
+      ['\x89', ({ stack }) => stack.push(false)],
+      ['J', ({ stack }, reader) => stack.push(reader.int32())],
+      ['K', ({ stack }, reader) => stack.push(reader.byte())],
+      ['M', ({ stack }, reader) => stack.push(reader.uint16())],
+      ['\x8a', ({ stack }, reader) => stack.push(reader.long(reader.byte()))],
+      ['\x8b', ({ stack }, reader) => stack.push(reader.long(reader.uint32()))],
+      ['G', ({ stack }, reader) => stack.push(reader.float64())],
+      ['\x8c', ({ stack }, reader) => stack.push(reader.text(reader.byte()))],
+      ['X', ({ stack }, reader) => stack.push(reader.text(reader.uint32()))],
+      ['\x8d', ({ stack }, reader) => stack.push(reader.text(reader.uint64()))],
+      ['U', ({ stack }, reader) => stack.push(reader.latin1(reader.byte()))],
+      ['T', ({ stack }, reader) => stack.push(reader.latin1(reader.uint32()))],
+      ['C', ({ stack }, reader) => stack.push(reader.bytes(reader.byte()).slice())],
+      ['B', ({ stack }, reader) => stack.push(reader.bytes(reader.uint32()).slice())],
+      ['\x8e', ({ stack }, reader) => stack.push(reader.bytes(reader.uint64()).slice())],
+      ['\x96', ({ stack }, reader) => stack.push(reader.bytes(reader.uint64()).slice())],
+      // Containers
+      [')', ({ stack }) => stack.push([])],
+      [']', ({ stack }) => stack.push([])],
+      ['}', ({ stack }) => stack.push(new Map())],
+      ['\x8f', ({ stack }) => stack.push(new Set())],
+      ['\x85', ({ stack }) => stack.push(stack.popMany(1))],
+      ['\x86', ({ stack }) => stack.push(stack.popMany(2))],
+      ['\x87', ({ stack }) => stack.push(stack.popMany(3))],
+      ['t', ({ stack }) => stack.push(stack.popMark())],
+      ['l', ({ stack }) => stack.push(stack.popMark())],
+      ['\x91', ({ stack }) => stack.push(new Set(stack.popMark()))],
+      ['d', (machine) => machine.setItems(machine.stack.popMark(), new Map())],
+      ['a', (machine) => machine.append(machine.stack.popMany(1))],
+      ['e', (machine) => machine.append(machine.stack.popMark())],
+      ['s', (machine) => machine.setItems(machine.stack.popMany(2))],
+      ['u', (machine) => machine.setItems(machine.stack.popMark())],
+      ['\x90', (machine) => machine.addItems(machine.stack.popMark())],
+      // Stack and memo
+      ['(', ({ stack }) => stack.mark()],
+      ['0', ({ stack }) => stack.discard()],
+      ['1', ({ stack }) => void stack.popMark()],
+      ['2', ({ stack }) => stack.push(stack.top())],
+      ['q', ({ stack }, reader) => stack.remember(reader.byte())],
+      ['r', ({ stack }, reader) => stack.remember(reader.uint32())],
+      ['\x94', ({ stack }) => stack.remember()],
+      ['h', ({ stack }, reader) => stack.recall(reader.byte())],
+      ['j', ({ stack }, reader) => stack.recall(reader.uint32())],
+      // Names, calls and attributes
+      ['c', (machine, reader) => machine.name(reader.line(), reader.line())],
+      ['\x93', (machine) => machine.name(...(machine.stack.popMany(2) as [PickleValue, PickleValue]))],
+      ['R', (machine) => machine.call(...(machine.stack.popMany(2) as [PickleValue, PickleValue]))],
+      ['\x81', (machine) => machine.call(...(machine.stack.popMany(2) as [PickleValue, PickleValue]))],
+      ['b', (machine) => machine.build(machine.stack.pop())],
+      ['Q', (machine) => machine.load(machine.stack.pop())],
+      // A frame only promises that its bytes are there
+      ['\x95', (_, reader) => void reader.uint64()],
+    ] satisfies [string, (machine: Unpickler, reader: PickleReader) => void][]
+  ).map(([opcode, step]) => [opcode.charCodeAt(0), step]),
+)
+
+class Unpickler {
+  readonly stack: PickleStack
+  #copied = 0
+
+  constructor(
+    readonly reader: PickleReader,
+    readonly persistent: (id: PickleValue) => PickleValue,
+  ) {
+    this.stack = new PickleStack(reader)
+  }
+
+  setItems(items: PickleValue[], created?: Map<PickleValue, PickleValue>): void {
+    if (created !== undefined) this.stack.push(created)
+    const map = this.stack.top()
+    if (!(map instanceof Map) || items.length % 2 !== 0) throw this.reader.damaged('it sets items of no dict')
+    for (let i = 0; i < items.length; i += 2) map.set(items[i]!, items[i + 1]!)
+  }
+
+  append(items: PickleValue[]): void {
+    const list = this.stack.top()
+    if (!Array.isArray(list)) throw this.reader.damaged('it appends to no list')
+    for (const item of items) list.push(item)
+  }
+
+  addItems(items: PickleValue[]): void {
+    const set = this.stack.top()
+    if (!(set instanceof Set)) throw this.reader.damaged('it adds to no set')
+    for (const item of items) set.add(item)
+  }
+
+  name(module: PickleValue, name: PickleValue): void {
+    if (typeof module !== 'string' || typeof name !== 'string') throw this.reader.damaged('a name is no text')
+    const found = pickleGlobal(module, name)
+    if (found === undefined) {
+      const full = `${module}.${name}`.slice(0, 200)
+      throw refusedPickle(this.reader, `names ${full}, which is neither data nor a tensor of a known kind`)
+    }
+    this.stack.push(found)
+  }
+
+  call(callee: PickleValue, args: PickleValue): void {
+    if (!Array.isArray(args)) throw this.reader.damaged('it calls without arguments')
+    if (!(callee instanceof PickleGlobal)) throw refusedPickle(this.reader, 'calls what is no function')
+    // Calls copy their arguments, which the memo can give to any number of them.
+    this.#copied += args.reduce((sum: number, argument) => sum + sizeOf(argument), 1)
+    if (this.#copied > 1_000_000 + 10 * this.reader.length)
+      throw refusedPickle(this.reader, 'grows as it is read')
+    this.stack.push(this.#checked(`it calls ${callee.name} wrongly`, () => callee.call(args)))
+  }
+
+  load(id: PickleValue): void {
+    this.stack.push(this.#checked('it describes a storage wrongly', () => this.persistent(id)))
+  }
+
+  /** Sets attributes: of an OrderedDict (`_metadata`) and of a tensor they are of no use here. */
+  build(state: PickleValue): void {
+    const target = this.stack.top()
+    if (target instanceof NumpyDType) {
+      if (Array.isArray(state)) target.littleEndian = state[1] !== '>'
+    } else if (!(target instanceof Map || target instanceof PickledTensor)) {
+      throw refusedPickle(this.reader, 'sets attributes of what is neither a dict nor a tensor')
+    }
+  }
+
+  #checked(what: string, body: () => PickleValue): PickleValue {
+    try {
+      return body()
+    } catch (cause) {
+      throw this.reader.damaged(`${what}: ${(cause as Error).message}`)
+    }
+  }
+}
+
+function sizeOf(value: PickleValue): number {
+  if (Array.isArray(value) || typeof value === 'string' || value instanceof Uint8Array) return value.length
+  return value instanceof Map || value instanceof Set ? value.size : 1
+}
+
+function noPersistentIds(): never {
+  throw new Error('expected no storage here')
+}
