@@ -53,12 +53,25 @@ export { type CudaDevice, cuda } from './torch/cuda.js'
 export type { Device, DType, Layout, MemoryFormat, Scalar, TypedArray } from './torch/dtype.js'
 export { SosError } from './torch/errors.js'
 export { Generator, type Seed } from './torch/generator.js'
-export type { ForwardHook, ForwardPreHook, HookEvent, HookHandle, PreHookEvent } from './torch/hooks.js'
+export type {
+  CaptureTreatment,
+  ForwardHook,
+  ForwardPreHook,
+  HookEvent,
+  HookHandle,
+  ObserveOptions,
+  PreHookEvent,
+  ReplaceOptions,
+  ReplacingHook,
+  ReplacingPreHook,
+} from './torch/hooks.js'
+export { pendingCalls, setQueueLimit, withSignal } from './torch/lane.js'
 export { callOperator, callOperatorAsync, torch } from './torch/ops.js'
 export { getRngState, initialSeed, manualSeed, setRngState } from './torch/random.js'
 export { type RuntimeInfo, runtimeInfo } from './torch/runtime.js'
 export { keep, memoryStats, scope } from './torch/scope.js'
-export { ScriptModule } from './torch/script-module.js'
+export { ScriptModule, type SharedModule } from './torch/script-module.js'
+export { ScriptObject } from './torch/script-object.js'
 export type { LoadResult } from './torch/serialization/copy-state.js'
 export { readSafetensors, type Safetensors, writeSafetensors } from './torch/serialization/safetensors.js'
 export {
@@ -70,4 +83,4 @@ export {
 } from './torch/serialization/state-dict.js'
 export { type NestedArray, Tensor, type TensorOptions } from './torch/tensor.js'
 export { getNumInteropThreads, getNumThreads, setNumInteropThreads, setNumThreads } from './torch/threads.js'
-export type { Value } from './torch/values.js'
+export type { NamedTuple, Value } from './torch/values.js'

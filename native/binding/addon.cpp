@@ -13,9 +13,11 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData<sos::EnvData>(new sos::EnvData(env));
   sos::export_tensor_functions(env, exports);
   sos::export_operator_functions(env, exports);
+  sos::export_object_functions(env, exports);
   sos::export_module_functions(env, exports);
   sos::export_storage_functions(env, exports);
   sos::export_archive_functions(env, exports);
+  sos::export_execution_functions(env, exports);
   sos::export_gradient_functions(env, exports);
   sos::export_random_functions(env, exports);
   sos::export_device_functions(env, exports);

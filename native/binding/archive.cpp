@@ -9,8 +9,10 @@
 namespace sos {
 namespace {
 
-Napi::Value submit(const Napi::CallbackInfo& info, Lane::Work work) {
-  return EnvData::of(info.Env()).lane->submit(info.Env(), std::move(work));
+Napi::Value submit(const Napi::CallbackInfo& info, Lane::Work work,
+                   const std::vector<at::Tensor>& read = {}) {
+  return EnvData::of(info.Env())
+      .lane->submit(info.Env(), Modes{}, StorageUse("save").add(read), std::move(work));
 }
 
 /// (path | uint8 tensor) → Promise<[name, bytes][]>
@@ -45,10 +47,13 @@ Napi::Value write_archive_of(const Napi::CallbackInfo& info) {
     const auto pair = entries.Get(i).As<Napi::Array>();
     records.emplace_back(pair.Get(0u).As<Napi::String>(), unwrap_tensor(pair.Get(1u)));
   }
-  return submit(info, [path, records = std::move(records)]() -> Lane::Finish {
+  std::vector<at::Tensor> read;
+  for (const auto& [name, tensor] : records) read.push_back(tensor);
+  const auto work = [path, records = std::move(records)]() -> Lane::Finish {
     write_archive(path, records);
     return [](Napi::Env env) { return env.Undefined(); };
-  });
+  };
+  return submit(info, work, read);
 }
 
 /// (path, offset, length) → Promise<uint8 tensor>
@@ -64,10 +69,12 @@ Napi::Value read_file_bytes(const Napi::CallbackInfo& info) {
 /// (path, tensors) → Promise
 Napi::Value write_file_bytes(const Napi::CallbackInfo& info) {
   const std::string path = info[0].As<Napi::String>();
-  return submit(info, [path, parts = to_tensors(info[1])]() -> Lane::Finish {
+  const auto parts = to_tensors(info[1]);
+  const auto work = [path, parts]() -> Lane::Finish {
     write_bytes(path, parts);
     return [](Napi::Env env) { return env.Undefined(); };
-  });
+  };
+  return submit(info, work, parts);
 }
 
 }  // namespace

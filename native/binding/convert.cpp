@@ -33,7 +33,29 @@ IValue array_to_ivalue(const Napi::Array& array) {
   return IValue(std::move(list));
 }
 
+bool is_map(const Napi::Object& object) {
+  return object.InstanceOf(object.Env().Global().Get("Map").As<Napi::Function>());
+}
+
+IValue map_to_ivalue(const Napi::Object& map) {
+  c10::impl::GenericDict dict(c10::AnyType::get(), c10::AnyType::get());
+  const auto from = map.Env().Global().Get("Array").As<Napi::Object>().Get("from").As<Napi::Function>();
+  const auto entries = from.Call({map}).As<Napi::Array>();
+  for (uint32_t i = 0; i < entries.Length(); ++i) {
+    const auto pair = entries.Get(i).As<Napi::Array>();
+    const IValue key = to_ivalue(pair.Get(0u));
+    if (!key.isInt() && !key.isDouble() && !key.isBool() && !key.isString()) {
+      throw Error(
+          "ERR_INVALID_ARGUMENT",
+          "expected numbers, strings or booleans as the keys of a dict but received " + describe(key));
+    }
+    dict.insert(key, to_ivalue(pair.Get(1u)));
+  }
+  return IValue(std::move(dict));
+}
+
 IValue object_to_ivalue(const Napi::Object& object) {
+  if (is_map(object)) return map_to_ivalue(object);
   c10::impl::GenericDict dict(c10::StringType::get(), c10::AnyType::get());
   const Napi::Array names = object.GetPropertyNames();
   for (uint32_t i = 0; i < names.Length(); ++i) {
@@ -45,8 +67,10 @@ IValue object_to_ivalue(const Napi::Object& object) {
 
 IValue handle_to_ivalue(const Napi::Value& value) {
   const Handle& handle = unwrap_handle(value);
+  if (const auto* tensor = std::get_if<at::Tensor>(&handle.held)) return *tensor;
   if (const auto* generator = std::get_if<at::Generator>(&handle.held)) return *generator;
-  return unwrap_tensor(value);
+  if (std::holds_alternative<std::monostate>(handle.held)) return unwrap_tensor(value);  // says: disposed of
+  return unwrap_object(value)->instance();
 }
 
 Napi::Value int_to_js(Napi::Env env, int64_t number) {
@@ -62,6 +86,31 @@ Napi::Array values_to_js(Napi::Env env, const Values& values) {
   uint32_t i = 0;
   for (const IValue& value : values) array.Set(i++, to_js(env, value));
   return array;
+}
+
+/// A NamedTuple goes as { names, values }, an object or a module as { object } or { module }: TypeScript
+/// makes its own of them.
+Napi::Value tuple_to_js(Napi::Env env, const IValue& value) {
+  const auto values = values_to_js(env, value.toTupleRef().elements());
+  const auto type = value.type()->cast<c10::TupleType>();
+  if (!type || !type->schema()) return values;
+  std::vector<std::string> names;
+  for (const auto& field : type->schema()->arguments()) names.push_back(field.name());
+  auto named = Napi::Object::New(env);
+  named.Set("names", to_js_strings(env, names));
+  named.Set("values", values);
+  return named;
+}
+
+Napi::Value object_to_js(Napi::Env env, const IValue& value) {
+  auto object = Napi::Object::New(env);
+  if (value.isModule()) {
+    object.Set("module", wrap_module(env, std::make_shared<ScriptModule>(value.toModule())));
+  } else {
+    object.Set("object",
+               wrap_object(env, std::make_shared<ScriptObject>(torch::jit::Object(value.toObject()))));
+  }
+  return object;
 }
 
 Napi::Value dict_to_js(Napi::Env env, const c10::Dict<IValue, IValue>& dict) {
@@ -117,9 +166,12 @@ Napi::Value to_js(Napi::Env env, const IValue& value) {
   if (value.isBool()) return Napi::Boolean::New(env, value.toBool());
   if (value.isString()) return Napi::String::New(env, value.toStringRef());
   if (value.isDevice()) return Napi::String::New(env, value.toDevice().str());
-  if (value.isTuple()) return values_to_js(env, value.toTupleRef().elements());
+  if (value.isTuple()) return tuple_to_js(env, value);
   if (value.isList()) return values_to_js(env, value.toListRef());
   if (value.isGenericDict()) return dict_to_js(env, value.toGenericDict());
+  if (value.isObject()) return object_to_js(env, value);
+  if (value.isEnum()) return to_js(env, value.toEnumHolder()->value());
+  if (value.isGenerator()) return wrap_generator(env, value.toGenerator());
   throw Error("ERR_UNSUPPORTED_VALUE", "a " + value.tagKind() + " cannot be brought to JavaScript");
 }
 

@@ -32,10 +32,11 @@ Napi::Value current_device(const Napi::CallbackInfo& info) {
 /// (device) → Promise; after what is on the lane already
 Napi::Value synchronize_device(const Napi::CallbackInfo& info) {
   return EnvData::of(info.Env())
-      .lane->submit(info.Env(), Modes{}, StorageUse("synchronize"), [device = to_device(info[0])]() -> Lane::Finish {
-        synchronize(device);
-        return [](Napi::Env env) { return env.Undefined(); };
-      });
+      .lane->submit(info.Env(), Modes{}, StorageUse("synchronize"),
+                    [device = to_device(info[0])]() -> Lane::Finish {
+                      synchronize(device);
+                      return [](Napi::Env env) { return env.Undefined(); };
+                    });
 }
 
 /// (device) → object, or null where no driver of CUDA knows the device

@@ -7,9 +7,11 @@ namespace sos {
 /// is `interface Binding` in src/torch/binding.ts, whose callers pass only valid, positional arguments.
 void export_tensor_functions(Napi::Env env, Napi::Object exports);
 void export_operator_functions(Napi::Env env, Napi::Object exports);
+void export_object_functions(Napi::Env env, Napi::Object exports);
 void export_module_functions(Napi::Env env, Napi::Object exports);
 void export_storage_functions(Napi::Env env, Napi::Object exports);
 void export_archive_functions(Napi::Env env, Napi::Object exports);
+void export_execution_functions(Napi::Env env, Napi::Object exports);
 void export_gradient_functions(Napi::Env env, Napi::Object exports);
 void export_random_functions(Napi::Env env, Napi::Object exports);
 void export_device_functions(Napi::Env env, Napi::Object exports);

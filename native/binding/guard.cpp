@@ -2,9 +2,10 @@
 
 #include <c10/util/Exception.h>
 
+#include <cstdlib>
 #include <string>
 
-#include "core/error.h"
+#include "core/script_error.h"
 
 namespace sos {
 namespace {
@@ -15,8 +16,17 @@ Napi::Error make_error(Napi::Env env, const std::string& code, const std::string
   return error;
 }
 
+/// SOS_SHOW_CPP_STACKTRACES=1 asks for all that libtorch says, C++ frames too.
+bool shows_all() {
+  const char* value = std::getenv("SOS_SHOW_CPP_STACKTRACES");
+  return value != nullptr && *value != '\0' && std::string(value) != "0";
+}
+
 /// libtorch appends `Exception raised from …` with C++ frames to some messages.
-std::string without_frames(std::string message) {
+std::string message_of(const std::exception& error) {
+  if (shows_all()) return error.what();
+  const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
+  std::string message = torch_error ? torch_error->what_without_backtrace() : error.what();
   for (const char* mark : {"\nException raised from ", "\nC++ CapturedTraceback:"}) {
     const auto found = message.find(mark);
     if (found != std::string::npos) message.resize(found);
@@ -29,20 +39,25 @@ std::string without_frames(std::string message) {
 Napi::Error to_js_error(Napi::Env env, const std::exception_ptr& failure) {
   try {
     std::rethrow_exception(failure);
+  } catch (const JsFailure& failed) {
+    return *failed.error;
   } catch (const Napi::Error& error) {
     // Node-API's own errors, of a value of another type than was asked for, have no code.
     if (error.Value().Get("code").IsUndefined()) error.Value().Set("code", "ERR_INVALID_ARGUMENT");
     return error;
+  } catch (const ScriptError& error) {
+    auto made = make_error(env, error.code, shows_all() ? error.full_text : error.what());
+    made.Value().Set("submodule", error.submodule);
+    made.Value().Set("line", error.line);
+    return made;
   } catch (const Error& error) {
     return make_error(env, error.code, error.what());
   } catch (const c10::OutOfMemoryError& error) {
-    return make_error(env, "ERR_OUT_OF_MEMORY", without_frames(error.what_without_backtrace()));
-  } catch (const c10::Error& error) {
-    return make_error(env, "ERR_TORCH", without_frames(error.what_without_backtrace()));
+    return make_error(env, "ERR_OUT_OF_MEMORY", message_of(error));
   } catch (const std::bad_alloc&) {
     return make_error(env, "ERR_OUT_OF_MEMORY", "there is not enough memory");
   } catch (const std::exception& error) {
-    return make_error(env, "ERR_TORCH", without_frames(error.what()));
+    return make_error(env, "ERR_TORCH", message_of(error));
   } catch (...) {
     return make_error(env, "ERR_UNKNOWN", "libtorch threw something that is no std::exception");
   }

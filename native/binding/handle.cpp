@@ -58,6 +58,10 @@ Napi::Value wrap_module(Napi::Env env, std::shared_ptr<ScriptModule> module) {
   return wrap(env, std::move(module), bytes);
 }
 
+Napi::Value wrap_object(Napi::Env env, std::shared_ptr<ScriptObject> object) {
+  return wrap(env, std::move(object), 0);
+}
+
 Napi::Value wrap_generator(Napi::Env env, at::Generator generator) {
   return wrap(env, std::move(generator), 0);
 }
@@ -82,6 +86,12 @@ const std::shared_ptr<ScriptModule>& unwrap_module(const Napi::Value& value) {
 
 const at::Generator& unwrap_generator(const Napi::Value& value) {
   return expect<at::Generator>(value, "Generator");
+}
+
+std::shared_ptr<ScriptObject> unwrap_object(const Napi::Value& value) {
+  const Handle& handle = unwrap_handle(value);
+  if (const auto* object = std::get_if<std::shared_ptr<ScriptObject>>(&handle.held)) return *object;
+  return unwrap_module(value);
 }
 
 void dispose(Napi::Env env, Handle& handle) {

@@ -14,12 +14,15 @@ namespace sos {
 struct Handle {
   static constexpr uint64_t kMark = 0x6f7074696d73686eU;
   const uint64_t mark = kMark;  ///< tells our externals, as far as that goes, from those of other addons
-  std::variant<std::monostate, at::Tensor, std::shared_ptr<ScriptModule>, at::Generator> held;
+  std::variant<std::monostate, at::Tensor, std::shared_ptr<ScriptModule>, std::shared_ptr<ScriptObject>,
+               at::Generator>
+      held;
   int64_t bytes = 0;  ///< what the environment counts for it
 };
 
 Napi::Value wrap_tensor(Napi::Env env, const at::Tensor& tensor);
 Napi::Value wrap_module(Napi::Env env, std::shared_ptr<ScriptModule> module);
+Napi::Value wrap_object(Napi::Env env, std::shared_ptr<ScriptObject> object);
 Napi::Value wrap_generator(Napi::Env env, at::Generator generator);
 
 /// Throw a JavaScript error where the value is none of ours (`ERR_INVALID_ARGUMENT`) or was disposed of
@@ -27,6 +30,9 @@ Napi::Value wrap_generator(Napi::Env env, at::Generator generator);
 Handle& unwrap_handle(const Napi::Value& value);
 const at::Tensor& unwrap_tensor(const Napi::Value& value);
 const std::shared_ptr<ScriptModule>& unwrap_module(const Napi::Value& value);
+
+/// A module is an object too.
+std::shared_ptr<ScriptObject> unwrap_object(const Napi::Value& value);
 const at::Generator& unwrap_generator(const Napi::Value& value);
 
 /// Frees what is held now; the external stays and is disposed of.

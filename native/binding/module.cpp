@@ -5,7 +5,9 @@
 #include "binding/handle.h"
 #include "core/device.h"
 #include "core/dtype.h"
+#include "core/error.h"
 #include "core/script_module.h"
+#include "core/shared_modules.h"
 
 namespace sos {
 namespace {
@@ -49,29 +51,63 @@ Napi::Value captures_to_js(Napi::Env env, const std::vector<Capture>& captures) 
   return array;
 }
 
+std::string text_of(const Napi::Object& object, const char* name) {
+  const auto value = object.Get(name);
+  return value.IsString() ? value.As<Napi::String>().Utf8Value() : "";
+}
+
+/// { path, before, method?, replaces, detach, reduce?, device? }[]
 std::vector<Tap> to_taps(const Napi::Value& value) {
   const auto array = value.As<Napi::Array>();
   std::vector<Tap> taps;
   for (uint32_t i = 0; i < array.Length(); ++i) {
-    const auto pair = array.Get(i).As<Napi::Array>();
-    taps.push_back({pair.Get(0u).As<Napi::String>(), pair.Get(1u).As<Napi::Boolean>()});
+    const auto object = array.Get(i).As<Napi::Object>();
+    Tap tap;
+    tap.path = text_of(object, "path");
+    tap.before = object.Get("before").ToBoolean();
+    tap.method = text_of(object, "method");
+    tap.replaces = object.Get("replaces").ToBoolean();
+    tap.detach = object.Get("detach").ToBoolean();
+    tap.reduce = text_of(object, "reduce");
+    if (const auto device = text_of(object, "device"); !device.empty()) tap.device = expect_device(device);
+    taps.push_back(std::move(tap));
   }
   return taps;
 }
 
-/// (module, method, modes, positional, keyword | undefined, taps: [path, before][]) → Promise<[output,
+/// Calls (tap, value) → value | undefined on the JavaScript thread while the run waits.
+HookedRun::Replace to_replace(Napi::Env env, const Napi::Value& value) {
+  if (!value.IsFunction()) return nullptr;
+  const auto js = EnvData::of(env).js;
+  const auto function = shared_reference(js, Napi::Persistent(value.As<Napi::Function>()));
+  return [js, function](size_t tap, const c10::IValue& passing) -> std::optional<c10::IValue> {
+    std::optional<c10::IValue> answer;
+    js->call([&](Napi::Env env) {
+      try {
+        const auto result =
+            function->Call({Napi::Number::New(env, static_cast<double>(tap)), to_js(env, passing)});
+        if (!result.IsUndefined()) answer = to_ivalue(result);
+      } catch (const Napi::Error& error) {
+        throw JsFailure(shared_reference(js, Napi::Error(error)));
+      }
+    });
+    return answer;
+  };
+}
+
+/// (module, method, modes, positional, keyword | undefined, taps, replace | undefined) → Promise<[output,
 /// captures]>; each capture is [index of its tap, value]
 Napi::Value call_module(const Napi::CallbackInfo& info) {
   const std::string method = info[1].As<Napi::String>();
   const auto module = unwrap_module(info[0]);
   auto arguments = to_arguments(info[3], info[4]);
   auto use = StorageUse(method).add(arguments).add(module);
+  HookedRun hooked{to_taps(info[5]), to_replace(info.Env(), info[6]), {}};
   return lane_of(info.Env())
       .submit(info.Env(), to_modes(info[2]), std::move(use),
-              [module, method, arguments = std::move(arguments), taps = to_taps(info[5])]() -> Lane::Finish {
-                std::vector<Capture> captures;
-                auto output = module->call(method, arguments, taps, captures);
-                return [output = std::move(output), captures = std::move(captures)](Napi::Env env) {
+              [module, method, arguments = std::move(arguments), hooked]() mutable -> Lane::Finish {
+                auto output = module->call(method, arguments, hooked);
+                return [output = std::move(output), captures = std::move(hooked.captures)](Napi::Env env) {
                   auto pair = Napi::Array::New(env, 2);
                   pair.Set(0u, to_js(env, output));
                   pair.Set(1u, captures_to_js(env, captures));
@@ -155,6 +191,57 @@ Napi::Value module_is_training(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), unwrap_module(info[0])->is_training());
 }
 
+/// (module, path) → handle
+Napi::Value module_submodule(const Napi::CallbackInfo& info) {
+  return wrap_module(info.Env(), unwrap_module(info[0])->submodule(info[1].As<Napi::String>()));
+}
+
+/// (module, device | "", dtype | "", memory format | "") → Promise
+Napi::Value module_to(const Napi::CallbackInfo& info) {
+  Placement placement;
+  if (const std::string device = info[1].As<Napi::String>(); !device.empty())
+    placement.device = expect_device(device);
+  if (const std::string dtype = info[2].As<Napi::String>(); !dtype.empty())
+    placement.dtype = expect_dtype(dtype);
+  if (const std::string format = info[3].As<Napi::String>(); !format.empty()) {
+    placement.memory_format = parse_memory_format(format);
+    if (!placement.memory_format) {
+      throw Error("ERR_INVALID_ARGUMENT",
+                  "expected a memory format such as 'channels_last' but received '" + format + "'");
+    }
+  }
+  const auto module = unwrap_module(info[0]);
+  return lane_of(info.Env())
+      .submit(info.Env(), Modes{}, StorageUse("to").add(module), [module, placement]() -> Lane::Finish {
+        module->to(placement);
+        return [](Napi::Env env) { return env.Undefined(); };
+      });
+}
+
+/// (module, "clone" | "freeze" | "optimize", names of methods and attributes to keep) → Promise<handle>
+Napi::Value module_copy(const Napi::CallbackInfo& info) {
+  const std::string kind = info[1].As<Napi::String>();
+  const auto module = unwrap_module(info[0]);
+  return lane_of(info.Env())
+      .submit(info.Env(), Modes{}, StorageUse(kind).add(module),
+              [module, kind, preserved = to_strings(info[2])]() -> Lane::Finish {
+                const auto copy = kind == "clone"    ? module->clone()
+                                  : kind == "freeze" ? module->freeze(preserved)
+                                                     : module->optimize_for_inference(preserved);
+                return [copy](Napi::Env env) { return wrap_module(env, copy); };
+              });
+}
+
+/// (module) → number; (number) → handle
+Napi::Value share(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(share_module(unwrap_module(info[0]))));
+}
+
+Napi::Value adopt(const Napi::CallbackInfo& info) {
+  return wrap_module(info.Env(),
+                     adopt_module(static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value())));
+}
+
 }  // namespace
 
 void export_module_functions(Napi::Env env, Napi::Object exports) {
@@ -169,6 +256,11 @@ void export_module_functions(Napi::Env env, Napi::Object exports) {
   define<module_extra_files>(env, exports, "moduleExtraFiles");
   define<module_train>(env, exports, "moduleTrain");
   define<module_is_training>(env, exports, "moduleIsTraining");
+  define<module_submodule>(env, exports, "moduleSubmodule");
+  define<share>(env, exports, "shareModule");
+  define<adopt>(env, exports, "adoptModule");
+  define<module_to>(env, exports, "moduleTo");
+  define<module_copy>(env, exports, "moduleCopy");
 }
 
 }  // namespace sos

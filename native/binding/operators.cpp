@@ -54,10 +54,12 @@ Napi::Value call_operator_async(const Napi::CallbackInfo& info) {
   auto arguments = to_arguments(info, 3, info[2]);
   auto use = StorageUse(packet.name()).add(arguments);
   return EnvData::of(info.Env())
-      .lane->submit(
-          info.Env(), std::move(use), [&packet, arguments = std::move(arguments)]() -> Lane::Finish {
-            return [results = packet.call(arguments)](Napi::Env env) { return results_to_js(env, results); };
-          });
+      .lane->submit(info.Env(), to_modes(info[1]), std::move(use),
+                    [&packet, arguments = std::move(arguments)]() -> Lane::Finish {
+                      return [results = packet.call(arguments)](Napi::Env env) {
+                        return results_to_js(env, results);
+                      };
+                    });
 }
 
 Napi::Value list_operator_schemas(const Napi::CallbackInfo& info) {

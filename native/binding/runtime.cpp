@@ -79,12 +79,6 @@ Napi::Value set_collector(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-/// () → void; called when the process exits, which does not run the environment's cleanup hooks
-Napi::Value stop_lane(const Napi::CallbackInfo& info) {
-  EnvData::of(info.Env()).lane->stop();
-  return info.Env().Undefined();
-}
-
 }  // namespace
 
 void export_runtime_functions(Napi::Env env, Napi::Object exports) {
@@ -100,7 +94,6 @@ void export_runtime_functions(Napi::Env env, Napi::Object exports) {
   define<get_determinism>(env, exports, "getDeterminism");
   define<set_determinism>(env, exports, "setDeterminism");
   define<set_collector>(env, exports, "setCollector");
-  define<stop_lane>(env, exports, "stopLane");
 }
 
 }  // namespace sos

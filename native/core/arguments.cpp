@@ -53,11 +53,27 @@ std::optional<int> convert_list(const IValue& given, const c10::ListType& type,
   return take(IValue(std::move(list)), out, total);
 }
 
-std::optional<int> convert_tuple(const IValue& given, const c10::TupleType& type, IValue& out) {
-  if (given.isTuple()) return take(given, out);
-  if (!given.isList()) return std::nullopt;
-  const auto values = given.toListRef();
-  const auto types = type.elements();
+/// From a list, or by the names of its fields from a dict where it is a NamedTuple.
+std::optional<int> convert_tuple(const IValue& given, const c10::TupleTypePtr& type, IValue& out) {
+  std::vector<IValue> values;
+  if (given.isTuple()) {
+    values = given.toTupleRef().elements().vec();
+  } else if (given.isList()) {
+    values = given.toListRef().vec();
+  } else if (given.isGenericDict() && type->schema()) {
+    const auto dict = given.toGenericDict();
+    for (const auto& field : type->schema()->arguments()) {
+      const auto found = dict.find(field.name());
+      if (found != dict.end())
+        values.push_back(found->value());
+      else if (field.default_value())
+        values.push_back(*field.default_value());
+    }
+    if (dict.size() > type->elements().size()) return std::nullopt;
+  } else {
+    return std::nullopt;
+  }
+  const auto types = type->elements();
   if (values.size() != types.size()) return std::nullopt;
   std::vector<IValue> elements(values.size());
   int total = kExact;
@@ -66,7 +82,20 @@ std::optional<int> convert_tuple(const IValue& given, const c10::TupleType& type
     if (!cost) return std::nullopt;
     total = std::max(total, *cost);
   }
-  return take(c10::ivalue::Tuple::create(std::move(elements)), out, total);
+  return take(c10::ivalue::Tuple::createNamed(std::move(elements), type), out, total);
+}
+
+/// The member that the value has to be bent least for.
+std::optional<int> convert_union(const IValue& given, const c10::UnionType& type, IValue& out) {
+  std::optional<int> best;
+  for (const TypePtr& member : type.getTypes()) {
+    IValue candidate;
+    const auto cost = convert(given, member, std::nullopt, candidate);
+    if (!cost || (best && *cost >= *best)) continue;
+    best = cost;
+    out = std::move(candidate);
+  }
+  return best;
 }
 
 std::optional<int> convert_dict(const IValue& given, const c10::DictType& type, IValue& out) {
@@ -150,9 +179,11 @@ std::optional<int> convert(const IValue& given, const TypePtr& type, std::option
     case TypeKind::ListType:
       return convert_list(given, type->expectRef<c10::ListType>(), broadcast, out);
     case TypeKind::TupleType:
-      return convert_tuple(given, type->expectRef<c10::TupleType>(), out);
+      return convert_tuple(given, type->expect<c10::TupleType>(), out);
     case TypeKind::DictType:
       return convert_dict(given, type->expectRef<c10::DictType>(), out);
+    case TypeKind::UnionType:
+      return convert_union(given, type->expectRef<c10::UnionType>(), out);
     case TypeKind::NoneType:
       if (given.isNone()) return take(given, out);
       return std::nullopt;
@@ -255,6 +286,20 @@ uint64_t Arguments::signature() const {
     signature = signature << 4 | kind;
   }
   return signature;
+}
+
+Arguments Arguments::with_keywords_as_dict() const {
+  c10::impl::GenericDict dict(c10::StringType::get(), c10::AnyType::get());
+  for (const auto& [name, value] : keyword) dict.insert(name, value);
+  Arguments all{positional, {}};
+  all.positional.emplace_back(std::move(dict));
+  return all;
+}
+
+std::optional<IValue> as_type(const IValue& value, const TypePtr& type) {
+  IValue fitting;
+  if (!convert(value, type, std::nullopt, fitting)) return std::nullopt;
+  return fitting;
 }
 
 std::string describe(const IValue& value) {

@@ -21,6 +21,9 @@ struct Arguments {
   /// The kinds of the values in one number, where these alone decide which overload of an operator fits best:
   /// tensors, scalars, null, lists of ints or of tensors. 0 where the values themselves count too.
   uint64_t signature() const;
+
+  /// The same with the keywords as one more positional value, a dict.
+  Arguments with_keywords_as_dict() const;
 };
 
 /// Arguments laid out as a schema asks, defaults filled in.
@@ -34,6 +37,9 @@ struct Match {
 /// `self`, a method's, precedes the positional values and is taken as it is.
 bool match_arguments(const c10::FunctionSchema& schema, const Arguments& arguments, Match& match,
                      std::string* reason, const c10::IValue* self = nullptr);
+
+/// `value` as `type` asks for it, or nothing where it does not fit.
+std::optional<c10::IValue> as_type(const c10::IValue& value, const c10::TypePtr& type);
 
 /// A short word for what a caller passed: `Tensor[2, 3] float32`, `int 3`, `list of 2`.
 std::string describe(const c10::IValue& value);

@@ -1,155 +1,157 @@
 #include "core/forward_hooks.h"
 
+#include <ATen/Functions.h>
 #include <torch/csrc/jit/api/function_impl.h>
+#include <torch/csrc/jit/ir/alias_analysis.h>
 #include <torch/csrc/jit/ir/ir.h>
 #include <torch/csrc/jit/runtime/custom_operator.h>
 
 #include <algorithm>
-#include <optional>
+#include <mutex>
 
+#include "core/arguments.h"
+#include "core/call_inliner.h"
 #include "core/error.h"
+#include "core/map_tensors.h"
+#include "core/operator_call.h"
 
 namespace sos {
 namespace {
 
 using namespace torch::jit;
+using Sites = std::vector<TappedMethod::Site>;
 
-// `tap` names the listener and `log` is the address of the run's CaptureLog, an input of the graph. The
-// conservative alias analysis keeps optimisations from moving or dropping it.
-const RegisterOperators kTap({Operator(
-    "sos::tap(t value, int tap, int log) -> t",
-    [](Stack& stack) {
-      const int64_t address = pop(stack).toInt();
-      const int64_t tap = pop(stack).toInt();
-      auto* log = reinterpret_cast<CaptureLog*>(address);
-      std::lock_guard<std::mutex> lock(log->mutex);
-      log->captures.push_back({static_cast<size_t>(tap), stack.back()});
-    },
-    c10::AliasAnalysisKind::CONSERVATIVE)});
-
-/// Inlines a graph in place and follows every call of a submodule.
-class Instrumenter {
- public:
-  Instrumenter(const Module& root, Graph& graph, const std::vector<Tap>* taps)
-      : root_(root), graph_(graph), taps_(taps) {
-    self_ = graph.inputs().at(0);
-    if (taps != nullptr) log_ = graph.addInput("log")->setType(IntType::get());
-  }
-
-  void run() { visit(graph_.block()); }
-  std::vector<std::string> calls;
-
- private:
-  void visit(Block* block) {
-    for (auto it = block->nodes().begin(); it != block->nodes().end();) {
-      Node* node = *it;
-      Node* before = node->prev();
-      for (Block* inner : node->blocks()) visit(inner);
-      if (!inline_call(node)) {
-        ++it;
-        continue;
-      }
-      it = before->iterator();  // go on with what the call was replaced by
-      ++it;
-    }
-  }
-
-  /// Replaces a call of a method or function by its body. False where the node is no such call.
-  bool inline_call(Node* node) {
-    if (node->kind() == prim::CallMethod) {
-      const auto path = path_of(node->input(0));
-      if (path) concretize(node->input(0), *path);
-      const auto type = node->input(0)->type()->cast<c10::ClassType>();
-      if (!type) return false;
-      const std::string method = node->s(attr::name);
-      if (path && !path->empty() && is_forward(method)) {
-        calls.push_back(*path);
-        tap_call(node, *path);
-      }
-      GraphFunction* callee = tryToGraphFunction(type->getMethod(method));
-      if (callee == nullptr) return false;
-      callee->ensure_defined();
-      inlineCallTo(node, callee, callee->graph().get());
-      return true;
-    }
-    if (node->kind() == prim::CallFunction) {
-      const auto type = node->input(0)->type()->expect<FunctionType>();
-      GraphFunction* callee = tryToGraphFunction(*type->function());
-      if (callee == nullptr) return false;
-      callee->ensure_defined();
-      node->removeInput(0);
-      inlineCallTo(node, callee, callee->graph().get());
-      return true;
-    }
-    return false;
-  }
-
-  std::optional<std::string> path_of(Value* value) const {
-    if (value == self_) return "";
-    Node* node = value->node();
-    if (node->kind() != prim::GetAttr) return std::nullopt;
-    const auto parent = path_of(node->input());
-    if (!parent) return std::nullopt;
-    const auto& name = node->s(attr::name);
-    return parent->empty() ? name : *parent + "." + name;
-  }
-
-  /// A submodule behind an interface is called through it: the instance tells which class it really is.
-  void concretize(Value* value, const std::string& path) const {
-    if (value->type()->kind() != TypeKind::InterfaceType) return;
-    auto object = root_._ivalue();
-    size_t start = 0;
-    while (start < path.size()) {
-      const size_t dot = std::min(path.find('.', start), path.size());
-      object = object->getAttr(path.substr(start, dot - start)).toObject();
-      start = dot + 1;
-    }
-    value->setType(object->type());
-  }
-
-  Value* insert_tap(Value* value, size_t tap) {
-    Value* index = graph_.insertConstant(static_cast<int64_t>(tap));
-    Node* node = graph_.create(Symbol::fromQualString("sos::tap"), {value, index, log_}, 1);
-    node->output()->setType(value->type());
-    graph_.insertNode(node);
-    return node->output();
-  }
-
-  void tap_call(Node* call, const std::string& path) {
-    if (taps_ == nullptr) return;
-    for (size_t i = 0; i < taps_->size(); ++i) {
-      const Tap& tap = (*taps_)[i];
-      if (tap.path != path) continue;
-      if (tap.before) {
-        WithInsertPoint guard(call);
-        const auto inputs = call->inputs().slice(1);
-        Value* tuple = graph_.insertNode(graph_.createTuple(inputs))->output();
-        Node* unpack = graph_.insertNode(graph_.createTupleUnpack(insert_tap(tuple, i)));
-        for (size_t k = 0; k < unpack->outputs().size(); ++k) call->replaceInput(k + 1, unpack->outputs()[k]);
-      } else {
-        WithInsertPoint guard(call->next());
-        Value* output = call->output();
-        Value* tapped = insert_tap(output, i);
-        output->replaceAllUsesAfterNodeWith(tapped->node(), tapped);
-      }
-    }
-  }
-
-  const Module& root_;
-  Graph& graph_;
-  const std::vector<Tap>* taps_;
-  Value* self_ = nullptr;
-  Value* log_ = nullptr;
+/// A run as its taps see it. A forked task of the graph may pass a tap on another thread.
+struct RunState {
+  const Sites& sites;
+  HookedRun& run;
+  std::mutex mutex;
+  std::exception_ptr failure;  // the interpreter makes texts of errors: what a listener threw is kept here
 };
 
-std::shared_ptr<Graph> graph_of(const Module& module, const std::string& method) {
-  const auto found = module.find_method(method);
-  if (!found) {
-    throw Error("ERR_NO_METHOD",
-                "expected the name of a method of the module but it has no '" + method + "'");
+c10::IValue treat(const Tap& tap, bool overwritten, const c10::IValue& value) {
+  if (!tap.detach && tap.reduce.empty() && !tap.device && !overwritten) return value;
+  return map_tensors(value, [&](const at::Tensor& tensor) {
+    at::Tensor treated = tap.detach ? tensor.detach() : tensor;
+    if (!tap.reduce.empty()) {
+      const auto results = OperatorPacket::find("aten::" + tap.reduce).call({{treated}, {}});
+      if (results.size() != 1 || !results[0].isTensor()) {
+        throw Error(
+            "ERR_INVALID_ARGUMENT",
+            "expected an operator that returns one tensor for reduce but received '" + tap.reduce + "'");
+      }
+      treated = results[0].toTensor();
+    }
+    if (tap.device) treated = treated.to(*tap.device);
+    return overwritten && treated.is_alias_of(tensor) ? treated.clone() : treated;
+  });
+}
+
+/// What goes on in the place of `value`, after the listener was asked or told.
+c10::IValue pass(RunState& state, size_t tap_index, const c10::TypePtr& type, bool overwritten,
+                 const c10::IValue& value) {
+  const Tap& tap = state.run.taps[tap_index];
+  if (!tap.replaces) {
+    auto captured = treat(tap, overwritten, value);
+    const std::lock_guard<std::mutex> lock(state.mutex);
+    state.run.captures.push_back({tap_index, std::move(captured)});
+    return value;
   }
-  found->function().ensure_defined();
-  return toGraphFunction(found->function()).graph()->copy();
+  const auto answer = state.run.replace(tap_index, value);
+  if (!answer) return value;
+  if (auto fitting = as_type(*answer, type)) return *fitting;
+  throw Error("ERR_HOOK_RESULT", "the hook on '" + tap.path + "' is expected to return " + type->repr_str() +
+                                     ", or nothing to leave the value as it is, but returned " +
+                                     describe(*answer));
+}
+
+// `site` says where in the graph, `state` is the address of the run's RunState, an input of the graph. The
+// conservative alias analysis keeps optimisations from moving or dropping a tap. A mark stands for a tap in
+// the copy of the graph in which writes are looked for: there it is known that it returns what it is given.
+const RegisterOperators kOperators({
+    Operator(
+        "sos::tap(t value, int site, int state) -> t",
+        [](Stack& stack) {
+          auto& state = *reinterpret_cast<RunState*>(pop(stack).toInt());
+          const auto& site = state.sites[static_cast<size_t>(pop(stack).toInt())];
+          try {
+            stack.back() = sos::pass(state, site.tap, site.type, site.overwritten, stack.back());
+          } catch (...) {
+            const std::lock_guard<std::mutex> lock(state.mutex);
+            state.failure = std::current_exception();
+            throw;
+          }
+        },
+        c10::AliasAnalysisKind::CONSERVATIVE),
+    Operator(
+        "sos::mark(t(a) value, int site, int state) -> t(a)", [](Stack& stack) { drop(stack, 2); },
+        c10::AliasAnalysisKind::FROM_SCHEMA),
+});
+
+bool reaches(const Tap& tap, const c10::IValue& instance, const Node* call, const Module& callee) {
+  if (!instance.is(callee._ivalue())) return false;  // a shared submodule has several paths
+  const auto& method = call->s(attr::name);
+  return tap.method.empty() ? is_forward(method) : method == tap.method;
+}
+
+/// Inlines all calls and puts an operator around those that taps ask for, the outputs of the operators in the
+/// order of the sites.
+std::vector<Value*> instrument(const Module& root, Graph& graph, const std::vector<Tap>& taps,
+                               const char* operator_name, Sites& sites) {
+  std::vector<c10::IValue> instances;
+  for (const Tap& tap : taps) instances.emplace_back(submodule_at(root, tap.path)._ivalue());
+  Value* state = graph.addInput("state")->setType(IntType::get());
+  std::vector<Value*> outputs;
+  const auto insert = [&](Value* value, size_t tap) {
+    Value* site = graph.insertConstant(static_cast<int64_t>(sites.size()));
+    Node* node = graph.insertNode(
+        graph.create(Symbol::fromQualString(operator_name), {value, site, state}, /*num_outputs=*/1));
+    node->output()->setType(value->type());
+    sites.push_back({tap, value->type(), false});
+    outputs.push_back(node->output());
+    return node->output();
+  };
+  CallInliner(root, graph, [&](Node* call, const Module& callee, const std::string&) {
+    Node* last = call;
+    Value* output = call->output();
+    for (size_t i = 0; i < taps.size(); ++i) {
+      if (taps[i].path.empty() || !reaches(taps[i], instances[i], call, callee)) continue;
+      if (taps[i].before) {
+        const WithInsertPoint guard(call);
+        Value* inputs = graph.insertNode(graph.createTuple(call->inputs().slice(1)))->output();
+        Node* unpacked = graph.insertNode(graph.createTupleUnpack(insert(inputs, i)));
+        for (size_t k = 0; k < unpacked->outputs().size(); ++k) {
+          call->replaceInput(k + 1, unpacked->outputs()[k]);
+        }
+      } else {
+        const WithInsertPoint guard(last->next());
+        Value* tapped = insert(output, i);
+        output->replaceAllUsesAfterNodeWith(tapped->node(), tapped);
+        output = tapped;
+        last = tapped->node();
+      }
+    }
+  });
+  graph.lint();
+  return outputs;
+}
+
+/// Marks the sites whose values something in the graph may write to.
+void find_overwritten(const Module& module, const std::string& method, const std::vector<Tap>& taps,
+                      Sites& sites) {
+  const auto graph = copy_graph(module, method);
+  Sites marked;
+  const auto marks = instrument(module, *graph, taps, "sos::mark", marked);
+  const AliasDb aliases(graph);
+  for (size_t i = 0; i < marks.size(); ++i) {
+    Node* source = marks[i]->node()->input(0)->node();
+    const auto values =
+        source->kind() == prim::TupleConstruct ? source->inputs() : marks[i]->node()->inputs().slice(0, 1);
+    sites[i].overwritten = std::any_of(values.begin(), values.end(), [&](const Value* value) {
+      if (value->type()->kind() == TypeKind::TensorType) return aliases.hasWriters(value);
+      return value->type()->containedTypeSize() > 0;  // a container: what is in it is not followed
+    });
+  }
 }
 
 }  // namespace
@@ -159,38 +161,51 @@ bool is_forward(const std::string& name) {
          std::all_of(name.begin() + 7, name.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
-TappedMethod::TappedMethod(const Module& module, const std::string& method, std::vector<Tap> taps)
-    : module_(module), taps_(std::move(taps)) {
-  auto graph = graph_of(module, method);
-  Instrumenter(module_, *graph, &taps_).run();
-  graph->lint();
+TappedMethod::TappedMethod(const Module& module, const std::string& method, const std::vector<Tap>& taps)
+    : module_(module) {
+  auto graph = copy_graph(module, method);
+  instrument(module_, *graph, taps, "sos::tap", sites_);
+  find_overwritten(module_, method, taps, sites_);
   function_ = std::make_unique<GraphFunction>("sos_tapped_" + method, std::move(graph), nullptr);
 }
 
-c10::IValue TappedMethod::run(const Stack& inputs, std::vector<Capture>& captures) const {
-  CaptureLog log;
-  for (size_t i = 0; i < taps_.size(); ++i) {
-    if (taps_[i].path.empty() && taps_[i].before)
-      log.captures.push_back({i, c10::ivalue::Tuple::create(inputs)});
+c10::IValue TappedMethod::run(const Stack& inputs, HookedRun& run) const {
+  RunState state{sites_, run, {}, nullptr};
+  const auto& schema_inputs = function_->graph()->inputs();
+  c10::IValue arguments = c10::ivalue::Tuple::create(inputs);
+  for (size_t i = 0; i < run.taps.size(); ++i) {
+    if (!run.taps[i].path.empty() || !run.taps[i].before) continue;
+    std::vector<c10::TypePtr> types;
+    for (size_t k = 0; k < inputs.size(); ++k) types.push_back(schema_inputs[k + 1]->type());
+    arguments = pass(state, i, c10::TupleType::create(types), true, arguments);
   }
+  const auto& elements = arguments.toTupleRef().elements();
   Stack stack;
-  stack.reserve(inputs.size() + 2);
+  stack.reserve(elements.size() + 2);
   stack.emplace_back(module_._ivalue());
-  stack.insert(stack.end(), inputs.begin(), inputs.end());
-  stack.emplace_back(static_cast<int64_t>(reinterpret_cast<intptr_t>(&log)));
-  function_->run(stack);
-  for (size_t i = 0; i < taps_.size(); ++i) {
-    if (taps_[i].path.empty() && !taps_[i].before) log.captures.push_back({i, stack.back()});
+  stack.insert(stack.end(), elements.begin(), elements.end());
+  stack.emplace_back(static_cast<int64_t>(reinterpret_cast<intptr_t>(&state)));
+  try {
+    function_->run(stack);
+  } catch (...) {
+    if (state.failure) std::rethrow_exception(state.failure);
+    throw;
   }
-  captures = std::move(log.captures);
-  return std::move(stack.back());
+  c10::IValue output = std::move(stack.back());
+  for (size_t i = 0; i < run.taps.size(); ++i) {
+    if (!run.taps[i].path.empty() || run.taps[i].before) continue;
+    output = pass(state, i, function_->graph()->outputs().at(0)->type(), false, output);
+  }
+  return output;
 }
 
 std::vector<std::string> called_submodules(const Module& module, const std::string& method) {
-  auto graph = graph_of(module, method);
-  Instrumenter instrumenter(module, *graph, nullptr);
-  instrumenter.run();
-  return std::move(instrumenter.calls);
+  const auto graph = copy_graph(module, method);
+  std::vector<std::string> calls;
+  CallInliner(module, *graph, [&](Node* call, const Module&, const std::string& path) {
+    if (is_forward(call->s(attr::name))) calls.push_back(path);
+  });
+  return calls;
 }
 
 }  // namespace sos

@@ -1,49 +1,68 @@
 #pragma once
 #include <torch/csrc/jit/api/module.h>
 
-#include <mutex>
-#include <set>
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace sos {
 
-/// A place to listen at: the inputs of a submodule's forward (`before`) or its output. The root's path is "".
+/// A place to listen at: the inputs of a submodule's call (`before`) or its output. The root's path is "".
 struct Tap {
   std::string path;
   bool before = false;
+  std::string method;     ///< of the submodule; "" for its forward
+  bool replaces = false;  ///< the listener is asked at once for the value to go on with, nothing is captured
+
+  // What is done with each tensor of a capture, in this order.
+  bool detach = false;
+  std::string reduce;  ///< an operator that takes a tensor alone and returns one, as `mean`; "" for none
+  std::optional<c10::Device> device;
 };
 
 /// What passed a tap during one run, in the order of the calls.
 struct Capture {
-  size_t tap;         ///< index into the taps of the method
+  size_t tap;         ///< index into the taps of the call
   c10::IValue value;  ///< before: a tuple of the inputs; after: the output
 };
 
-/// Where a run leaves its captures. A forked task of the graph may pass a tap on another thread.
-struct CaptureLog {
-  std::mutex mutex;
+/// The listeners of one call of a method, and where it leaves what it captured.
+struct HookedRun {
+  /// Asked by taps that replace; gives nothing to let the value pass. What it throws ends the run.
+  using Replace = std::function<std::optional<c10::IValue>(size_t tap, const c10::IValue& value)>;
+
+  std::vector<Tap> taps;
+  Replace replace;
   std::vector<Capture> captures;
 };
 
-/// A method of a TorchScript module that reports what passes its submodules.
+/// A method of a TorchScript module that tells what passes its submodules.
 ///
 /// The module's own graph stays untouched: it is shared with siblings of the same type, its executor may be
 /// cached, and it is what a save writes. A copy is inlined call by call while the GetAttr chain tells which
-/// instance is called, and a tap operator is put around the call sites asked for. The tap returns the very
-/// value it is given, so autograd and aliasing are as without it.
+/// instance is called, and a tap operator is put around the call sites asked for. A tap returns the very
+/// value it is given, or its replacement, so autograd and aliasing are as without it. Where something in the
+/// graph may later write to the value, as relu_ after a batch norm, a copy is captured.
 class TappedMethod {
  public:
   /// Throws Error `ERR_NO_METHOD` if the module lacks the method.
-  TappedMethod(const torch::jit::Module& module, const std::string& method, std::vector<Tap> taps);
+  TappedMethod(const torch::jit::Module& module, const std::string& method, const std::vector<Tap>& taps);
 
-  /// Runs on the module's current weights. `stack` holds the inputs as the method's schema asks, without
-  /// self.
-  c10::IValue run(const torch::jit::Stack& stack, std::vector<Capture>& captures) const;
+  /// Runs on the module's current weights; the taps of `run` are those of the constructor up to what is done
+  /// with values. `stack` holds the inputs as the method's schema asks, without self.
+  c10::IValue run(const torch::jit::Stack& stack, HookedRun& run) const;
+
+  /// Where a tap stands in the graph.
+  struct Site {
+    size_t tap;
+    c10::TypePtr type;  ///< of the value that passes
+    bool overwritten;   ///< whether something may write to the value afterwards
+  };
 
  private:
   torch::jit::Module module_;
-  std::vector<Tap> taps_;
+  std::vector<Site> sites_;
   std::unique_ptr<torch::jit::GraphFunction> function_;
 };
 

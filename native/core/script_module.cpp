@@ -15,20 +15,6 @@ namespace {
 
 using namespace torch::jit;
 
-/// `__torch__.torch.nn.modules.conv.___torch_mangle_3.Conv2d` → `torch.nn.modules.conv.Conv2d`
-std::string python_class(const Module& module) {
-  std::string name = module.type()->name() ? module.type()->name()->qualifiedName() : "";
-  std::string result;
-  for (size_t start = 0; start <= name.size();) {
-    const size_t dot = std::min(name.find('.', start), name.size());
-    const std::string atom = name.substr(start, dot - start);
-    if (atom != "__torch__" && atom.rfind("___torch_mangle_", 0) != 0)
-      result += (result.empty() ? "" : ".") + atom;
-    start = dot + 1;
-  }
-  return result;
-}
-
 void collect_operators(Block* block, std::set<std::string>& names) {
   for (Node* node : block->nodes()) {
     if (node->kind().is_aten()) names.insert(node->kind().toQualString());
@@ -55,8 +41,7 @@ std::shared_ptr<ScriptModule> ScriptModule::load(const ByteSource& source,
   torch::jit::ExtraFilesMap extra(extra_files.begin(), extra_files.end());
   try {
     auto module = torch::jit::load(open_source(source), device, extra);
-    return std::shared_ptr<ScriptModule>(
-        new ScriptModule(std::move(module), ExtraFiles(extra.begin(), extra.end())));
+    return std::make_shared<ScriptModule>(module, ExtraFiles(extra.begin(), extra.end()));
   } catch (const c10::Error& error) {
     refuse_archive(source, "ERR_NOT_TORCHSCRIPT",
                    std::string("it cannot be loaded: ") + error.what_without_backtrace());
@@ -65,40 +50,75 @@ std::shared_ptr<ScriptModule> ScriptModule::load(const ByteSource& source,
   }
 }
 
-c10::IValue ScriptModule::call(const std::string& method, const Arguments& arguments,
-                               const std::vector<Tap>& taps, std::vector<Capture>& captures) {
-  const auto found = module_.find_method(method);
-  if (!found) {
-    throw Error("ERR_NO_METHOD",
-                "expected the name of a method of the module but it has no '" + method + "'");
-  }
-  const auto& schema = found->function().getSchema();
-  std::string reason;
-  Match match;
-  const c10::IValue self = module_._ivalue();
-  if (!match_arguments(schema, arguments, match, &reason, &self)) {
-    throw Error("ERR_METHOD_ARGUMENTS", method + ": " + reason + "\n  " + c10::toString(schema));
-  }
+c10::IValue ScriptModule::run_method(const Method& method, Stack& stack, HookedRun& run) {
+  std::shared_lock<std::shared_mutex> shared(*use_, std::defer_lock);
+  std::unique_lock<std::shared_mutex> alone(*use_, std::defer_lock);
+  if (is_training())
+    alone.lock();
+  else
+    shared.lock();
   // The optimising executor profiles its first runs, which is slow, and gains nothing on a module that is not
   // frozen.
-  torch::jit::GraphOptimizerEnabledGuard plain(false);
-  if (taps.empty()) {
-    found->function().run(match.stack);
-    return std::move(match.stack.back());
+  const GraphOptimizerEnabledGuard optimizer(optimized_);
+  if (run.taps.empty()) {
+    method.function().run(stack);
+    return std::move(stack.back());
   }
-  match.stack.erase(match.stack.begin());
-  return tapped(method, taps)->run(match.stack, captures);
+  stack.erase(stack.begin());
+  return tapped(method.name(), run.taps)->run(stack, run);
 }
 
 std::shared_ptr<TappedMethod> ScriptModule::tapped(const std::string& method, const std::vector<Tap>& taps) {
   std::string key = method;
-  for (const Tap& tap : taps) key += (tap.before ? "\n<" : "\n>") + tap.path;
-  std::lock_guard<std::mutex> lock(mutex_);
+  for (const Tap& tap : taps) key += (tap.before ? "\n<" : "\n>") + tap.path + "\t" + tap.method;
+  const std::lock_guard<std::mutex> lock(mutex_);
   if (const auto known = tapped_.find(key); known != tapped_.end()) return known->second;
   // Hooks come and go in small numbers; a graph is some kilobytes.
   constexpr size_t kMostGraphs = 16;
   if (tapped_.size() >= kMostGraphs) tapped_.clear();
   return tapped_.emplace(key, std::make_shared<TappedMethod>(module_, method, taps)).first->second;
+}
+
+std::shared_ptr<ScriptModule> ScriptModule::submodule(const std::string& path) const {
+  for (const auto& named : module_.named_modules()) {
+    if (named.name != path) continue;
+    auto found = std::make_shared<ScriptModule>(named.value);
+    found->use_ = use_;
+    return found;
+  }
+  throw Error("ERR_NO_SUCH_MODULE", "expected the path of a submodule but there is no '" + path + "'");
+}
+
+std::shared_ptr<ScriptModule> ScriptModule::clone() const {
+  const std::shared_lock<std::shared_mutex> lock(*use_);
+  auto copy = std::make_shared<ScriptModule>(module_.deepcopy(), extra_files_);
+  copy->optimized_ = optimized_;
+  return copy;
+}
+
+std::shared_ptr<ScriptModule> ScriptModule::freeze(const std::vector<std::string>& preserved) const {
+  const std::shared_lock<std::shared_mutex> lock(*use_);
+  if (is_training()) {
+    throw Error("ERR_TRAINING",
+                "expected a module in eval mode to freeze but this one is in train mode; call eval() before");
+  }
+  auto frozen = std::make_shared<ScriptModule>(torch::jit::freeze(module_, preserved), extra_files_);
+  frozen->optimized_ = true;
+  return frozen;
+}
+
+std::shared_ptr<ScriptModule> ScriptModule::optimize_for_inference(
+    const std::vector<std::string>& preserved) const {
+  if (kind() != ModuleKind::frozen) return freeze(preserved)->optimize_for_inference(preserved);
+  auto copy = module_.deepcopy();
+  std::vector<std::string> other_methods;
+  for (const auto& name : preserved) {
+    if (copy.find_method(name)) other_methods.push_back(name);
+  }
+  auto optimized =
+      std::make_shared<ScriptModule>(torch::jit::optimize_for_inference(copy, other_methods), extra_files_);
+  optimized->optimized_ = true;
+  return optimized;
 }
 
 void ScriptModule::save(const std::string& path, const ExtraFiles& extra_files) const {
@@ -108,7 +128,35 @@ void ScriptModule::save(const std::string& path, const ExtraFiles& extra_files) 
 }
 
 void ScriptModule::train(bool mode) {
+  const std::unique_lock<std::shared_mutex> lock(*use_, std::try_to_lock);
+  if (!lock) {
+    throw Error("ERR_BUSY",
+                "train() and eval() would change the module under a call that is at work: await it before");
+  }
   module_.train(mode);
+}
+
+void ScriptModule::to(const Placement& placement) {
+  const std::unique_lock<std::shared_mutex> lock(*use_);
+  const at::NoGradGuard no_grad;
+  const auto format_of = [&](const at::Tensor& tensor) -> std::optional<at::MemoryFormat> {
+    if (placement.memory_format == at::MemoryFormat::ChannelsLast && tensor.dim() != 4) return std::nullopt;
+    if (placement.memory_format == at::MemoryFormat::ChannelsLast3d && tensor.dim() != 5) return std::nullopt;
+    return placement.memory_format;
+  };
+  const auto placed = [&](const at::Tensor& tensor) {
+    const bool real = tensor.is_floating_point() || tensor.is_complex();
+    return tensor.to(placement.device.value_or(tensor.device()),
+                     real ? placement.dtype.value_or(tensor.scalar_type()) : tensor.scalar_type(),
+                     /*non_blocking=*/false, /*copy=*/false, format_of(tensor));
+  };
+  // In place of the data: whoever holds a parameter goes on holding it.
+  const auto place = [&](const at::Tensor& tensor) {
+    tensor.set_data(placed(tensor));
+    if (tensor.grad().defined()) tensor.mutable_grad() = placed(tensor.grad());
+  };
+  for (const auto& parameter : module_.parameters()) place(parameter);
+  for (const auto& buffer : module_.buffers()) place(buffer);
 }
 
 bool ScriptModule::is_training() const {

@@ -3,14 +3,14 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
 #include "core/archive.h"
-#include "core/arguments.h"
 #include "core/byte_source.h"
-#include "core/forward_hooks.h"
 #include "core/module_kind.h"
+#include "core/script_object.h"
 
 namespace sos {
 
@@ -22,22 +22,43 @@ struct ModuleInfo {
   std::vector<std::string> operators;  ///< that its own methods call, as `aten::linear`, each once
 };
 
-/// A TorchScript module loaded from a file or from bytes. The only user, with forward_hooks, of torch::jit's
-/// public API.
-class ScriptModule {
+/// Where and as what weights are to be.
+struct Placement {
+  std::optional<c10::Device> device;
+  std::optional<at::ScalarType> dtype;  ///< of floating-point and complex tensors; others keep theirs
+  std::optional<at::MemoryFormat> memory_format;  ///< of tensors of the rank that it is for
+};
+
+/// A TorchScript module. Several threads may share one: calls in eval mode run side by side, those that
+/// change it (in train mode, where batch norms write their statistics, `to`, `train`) alone.
+class ScriptModule : public ScriptObject {
  public:
   /// Throws Error: `ERR_FILE_NOT_FOUND`, `ERR_NOT_TORCHSCRIPT`, `ERR_LEGACY_TORCHSCRIPT`, `ERR_STATE_DICT`.
   static std::shared_ptr<ScriptModule> load(const ByteSource& source, std::optional<c10::Device> device);
 
-  /// Calls `method`. Taps, if any, report to `captures`.
-  c10::IValue call(const std::string& method, const Arguments& arguments, const std::vector<Tap>& taps,
-                   std::vector<Capture>& captures);
+  explicit ScriptModule(const torch::jit::Module& module, ExtraFiles extra_files = {})
+      : ScriptObject(module), module_(module), extra_files_(std::move(extra_files)) {}
+
+  /// The submodule at the dotted path, which shares the weights. Throws Error `ERR_NO_SUCH_MODULE`.
+  std::shared_ptr<ScriptModule> submodule(const std::string& path) const;
+
+  /// A copy with weights of its own.
+  std::shared_ptr<ScriptModule> clone() const;
+
+  /// A copy for inference: weights become constants of the graph, batch norms are folded. Throws Error
+  /// `ERR_TRAINING` in train mode.
+  std::shared_ptr<ScriptModule> freeze(const std::vector<std::string>& preserved) const;
+
+  /// The same with what libtorch has for this machine's processor.
+  std::shared_ptr<ScriptModule> optimize_for_inference(const std::vector<std::string>& preserved) const;
 
   /// Writes the archive to `path` with the extra files it was loaded with and those of `extra_files`.
   void save(const std::string& path, const ExtraFiles& extra_files) const;
 
+  /// Throws Error `ERR_BUSY` where calls are under way.
   void train(bool mode);
   bool is_training() const;
+  void to(const Placement& placement);
 
   std::vector<std::pair<std::string, at::Tensor>> parameters() const;
   std::vector<std::pair<std::string, at::Tensor>> buffers() const;
@@ -47,14 +68,14 @@ class ScriptModule {
   const ExtraFiles& extra_files() const { return extra_files_; }
 
  private:
-  ScriptModule(torch::jit::Module module, ExtraFiles extra_files)
-      : module_(std::move(module)), extra_files_(std::move(extra_files)) {}
-
+  c10::IValue run_method(const torch::jit::Method& method, torch::jit::Stack& stack, HookedRun& run) override;
   std::shared_ptr<TappedMethod> tapped(const std::string& method, const std::vector<Tap>& taps);
 
   torch::jit::Module module_;
   ExtraFiles extra_files_;
-  std::mutex mutex_;  // guards tapped_
+  bool optimized_ = false;  // run by the optimising executor
+  std::shared_ptr<std::shared_mutex> use_ = std::make_shared<std::shared_mutex>();  // with its submodules
+  std::mutex mutex_;                                                                // guards tapped_
   std::map<std::string, std::shared_ptr<TappedMethod>> tapped_;
 };
 

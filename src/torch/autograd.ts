@@ -1,6 +1,7 @@
 import { binding } from './binding.js'
 import { currentContext } from './context.js'
-import { SosError, withCallerStack } from './errors.js'
+import { SosError } from './errors.js'
+import { onLane } from './lane.js'
 import { torch } from './ops.js'
 import { handleOf, Tensor } from './tensor.js'
 
@@ -32,7 +33,7 @@ export async function grad(
   options: GradOptions = {},
 ): Promise<(Tensor | null)[]> {
   const { gradOutputs = [], createGraph = false, retainGraph = createGraph, allowUnused = false } = options
-  const gradients = await withCallerStack(
+  const gradients = await onLane(() =>
     binding.grad(
       currentContext().modes,
       outputs.map(handleOf),

@@ -10,6 +10,7 @@ declare const brand: unique symbol
 /** Native objects, opaque here; the classes of this folder keep them private. */
 export type TensorHandle = { readonly [brand]: 'Tensor' }
 export type ModuleHandle = { readonly [brand]: 'ScriptModule' }
+export type ObjectHandle = { readonly [brand]: 'ScriptObject' }
 export type GeneratorHandle = { readonly [brand]: 'Generator' }
 export type OperatorHandle = { readonly [brand]: 'Operator' }
 
@@ -17,6 +18,8 @@ export type OperatorHandle = { readonly [brand]: 'Operator' }
 export type NativeValue =
   | TensorHandle
   | GeneratorHandle
+  | ObjectHandle
+  | ModuleHandle
   | number
   | bigint
   | boolean
@@ -36,6 +39,17 @@ export interface ModuleNode {
   parameters: { name: string; shape: number[]; dtype: string }[]
   /** The operators that the module's own methods call, as `aten::linear`, each once. */
   operators: string[]
+}
+
+/** A place in a module at which a call is listened to (native/core/forward_hooks.h). */
+export interface NativeTap {
+  path: string
+  before: boolean
+  method?: string
+  replaces: boolean
+  detach: boolean
+  reduce?: string
+  device?: string
 }
 
 export type ModuleKind = 'scripted' | 'traced' | 'frozen' | 'undetermined'
@@ -78,8 +92,8 @@ export interface Binding {
   tensorRequiresGrad(tensor: TensorHandle): boolean
   tensorSetRequiresGrad(tensor: TensorHandle, value: boolean, modes: number): void
   tensorItem(tensor: TensorHandle): number | bigint | boolean
-  dispose(handle: TensorHandle | ModuleHandle): void
-  isDisposed(handle: TensorHandle | ModuleHandle): boolean
+  dispose(handle: TensorHandle | ModuleHandle | ObjectHandle): void
+  isDisposed(handle: TensorHandle | ModuleHandle | ObjectHandle): boolean
   memoryStats(): { tensors: number; bytes: number }
 
   operatorSchemas(): string[]
@@ -104,9 +118,35 @@ export interface Binding {
     modes: number,
     positional: NativeValue[],
     keyword: Record<string, NativeValue> | undefined,
-    taps: [path: string, before: boolean][],
+    taps: NativeTap[],
+    replace: ((tap: number, value: NativeValue) => NativeValue) | undefined,
   ): Promise<[output: NativeValue, captures: [tap: number, value: NativeValue][]]>
   saveModule(module: ModuleHandle, path: string, extraFiles: [name: string, text: string][]): Promise<void>
+  moduleSubmodule(module: ModuleHandle, path: string): ModuleHandle
+  moduleTo(module: ModuleHandle, device: string, dtype: string, memoryFormat: string): Promise<void>
+  moduleCopy(
+    module: ModuleHandle,
+    how: 'clone' | 'freeze' | 'optimize',
+    preserved: readonly string[],
+  ): Promise<ModuleHandle>
+  shareModule(module: ModuleHandle): number
+  adoptModule(id: number): ModuleHandle
+
+  callObject(
+    object: ObjectHandle | ModuleHandle,
+    method: string,
+    modes: number,
+    positional: NativeValue[],
+    keyword: Record<string, NativeValue> | undefined,
+  ): Promise<NativeValue>
+  objectType(object: ObjectHandle | ModuleHandle): string
+  objectMethods(object: ObjectHandle | ModuleHandle): string[]
+  objectAttributes(object: ObjectHandle | ModuleHandle): [name: string, type: string][]
+  objectAttribute(object: ObjectHandle | ModuleHandle, name: string): NativeValue
+  objectSetAttribute(object: ObjectHandle | ModuleHandle, name: string, value: NativeValue): void
+  objectCode(object: ObjectHandle | ModuleHandle, method: string): string
+  objectGraph(object: ObjectHandle | ModuleHandle, method: string, inlined: boolean): string
+
   moduleParameters(module: ModuleHandle): [name: string, tensor: TensorHandle][]
   moduleBuffers(module: ModuleHandle): [name: string, tensor: TensorHandle][]
   moduleTree(module: ModuleHandle): ModuleNode[]
@@ -140,6 +180,10 @@ export interface Binding {
     allowUnused: boolean,
   ): Promise<(TensorHandle | null)[]>
 
+  lastTask(): number
+  cancelTask(task: number, reason: unknown): void
+  pendingTasks(): number
+  setQueueLimit(limit: number): void
   stopLane(): void
   setCollector(collect: (full: boolean) => void): void
   createGenerator(device: string, seed: bigint): GeneratorHandle

@@ -11,13 +11,15 @@ export interface Context {
   readonly modes: number
   /** Tensors made here are noted in this set, to be disposed of when the scope ends. */
   readonly scope: Set<Tensor> | null
+  /** Ends asynchronous calls that have not begun. */
+  readonly signal: AbortSignal | null
 }
 
 const GRAD = 1
 const INFERENCE = 2
 
 const storage = new AsyncLocalStorage<Context>()
-const root: Context = { modes: GRAD, scope: null }
+const root: Context = { modes: GRAD, scope: null, signal: null }
 
 export function currentContext(): Context {
   return storage.getStore() ?? root

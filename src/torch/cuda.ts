@@ -1,7 +1,8 @@
 import { binding, type DeviceProperties } from './binding.js'
 import type { Device } from './dtype.js'
-import { SosError, withCallerStack } from './errors.js'
+import { SosError } from './errors.js'
 import { fromSeed, type Seed, toSeed } from './generator.js'
+import { onLane } from './lane.js'
 import * as random from './random.js'
 import type { Tensor } from './tensor.js'
 
@@ -52,7 +53,7 @@ function getDeviceCapability(device?: CudaDevice): [major: number, minor: number
  * `torch.cuda.synchronize(device)`.
  */
 function synchronize(device?: CudaDevice): Promise<void> {
-  return withCallerStack(binding.synchronize(deviceName(device)))
+  return onLane(() => binding.synchronize(deviceName(device)))
 }
 
 /** The allocator's counts by Python's names, as `allocated_bytes.all.peak`. As `torch.cuda.memory_stats(device)`. */

@@ -9,23 +9,6 @@ export class SosError extends Error {
   }
 }
 
-/**
- * Waits for native work. An error made on the native side carries no JavaScript frames: it is given those of the caller,
- * taken before the work began.
- */
-export async function withCallerStack<T>(work: Promise<T>): Promise<T> {
-  const caller = new Error()
-  try {
-    return await work
-  } catch (error) {
-    if (error instanceof Error) {
-      const frames = caller.stack?.split('\n').slice(2).join('\n') ?? ''
-      error.stack = `${error.name}: ${error.message}\n${frames}`
-    }
-    throw error
-  }
-}
-
 /** Up to three of `candidates` that are nearest to `name` by edit distance, for messages that suggest. */
 export function nearest(name: string, candidates: Iterable<string>): string[] {
   return [...candidates]

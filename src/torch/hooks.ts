@@ -1,5 +1,9 @@
-import type { NativeValue } from './binding.js'
-import { fromNative, type Value } from './values.js'
+import { AsyncResource } from 'node:async_hooks'
+
+import type { NativeTap, NativeValue } from './binding.js'
+import type { Device } from './dtype.js'
+import { SosError } from './errors.js'
+import { fromNative, toNative, type Value } from './values.js'
 
 /** What a forward pre-hook is told: the positional inputs of the submodule, in their order. */
 export interface PreHookEvent {
@@ -16,59 +20,128 @@ export interface HookEvent {
 export type ForwardPreHook = (event: PreHookEvent) => void
 export type ForwardHook = (event: HookEvent) => void
 
+/** Returns the inputs to go on with, or nothing to leave them. Sync: the forward waits. */
+export type ReplacingPreHook = (event: PreHookEvent) => readonly Value[] | undefined
+/** Returns the output to go on with, or nothing to leave it. Sync: the forward waits. */
+export type ReplacingHook = (event: HookEvent) => Value
+
+/** What is done natively with each tensor that an observing hook captures, in this order. */
+export interface CaptureTreatment {
+  /** Cuts it from the graph of gradients. Default: false, as in PyTorch. */
+  detach?: boolean
+  /** Name of an operator that takes a tensor alone and returns one, as `mean`, `norm` or `amax`. Default: none. */
+  reduce?: string
+  /** Where it is moved to, as `cpu`. Default: where it is. */
+  device?: Device
+}
+
+export interface ObserveOptions extends CaptureTreatment {
+  replace?: false
+  /** The submodule's method whose calls are hooked. Default: its forward. */
+  method?: string
+}
+
+export interface ReplaceOptions {
+  /** Calls the hook in the middle of the forward, which goes on with what it returns. */
+  replace: true
+  method?: string
+}
+
 /** Ends a hook. Calls that have begun still tell what they captured, but not to this hook. */
 export interface HookHandle {
   remove(): void
 }
 
 interface Registration {
-  readonly path: string
-  readonly before: boolean
-  readonly listener: ForwardHook | ForwardPreHook
+  readonly tap: NativeTap
+  readonly listener: (event: PreHookEvent & HookEvent) => unknown
   active: boolean
 }
 
+/** What one call needs of the hooks that are set when it is made. */
+export interface HookSnapshot {
+  taps: NativeTap[]
+  replace: ((tap: number, value: NativeValue) => NativeValue) | undefined
+  deliver: (captures: [tap: number, value: NativeValue][]) => void
+}
+
 /**
- * The hooks of one module. They observe: what passes a hooked submodule is captured natively, without a stop in
- * JavaScript, and told after the forward, in the order of the calls.
+ * The hooks of one module. What passes one that observes is captured natively, without a stop in JavaScript, and told
+ * after the forward, in the order of the calls. One that replaces is called in the middle of the forward.
  */
 export class HookRegistry {
   readonly #registrations = new Set<Registration>()
 
-  add(path: string, before: boolean, listener: ForwardHook | ForwardPreHook): HookHandle {
-    const registration: Registration = { path, before, listener, active: true }
-    this.#registrations.add(registration)
+  add(
+    paths: readonly string[],
+    before: boolean,
+    listener: Registration['listener'],
+    options: ObserveOptions | ReplaceOptions,
+  ): HookHandle {
+    const { method, detach = false, reduce, device } = options as ObserveOptions
+    const rest = {
+      ...(method !== undefined && { method }),
+      ...(reduce !== undefined && { reduce }),
+      ...(device !== undefined && { device }),
+    }
+    const registrations = paths.map((path) => ({
+      tap: { path, before, replaces: options.replace === true, detach, ...rest },
+      listener,
+      active: true,
+    }))
+    for (const registration of registrations) this.#registrations.add(registration)
     return {
       remove: () => {
-        registration.active = false
-        this.#registrations.delete(registration)
-      },
-    }
-  }
-
-  /** The taps that one call needs, and what to do with their captures once it is done. */
-  snapshot(): {
-    taps: [path: string, before: boolean][]
-    deliver: (captures: [number, NativeValue][]) => void
-  } {
-    const groups = new Map<string, Registration[]>()
-    for (const registration of this.#registrations) {
-      const key = `${registration.before ? '<' : '>'}${registration.path}`
-      groups.set(key, [...(groups.get(key) ?? []), registration])
-    }
-    const listeners = [...groups.values()]
-    return {
-      taps: listeners.map(([first]) => [first!.path, first!.before]),
-      deliver: (captures) => {
-        for (const [tap, native] of captures) {
-          const value = fromNative(native)
-          for (const { path, before, listener, active } of listeners[tap]!) {
-            if (!active) continue
-            if (before) (listener as ForwardPreHook)({ path, inputs: value as Value[] })
-            else (listener as ForwardHook)({ path, output: value })
-          }
+        for (const registration of registrations) {
+          registration.active = false
+          this.#registrations.delete(registration)
         }
       },
     }
   }
+
+  snapshot(): HookSnapshot {
+    const registrations = [...this.#registrations]
+    const tell = ({ tap, listener, active }: Registration, native: NativeValue): unknown => {
+      if (!active) return undefined
+      const value = fromNative(native)
+      // One of the two, by the kind of the hook.
+      return listener({ path: tap.path, inputs: value as Value[], output: value })
+    }
+    const replaces = registrations.some(({ tap }) => tap.replaces)
+    return {
+      taps: registrations.map(({ tap }) => tap),
+      // In the context of the call: a scope, noGrad and the like hold for its hooks too.
+      replace: replaces
+        ? AsyncResource.bind((tap: number, native: NativeValue) => {
+            const registration = registrations[tap]!
+            return replacement(registration.tap, tell(registration, native))
+          })
+        : undefined,
+      deliver: (captures) => {
+        for (const [tap, native] of captures) tell(registrations[tap]!, native)
+      },
+    }
+  }
+}
+
+function replacement({ path, before }: NativeTap, answer: unknown): NativeValue {
+  if (answer === undefined) return undefined
+  if (answer instanceof Promise) {
+    throw new SosError(
+      'ERR_HOOK_RESULT',
+      `expected the hook on '${path}' to return its result but it returned a promise; the forward waits for it, so make it sync`,
+    )
+  }
+  return toNative(before && !Array.isArray(answer) ? [answer] : answer)
+}
+
+/** Those of `paths` that a glob means: `*` and `?` within a name, `**` across the dots. */
+export function matchPaths(glob: string, paths: readonly string[]): string[] {
+  if (!/[*?]/.test(glob)) return paths.filter((path) => path === glob)
+  const pattern = glob
+    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replace(/\*\*|\*|\?/g, (wild) => (wild === '**' ? '.+' : wild === '*' ? '[^.]*' : '[^.]'))
+  const expression = new RegExp(`^${pattern}$`)
+  return paths.filter((path) => expression.test(path))
 }

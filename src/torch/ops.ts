@@ -1,7 +1,8 @@
 import { binding, type NativeValue, type OperatorHandle } from './binding.js'
 import { currentContext } from './context.js'
-import { SosError, withCallerStack } from './errors.js'
+import { SosError } from './errors.js'
 import { functions } from './functions.js'
+import { onLane } from './lane.js'
 import type { AsyncOperators, Operators } from './operators.generated.js'
 import { Tensor } from './tensor.js'
 import { fromNative, isOptions, toNative, toNativeRecord, type Value } from './values.js'
@@ -28,9 +29,7 @@ function invoke(operator: OperatorHandle, args: unknown[]): Value {
     if (length === 1) return fromNative(binding.callOperator(operator, modes, undefined, first))
     const second = toNative(args[1])
     if (length === 2) return fromNative(binding.callOperator(operator, modes, undefined, first, second))
-    return fromNative(
-      binding.callOperator(operator, modes, undefined, first, second, toNative(args[2])),
-    )
+    return fromNative(binding.callOperator(operator, modes, undefined, first, second, toNative(args[2])))
   }
   const keyword = takeKeyword(args)
   return fromNative(binding.callOperator(operator, modes, keyword, ...args.map(toNative)))
@@ -38,13 +37,10 @@ function invoke(operator: OperatorHandle, args: unknown[]): Value {
 
 async function invokeAsync(operator: OperatorHandle, args: unknown[]): Promise<Value> {
   const keyword = takeKeyword(args)
-  const result = binding.callOperatorAsync(
-    operator,
-    currentContext().modes,
-    keyword,
-    ...args.map(toNative),
+  const { modes } = currentContext()
+  return fromNative(
+    await onLane(() => binding.callOperatorAsync(operator, modes, keyword, ...args.map(toNative))),
   )
-  return fromNative(await withCallerStack(result))
 }
 
 function takeKeyword(args: unknown[]): Record<string, NativeValue> | undefined {

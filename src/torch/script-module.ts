@@ -1,26 +1,47 @@
 import { resolve } from 'node:path'
+import { inspect } from 'node:util'
 
 import { writeAtomically } from './atomic-file.js'
 import { binding, type ModuleHandle, type ModuleKind, type ModuleNode } from './binding.js'
 import { currentContext } from './context.js'
-import type { Device } from './dtype.js'
-import { nearest, SosError, withCallerStack } from './errors.js'
-import { type ForwardHook, type ForwardPreHook, type HookHandle, HookRegistry } from './hooks.js'
+import type { Device, DType, MemoryFormat } from './dtype.js'
+import { nearest, SosError } from './errors.js'
+import {
+  type ForwardHook,
+  type ForwardPreHook,
+  type HookHandle,
+  HookRegistry,
+  matchPaths,
+  type ObserveOptions,
+  type ReplaceOptions,
+  type ReplacingHook,
+  type ReplacingPreHook,
+} from './hooks.js'
+import { onLane } from './lane.js'
+import { ScriptObject, splitArguments } from './script-object.js'
 import { bytesTensor } from './serialization/byte-source.js'
 import { collectState, copyStateDict, type LoadResult } from './serialization/copy-state.js'
 import { Tensor } from './tensor.js'
-import { fromNative, isOptions, toNative, toNativeRecord, type Value } from './values.js'
+import { fromNative, setWrappers, type Value } from './values.js'
+
+/** A module of this process as a message to a worker thread carries it. */
+export interface SharedModule {
+  readonly sharedModule: number
+  readonly path: string
+}
 
 /** A TorchScript module: what `torch.jit.script(model).save(FILE)` or `torch.jit.trace` leaves in Python. */
-export class ScriptModule {
+export class ScriptModule extends ScriptObject {
   readonly #handle: ModuleHandle
   readonly #hooks = new HookRegistry()
   #pending = 0
 
-  /** The file it was loaded from; `<buffer>` where that was bytes. */
+  /** The file it was loaded from; `<buffer>` where that was bytes; with the submodule's path where it is a part. */
   readonly path: string
 
-  private constructor(handle: ModuleHandle, path: string) {
+  /** Not for users: {@link ScriptModule.load}, methods and {@link submodule} make modules. */
+  constructor(handle: ModuleHandle, path: string) {
+    super(handle)
     this.#handle = handle
     this.path = path
   }
@@ -35,41 +56,47 @@ export class ScriptModule {
   static async load(source: string | Uint8Array, options: { device?: Device } = {}): Promise<ScriptModule> {
     const device = options.device ?? 'cpu'
     if (typeof source === 'string') {
-      const handle = await withCallerStack(binding.loadModule(resolve(source), device))
-      return new ScriptModule(handle, source)
+      return new ScriptModule(await onLane(() => binding.loadModule(resolve(source), device)), source)
     }
     const bytes = bytesTensor(source)
     try {
-      return new ScriptModule(await withCallerStack(binding.loadModule(bytes, device)), '<buffer>')
+      return new ScriptModule(await onLane(() => binding.loadModule(bytes, device)), '<buffer>')
     } finally {
       binding.dispose(bytes)
     }
   }
 
   /**
+   * Takes over a module that another thread of this process lends by {@link share}: the same weights, no copy.
+   *
+   * @throws `ERR_SHARED_GONE` where it was freed there before
+   */
+  static fromShared(shared: SharedModule): ScriptModule {
+    return new ScriptModule(binding.adoptModule(shared.sharedModule), shared.path)
+  }
+
+  /**
+   * What to post to a worker thread, which gets the module by {@link fromShared}. Forwards in eval mode run side by side;
+   * one in train mode runs alone. Hooks are each thread's own. Keep this module until the worker has it.
+   */
+  share(): SharedModule {
+    return { sharedModule: binding.shareModule(this.#handle), path: this.path }
+  }
+
+  /**
    * Calls `forward`, off the event loop, on the weights and in the mode of the moment at which it runs: calls run one
-   * after another, in the order in which they were made. Inputs are converted as the method's schema asks; a plain
-   * object at the end holds keyword arguments.
+   * after another, in the order in which they were made. Arguments are as in {@link call}.
    */
   async forward<T extends Value = Tensor>(...inputs: unknown[]): Promise<T> {
     return (await this.call('forward', ...inputs)) as T
   }
 
-  /** Calls any method of the module, as {@link forward}. */
-  async call(method: string, ...inputs: unknown[]): Promise<Value> {
-    const last = inputs[inputs.length - 1]
-    const keyword = isOptions(last) ? toNativeRecord(last) : undefined
-    const positional = keyword === undefined ? inputs : inputs.slice(0, -1)
-    const { taps, deliver } = this.#hooks.snapshot()
-    const [output, captures] = await this.#track(
-      binding.callModule(
-        this.#handle,
-        method,
-        currentContext().modes,
-        positional.map(toNative),
-        keyword,
-        taps,
-      ),
+  override async call(method: string, ...inputs: unknown[]): Promise<Value> {
+    const { positional, keyword } = splitArguments(inputs)
+    const { taps, replace, deliver } = this.#hooks.snapshot()
+    const { modes } = currentContext()
+    const [output, captures] = await this.#track(() =>
+      binding.callModule(this.#handle, method, modes, positional, keyword, taps, replace),
     )
     deliver(captures)
     return fromNative(output)
@@ -83,6 +110,18 @@ export class ScriptModule {
   /** All modules, the root first, in the order of their registration. */
   modules(): ModuleNode[] {
     return binding.moduleTree(this.#handle)
+  }
+
+  /** The submodule at a dotted path, which shares the weights; its hooks are its own. Throws `ERR_NO_SUCH_MODULE`. */
+  submodule(path: string): ScriptModule {
+    this.#expand(path)
+    return new ScriptModule(binding.moduleSubmodule(this.#handle, path), `${this.path}:${path}`)
+  }
+
+  /** The direct submodules by their names. */
+  children(): Map<string, ScriptModule> {
+    const names = this.modules().flatMap(({ path }) => (path !== '' && !path.includes('.') ? [path] : []))
+    return new Map(names.map((name) => [name, this.submodule(name)]))
   }
 
   /** Paths of the submodules that `method` calls, in the order of the calls in its graph. */
@@ -154,20 +193,70 @@ export class ScriptModule {
   }
 
   /**
-   * Calls `hook` with the output of the submodule at `path` ('' is the root) after each call of it. It may be set and
-   * removed at any time; it holds for the calls made from then on. Nothing of it reaches a saved file.
+   * Moves the weights, off the event loop. `dtype` is of floating-point and complex tensors, others keep theirs;
+   * `memoryFormat` `channels_last` is of tensors with four dimensions. Those who hold a parameter go on holding it.
+   */
+  async to(placement: { device?: Device; dtype?: DType; memoryFormat?: MemoryFormat }): Promise<this> {
+    const { device = '', dtype = '', memoryFormat = '' } = placement
+    this.#refuseWhilePending('to()')
+    await this.#track(() => binding.moduleTo(this.#handle, device, dtype, memoryFormat))
+    return this
+  }
+
+  /** A copy with weights of its own, and without hooks. */
+  clone(): Promise<ScriptModule> {
+    return this.#copy('clone', [])
+  }
+
+  /**
+   * A copy for inference: weights are constants of its graph, batch norms are folded into convolutions. It has neither
+   * parameters nor submodules, so it cannot be hooked, trained or shifted. `preserved` names methods and attributes to
+   * keep besides `forward`.
+   *
+   * @throws `ERR_TRAINING` in train mode
+   */
+  freeze(options: { preserved?: readonly string[] } = {}): Promise<ScriptModule> {
+    return this.#copy('freeze', options.preserved ?? [])
+  }
+
+  /**
+   * As {@link freeze}, with what libtorch has for this machine's processor: fused kernels, blocked layouts. Its first calls
+   * are slow. Convolutional networks gain from `to({ memoryFormat: 'channels_last' })` before. Not to be saved.
+   */
+  optimizeForInference(options: { preserved?: readonly string[] } = {}): Promise<ScriptModule> {
+    return this.#copy('optimize', options.preserved ?? [])
+  }
+
+  /**
+   * Calls `hook` with the output of each submodule at `path` after each call of it: a dotted path ('' is the root), or a
+   * glob, as `layer4.*.conv?` (`**` goes across dots). It may be set and removed at any time, by a hook too; it holds for
+   * the calls made from then on. Nothing of it reaches a saved file.
+   *
+   * A hook observes: the output is captured natively and told after the forward. Where the network overwrites it, as an
+   * in-place ReLU after a batch norm, a copy is captured, through which no gradient flows. With `replace: true` the hook
+   * is called in the middle of the forward, which waits, and goes on with what it returns; gradients flow through that.
    *
    * @throws `ERR_NO_SUCH_MODULE`, `ERR_FROZEN`
    */
-  registerForwardHook(path: string, hook: ForwardHook): HookHandle {
-    this.#checkPath(path)
-    return this.#hooks.add(path, false, hook)
+  registerForwardHook(path: string, hook: ForwardHook, options?: ObserveOptions): HookHandle
+  registerForwardHook(path: string, hook: ReplacingHook, options: ReplaceOptions): HookHandle
+  registerForwardHook(
+    path: string,
+    hook: ForwardHook | ReplacingHook,
+    options: ObserveOptions | ReplaceOptions = {},
+  ): HookHandle {
+    return this.#hooks.add(this.#expand(path), false, hook, options)
   }
 
   /** As {@link registerForwardHook}, with the inputs of the submodule. */
-  registerForwardPreHook(path: string, hook: ForwardPreHook): HookHandle {
-    this.#checkPath(path)
-    return this.#hooks.add(path, true, hook)
+  registerForwardPreHook(path: string, hook: ForwardPreHook, options?: ObserveOptions): HookHandle
+  registerForwardPreHook(path: string, hook: ReplacingPreHook, options: ReplaceOptions): HookHandle
+  registerForwardPreHook(
+    path: string,
+    hook: ForwardPreHook | ReplacingPreHook,
+    options: ObserveOptions | ReplaceOptions = {},
+  ): HookHandle {
+    return this.#hooks.add(this.#expand(path), true, hook, options)
   }
 
   /**
@@ -179,22 +268,24 @@ export class ScriptModule {
   async save(path: string, options: { extraFiles?: Record<string, string> } = {}): Promise<void> {
     // The archive carries its own file name within: it is written under its final one.
     const extraFiles = Object.entries(options.extraFiles ?? {})
-    await writeAtomically(path, (file) => this.#track(binding.saveModule(this.#handle, file, extraFiles)))
+    await writeAtomically(path, (file) =>
+      this.#track(() => binding.saveModule(this.#handle, file, extraFiles)),
+    )
   }
 
-  /** Frees the module once its pending calls are done. Using it afterwards throws `ERR_DISPOSED`. */
-  dispose(): void {
-    binding.dispose(this.#handle)
+  override [inspect.custom](): string {
+    return binding.isDisposed(this.#handle) ? 'ScriptModule (disposed)' : `ScriptModule ${this.type}`
   }
 
-  [Symbol.dispose](): void {
-    this.dispose()
+  async #copy(how: 'clone' | 'freeze' | 'optimize', preserved: readonly string[]): Promise<ScriptModule> {
+    const handle = await this.#track(() => binding.moduleCopy(this.#handle, how, preserved))
+    return new ScriptModule(handle, this.path)
   }
 
-  async #track<T>(work: Promise<T>): Promise<T> {
+  async #track<T>(submit: () => Promise<T>): Promise<T> {
     this.#pending++
     try {
-      return await withCallerStack(work)
+      return await onLane(submit)
     } finally {
       this.#pending--
     }
@@ -208,9 +299,11 @@ export class ScriptModule {
     )
   }
 
-  #checkPath(path: string): void {
+  /** The paths of submodules that a path or glob means. */
+  #expand(path: string): string[] {
     const paths = this.modules().map((module) => module.path)
-    if (paths.includes(path)) return
+    const matching = matchPaths(path, paths)
+    if (matching.length > 0) return matching
     if (this.kind === 'frozen') {
       throw new SosError(
         'ERR_FROZEN',
@@ -220,6 +313,11 @@ export class ScriptModule {
     throw noSuchModule(path, paths)
   }
 }
+
+setWrappers(
+  (handle) => new ScriptObject(handle),
+  (handle) => new ScriptModule(handle, '<returned>'),
+)
 
 /** The error for a path that is none, with the nearest ones. */
 export function noSuchModule(path: string, paths: readonly string[]): SosError {

@@ -1,12 +1,14 @@
-import type { NativeValue, TensorHandle } from './binding.js'
+import type { ModuleHandle, NativeValue, ObjectHandle, TensorHandle } from './binding.js'
 import { SosError } from './errors.js'
 import { Generator, handleOfGenerator } from './generator.js'
+import type { ScriptObject } from './script-object.js'
 import { handleOf, Tensor } from './tensor.js'
 
 /** What operators and TorchScript methods take and return, nested as their schemas say. */
 export type Value =
   | Tensor
   | Generator
+  | ScriptObject
   | number
   | bigint
   | boolean
@@ -17,13 +19,33 @@ export type Value =
   | Map<Value, Value>
   | { readonly [name: string]: Value }
 
-export function toNative(value: unknown): NativeValue {
+/** A NamedTuple that a method returned: an array whose elements have the names of their fields too. */
+export type NamedTuple<Fields extends Record<string, Value> = Record<string, Value>> = readonly Value[] &
+  Readonly<Fields>
+
+/** By this method an object of this package gives its native side. */
+export const toHandle = Symbol('native handle')
+
+/** Deeper than any real argument, and far from the end of the native stack. */
+const DEEPEST = 64
+
+export function toNative(value: unknown, depth: unknown = 0): NativeValue {
   if (value instanceof Tensor) return handleOf(value)
   if (value === null || typeof value !== 'object') return value as NativeValue
-  if (Array.isArray(value)) return value.map(toNative)
+  // Array.map passes an index where a depth is wanted: nested calls give it themselves.
+  const level = typeof depth === 'number' ? depth : 0
+  if (level > DEEPEST) {
+    throw new SosError('ERR_INVALID_ARGUMENT', `expected values nested at most ${DEEPEST} deep`)
+  }
+  if (Array.isArray(value)) return value.map((element) => toNative(element, level + 1))
   if (value instanceof Generator) return handleOfGenerator(value)
-  if (value instanceof Map) return toNative(Object.fromEntries(value))
-  if (isOptions(value)) return toNativeRecord(value)
+  if (value instanceof Map) {
+    return new Map(
+      [...value].map(([key, element]) => [toNative(key, level + 1), toNative(element, level + 1)]),
+    )
+  }
+  if (isOptions(value)) return toNativeRecord(value, level)
+  if (toHandle in value) return (value as ScriptObject)[toHandle]()
   if (ArrayBuffer.isView(value)) {
     throw new SosError(
       'ERR_INVALID_ARGUMENT',
@@ -36,10 +58,19 @@ export function toNative(value: unknown): NativeValue {
   )
 }
 
-export function toNativeRecord(record: object): Record<string, NativeValue> {
+export function toNativeRecord(record: object, depth = 0): Record<string, NativeValue> {
   const native: Record<string, NativeValue> = {}
-  for (const [name, value] of Object.entries(record)) native[name] = toNative(value)
+  for (const [name, value] of Object.entries(record)) native[name] = toNative(value, depth + 1)
   return native
+}
+
+let wrapObject: (handle: ObjectHandle) => Value
+let wrapModule: (handle: ModuleHandle) => Value
+
+/** The classes of objects and modules, whose files import this one, say how they are made. */
+export function setWrappers(object: typeof wrapObject, module: typeof wrapModule): void {
+  wrapObject = object
+  wrapModule = module
 }
 
 /** Lists and tuples come back as arrays, dicts as maps; every other native object is a tensor. */
@@ -49,7 +80,25 @@ export function fromNative(value: NativeValue): Value {
   if (value instanceof Map) {
     return new Map([...value].map(([key, element]) => [fromNative(key), fromNative(element)]))
   }
+  if (value instanceof Object) return fromMarked(value as Marked)
   return new Tensor(value as TensorHandle)
+}
+
+/** What native code marks by a plain object; externals inherit from no Object. */
+type Marked =
+  | { names: string[]; values: NativeValue[] }
+  | { object: ObjectHandle; module?: undefined }
+  | { module: ModuleHandle; object?: undefined }
+
+function fromMarked(value: Marked): Value {
+  if ('names' in value) {
+    const tuple = value.values.map(fromNative)
+    value.names.forEach((name, i) => {
+      Object.defineProperty(tuple, name, { value: tuple[i], enumerable: false })
+    })
+    return tuple
+  }
+  return value.module === undefined ? wrapObject(value.object) : wrapModule(value.module)
 }
 
 /** Whether `value` is a plain object, as the keyword arguments at the end of a call. */

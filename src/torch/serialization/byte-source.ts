@@ -1,8 +1,9 @@
 import { open, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
-
 import { binding, type TensorHandle } from '../binding.js'
-import { SosError, withCallerStack } from '../errors.js'
+import { currentContext } from '../context.js'
+import { SosError } from '../errors.js'
+import { onLane } from '../lane.js'
 
 /** What a file format is read from: a file, read by parts, or bytes in memory. */
 export class ByteSource {
@@ -44,18 +45,18 @@ export class ByteSource {
 
   /** `length` bytes from `offset` on as a uint8 tensor with memory of its own, read off the event loop. */
   async readTensor(offset: number, length: number): Promise<TensorHandle> {
-    if (typeof this.#from === 'string') {
-      return withCallerStack(binding.readFileBytes(this.#from, offset, length))
-    }
-    return bytesTensor(this.#from.subarray(offset, offset + length))
+    const from = this.#from
+    if (typeof from === 'string') return onLane(() => binding.readFileBytes(from, offset, length))
+    return bytesTensor(from.subarray(offset, offset + length))
   }
 
   /** Runs `body` with what the addon's archive functions read from: the path, or a tensor with the bytes. */
   async native<T>(body: (source: string | TensorHandle) => Promise<T>): Promise<T> {
-    if (typeof this.#from === 'string') return withCallerStack(body(this.#from))
-    const bytes = bytesTensor(this.#from)
+    const from = this.#from
+    if (typeof from === 'string') return onLane(() => body(from))
+    const bytes = bytesTensor(from)
     try {
-      return await withCallerStack(body(bytes))
+      return await onLane(() => body(bytes))
     } finally {
       binding.dispose(bytes)
     }
@@ -64,7 +65,7 @@ export class ByteSource {
 
 /** A uint8 tensor with a copy of `bytes`. */
 export function bytesTensor(bytes: Uint8Array): TensorHandle {
-  return binding.tensorFromTypedArray(bytes, 'uint8', [bytes.length], 'cpu')
+  return binding.tensorFromTypedArray(bytes, 'uint8', [bytes.length], 'cpu', currentContext().modes)
 }
 
 function unreadable(name: string, cause: unknown): SosError {

@@ -1,6 +1,7 @@
 import { writeAtomically } from '../atomic-file.js'
 import { binding } from '../binding.js'
-import { SosError, withCallerStack } from '../errors.js'
+import { SosError } from '../errors.js'
+import { onLane } from '../lane.js'
 import { handleOf, Tensor } from '../tensor.js'
 import { ByteSource, bytesTensor } from './byte-source.js'
 import { duplicateKey } from './duplicate-key.js'
@@ -85,7 +86,7 @@ export async function writeSafetensors(
   new DataView(bytes.buffer).setBigUint64(0, BigInt(bytes.length - 8), true)
   bytes.set(text, 8)
   const parts = [bytesTensor(bytes), ...named.map(({ tensor }) => handleOf(tensor))]
-  await writeAtomically(path, (file) => withCallerStack(binding.writeFileBytes(file, parts)))
+  await writeAtomically(path, (file) => onLane(() => binding.writeFileBytes(file, parts)))
 }
 
 function dtypeFor(name: string, tensor: Tensor): StoredDType {

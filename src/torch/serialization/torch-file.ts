@@ -1,4 +1,5 @@
 import { binding, type TensorHandle } from '../binding.js'
+import { currentContext } from '../context.js'
 import { SosError } from '../errors.js'
 import { Tensor } from '../tensor.js'
 import type { ByteSource } from './byte-source.js'
@@ -233,7 +234,7 @@ function swapped(handle: TensorHandle, { dtype }: PickledStorage): TensorHandle 
   const bytes = new Uint8Array(binding.tensorToArrayBuffer(handle))
   binding.dispose(handle)
   for (let i = 0; i + size <= bytes.length; i += size) bytes.subarray(i, i + size).reverse()
-  return binding.tensorFromTypedArray(bytes, 'uint8', [bytes.length], 'cpu')
+  return binding.tensorFromTypedArray(bytes, 'uint8', [bytes.length], 'cpu', currentContext().modes)
 }
 
 function elementSize(dtype: string | null): number {

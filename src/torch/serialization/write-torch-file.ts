@@ -1,6 +1,7 @@
 import { writeAtomically } from '../atomic-file.js'
 import { binding, type TensorHandle } from '../binding.js'
-import { SosError, withCallerStack } from '../errors.js'
+import { SosError } from '../errors.js'
+import { onLane } from '../lane.js'
 import { handleOf, type Tensor } from '../tensor.js'
 import { bytesTensor } from './byte-source.js'
 import { pickleStateDict, type TensorDescription } from './pickler.js'
@@ -31,7 +32,7 @@ export async function writeTorchFile(path: string, tensors: ReadonlyMap<string, 
       ['byteorder', text('little')],
       ...Array.from(records.values(), ({ key, handle }): [string, TensorHandle] => [`data/${key}`, handle]),
     ]
-    await writeAtomically(path, (file) => withCallerStack(binding.writeArchive(file, entries)))
+    await writeAtomically(path, (file) => onLane(() => binding.writeArchive(file, entries)))
   } finally {
     for (const tensor of temporary) tensor.dispose()
     for (const { handle } of records.values()) binding.dispose(handle)

@@ -1,0 +1,76 @@
+#include "binding/convert.h"
+#include "binding/define.h"
+#include "binding/env_data.h"
+#include "binding/functions.h"
+#include "binding/handle.h"
+
+namespace sos {
+namespace {
+
+/// (object, method, modes, positional, keyword | undefined) → Promise<output>
+Napi::Value call_object(const Napi::CallbackInfo& info) {
+  const auto object = unwrap_object(info[0]);
+  const std::string method = info[1].As<Napi::String>();
+  auto arguments = to_arguments(info[3], info[4]);
+  auto use = StorageUse(method).add(arguments);
+  return EnvData::of(info.Env())
+      .lane->submit(info.Env(), to_modes(info[2]), std::move(use),
+                    [object, method, arguments = std::move(arguments)]() -> Lane::Finish {
+                      HookedRun plain;
+                      return [output = object->call(method, arguments, plain)](Napi::Env env) {
+                        return to_js(env, output);
+                      };
+                    });
+}
+
+Napi::Value object_type(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), unwrap_object(info[0])->type());
+}
+
+Napi::Value object_methods(const Napi::CallbackInfo& info) {
+  return to_js_strings(info.Env(), unwrap_object(info[0])->methods());
+}
+
+/// (object) → [name, type][]
+Napi::Value object_attributes(const Napi::CallbackInfo& info) {
+  const auto attributes = unwrap_object(info[0])->attributes();
+  auto array = Napi::Array::New(info.Env(), attributes.size());
+  for (uint32_t i = 0; i < attributes.size(); ++i) {
+    array.Set(i, to_js_strings(info.Env(), {attributes[i].name, attributes[i].type}));
+  }
+  return array;
+}
+
+Napi::Value object_attribute(const Napi::CallbackInfo& info) {
+  return to_js(info.Env(), unwrap_object(info[0])->attribute(info[1].As<Napi::String>()));
+}
+
+Napi::Value object_set_attribute(const Napi::CallbackInfo& info) {
+  unwrap_object(info[0])->set_attribute(info[1].As<Napi::String>(), to_ivalue(info[2]));
+  return info.Env().Undefined();
+}
+
+Napi::Value object_code(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), unwrap_object(info[0])->code(info[1].As<Napi::String>()));
+}
+
+/// (object, method, inlined)
+Napi::Value object_graph(const Napi::CallbackInfo& info) {
+  return Napi::String::New(
+      info.Env(), unwrap_object(info[0])->graph(info[1].As<Napi::String>(), info[2].As<Napi::Boolean>()));
+}
+
+}  // namespace
+
+void export_object_functions(Napi::Env env, Napi::Object exports) {
+  define<call_object>(env, exports, "callObject");
+  define<object_type>(env, exports, "objectType");
+  define<object_methods>(env, exports, "objectMethods");
+  define<object_attributes>(env, exports, "objectAttributes");
+  define<object_attribute>(env, exports, "objectAttribute");
+  define<object_set_attribute>(env, exports, "objectSetAttribute");
+  define<object_code>(env, exports, "objectCode");
+  define<object_graph>(env, exports, "objectGraph");
+}
+
+}  // namespace sos

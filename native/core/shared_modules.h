@@ -1,0 +1,16 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+
+#include "core/script_module.h"
+
+namespace sos {
+
+/// Lends modules between the environments of this process by numbers, which a message can carry. A module
+/// that is lent is not kept alive.
+uint64_t share_module(const std::shared_ptr<ScriptModule>& module);
+
+/// Throws Error `ERR_SHARED_GONE` where the module was freed, or the number is of no module.
+std::shared_ptr<ScriptModule> adopt_module(uint64_t id);
+
+}  // namespace sos
