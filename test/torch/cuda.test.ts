@@ -132,7 +132,7 @@ describe.runIf(available)('on a CUDA device', () => {
   })
 
   it("tells of itself and draws what Python's does", async () => {
-    const python = await reference('cuda', { seed: 11 })
+    const python = await reference('cuda_device', { seed: 11 })
     expect(cuda.deviceCount()).toBe(python.devices)
     expect(cuda.currentDevice()).toBe(0)
     expect(cuda.getDeviceName()).toBe(python.name)
