@@ -48,9 +48,9 @@ export function addonPath(root) {
   return join(root, 'build/native/Release/sos_native.node')
 }
 
-/** The value of a variable in build/native/CMakeCache.txt. */
-export function cmakeVariable(root, name) {
-  const path = join(root, 'build/native/CMakeCache.txt')
+/** The value of a variable in a build tree's CMakeCache.txt. */
+export function cmakeVariable(root, name, build = 'build/native') {
+  const path = join(root, build, 'CMakeCache.txt')
   const cache = existsSync(path) ? readFileSync(path, 'utf8') : ''
   return new RegExp(`^${name}:\\w+=(.*)$`, 'm').exec(cache)?.[1]
 }

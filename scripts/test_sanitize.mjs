@@ -1,0 +1,50 @@
+/**
+ * Builds core and its C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer, in build/sanitize, and runs them.
+ * Fails on any report and on any leak of ours; native/test/leaks.supp names those of libtorch itself.
+ */
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { cmakeVariable, compilerJobs } from './setup/addon.mjs'
+import { withLock } from './setup/lock.mjs'
+import { readState } from './setup/state.mjs'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const build = 'build/sanitize'
+
+process.exitCode = await withLock(root, (message) => console.error(`test_sanitize: ${message}`), testSanitize)
+
+/** @returns the exit code */
+function testSanitize() {
+  const { torchRoot } = readState(root)
+  const compiler = cmakeVariable(root, 'CMAKE_CXX_COMPILER')
+  if (!torchRoot || !compiler) {
+    console.error('expected a configured build/native, but there is none: run `npm run setup` first')
+    return 1
+  }
+  const configure = ['-S', '.', '-B', build, '-DSOS_SANITIZE=ON', '-DCMAKE_BUILD_TYPE=RelWithDebInfo']
+  const where = [`-DTORCH_ROOT=${torchRoot}`, `-DCMAKE_CXX_COMPILER=${compiler}`, '-UDOCTEST_INCLUDE']
+  if (run('cmake', [...configure, ...where]) !== 0) return 1
+  if (!existsSync(join(cmakeVariable(root, 'DOCTEST_INCLUDE', build) ?? '', 'doctest/doctest.h'))) {
+    console.error(
+      'expected doctest/doctest.h, but it was not found (Debian/Ubuntu: apt-get install doctest-dev)',
+    )
+    return 1
+  }
+  if (run('cmake', ['--build', build, '--target', 'core_test', '--parallel', String(compilerJobs())]) !== 0) {
+    return 1
+  }
+  return run(join(root, build, 'core_test'), ['--no-colors=true'], {
+    ASAN_OPTIONS:
+      'detect_leaks=1:detect_stack_use_after_return=1:check_initialization_order=1:strict_init_order=1',
+    LSAN_OPTIONS: `suppressions=${join(root, 'native/test/leaks.supp')}:print_suppressions=0`,
+    UBSAN_OPTIONS: 'print_stacktrace=1:halt_on_error=1',
+  })
+}
+
+function run(command, args, env = {}) {
+  return (
+    spawnSync(command, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } }).status ?? 1
+  )
+}
