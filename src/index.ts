@@ -37,7 +37,16 @@ export {
   getAutocastDtype,
   isAutocastEnabled,
 } from './torch/autocast.js'
-export { type GradOptions, grad, hvp, hvpOfGradients } from './torch/autograd.js'
+export {
+  type BackwardOptions,
+  backward,
+  type GradOptions,
+  grad,
+  hvp,
+  hvpOfGradients,
+  jvp,
+  vjp,
+} from './torch/autograd.js'
 export {
   areDeterministicAlgorithmsEnabled,
   backends,
@@ -48,7 +57,15 @@ export {
   useDeterministicAlgorithms,
 } from './torch/backends.js'
 export type { DeviceProperties, ModuleKind, ModuleNode } from './torch/binding.js'
-export { enableGrad, inferenceMode, isGradEnabled, isInferenceModeEnabled, noGrad } from './torch/context.js'
+export {
+  detectAnomaly,
+  enableGrad,
+  inferenceMode,
+  isGradEnabled,
+  isInferenceModeEnabled,
+  noGrad,
+  setGradEnabled,
+} from './torch/context.js'
 export { type CudaDevice, cuda } from './torch/cuda.js'
 export type { Device, DType, Layout, MemoryFormat, Scalar, TypedArray } from './torch/dtype.js'
 export { SosError } from './torch/errors.js'
@@ -81,6 +98,10 @@ export {
   type StateDict,
   saveStateDict,
 } from './torch/serialization/state-dict.js'
+export type { TensorAutograd } from './torch/tensor-autograd.js'
+
+import './torch/tensor-autograd.js'
+
 export { type NestedArray, Tensor, type TensorOptions } from './torch/tensor.js'
 export { getNumInteropThreads, getNumThreads, setNumInteropThreads, setNumThreads } from './torch/threads.js'
 export type { NamedTuple, Value } from './torch/values.js'

@@ -1,5 +1,5 @@
-import { binding } from './binding.js'
-import { currentContext } from './context.js'
+import { binding, type TensorHandle } from './binding.js'
+import { currentContext, enableGrad } from './context.js'
 import { SosError } from './errors.js'
 import { onLane } from './lane.js'
 import { torch } from './ops.js'
@@ -14,6 +14,15 @@ export interface GradOptions {
   retainGraph?: boolean
   /** Gives null for an input that the outputs don't depend on, where it is an error otherwise. Default: false. */
   allowUnused?: boolean
+}
+
+export interface BackwardOptions {
+  /** As those of {@link GradOptions}. */
+  gradOutputs?: readonly Tensor[]
+  createGraph?: boolean
+  retainGraph?: boolean
+  /** The tensors whose `grad` is added to. Default: all leaves that the outputs depend on. */
+  inputs?: readonly Tensor[]
 }
 
 /** The gradients of `outputs` with respect to `inputs`, off the event loop; nothing is accumulated in the inputs. */
@@ -32,19 +41,107 @@ export async function grad(
   inputs: readonly Tensor[],
   options: GradOptions = {},
 ): Promise<(Tensor | null)[]> {
+  const gradients = await differentiate(outputs, inputs, options, false)
+  return gradients.map((handle) => (handle === null ? null : new Tensor(handle)))
+}
+
+/**
+ * Adds the gradients of `outputs` to the `grad` of the leaves that they depend on, off the event loop. As Python's
+ * `torch.autograd.backward`.
+ */
+export async function backward(outputs: readonly Tensor[], options: BackwardOptions = {}): Promise<void> {
+  const { inputs = [], ...rest } = options
+  await differentiate(outputs, inputs, rest, true)
+}
+
+function differentiate(
+  outputs: readonly Tensor[],
+  inputs: readonly Tensor[],
+  options: GradOptions,
+  accumulate: boolean,
+): Promise<(TensorHandle | null)[]> {
   const { gradOutputs = [], createGraph = false, retainGraph = createGraph, allowUnused = false } = options
-  const gradients = await onLane(() =>
+  const { modes, detectAnomaly } = currentContext()
+  return onLane(() =>
     binding.grad(
-      currentContext().modes,
+      modes,
       outputs.map(handleOf),
       inputs.map(handleOf),
       gradOutputs.map(handleOf),
       retainGraph,
       createGraph,
       allowUnused,
+      detectAnomaly,
+      accumulate,
     ),
   )
-  return gradients.map((handle) => (handle === null ? null : new Tensor(handle)))
+}
+
+type Outputs = Tensor | readonly Tensor[]
+
+/**
+ * The outputs of `fn` and the product of `vector`, one tensor for each output, with its Jacobian: `vᵀJ`, one tensor for each
+ * input. Where there is one output with one element, `vector` may be left out. As `torch.autograd.functional.vjp`.
+ *
+ * @param fn of tensors, sync or async; it is given copies of `inputs` that require gradients
+ */
+export async function vjp(
+  fn: (...inputs: Tensor[]) => Outputs | Promise<Outputs>,
+  inputs: readonly Tensor[],
+  vector: readonly Tensor[] = [],
+): Promise<{ outputs: Tensor[]; product: Tensor[] }> {
+  const { leaves, outputs } = await evaluate(fn, inputs)
+  const product = await grad(outputs, leaves, { gradOutputs: vector, allowUnused: true })
+  return {
+    outputs: outputs.map((output) => output.detach()),
+    product: product.map((tensor, i) => tensor ?? torch.zeros_like(inputs[i]!)),
+  }
+}
+
+/**
+ * The outputs of `fn` and the product of its Jacobian with `vector`, one tensor for each input: `Jv`, one tensor for each
+ * output. It differentiates `uᵀJ`, which is linear in u, with respect to u. As `torch.autograd.functional.jvp`.
+ */
+export async function jvp(
+  fn: (...inputs: Tensor[]) => Outputs | Promise<Outputs>,
+  inputs: readonly Tensor[],
+  vector: readonly Tensor[],
+): Promise<{ outputs: Tensor[]; product: Tensor[] }> {
+  expectOneForEach(vector, inputs)
+  const { leaves, outputs } = await evaluate(fn, inputs)
+  const covectors = outputs.map((output) => torch.zeros_like(output).requires_grad_())
+  const pullback = await grad(outputs, leaves, {
+    gradOutputs: covectors,
+    createGraph: true,
+    allowUnused: true,
+  })
+  const linear = pullback.flatMap((tensor, i) => (tensor?.requiresGrad ? [i] : []))
+  const product = await grad(
+    linear.map((i) => pullback[i]!),
+    covectors,
+    { gradOutputs: linear.map((i) => vector[i]!), allowUnused: true },
+  )
+  return {
+    outputs: outputs.map((output) => output.detach()),
+    product: product.map((tensor, i) => tensor ?? torch.zeros_like(outputs[i]!)),
+  }
+}
+
+async function evaluate(
+  fn: (...inputs: Tensor[]) => Outputs | Promise<Outputs>,
+  inputs: readonly Tensor[],
+): Promise<{ leaves: Tensor[]; outputs: readonly Tensor[] }> {
+  const leaves = inputs.map((input) => input.detach().requires_grad_())
+  const outputs = await enableGrad(() => fn(...leaves))
+  return { leaves, outputs: outputs instanceof Tensor ? [outputs] : outputs }
+}
+
+function expectOneForEach(vector: readonly Tensor[], inputs: readonly Tensor[]): void {
+  if (vector.length === inputs.length) return
+  throw new SosError(
+    'ERR_SHAPE',
+    `expected a vector of ${inputs.length} tensors, one for each input, but received ${vector.length}`,
+  )
 }
 
 /**
@@ -59,12 +156,7 @@ export async function hvp(
   inputs: readonly Tensor[],
   vector: readonly Tensor[],
 ): Promise<Tensor[]> {
-  if (vector.length !== inputs.length) {
-    throw new SosError(
-      'ERR_SHAPE',
-      `expected a vector of ${inputs.length} tensors, one for each input, but received ${vector.length}`,
-    )
-  }
+  expectOneForEach(vector, inputs)
   const gradients = await grad([loss], inputs, { createGraph: true, allowUnused: true })
   const products = await hvpOfGradients(gradients, inputs, vector, false)
   for (const gradient of gradients) gradient?.dispose()

@@ -178,7 +178,16 @@ export interface Binding {
     retainGraph: boolean,
     createGraph: boolean,
     allowUnused: boolean,
+    detectAnomaly: boolean,
+    accumulate: boolean,
   ): Promise<(TensorHandle | null)[]>
+  tensorGrad(tensor: TensorHandle): TensorHandle | null
+  tensorSetGrad(tensor: TensorHandle, gradient: TensorHandle | null): void
+  tensorRegisterHook(
+    tensor: TensorHandle,
+    listener: (gradient: TensorHandle, recording: boolean) => TensorHandle | undefined,
+  ): number
+  tensorRemoveHook(tensor: TensorHandle, hook: number): void
 
   lastTask(): number
   cancelTask(task: number, reason: unknown): void

@@ -13,13 +13,15 @@ export interface Context {
   readonly scope: Set<Tensor> | null
   /** Ends asynchronous calls that have not begun. */
   readonly signal: AbortSignal | null
+  /** Whether gradients are searched for NaN. */
+  readonly detectAnomaly: boolean
 }
 
 const GRAD = 1
 const INFERENCE = 2
 
 const storage = new AsyncLocalStorage<Context>()
-const root: Context = { modes: GRAD, scope: null, signal: null }
+const root: Context = { modes: GRAD, scope: null, signal: null, detectAnomaly: false }
 
 export function currentContext(): Context {
   return storage.getStore() ?? root
@@ -57,4 +59,17 @@ export function inferenceMode<T>(body: () => T, mode = true): T {
 /** As Python's `torch.is_inference_mode_enabled()`. */
 export function isInferenceModeEnabled(): boolean {
   return (currentContext().modes & INFERENCE) !== 0
+}
+
+/**
+ * Runs `body`, sync or async, in which a gradient that holds NaN is an error that names the operator whose backward made it,
+ * as Python's `torch.autograd.detect_anomaly()`. It slows gradients down.
+ */
+export function detectAnomaly<T>(body: () => T): T {
+  return runIn({ detectAnomaly: true }, body)
+}
+
+/** Runs `body` with operators recorded for gradients, or not. As Python's `torch.set_grad_enabled(mode)`. */
+export function setGradEnabled<T>(mode: boolean, body: () => T): T {
+  return mode ? enableGrad(body) : noGrad(body)
 }

@@ -5,6 +5,7 @@ import { currentContext } from './context.js'
 import { type Device, type DType, dtypeOf, type TypedArray, typedArrayOf } from './dtype.js'
 import { SosError } from './errors.js'
 import type { TensorMethods } from './operators.generated.js'
+import type { TensorAutograd } from './tensor-autograd.js'
 
 export type NestedArray<T> = T | NestedArray<T>[]
 
@@ -18,7 +19,7 @@ export interface TensorOptions {
 let readHandle: (tensor: Tensor) => TensorHandle
 
 // Every ATen operator whose first argument is `self` is a method: their types are generated from libtorch's schemas.
-export interface Tensor extends TensorMethods {}
+export interface Tensor extends TensorMethods, TensorAutograd {}
 
 /**
  * A tensor of libtorch. Its memory is freed by `dispose()` or `using`, at the end of a `scope`, or at the latest by the
