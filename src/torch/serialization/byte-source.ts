@@ -21,7 +21,11 @@ export class ByteSource {
 
   /** @throws `ERR_FILE_NOT_FOUND`, `ERR_FILE_UNREADABLE` */
   static async open(source: string | Uint8Array): Promise<ByteSource> {
-    if (typeof source !== 'string') return new ByteSource('<buffer>', source.byteLength, source)
+    if (typeof source !== 'string') {
+      // A Buffer is a Uint8Array whose slice() does not copy.
+      const bytes = new Uint8Array(source.buffer, source.byteOffset, source.byteLength)
+      return new ByteSource('<buffer>', bytes.length, bytes)
+    }
     const path = resolve(source)
     const status = await stat(path).catch((cause) => {
       throw unreadable(source, cause)

@@ -5,6 +5,7 @@ import { onLane } from '../lane.js'
 import { handleOf, Tensor } from '../tensor.js'
 import { ByteSource, bytesTensor } from './byte-source.js'
 import { duplicateKey } from './duplicate-key.js'
+import { storageOf } from './storage.js'
 import { type StoredDType, storedDType, writableDType } from './stored-dtype.js'
 
 /** What a safetensors file holds. */
@@ -64,7 +65,7 @@ export async function readSafetensorsFrom(source: ByteSource): Promise<Safetenso
  * of tied tensors each is written. Elements are aligned to their size, as the format's own library aligns them.
  *
  * @param metadata default: `{ format: 'pt' }`, which loaders for PyTorch look for
- * @throws `ERR_DTYPE` for complex128 and others that the format lacks, `ERR_LAYOUT` for sparse tensors, `ERR_OUTPUT`
+ * @throws `ERR_DTYPE` for complex128 and others that the format lacks, `ERR_LAYOUT` for sparse and quantised tensors, `ERR_OUTPUT`
  */
 export async function writeSafetensors(
   path: string,
@@ -93,6 +94,7 @@ function dtypeFor(name: string, tensor: Tensor): StoredDType {
   if (name === '__metadata__') {
     throw new SosError('ERR_INVALID_ARGUMENT', 'a tensor cannot be named __metadata__ in a safetensors file')
   }
+  binding.dispose(storageOf(name, tensor).bytes)
   const stored = writableDType(tensor.dtype, name)
   if (stored.safetensors !== null) return stored
   throw new SosError(

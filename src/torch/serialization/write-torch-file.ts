@@ -1,10 +1,10 @@
 import { writeAtomically } from '../atomic-file.js'
 import { binding, type TensorHandle } from '../binding.js'
-import { SosError } from '../errors.js'
 import { onLane } from '../lane.js'
-import { handleOf, type Tensor } from '../tensor.js'
+import type { Tensor } from '../tensor.js'
 import { bytesTensor } from './byte-source.js'
 import { pickleStateDict, type TensorDescription } from './pickler.js'
+import { storageOf } from './storage.js'
 import { type StoredDType, writableDType } from './stored-dtype.js'
 
 /** A storage that is to be written. */
@@ -67,15 +67,6 @@ function describe(
     binding.dispose(bytes)
   }
   return { name, dtype, storage: record, offset, shape: tensor.shape, strides }
-}
-
-function storageOf(name: string, tensor: Tensor) {
-  try {
-    return binding.tensorStorage(handleOf(tensor))
-  } catch (cause) {
-    const { code, message } = cause as SosError
-    throw new SosError(code, `'${name}': ${message}`, { cause })
-  }
 }
 
 function lengthOf(bytes: TensorHandle): number {

@@ -1,0 +1,219 @@
+"""Files of weights as Python writes and reads them.
+
+{ write: FOLDER } writes files of both formats → { FILE: { NAME: { dtype, shape, bytes } } }, what Python reads from each
+{ read: FILE[] }  → { tensors, shared }[], the same and the names that share memory
+{ model: EXPORT, weights: FILE, shape, seed } → { output } of eager ResNet-18 with the random weights it writes to FILE
+"""
+
+import base64
+import io
+from collections import Counter, OrderedDict
+
+import numpy
+import torch
+from _common import answer, argument, randn
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+FLOAT8 = [torch.float8_e4m3fn, torch.float8_e4m3fnuz, torch.float8_e5m2, torch.float8_e5m2fnuz]
+
+
+def main() -> None:
+    given = argument()
+    if "write" in given:
+        answer(write(given["write"]))
+    elif "read" in given:
+        files = [load(path) for path in given["read"]]
+        answer([{"tensors": describe(tensors), "shared": shared(tensors)} for tensors in files])
+    else:
+        answer({"output": save_resnet(given)})
+
+
+def load(path: str) -> dict[str, torch.Tensor]:
+    return load_file(path) if path.endswith(".safetensors") else torch.load(path, weights_only=True)
+
+
+def describe(tensors: dict[str, torch.Tensor]) -> dict:
+    return {name: describe_tensor(tensor) for name, tensor in tensors.items()}
+
+
+def describe_tensor(tensor: torch.Tensor) -> dict:
+    flat = tensor.detach().resolve_conj().resolve_neg().contiguous().reshape(-1).view(torch.uint8)
+    return {
+        "dtype": str(tensor.dtype).removeprefix("torch."),
+        "shape": list(tensor.shape),
+        "bytes": base64.b64encode(flat.numpy().tobytes()).decode(),
+    }
+
+
+def shared(tensors: dict[str, torch.Tensor]) -> list[list[str]]:
+    groups: dict[int, list[str]] = {}
+    for name, tensor in tensors.items():
+        groups.setdefault(tensor.untyped_storage().data_ptr(), []).append(name)
+    return sorted(sorted(names) for names in groups.values() if len(names) > 1)
+
+
+def all_kinds() -> OrderedDict:
+    base = randn([4, 6], 1)
+    tensors = OrderedDict(
+        float32=base,
+        float64=randn([3], 2, torch.float64),
+        float16=base.half(),
+        bfloat16=base.bfloat16(),
+        int64=torch.tensor([-(2**62), 5]),
+        int32=torch.arange(5, dtype=torch.int32),
+        int16=torch.arange(-5, 0, dtype=torch.int16),
+        int8=torch.tensor([-128, 127], dtype=torch.int8),
+        uint8=torch.arange(7, dtype=torch.uint8),
+        bool=torch.tensor([[True, False, True]]),
+        complex64=torch.complex(base, 2 * base),
+        empty=torch.zeros(0),
+        empty_matrix=torch.zeros(3, 0, 2),
+        scalar=torch.tensor(2.5),
+        transposed=randn([3, 5], 3).t(),
+        fortran=torch.from_numpy(numpy.asfortranarray(numpy.arange(12.0).reshape(3, 4))),
+        channels_last=randn([2, 3, 4, 5], 4).contiguous(memory_format=torch.channels_last),
+        **{"grüße.☃": torch.ones(1)},
+    )
+    for i, dtype in enumerate([torch.uint16, torch.uint32, torch.uint64]):
+        tensors[str(dtype)] = torch.tensor([1, 2, 60000 + i]).to(dtype)
+    for dtype in FLOAT8:
+        tensors[str(dtype)] = base.to(dtype)
+    return tensors
+
+
+def only_torch() -> OrderedDict:
+    """What safetensors does not hold, beside all kinds."""
+    base = randn([4, 6], 5)
+    tensors = all_kinds()
+    tensors.update(
+        parameter=nn.Parameter(randn([2, 2], 6)),
+        tied=base,
+        tied_again=base,
+        view=base[1:3, ::2],
+        row=base[2],
+        expanded=torch.arange(3.0).expand(5, 3),
+        complex128=torch.complex(base.double(), base.double()),
+        conjugate=torch.complex(base, base).conj(),
+        negated=torch.complex(base, base).conj().imag,
+    )
+    return tensors
+
+
+def write(folder: str) -> dict:
+    """FILE → its tensors; of a checkpoint those under `state_dict`, without their prefix."""
+    files = {}
+
+    def add(name, tensors):
+        files[name] = describe(tensors)
+
+    everything = only_torch()
+    for protocol in [2, 3, 4, 5]:
+        torch.save(everything, f"{folder}/zip{protocol}.pt", pickle_protocol=protocol)
+        add(f"zip{protocol}.pt", everything)
+        legacy = {"pickle_protocol": protocol, "_use_new_zipfile_serialization": False}
+        torch.save(everything, f"{folder}/legacy{protocol}.pth", **legacy)
+        add(f"legacy{protocol}.pth", everything)
+    kinds = {name: value.contiguous() for name, value in all_kinds().items()}
+    save_file(kinds, f"{folder}/kinds.safetensors", {"note": "grüße"})
+    add("kinds.safetensors", all_kinds())
+
+    network = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+    weights = network.state_dict()  # with the attribute _metadata
+    torch.save(weights, f"{folder}/metadata.pt")
+    add("metadata.pt", weights)
+    optimizer = torch.optim.Adam(network.parameters())
+    network(torch.randn(2, 3)).sum().backward()
+    optimizer.step()
+    for legacy in [False, True]:
+        name = f"checkpoint{'-legacy' if legacy else ''}.pt"
+        checkpoint = {
+            "epoch": 3,
+            "loss": numpy.float64(0.25),
+            "milestones": Counter({30: 1}),
+            "size": torch.Size([2, 3]),
+            "device": torch.device("cpu"),
+            "dtype": torch.float16,
+            "huge": 2**80,
+            "rest": [None, True, -1.5, "text", b"bytes", bytearray(b"array"), {1, 2}, 1j, (), (1, 2, 3, 4)],
+            "optimizer": optimizer.state_dict(),
+            "state_dict": OrderedDict(("module." + name, value) for name, value in weights.items()),
+        }
+        torch.save(checkpoint, f"{folder}/{name}", _use_new_zipfile_serialization=not legacy)
+        add(name, weights)
+    write_big_endian(folder, add)
+    write_malicious(folder)
+    return files
+
+
+def write_big_endian(folder: str, add) -> None:
+    values = OrderedDict(
+        float32=randn([3], 1),
+        int16=torch.arange(3, dtype=torch.int16),
+        complex64=torch.complex(*randn([2, 3], 2)),
+    )
+    archive = io.BytesIO()
+    torch.save(values, archive)
+    archive.seek(0)
+    reader = torch._C.PyTorchFileReader(archive)
+    path = f"{folder}/big-endian.pt"
+    writer = torch._C.PyTorchFileWriter(path)
+    widths = {"data/0": 4, "data/1": 2, "data/2": 4}
+    for name in reader.get_all_records():
+        record = reader.get_record(name)
+        if name in widths:
+            record = numpy.frombuffer(record, f"u{widths[name]}").byteswap().tobytes()
+        if name == "byteorder":
+            record = b"big"
+        if name != "version" and not name.startswith(".data/"):
+            writer.write_record(name, record, len(record))
+    writer.write_end_of_file()
+    add("big-endian.pt", torch.load(path, weights_only=True))
+
+
+class Calls:
+    def __init__(self, function, *args) -> None:
+        self.call = (function, args)
+
+    def __reduce__(self):
+        return self.call
+
+
+def write_malicious(folder: str) -> None:
+    import os
+
+    trap = f"touch {folder}/trapped"
+    for name, bomb in {
+        "system": Calls(os.system, trap),
+        "eval": Calls(eval, f"__import__('os').system({trap!r})"),
+        "exec": Calls(exec, f"__import__('os').system({trap!r})"),
+        "getattr": Calls(getattr, "text", "upper"),
+        "import": Calls(__import__, "os"),
+        "module": nn.Linear(2, 2),
+        "function": torch.load,
+        "numpy-array": numpy.zeros(3),
+    }.items():
+        for ending, modern in [("pt", True), ("pth", False)]:
+            checkpoint = {"weight": torch.zeros(1), "x": bomb}
+            path = f"{folder}/malicious-{name}.{ending}"
+            torch.save(checkpoint, path, _use_new_zipfile_serialization=modern)
+
+
+def save_resnet(given: dict) -> list[float]:
+    from torchscript_export import import_torchvision
+
+    torchvision = import_torchvision()
+    torch.manual_seed(7)
+    model = torchvision.models.resnet18(num_classes=10)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.uniform_(-0.1, 0.1)
+            module.running_var.uniform_(0.8, 1.2)
+            module.num_batches_tracked.fill_(12)
+    torch.save(model.state_dict(), given["weights"])
+    with torch.no_grad():
+        return model.eval()(randn(given["shape"], given["seed"])).flatten().tolist()
+
+
+if __name__ == "__main__":
+    main()
