@@ -2,11 +2,13 @@
 
 { write: FOLDER } writes files of both formats → { FILE: { NAME: { dtype, shape, bytes } } }, what Python reads from each
 { read: FILE[] }  → { tensors, shared }[], the same and the names that share memory
-{ model: EXPORT, weights: FILE, shape, seed } → { output } of eager ResNet-18 with the random weights it writes to FILE
+{ untrusted: FOLDER } writes base.pt, base.pth and base.safetensors, and pickles that call functions → their names
+{ weights: FILE, shape, seed } → { output, names } of eager ResNet-18 with random weights, which go to FILE
 """
 
 import base64
 import io
+import os
 from collections import Counter, OrderedDict
 
 import numpy
@@ -25,8 +27,10 @@ def main() -> None:
     elif "read" in given:
         files = [load(path) for path in given["read"]]
         answer([{"tensors": describe(tensors), "shared": shared(tensors)} for tensors in files])
+    elif "untrusted" in given:
+        answer(write_untrusted(given["untrusted"]))
     else:
-        answer({"output": save_resnet(given)})
+        answer(save_resnet(given))
 
 
 def load(path: str) -> dict[str, torch.Tensor]:
@@ -142,7 +146,6 @@ def write(folder: str) -> dict:
         torch.save(checkpoint, f"{folder}/{name}", _use_new_zipfile_serialization=not legacy)
         add(name, weights)
     write_big_endian(folder, add)
-    write_malicious(folder)
     return files
 
 
@@ -179,9 +182,12 @@ class Calls:
         return self.call
 
 
-def write_malicious(folder: str) -> None:
-    import os
-
+def write_untrusted(folder: str) -> list[str]:
+    base = OrderedDict(weight=randn([3, 2], 1), bias=randn([3], 2).half(), count=torch.tensor(4))
+    torch.save(base, f"{folder}/base.pt")
+    torch.save(base, f"{folder}/base.pth", _use_new_zipfile_serialization=False)
+    save_file(base, f"{folder}/base.safetensors")
+    names = []
     trap = f"touch {folder}/trapped"
     for name, bomb in {
         "system": Calls(os.system, trap),
@@ -195,11 +201,12 @@ def write_malicious(folder: str) -> None:
     }.items():
         for ending, modern in [("pt", True), ("pth", False)]:
             checkpoint = {"weight": torch.zeros(1), "x": bomb}
-            path = f"{folder}/malicious-{name}.{ending}"
-            torch.save(checkpoint, path, _use_new_zipfile_serialization=modern)
+            names.append(f"{name}.{ending}")
+            torch.save(checkpoint, f"{folder}/{name}.{ending}", _use_new_zipfile_serialization=modern)
+    return names
 
 
-def save_resnet(given: dict) -> list[float]:
+def save_resnet(given: dict) -> dict:
     from torchscript_export import import_torchvision
 
     torchvision = import_torchvision()
@@ -212,7 +219,8 @@ def save_resnet(given: dict) -> list[float]:
             module.num_batches_tracked.fill_(12)
     torch.save(model.state_dict(), given["weights"])
     with torch.no_grad():
-        return model.eval()(randn(given["shape"], given["seed"])).flatten().tolist()
+        output = model.eval()(randn(given["shape"], given["seed"]))
+    return {"output": output.flatten().tolist(), "names": list(model.state_dict())}
 
 
 if __name__ == "__main__":
