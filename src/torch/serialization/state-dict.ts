@@ -1,10 +1,11 @@
 import { nearest, SosError } from '../errors.js'
 import type { Tensor } from '../tensor.js'
 import { ByteSource } from './byte-source.js'
+import { openLegacyFile } from './legacy-file.js'
 import { PickledTensor, type PickleValue } from './pickle-values.js'
 import { readSafetensorsFrom, writeSafetensors } from './safetensors.js'
-import { openLegacyFile, openZipFile } from './torch-file.js'
 import { writeTorchFile } from './write-torch-file.js'
+import { openZipFile } from './zip-file.js'
 
 /** Tensors by their dotted names, as `layer1.0.conv1.weight`. */
 export type StateDict = Map<string, Tensor>

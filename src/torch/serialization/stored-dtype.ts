@@ -48,3 +48,8 @@ export function writableDType(dtype: string, tensorName: string): StoredDType {
   if (stored !== undefined) return stored
   throw new SosError('ERR_DTYPE', `'${tensorName}': ${dtype} cannot be written; convert the tensor before`)
 }
+
+/** Bytes of an element of a dtype that is on the list; an untyped storage counts bytes. */
+export function elementSize(dtype: string | null): number {
+  return dtype === null ? 1 : storedDType('dtype', dtype)!.bytes
+}

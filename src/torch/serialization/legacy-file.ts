@@ -1,0 +1,86 @@
+import { binding, type TensorHandle } from '../binding.js'
+import { SosError } from '../errors.js'
+import type { ByteSource } from './byte-source.js'
+import { PickleReader, PickleTruncated } from './pickle-reader.js'
+import { StorageTable } from './storage-table.js'
+import { elementSize } from './stored-dtype.js'
+import { largestPickle, loadTensors, type TorchFile } from './torch-file.js'
+import { unpickle } from './unpickler.js'
+
+const magic = 0x1950a86a20f9469cfc6cn
+const version = 1001
+
+/**
+ * Opens a file as torch.save wrote them until PyTorch 1.5, and as many of torchvision's still are: pickles (a magic number,
+ * a version, sizes of C's types, the object, the keys of its storages), then the storages, each after the number of its
+ * elements.
+ *
+ * @throws `ERR_UNSAFE_PICKLE`, `ERR_DAMAGED_FILE`
+ */
+export async function openLegacyFile(source: ByteSource): Promise<TorchFile> {
+  const { value, storages, keys, position } = await readHead(source)
+  const starts = new Map<string, number>()
+  let start = position
+  for (const key of keys) {
+    starts.set(key, start)
+    start += 8 + storages.get(key).bytes
+  }
+  return {
+    value,
+    load: (tensors) =>
+      loadTensors(source.name, tensors, async (used) => {
+        const handles: TensorHandle[] = []
+        try {
+          for (const { key } of used) handles.push(await readStorage(source, storages, key, starts.get(key)))
+          return handles
+        } catch (error) {
+          for (const handle of handles) binding.dispose(handle)
+          throw error
+        }
+      }),
+  }
+}
+
+async function readStorage(
+  source: ByteSource,
+  storages: StorageTable,
+  key: string,
+  start: number | undefined,
+): Promise<TensorHandle> {
+  const { bytes, dtype } = storages.get(key)
+  if (start === undefined || start + 8 + bytes > source.size) {
+    throw new SosError('ERR_DAMAGED_FILE', `${source.name}: it ends before its storage '${key}' does`)
+  }
+  const count = await source.read(start, 8)
+  const view = new DataView(count.buffer, count.byteOffset, count.byteLength)
+  if (view.getBigInt64(0, true) !== BigInt(bytes / elementSize(dtype))) {
+    throw new SosError('ERR_DAMAGED_FILE', `${source.name}: its storage '${key}' is not where it should be`)
+  }
+  return source.readTensor(start + 8, bytes)
+}
+
+/** The pickles' size is written nowhere: more is read until they are whole. */
+async function readHead(source: ByteSource) {
+  for (let length = 2 ** 20; ; length *= 8) {
+    const reader = new PickleReader(await source.read(0, Math.min(length, largestPickle)), source.name)
+    try {
+      return unpickleHead(reader)
+    } catch (error) {
+      if (!(error instanceof PickleTruncated) || length >= Math.min(source.size, largestPickle)) throw error
+    }
+  }
+}
+
+function unpickleHead(reader: PickleReader) {
+  if (unpickle(reader) !== magic) throw reader.damaged('it is not one of torch.save’s')
+  const found = unpickle(reader)
+  if (found !== version) throw reader.damaged(`its version is ${String(found)}, not ${version}`)
+  unpickle(reader)
+  const storages = new StorageTable(reader.name)
+  const value = unpickle(reader, (id) => storages.of(id))
+  const keys = unpickle(reader)
+  if (!Array.isArray(keys) || !keys.every((key) => typeof key === 'string')) {
+    throw reader.damaged('the list of its storages is missing')
+  }
+  return { value, storages, keys, position: reader.position }
+}

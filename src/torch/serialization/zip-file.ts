@@ -1,0 +1,83 @@
+import { binding, type TensorHandle } from '../binding.js'
+import { SosError } from '../errors.js'
+import { type ByteSource, bytesTensor } from './byte-source.js'
+import { PickleReader } from './pickle-reader.js'
+import type { PickledStorage } from './pickle-values.js'
+import { StorageTable } from './storage-table.js'
+import { elementSize } from './stored-dtype.js'
+import { largestPickle, loadTensors, type TorchFile } from './torch-file.js'
+import { unpickle } from './unpickler.js'
+
+/**
+ * Opens a zip archive as torch.save has written them since PyTorch 1.6: a pickle, and a record for each storage.
+ *
+ * @throws `ERR_NOT_STATE_DICT`, `ERR_UNSAFE_PICKLE`, `ERR_DAMAGED_FILE`
+ */
+export async function openZipFile(source: ByteSource): Promise<TorchFile> {
+  const sizes = new Map(await source.native((from) => binding.archiveRecords(from)))
+  const size = sizes.get('data.pkl')
+  if (sizes.has('constants.pkl')) {
+    throw new SosError(
+      'ERR_NOT_STATE_DICT',
+      `${source.name}: expected weights but this is a TorchScript model; its weights are (await ScriptModule.load(FILE)).stateDict()`,
+    )
+  }
+  if (size === undefined) {
+    throw new SosError(
+      'ERR_NOT_STATE_DICT',
+      `${source.name}: expected weights but this zip archive holds none`,
+    )
+  }
+  if (size > largestPickle) {
+    throw new SosError(
+      'ERR_DAMAGED_FILE',
+      `${source.name}: its pickle claims ${size} bytes, more than is read`,
+    )
+  }
+  const bigEndian = await isBigEndian(source, sizes)
+  const pickle = await readSmall(source, 'data.pkl')
+  const storages = new StorageTable(source.name)
+  const value = unpickle(new PickleReader(pickle, source.name), (id) => storages.of(id))
+  return {
+    value,
+    load: (tensors) =>
+      loadTensors(source.name, tensors, async (used) => {
+        for (const { key, bytes } of used) {
+          const there = sizes.get(`data/${key}`)
+          if (there !== undefined && there >= bytes) continue
+          throw new SosError(
+            'ERR_DAMAGED_FILE',
+            `${source.name}: the storage '${key}' should have ${bytes} bytes but has ${there ?? 'none'}`,
+          )
+        }
+        const names = used.map(({ key }) => `data/${key}`)
+        const handles = await source.native((from) => binding.readRecords(from, names))
+        return bigEndian ? handles.map((handle, i) => swapped(handle, used[i]!)) : handles
+      }),
+  }
+}
+
+async function readSmall(source: ByteSource, name: string): Promise<Uint8Array> {
+  const [record] = await source.native((from) => binding.readRecords(from, [name]))
+  return takeBytes(record!)
+}
+
+async function isBigEndian(source: ByteSource, sizes: ReadonlyMap<string, number>): Promise<boolean> {
+  const size = sizes.get('byteorder')
+  if (size === undefined || size > 16) return false
+  return Buffer.from(await readSmall(source, 'byteorder')).toString('latin1') === 'big'
+}
+
+/** The bytes of each element in the other order; a complex number is two. */
+function swapped(handle: TensorHandle, { dtype }: PickledStorage): TensorHandle {
+  const size = elementSize(dtype) / (dtype?.startsWith('complex') ? 2 : 1)
+  const bytes = takeBytes(handle)
+  for (let i = 0; i + size <= bytes.length; i += size) bytes.subarray(i, i + size).reverse()
+  return bytesTensor(bytes)
+}
+
+function takeBytes(handle: TensorHandle): Uint8Array {
+  const bytes = new Uint8Array(binding.tensorToArrayBuffer(handle))
+  binding.dispose(handle)
+  return bytes
+}
