@@ -9,6 +9,8 @@
 import base64
 import io
 import os
+import pickle
+import struct
 from collections import Counter, OrderedDict
 
 import numpy
@@ -146,6 +148,7 @@ def write(folder: str) -> dict:
         torch.save(checkpoint, f"{folder}/{name}", _use_new_zipfile_serialization=not legacy)
         add(name, weights)
     write_big_endian(folder, add)
+    write_legacy_view(folder, add)
     return files
 
 
@@ -172,6 +175,24 @@ def write_big_endian(folder: str, add) -> None:
             writer.write_record(name, record, len(record))
     writer.write_end_of_file()
     add("big-endian.pt", torch.load(path, weights_only=True))
+
+
+def write_legacy_view(folder: str, add) -> None:
+    """A tensor whose storage is a view of another: PyTorch before 0.4 wrote such files."""
+
+    class Pickler(pickle.Pickler):
+        def persistent_id(self, value):
+            if isinstance(value, torch.storage.TypedStorage):
+                return ("storage", torch.FloatStorage, "root", "cpu", 6, ("view", 2, 3))
+
+    path = f"{folder}/legacy-view.pth"
+    with open(path, "wb") as file:
+        for head in [torch.serialization.MAGIC_NUMBER, torch.serialization.PROTOCOL_VERSION, {"little_endian": True}]:
+            pickle.dump(head, file, protocol=2)
+        Pickler(file, protocol=2).dump({"tail": torch.zeros(3)[1:]})
+        pickle.dump(["root"], file, protocol=2)
+        file.write(struct.pack("<q6f", 6, *range(6)))
+    add("legacy-view.pth", torch.load(path, weights_only=True))
 
 
 class Calls:

@@ -26,7 +26,7 @@ beforeAll(async () => {
 })
 
 describe('loadStateDict', () => {
-  it.each([...zips, ...legacies, 'kinds.safetensors', 'metadata.pt', 'big-endian.pt'])(
+  it.each([...zips, ...legacies, 'kinds.safetensors', 'metadata.pt', 'big-endian.pt', 'legacy-view.pth'])(
     "reads Python's %s bit by bit, from a file and from bytes",
     async (file) => {
       const path = join(folder, file)

@@ -116,6 +116,13 @@ describe('a tensor in a pickle', () => {
     expect((await loadStateDict(fileOfTensor(0, 0, [2, 0], [1, 1]))).get('w')!.shape).toEqual([2, 0])
   })
 
+  it('is read where Python 2 wrote its texts, as bytes', async () => {
+    const file = fileOfTensor(6, 1, [2], [1]).toString('latin1')
+    const old = Buffer.from(file.replace(/X(.)\0\0\0/g, 'U$1'), 'latin1')
+    expect(old.length).toBeLessThan(file.length)
+    expect((await loadStateDict(old)).get('w')!.toArray()).toEqual([0, 0])
+  })
+
   it.each<[string, Parameters<typeof tensor>]>([
     ['ends behind it', [6, 2, [2, 2], [3, 1]]],
     ['begins behind it', [6, 7, [], []]],
