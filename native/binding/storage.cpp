@@ -2,6 +2,7 @@
 
 #include "binding/convert.h"
 #include "binding/define.h"
+#include "binding/env_data.h"
 #include "binding/functions.h"
 #include "binding/handle.h"
 #include "core/dtype.h"
@@ -29,11 +30,18 @@ Napi::Value tensor_from_storage(const Napi::CallbackInfo& info) {
                      tensor_over(unwrap_tensor(info[0]), dtype, offset, to_ints(info[3]), to_ints(info[4])));
 }
 
+/// (tensor, what would write) throws `ERR_BUSY` where a pending call uses the tensor's memory.
+Napi::Value refuse_write(const Napi::CallbackInfo& info) {
+  EnvData::of(info.Env()).lane->refuse_write(unwrap_tensor(info[0]), info[1].As<Napi::String>());
+  return info.Env().Undefined();
+}
+
 }  // namespace
 
 void export_storage_functions(Napi::Env env, Napi::Object exports) {
   define<tensor_storage>(env, exports, "tensorStorage");
   define<tensor_from_storage>(env, exports, "tensorFromStorage");
+  define<refuse_write>(env, exports, "refuseWrite");
 }
 
 }  // namespace sos

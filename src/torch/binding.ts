@@ -164,6 +164,7 @@ export interface Binding {
     shape: readonly number[],
     strides: readonly number[],
   ): TensorHandle
+  refuseWrite(tensor: TensorHandle, what: string): void
   archiveRecords(source: string | TensorHandle): Promise<[name: string, bytes: number][]>
   readRecords(source: string | TensorHandle, names: string[]): Promise<TensorHandle[]>
   writeArchive(path: string, records: [name: string, tensor: TensorHandle][]): Promise<void>

@@ -1,6 +1,7 @@
+import { binding } from '../binding.js'
 import { noGrad } from '../context.js'
 import { SosError } from '../errors.js'
-import { Tensor } from '../tensor.js'
+import { handleOf, Tensor } from '../tensor.js'
 
 /** What did not fit when a state dict was loaded without `strict`. */
 export interface LoadResult {
@@ -74,6 +75,7 @@ export function copyStateDict(
       `the state dict does not fit ${moduleType}:\n${problems.map((problem) => `  ${problem}`).join('\n')}`,
     )
   }
+  for (const [target] of copies) binding.refuseWrite(handleOf(target), 'loadStateDict')
   noGrad(() => {
     for (const [target, value] of copies) copy(target, value)
   })
