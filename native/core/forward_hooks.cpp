@@ -89,7 +89,7 @@ const RegisterOperators kOperators({
 });
 
 bool reaches(const Tap& tap, const c10::IValue& instance, const Node* call, const Module& callee) {
-  if (!instance.is(callee._ivalue())) return false;  // a shared submodule has several paths
+  if (!instance.is(callee._ivalue())) return false;  // one may have several paths
   const auto& method = call->s(attr::name);
   return tap.method.empty() ? is_forward(method) : method == tap.method;
 }
