@@ -1,5 +1,8 @@
 /**
- * Compares us with Python's PyTorch: `npm run bench -- NAME [--json] [--rounds N] [--only TEXT] [--sample-ms N] [--scale F]`.
+ * Compares us with Python's PyTorch:
+ *
+ *   npm run bench -- NAME [--json] [--rounds N] [--only TEXT] [--sample-ms N] [--threads N] [--scale F]
+ *
  * Without a name it lists the benchmarks. README.md beside tells how to read the figures and how to add a benchmark.
  */
 import { existsSync, mkdirSync, readdirSync } from 'node:fs'
@@ -59,6 +62,7 @@ function parseOptions(args) {
       rounds: { type: 'string', default: '9' },
       only: { type: 'string', default: '' },
       'sample-ms': { type: 'string', default: '50' },
+      threads: { type: 'string' },
       scale: { type: 'string', default: '1' },
     },
   })
@@ -69,6 +73,7 @@ function parseOptions(args) {
     only: values.only,
     rounds: positive('--rounds', values.rounds, Number.isInteger),
     sampleSeconds: positive('--sample-ms', values['sample-ms'], Number.isFinite) / 1000,
+    threads: values.threads && positive('--threads', values.threads, Number.isInteger),
     scale: positive('--scale', values.scale, Number.isFinite),
   }
 }
@@ -82,7 +87,7 @@ function positive(flag, text, isKind) {
 /** What a benchmark is given: its options, and the processes that it may start, which end with it. */
 function createContext(benchmark, options) {
   const { python = join(root, '.venv/bin/python') } = readState(root)
-  const threads = benchmark.threads ?? availableParallelism()
+  const threads = options.threads ?? benchmark.threads ?? availableParallelism()
   const env = { OMP_NUM_THREADS: String(threads), PYTHONWARNINGS: 'ignore' }
   const context = {
     ...options,
