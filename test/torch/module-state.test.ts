@@ -121,6 +121,13 @@ describe('ScriptModule.loadStateDict', () => {
     const pending = target.forward(torch.zeros([1, 1, 28, 28]))
     expect(() => target.loadStateDict(state)).toThrow(code('ERR_BUSY'))
     await pending
+    const fork = torch.async.add(target.namedParameters().get('fc.bias')!, 1)
+    noGrad(() => {
+      for (const tensor of state.values()) tensor.zero_()
+    })
+    expect(() => target.loadStateDict(state)).toThrow(code('ERR_BUSY'))
+    await fork
+    expect(target.stateDict().get('fc.weight')!.count_nonzero().item()).toBeGreaterThan(0)
     const frozen = await ScriptModule.load(fixture('resnet18.frozen.pt'))
     expect(frozen.stateDict().size).toBe(0)
     expect(() => frozen.loadStateDict(state)).toThrow(code('ERR_FROZEN'))

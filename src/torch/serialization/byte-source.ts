@@ -1,5 +1,6 @@
 import { open, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
+
 import { binding, type TensorHandle } from '../binding.js'
 import { currentContext } from '../context.js'
 import { SosError } from '../errors.js'
