@@ -2,12 +2,12 @@
 
 #include "binding/env_data.h"
 #include "binding/functions.h"
-#include "core/small_allocator.h"
+#include "core/cpu_memory.h"
 
 namespace {
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
-  sos::install_small_allocator();
+  sos::install_cpu_pool();
   // Set before any external exists: finalizers run from the newest to the oldest, so this outlives all of
   // them.
   env.SetInstanceData<sos::EnvData>(new sos::EnvData(env));

@@ -1,10 +1,13 @@
 #pragma once
 #include <napi.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 
 #include "binding/lane.h"
+#include "core/cpu_memory.h"
 
 namespace sos {
 
@@ -33,12 +36,16 @@ struct EnvData {
   int64_t live_bytes = 0;
 
  private:
-  /// What lives, with what a handle costs beside the elements of its tensor: libtorch's and V8's own objects.
-  int64_t weight() const { return live_bytes + live_tensors * kHandleBytes; }
+  /// What lives: at least what the handles hold, at most all of the process, with what only graphs of
+  /// gradients hold; and what a handle costs beside: libtorch's and V8's own objects.
+  int64_t weight() const { return std::max(live_bytes, live_cpu_bytes()) + live_tensors * kHandleBytes; }
+
+  void collect_all();
 
   int64_t minor_limit_ = kYoung;  // scavenge where more than this lives
   int64_t major_limit_ = kOld;    // collect all where more than this is left of it
   int64_t reported_ = 0;          // what V8 believes
+  std::chrono::steady_clock::time_point next_major_;
   static constexpr int64_t kHandleBytes = 1024;
   static constexpr int64_t kYoung =
       16 * 1024 * 1024;                              // what may gather between scavenges: it fits in a cache

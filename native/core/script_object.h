@@ -41,7 +41,7 @@ class ScriptObject {
   std::string code(const std::string& method) const;
   std::string graph(const std::string& method, bool inlined) const;
 
-  const torch::jit::ObjectPtr& instance() const { return object_._ivalue(); }
+  torch::jit::ObjectPtr instance() const { return object_._ivalue(); }
 
  protected:
   torch::jit::Method expect_method(const std::string& name) const;

@@ -1,8 +1,10 @@
-#include "core/small_allocator.h"
+#include "core/cpu_memory.h"
 
 #include <c10/core/CPUAllocator.h>
 #include <sys/mman.h>
-#ifdef __GLIBC__
+#ifdef __APPLE__
+#include <malloc/malloc.h>
+#else
 #include <malloc.h>
 #endif
 
@@ -45,28 +47,39 @@ size_t size_of_class(size_t index) {
   return (index % 2 == 1 ? size_t{3} << (log - 2) : size_t{1} << log) * kAlignment;
 }
 
-class SmallAllocator final : public c10::Allocator {
+/// What libtorch's allocator really gave for a block.
+size_t size_of_large(void* block) {
+#ifdef __APPLE__
+  return malloc_size(block);
+#else
+  return malloc_usable_size(block);
+#endif
+}
+
+class CountingPool final : public c10::Allocator {
  public:
-  SmallAllocator(c10::Allocator* large, char* region) : large_(large), region_(region) {}
+  CountingPool(c10::Allocator* large, char* region) : large_(large), region_(region) {}
 
   c10::DataPtr allocate(size_t bytes) override {
-    if (bytes == 0 || bytes > kLargestBlock) return large_->allocate(bytes);
-    void* block = take(class_of(bytes));
-    if (block == nullptr) return large_->allocate(bytes);
+    void* block = bytes == 0 || bytes > kLargestBlock ? nullptr : take(class_of(bytes));
+    if (block == nullptr) block = take_large(bytes);
     return {block, block, &give_back, c10::Device(c10::DeviceType::CPU)};
   }
 
-  c10::DeleterFnPtr raw_deleter() const override { return &delete_either; }
+  c10::DeleterFnPtr raw_deleter() const override { return &give_back; }
 
   void copy_data(void* target, const void* source, size_t bytes) const override {
     default_copy_data(target, source, bytes);
   }
 
-  static SmallAllocator* installed;
+  int64_t live() const { return live_.load(std::memory_order_relaxed); }
+
+  static CountingPool* installed;
 
  private:
   void* take(size_t index) {
     auto& list = classes_[index];
+    live_.fetch_add(static_cast<int64_t>(size_of_class(index)), std::memory_order_relaxed);
     const std::lock_guard<std::mutex> lock(list.mutex);
     if (FreeBlock* block = list.free) {
       list.free = block->next;
@@ -75,7 +88,10 @@ class SmallAllocator final : public c10::Allocator {
     const size_t size = size_of_class(index);
     if (list.fresh + size > list.fresh_end || list.fresh == nullptr) {
       const size_t chunk = next_chunk_.fetch_add(1, std::memory_order_relaxed);
-      if (chunk >= class_of_chunk_.size()) return nullptr;
+      if (chunk >= class_of_chunk_.size()) {
+        live_.fetch_sub(static_cast<int64_t>(size), std::memory_order_relaxed);
+        return nullptr;
+      }
       class_of_chunk_[chunk] = static_cast<uint8_t>(index);
       list.fresh = region_ + chunk * kChunk;
       list.fresh_end = list.fresh + kChunk;
@@ -85,23 +101,30 @@ class SmallAllocator final : public c10::Allocator {
     return block;
   }
 
+  void* take_large(size_t bytes) {
+    void* block = large_->raw_allocate(bytes);
+    if (block != nullptr) {
+      live_.fetch_add(static_cast<int64_t>(size_of_large(block)), std::memory_order_relaxed);
+    }
+    return block;
+  }
+
   static void give_back(void* pointer) {
+    if (pointer == nullptr) return;
     auto& self = *installed;
-    const size_t offset = static_cast<size_t>(static_cast<char*>(pointer) - self.region_);
-    auto& list = self.classes_[self.class_of_chunk_[offset / kChunk]];
+    const auto offset = reinterpret_cast<uintptr_t>(pointer) - reinterpret_cast<uintptr_t>(self.region_);
+    if (offset >= kRegion) {
+      self.live_.fetch_sub(static_cast<int64_t>(size_of_large(pointer)), std::memory_order_relaxed);
+      self.large_->raw_deleter()(pointer);
+      return;
+    }
+    const size_t index = self.class_of_chunk_[offset / kChunk];
+    self.live_.fetch_sub(static_cast<int64_t>(size_of_class(index)), std::memory_order_relaxed);
+    auto& list = self.classes_[index];
     auto* block = static_cast<FreeBlock*>(pointer);
     const std::lock_guard<std::mutex> lock(list.mutex);
     block->next = list.free;
     list.free = block;
-  }
-
-  static void delete_either(void* pointer) {
-    const auto offset =
-        reinterpret_cast<uintptr_t>(pointer) - reinterpret_cast<uintptr_t>(installed->region_);
-    if (offset < kRegion)
-      give_back(pointer);
-    else
-      installed->large_->raw_deleter()(pointer);
   }
 
   c10::Allocator* const large_;
@@ -109,27 +132,34 @@ class SmallAllocator final : public c10::Allocator {
   std::array<SizeClass, kClasses> classes_;
   std::array<uint8_t, kRegion / kChunk> class_of_chunk_{};
   std::atomic<size_t> next_chunk_{0};
+  std::atomic<int64_t> live_{0};
 };
 
-SmallAllocator* SmallAllocator::installed = nullptr;
+CountingPool* CountingPool::installed = nullptr;
 
 }  // namespace
 
-void install_small_allocator() {
+void install_cpu_pool() {
   static std::once_flag once;
   std::call_once(once, [] {
 #ifdef __GLIBC__
     // Where glibc's own adaptation ends: a batch of frees is not handed to the kernel and faulted in again.
     mallopt(M_MMAP_THRESHOLD, 32 * 1024 * 1024);
     mallopt(M_TRIM_THRESHOLD, 64 * 1024 * 1024);
+    // Without fast bins, which a batch of frees has it merge over and over.
+    mallopt(M_MXFAST, 0);
 #endif
     void* region =
         mmap(nullptr, kRegion, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (region == MAP_FAILED) return;
     // Never freed: tensors may outlive all that could free it.
-    SmallAllocator::installed = new SmallAllocator(c10::GetCPUAllocator(), static_cast<char*>(region));
-    c10::SetCPUAllocator(SmallAllocator::installed, UINT8_MAX);
+    CountingPool::installed = new CountingPool(c10::GetCPUAllocator(), static_cast<char*>(region));
+    c10::SetCPUAllocator(CountingPool::installed, UINT8_MAX);
   });
+}
+
+int64_t live_cpu_bytes() {
+  return CountingPool::installed == nullptr ? 0 : CountingPool::installed->live();
 }
 
 }  // namespace sos
