@@ -15,7 +15,8 @@ at::Tensor read_bytes(const std::string& path, int64_t offset, int64_t length);
 /// Error `ERR_OUTPUT`, and leaves half a file, where it cannot be written.
 void write_bytes(const std::string& path, const std::vector<at::Tensor>& parts);
 
-/// A file that is being written. A failed write is told by close().
+/// A file that is being written. A failed write is told by close() and not before: libtorch's archive writers
+/// write once more in their destructors, which throw, and so end the process, where that fails.
 class OutputFile {
  public:
   explicit OutputFile(const std::string& path);

@@ -62,8 +62,6 @@ std::vector<at::Tensor> read_records(const ByteSource& source, const std::vector
 
 void write_archive(const std::string& path, const std::vector<std::pair<std::string, at::Tensor>>& records) {
   OutputFile file(path);
-  // The writer's destructor would throw where its last write fails: failures are kept by `file` until the
-  // end.
   caffe2::serialize::PyTorchStreamWriter writer([&file](const void* data, size_t length) {
     file.write(data, length);
     return length;

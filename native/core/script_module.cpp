@@ -3,12 +3,14 @@
 #include <caffe2/serialize/read_adapter_interface.h>
 #include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
+#include <torch/csrc/jit/serialization/export.h>
 #include <torch/csrc/jit/serialization/import.h>
 
 #include <algorithm>
 #include <set>
 
 #include "core/error.h"
+#include "core/file_bytes.h"
 
 namespace sos {
 namespace {
@@ -124,7 +126,15 @@ std::shared_ptr<ScriptModule> ScriptModule::optimize_for_inference(
 void ScriptModule::save(const std::string& path, const ExtraFiles& extra_files) const {
   torch::jit::ExtraFilesMap all(extra_files_.begin(), extra_files_.end());
   for (const auto& [name, text] : extra_files) all[name] = text;
-  module_.save(path, all);
+  OutputFile file(path);
+  torch::jit::ExportModule(
+      module_,
+      [&file](const void* data, size_t length) {
+        file.write(data, length);
+        return length;
+      },
+      all);
+  file.close();
 }
 
 void ScriptModule::train(bool mode) {

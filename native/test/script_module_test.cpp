@@ -55,6 +55,20 @@ TEST_CASE("a module is loaded, called, described and saved with its extra files"
   CHECK(again->extra_files() == sos::ExtraFiles{{"other", "text"}, {"sos.json", "{}"}});
 }
 
+TEST_CASE("a save that fails is an error") {
+  const TemporaryFile file;
+  save_linear(file.path);
+  const auto module = sos::ScriptModule::load(file.path, std::nullopt);
+  for (const std::string path : {"/dev/full", "/nowhere/module.pt"}) {
+    try {
+      module->save(path, {});
+      FAIL("it was not refused");
+    } catch (const sos::Error& error) {
+      CHECK(error.code == "ERR_OUTPUT");
+    }
+  }
+}
+
 TEST_CASE("a wrong call names the argument") {
   const TemporaryFile file;
   save_linear(file.path);

@@ -5,7 +5,7 @@ import { SosError } from './errors.js'
 
 /**
  * Has `write` write a file beside `path`, then renames it: at `path` there is the whole new file, or what was there
- * before. The file that `write` is told has the name of `path`, in a folder of its own: some formats carry their name.
+ * before.
  *
  * @throws `ERR_OUTPUT` where the folder or the file cannot be written, and what `write` throws
  */

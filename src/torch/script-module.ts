@@ -266,7 +266,6 @@ export class ScriptModule extends ScriptObject {
    * @throws `ERR_OUTPUT` where the file cannot be written
    */
   async save(path: string, options: { extraFiles?: Record<string, string> } = {}): Promise<void> {
-    // The archive carries its own file name within: it is written under its final one.
     const extraFiles = Object.entries(options.extraFiles ?? {})
     await writeAtomically(path, (file) =>
       this.#track(() => binding.saveModule(this.#handle, file, extraFiles)),
