@@ -15,14 +15,17 @@ const scalars = {
   bool: 'boolean',
   SymBool: 'boolean',
   str: 'string',
-  complex: 'number',
+  complex: 'Scalar',
   ScalarType: 'DType',
   Layout: 'Layout',
   MemoryFormat: 'MemoryFormat',
   Device: 'Device',
   Generator: 'Generator',
 }
-const results = { ...scalars, Scalar: 'number', int: 'number', SymInt: 'number' }
+const results = { ...scalars, int: 'number', SymInt: 'number' }
+
+// The functions whose operands may be numbers, as in Python: `torch.mul(2.5, 3)`.
+const takesNumbers = new Set('add sub subtract mul multiply div divide true_divide floor_divide'.split(' '))
 
 /** Splits at commas that stand in no bracket and no string. */
 export function splitTopLevel(text) {
@@ -91,9 +94,9 @@ function resultType(returns) {
 const reserved = new Set(['in', 'function', 'default', 'with', 'new', 'this', 'var', 'class', 'enum'])
 const parameterName = (name) => (reserved.has(name) ? `${name}_` : name)
 
-function positionalText(parameters, optional) {
+function positionalText(parameters, optional, names) {
   return parameters.map(
-    ({ name, type }) => `${parameterName(name)}${optional ? '?' : ''}: ${typescriptType(type, scalars)}`,
+    ({ name, type }) => `${parameterName(name)}${optional ? '?' : ''}: ${typescriptType(type, names)}`,
   )
 }
 
@@ -114,16 +117,18 @@ export function signatures(operator, { method = false, promise = false } = {}) {
   const required = positional.filter((parameter) => !parameter.optional)
   const optional = positional.filter((parameter) => parameter.optional)
   const result = promise ? `Promise<${resultType(operator.returns)}>` : resultType(operator.returns)
+  const names =
+    takesNumbers.has(operator.name) && !method ? { ...scalars, Tensor: 'Tensor | Scalar' } : scalars
   const requiredKeyword = keyword.some((parameter) => !parameter.optional)
   const byPosition = [
-    ...positionalText(required, false),
-    ...positionalText(optional, !requiredKeyword),
+    ...positionalText(required, false, names),
+    ...positionalText(optional, !requiredKeyword, names),
     ...optionsText(keyword),
   ]
   const texts = [`(${byPosition.join(', ')}): ${result}`]
   if (optional.length > 0) {
     texts.push(
-      `(${[...positionalText(required, false), ...optionsText([...optional, ...keyword])].join(', ')}): ${result}`,
+      `(${[...positionalText(required, false, names), ...optionsText([...optional, ...keyword])].join(', ')}): ${result}`,
     )
   }
   return texts
@@ -171,7 +176,7 @@ const isOut = ({ parameters }) =>
   Number(parameters.some(({ keywordOnly, optional }) => keywordOnly && !optional))
 
 // Members that the class Tensor has itself.
-const ownMembers = new Set(['item'])
+const ownMembers = new Set(['item', 'size', 'stride', 'to'])
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   const root = fileURLToPath(new URL('..', import.meta.url))

@@ -57,6 +57,7 @@ export {
   useDeterministicAlgorithms,
 } from './torch/backends.js'
 export type { DeviceProperties, ModuleKind, ModuleNode } from './torch/binding.js'
+export { Complex, complex } from './torch/complex.js'
 export {
   detectAnomaly,
   enableGrad,
@@ -68,6 +69,7 @@ export {
 } from './torch/context.js'
 export { type CudaDevice, cuda } from './torch/cuda.js'
 export type { Device, DType, Layout, MemoryFormat, Scalar, TypedArray } from './torch/dtype.js'
+export type { BufferOptions, TensorOptions } from './torch/elements.js'
 export { SosError } from './torch/errors.js'
 export { Generator, type Seed } from './torch/generator.js'
 export type {
@@ -82,7 +84,9 @@ export type {
   ReplacingHook,
   ReplacingPreHook,
 } from './torch/hooks.js'
+export { type Index, Slice, slice } from './torch/indexing.js'
 export { pendingCalls, setQueueLimit, withSignal } from './torch/lane.js'
+export type { NestedArray, NestedValues } from './torch/nested-array.js'
 export { callOperator, callOperatorAsync, torch } from './torch/ops.js'
 export { getRngState, initialSeed, manualSeed, setRngState } from './torch/random.js'
 export { type RuntimeInfo, runtimeInfo } from './torch/runtime.js'
@@ -102,6 +106,6 @@ export type { TensorAutograd } from './torch/tensor-autograd.js'
 
 import './torch/tensor-autograd.js'
 
-export { type NestedArray, Tensor, type TensorOptions } from './torch/tensor.js'
+export { Tensor, type ToOptions } from './torch/tensor.js'
 export { getNumInteropThreads, getNumThreads, setNumInteropThreads, setNumThreads } from './torch/threads.js'
 export type { NamedTuple, Value } from './torch/values.js'

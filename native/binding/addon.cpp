@@ -12,6 +12,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   // them.
   env.SetInstanceData<sos::EnvData>(new sos::EnvData(env));
   sos::export_tensor_functions(env, exports);
+  sos::export_buffer_functions(env, exports);
   sos::export_operator_functions(env, exports);
   sos::export_object_functions(env, exports);
   sos::export_module_functions(env, exports);

@@ -54,6 +54,22 @@ IValue map_to_ivalue(const Napi::Object& map) {
   return IValue(std::move(dict));
 }
 
+/// A complex number is a Float64Array of its two parts.
+IValue complex_to_ivalue(const Napi::Value& value) {
+  const auto parts = value.As<Napi::Float64Array>();
+  if (parts.TypedArrayType() != napi_float64_array || parts.ElementLength() != 2) {
+    throw Error("ERR_INVALID_ARGUMENT", "expected the two parts of a complex number");
+  }
+  return c10::complex<double>(parts[0], parts[1]);
+}
+
+Napi::Value complex_to_js(Napi::Env env, c10::complex<double> value) {
+  auto parts = Napi::Float64Array::New(env, 2);
+  parts[0] = value.real();
+  parts[1] = value.imag();
+  return parts;
+}
+
 IValue object_to_ivalue(const Napi::Object& object) {
   if (is_map(object)) return map_to_ivalue(object);
   c10::impl::GenericDict dict(c10::StringType::get(), c10::AnyType::get());
@@ -150,6 +166,7 @@ IValue to_ivalue(const Napi::Value& value) {
       return handle_to_ivalue(value);
     case napi_object:
       if (value.IsArray()) return array_to_ivalue(value.As<Napi::Array>());
+      if (value.IsTypedArray()) return complex_to_ivalue(value);
       return object_to_ivalue(value.As<Napi::Object>());
     default:
       throw Error("ERR_INVALID_ARGUMENT",
@@ -163,6 +180,8 @@ Napi::Value to_js(Napi::Env env, const IValue& value) {
   if (value.isNone()) return env.Null();
   if (value.isInt()) return int_to_js(env, value.toInt());
   if (value.isDouble()) return Napi::Number::New(env, value.toDouble());
+  if (value.isUnsigned()) return Napi::BigInt::New(env, value.toUInt());  // beyond what an int holds
+  if (value.isComplexDouble()) return complex_to_js(env, value.toComplexDouble());
   if (value.isBool()) return Napi::Boolean::New(env, value.toBool());
   if (value.isString()) return Napi::String::New(env, value.toStringRef());
   if (value.isDevice()) return Napi::String::New(env, value.toDevice().str());

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "binding/lane.h"
+#include "binding/pins.h"
 #include "core/cpu_memory.h"
 
 namespace sos {
@@ -14,10 +15,14 @@ namespace sos {
 /// What one JavaScript environment (the main thread or a worker) owns. It is made when the addon is loaded
 /// there and freed after the environment's last finalizer; nothing of it is shared between environments.
 struct EnvData {
-  explicit EnvData(Napi::Env env) : js(std::make_shared<JsThread>(env)), lane(std::make_unique<Lane>(js)) {
+  explicit EnvData(Napi::Env env)
+      : js(std::make_shared<JsThread>(env)),
+        lane(std::make_unique<Lane>(js)),
+        pins(std::make_shared<Pins>(env, js)) {
     // Hooks run before the environment's values are torn down, while a task may still be at work.
     env.AddCleanupHook([](Lane* lane) { lane->stop(); }, lane.get());
   }
+  ~EnvData() { pins->close(); }
 
   static EnvData& of(Napi::BasicEnv env) { return *env.GetInstanceData<EnvData>(); }
 
@@ -30,6 +35,7 @@ struct EnvData {
 
   std::shared_ptr<JsThread> js;
   std::unique_ptr<Lane> lane;
+  std::shared_ptr<Pins> pins;
   Napi::FunctionReference
       collect;  ///< (full: boolean) → void: runs V8's collector, finalizers too, before it returns
   int64_t live_tensors = 0;

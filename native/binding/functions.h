@@ -6,6 +6,7 @@ namespace sos {
 /// Each file of the binding adds its functions to the addon's exports. The TypeScript side of the same table
 /// is `interface Binding` in src/torch/binding.ts, whose callers pass only valid, positional arguments.
 void export_tensor_functions(Napi::Env env, Napi::Object exports);
+void export_buffer_functions(Napi::Env env, Napi::Object exports);
 void export_operator_functions(Napi::Env env, Napi::Object exports);
 void export_object_functions(Napi::Env env, Napi::Object exports);
 void export_module_functions(Napi::Env env, Napi::Object exports);

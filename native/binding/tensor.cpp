@@ -1,6 +1,6 @@
-#include <ATen/Functions.h>
+#include <torch/csrc/autograd/function.h>
 
-#include <cstring>
+#include <string>
 
 #include "binding/convert.h"
 #include "binding/define.h"
@@ -10,43 +10,34 @@
 #include "core/device.h"
 #include "core/dtype.h"
 #include "core/error.h"
+#include "core/indexing.h"
 
 namespace sos {
 namespace {
-
-/// (values: TypedArray, dtype: string, shape: number[], device: string, modes) → handle; copies the values.
-/// The element size of the array must be the dtype's.
-Napi::Value tensor_from_typed_array(const Napi::CallbackInfo& info) {
-  const auto array = info[0].As<Napi::TypedArray>();
-  const auto dtype = expect_dtype(info[1].As<Napi::String>());
-  const auto shape = to_ints(info[2]);
-  const auto device = expect_device(info[3].As<Napi::String>());
-  const ModeGuard guard(to_modes(info[4]));
-  auto tensor = at::empty(shape, at::TensorOptions().dtype(dtype));
-  if (tensor.nbytes() != array.ByteLength()) {
-    throw Error("ERR_SHAPE", "expected " + std::to_string(tensor.nbytes()) +
-                                 " bytes for this shape and dtype but received " +
-                                 std::to_string(array.ByteLength()));
-  }
-  const auto* bytes = static_cast<const uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset();
-  if (tensor.nbytes() != 0) std::memcpy(tensor.data_ptr(), bytes, tensor.nbytes());
-  return wrap_tensor(info.Env(), device.is_cpu() ? tensor : tensor.to(device));
-}
-
-/// (handle) → ArrayBuffer with a copy of the values in row-major order. Waits for the device if it is no CPU.
-Napi::Value tensor_to_array_buffer(const Napi::CallbackInfo& info) {
-  const auto tensor = unwrap_tensor(info[0]).detach().to(at::kCPU).contiguous().resolve_conj().resolve_neg();
-  auto buffer = Napi::ArrayBuffer::New(info.Env(), tensor.nbytes());
-  if (tensor.nbytes() != 0) std::memcpy(buffer.Data(), tensor.const_data_ptr(), tensor.nbytes());
-  return buffer;
-}
 
 Napi::Value tensor_shape(const Napi::CallbackInfo& info) {
   return to_js_ints(info.Env(), unwrap_tensor(info[0]).sizes());
 }
 
+Napi::Value tensor_strides(const Napi::CallbackInfo& info) {
+  return to_js_ints(info.Env(), unwrap_tensor(info[0]).strides());
+}
+
+Napi::Value tensor_dim(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(unwrap_tensor(info[0]).dim()));
+}
+
+Napi::Value tensor_layout(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), layout_name(unwrap_tensor(info[0]).layout()));
+}
+
+/// (handle) → the place of its dtype in dtypeNames: a number costs less than a text
 Napi::Value tensor_dtype(const Napi::CallbackInfo& info) {
-  return Napi::String::New(info.Env(), dtype_name(unwrap_tensor(info[0]).scalar_type()));
+  return Napi::Number::New(info.Env(), static_cast<double>(unwrap_tensor(info[0]).scalar_type()));
+}
+
+Napi::Value list_dtype_names(const Napi::CallbackInfo& info) {
+  return to_js_strings(info.Env(), dtype_names());
 }
 
 Napi::Value tensor_device(const Napi::CallbackInfo& info) {
@@ -64,7 +55,50 @@ Napi::Value tensor_set_requires_grad(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-/// (handle) → the only element, as number, bigint or boolean
+Napi::Value tensor_is_leaf(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), unwrap_tensor(info[0]).is_leaf());
+}
+
+/// (handle) → the name of the function that made it, as AddBackward0, or null
+Napi::Value tensor_grad_fn(const Napi::CallbackInfo& info) {
+  const auto& function = unwrap_tensor(info[0]).grad_fn();
+  if (function == nullptr) return info.Env().Null();
+  const auto name = function->name();
+  const auto colon = name.rfind(':');
+  return Napi::String::New(info.Env(), colon == std::string::npos ? name : name.substr(colon + 1));
+}
+
+/// (handle, modes, device | undefined, dtype | undefined, non-blocking, copy, memory format | undefined)
+/// → handle
+Napi::Value tensor_to(const Napi::CallbackInfo& info) {
+  const ModeGuard guard(to_modes(info[1]));
+  at::TensorOptions options;
+  if (info[2].IsString()) options = options.device(expect_device(info[2].As<Napi::String>()));
+  if (info[3].IsString()) options = options.dtype(expect_dtype(info[3].As<Napi::String>()));
+  std::optional<at::MemoryFormat> format;
+  if (info[6].IsString()) format = expect_memory_format(info[6].As<Napi::String>());
+  return wrap_tensor(info.Env(), unwrap_tensor(info[0]).to(options, info[4].As<Napi::Boolean>(),
+                                                           info[5].As<Napi::Boolean>(), format));
+}
+
+/// (handle, modes, indices) → handle
+Napi::Value tensor_get_item(const Napi::CallbackInfo& info) {
+  const ModeGuard guard(to_modes(info[1]));
+  const auto& tensor = unwrap_tensor(info[0]);
+  return wrap_tensor(info.Env(), get_item(tensor, to_arguments(info[2], info.Env().Undefined()).positional));
+}
+
+/// (handle, modes, indices, value: handle or number) → undefined
+Napi::Value tensor_set_item(const Napi::CallbackInfo& info) {
+  const ModeGuard guard(to_modes(info[1]));
+  const auto& tensor = unwrap_tensor(info[0]);
+  const Lane& lane = *EnvData::of(info.Env()).lane;
+  if (lane.pending() != 0) lane.refuse_write(tensor, "setAt");
+  set_item(tensor, to_arguments(info[2], info.Env().Undefined()).positional, to_ivalue(info[3]));
+  return info.Env().Undefined();
+}
+
+/// (handle) → the only element, as number, bigint, boolean or, if it is complex, its two parts
 Napi::Value tensor_item(const Napi::CallbackInfo& info) {
   const auto& tensor = unwrap_tensor(info[0]);
   if (tensor.numel() != 1) {
@@ -95,13 +129,20 @@ Napi::Value memory_stats(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void export_tensor_functions(Napi::Env env, Napi::Object exports) {
-  define<tensor_from_typed_array>(env, exports, "tensorFromTypedArray");
-  define<tensor_to_array_buffer>(env, exports, "tensorToArrayBuffer");
   define<tensor_shape>(env, exports, "tensorShape");
+  define<tensor_strides>(env, exports, "tensorStrides");
+  define<tensor_dim>(env, exports, "tensorDim");
+  define<tensor_layout>(env, exports, "tensorLayout");
   define<tensor_dtype>(env, exports, "tensorDtype");
+  define<list_dtype_names>(env, exports, "dtypeNames");
   define<tensor_device>(env, exports, "tensorDevice");
   define<tensor_requires_grad>(env, exports, "tensorRequiresGrad");
   define<tensor_set_requires_grad>(env, exports, "tensorSetRequiresGrad");
+  define<tensor_is_leaf>(env, exports, "tensorIsLeaf");
+  define<tensor_grad_fn>(env, exports, "tensorGradFn");
+  define<tensor_to>(env, exports, "tensorTo");
+  define<tensor_get_item>(env, exports, "tensorGetItem");
+  define<tensor_set_item>(env, exports, "tensorSetItem");
   define<tensor_item>(env, exports, "tensorItem");
   define<dispose_handle>(env, exports, "dispose");
   define<is_disposed>(env, exports, "isDisposed");

@@ -9,42 +9,6 @@
 namespace sos {
 namespace {
 
-const std::unordered_map<std::string, at::ScalarType>& dtypes() {
-  static const std::unordered_map<std::string, at::ScalarType> names = {
-      {"float32", at::kFloat},
-      {"float", at::kFloat},
-      {"float64", at::kDouble},
-      {"double", at::kDouble},
-      {"float16", at::kHalf},
-      {"half", at::kHalf},
-      {"bfloat16", at::kBFloat16},
-      {"int64", at::kLong},
-      {"long", at::kLong},
-      {"int32", at::kInt},
-      {"int", at::kInt},
-      {"int16", at::kShort},
-      {"short", at::kShort},
-      {"int8", at::kChar},
-      {"uint8", at::kByte},
-      {"bool", at::kBool},
-      {"complex64", at::kComplexFloat},
-      {"complex128", at::kComplexDouble},
-      {"complex32", at::ScalarType::ComplexHalf},
-      {"uint16", at::ScalarType::UInt16},
-      {"uint32", at::ScalarType::UInt32},
-      {"uint64", at::ScalarType::UInt64},
-      {"qint8", at::kQInt8},
-      {"quint8", at::kQUInt8},
-      {"qint32", at::kQInt32},
-      {"float8_e4m3fn", at::ScalarType::Float8_e4m3fn},
-      {"float8_e4m3fnuz", at::ScalarType::Float8_e4m3fnuz},
-      {"float8_e5m2", at::ScalarType::Float8_e5m2},
-      {"float8_e5m2fnuz", at::ScalarType::Float8_e5m2fnuz},
-      {"float8_e8m0fnu", at::ScalarType::Float8_e8m0fnu},
-  };
-  return names;
-}
-
 template <class T>
 std::optional<T> look_up(const std::unordered_map<std::string, T>& names, const std::string& name) {
   const auto found = names.find(name);
@@ -52,18 +16,22 @@ std::optional<T> look_up(const std::unordered_map<std::string, T>& names, const 
   return found->second;
 }
 
-}  // namespace
-
-std::optional<at::ScalarType> parse_dtype(const std::string& name) {
-  return look_up(dtypes(), name);
-}
-
-std::optional<at::Layout> parse_layout(const std::string& name) {
+const std::unordered_map<std::string, at::Layout>& layouts() {
   static const std::unordered_map<std::string, at::Layout> names = {
       {"strided", at::kStrided},      {"sparse_coo", at::kSparse},    {"sparse_csr", at::kSparseCsr},
       {"sparse_csc", at::kSparseCsc}, {"sparse_bsr", at::kSparseBsr}, {"sparse_bsc", at::kSparseBsc},
   };
-  return look_up(names, name);
+  return names;
+}
+
+}  // namespace
+
+std::optional<at::ScalarType> parse_dtype(const std::string& name) {
+  return look_up(c10::getStringToDtypeMap(), name);
+}
+
+std::optional<at::Layout> parse_layout(const std::string& name) {
+  return look_up(layouts(), name);
 }
 
 std::optional<at::MemoryFormat> parse_memory_format(const std::string& name) {
@@ -89,13 +57,29 @@ at::ScalarType expect_dtype(const std::string& name) {
   throw Error("ERR_DTYPE", "expected a dtype such as 'float32' but received '" + name + "'");
 }
 
+at::MemoryFormat expect_memory_format(const std::string& name) {
+  if (const auto format = parse_memory_format(name)) return *format;
+  throw Error("ERR_INVALID_ARGUMENT",
+              "expected a memory format such as 'channels_last' but received '" + name + "'");
+}
+
 std::string dtype_name(at::ScalarType dtype) {
-  // Several names may mean one dtype; PyTorch prints the one that carries its width.
-  for (const auto& [name, value] : dtypes()) {
-    const bool has_width = name.find_first_of("0123456789") != std::string::npos;
-    if (value == dtype && (has_width || dtype == at::kBool)) return name;
+  return std::string(c10::getDtypeNames(dtype).first);
+}
+
+std::vector<std::string> dtype_names() {
+  std::vector<std::string> names;
+  for (int i = 0; i < static_cast<int>(at::ScalarType::Undefined); ++i) {
+    names.push_back(dtype_name(static_cast<at::ScalarType>(i)));
   }
-  return c10::toString(dtype);
+  return names;
+}
+
+std::string layout_name(at::Layout layout) {
+  for (const auto& [name, value] : layouts()) {
+    if (value == layout) return name;
+  }
+  return c10::str(layout);
 }
 
 }  // namespace sos

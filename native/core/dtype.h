@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace sos {
 
@@ -17,9 +18,14 @@ std::optional<at::MemoryFormat> parse_memory_format(const std::string& name);
 
 std::optional<c10::Device> parse_device(const std::string& name);
 
-/// The dtype of that name. Throws Error `ERR_DTYPE` where there is none.
+/// The same, or an Error `ERR_DTYPE` or `ERR_INVALID_ARGUMENT`.
 at::ScalarType expect_dtype(const std::string& name);
+at::MemoryFormat expect_memory_format(const std::string& name);
 
 std::string dtype_name(at::ScalarType dtype);
+std::string layout_name(at::Layout layout);
+
+/// The names of all dtypes, in the order of at::ScalarType.
+std::vector<std::string> dtype_names();
 
 }  // namespace sos

@@ -14,7 +14,7 @@ export type ObjectHandle = { readonly [brand]: 'ScriptObject' }
 export type GeneratorHandle = { readonly [brand]: 'Generator' }
 export type OperatorHandle = { readonly [brand]: 'Operator' }
 
-/** What crosses the boundary: tensors and generators as handles, everything else as itself. */
+/** What crosses the boundary: tensors and generators as handles, a complex number as its two parts, all else as itself. */
 export type NativeValue =
   | TensorHandle
   | GeneratorHandle
@@ -26,6 +26,7 @@ export type NativeValue =
   | string
   | null
   | undefined
+  | Float64Array
   | NativeValue[]
   | Map<NativeValue, NativeValue>
   | { [name: string]: NativeValue }
@@ -80,18 +81,39 @@ export interface DeviceProperties {
 export interface Binding {
   tensorFromTypedArray(
     values: NodeJS.TypedArray,
-    dtype: string,
+    stores: string,
     shape: readonly number[],
     device: string,
     modes: number,
+    dtype?: string,
   ): TensorHandle
-  tensorToArrayBuffer(tensor: TensorHandle): ArrayBuffer
+  tensorFromBuffer(bytes: Uint8Array, dtype: string, shape: readonly number[], modes: number): TensorHandle
+  tensorToArrayBuffer(tensor: TensorHandle, dtype?: string): ArrayBuffer
+  tensorAsArrayBuffer(tensor: TensorHandle): ArrayBuffer
   tensorShape(tensor: TensorHandle): number[]
-  tensorDtype(tensor: TensorHandle): string
+  tensorStrides(tensor: TensorHandle): number[]
+  tensorDim(tensor: TensorHandle): number
+  tensorLayout(tensor: TensorHandle): string
+  /** The dtype's place in `dtypeNames()`. */
+  tensorDtype(tensor: TensorHandle): number
+  dtypeNames(): string[]
   tensorDevice(tensor: TensorHandle): string
   tensorRequiresGrad(tensor: TensorHandle): boolean
   tensorSetRequiresGrad(tensor: TensorHandle, value: boolean, modes: number): void
-  tensorItem(tensor: TensorHandle): number | bigint | boolean
+  tensorIsLeaf(tensor: TensorHandle): boolean
+  tensorGradFn(tensor: TensorHandle): string | null
+  tensorTo(
+    tensor: TensorHandle,
+    modes: number,
+    device: string | undefined,
+    dtype: string | undefined,
+    nonBlocking: boolean,
+    copy: boolean,
+    memoryFormat: string | undefined,
+  ): TensorHandle
+  tensorGetItem(tensor: TensorHandle, modes: number, indices: NativeValue[]): TensorHandle
+  tensorSetItem(tensor: TensorHandle, modes: number, indices: NativeValue[], value: NativeValue): void
+  tensorItem(tensor: TensorHandle): number | bigint | boolean | Float64Array
   dispose(handle: TensorHandle | ModuleHandle | ObjectHandle): void
   isDisposed(handle: TensorHandle | ModuleHandle | ObjectHandle): boolean
   memoryStats(): { tensors: number; bytes: number }

@@ -95,11 +95,17 @@ function defineMethod(name: string): void {
 
 /**
  * PyTorch's functions: every ATen operator by its name (`torch.matmul(a, b)`, `torch.linalg_svd(a, { full_matrices: false })`),
- * the same off the event loop under `torch.async`, `torch.tensor`, and the functions beside them, as `torch.cuda.isAvailable()`.
+ * the same off the event loop under `torch.async`, `torch.tensor`, `torch.fromBuffer`, and the functions beside them, as
+ * `torch.cuda.isAvailable()`.
  */
 export const torch = Object.assign(operators, {
   async: asyncOperators,
   tensor: Tensor.from,
+  fromBuffer: Tensor.fromBuffer,
   ...functions,
 }) as unknown as Operators &
-  typeof functions & { readonly async: AsyncOperators; readonly tensor: typeof Tensor.from }
+  typeof functions & {
+    readonly async: AsyncOperators
+    readonly tensor: typeof Tensor.from
+    readonly fromBuffer: typeof Tensor.fromBuffer
+  }

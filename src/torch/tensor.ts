@@ -1,20 +1,44 @@
 import { inspect } from 'node:util'
 
-import { binding, type TensorHandle } from './binding.js'
+import { binding, type NativeValue, type TensorHandle } from './binding.js'
+import { Complex } from './complex.js'
 import { currentContext } from './context.js'
-import { type Device, type DType, dtypeOf, type TypedArray, typedArrayOf } from './dtype.js'
+import {
+  type Device,
+  type DType,
+  elementLayout,
+  isDType,
+  type Layout,
+  type MemoryFormat,
+  type Scalar,
+  type TypedArray,
+} from './dtype.js'
+import {
+  type BufferOptions,
+  readElements,
+  type TensorOptions,
+  tensorOfValues,
+  tensorOverBuffer,
+} from './elements.js'
 import { SosError } from './errors.js'
+import { formatTensor } from './format.js'
+import { type Index, nativeIndex } from './indexing.js'
+import { type NestedArray, type NestedValues, nest } from './nested-array.js'
 import type { TensorMethods } from './operators.generated.js'
 import type { TensorAutograd } from './tensor-autograd.js'
 
-export type NestedArray<T> = T | NestedArray<T>[]
-
-export interface TensorOptions {
-  /** Default: the typed array's own; float32 for numbers, int64 for bigints, bool for booleans. */
-  dtype?: DType
+export interface ToOptions {
   device?: Device
-  requiresGrad?: boolean
+  dtype?: DType
+  /** Lets a copy between a device and pinned memory run while the program goes on. Default: false. */
+  non_blocking?: boolean
+  /** Copies even where nothing changes. Default: false. */
+  copy?: boolean
+  /** Default: preserve_format. */
+  memory_format?: MemoryFormat
 }
+
+const dtypeNames = binding.dtypeNames() as DType[]
 
 let readHandle: (tensor: Tensor) => TensorHandle
 
@@ -39,27 +63,37 @@ export class Tensor {
     currentContext().scope?.add(this)
   }
 
-  /** Makes a tensor from numbers, nested arrays or a typed array, whose values are copied. */
+  /**
+   * Makes a tensor from numbers, nested arrays or a typed array, whose values are copied and converted to the dtype.
+   * Throws `ERR_SHAPE` for nested arrays of different lengths, `ERR_DTYPE` for values of different kinds, `ERR_RANGE`
+   * for a number that an integer dtype cannot hold.
+   */
   static from(
-    values: TypedArray | NestedArray<number> | NestedArray<bigint> | NestedArray<boolean>,
+    this: void,
+    values: TypedArray | NestedValues,
     options: TensorOptions & { shape?: readonly number[] } = {},
   ): Tensor {
-    const { flat, shape, stores, dtype } = ArrayBuffer.isView(values) ? viewed(values) : flatten(values)
-    const stored = new Tensor(
-      binding.tensorFromTypedArray(
-        flat,
-        stores,
-        checkedShape(options.shape ?? shape, flat.length),
-        options.device ?? 'cpu',
-        currentContext().modes,
-      ),
-    )
-    const wanted = options.dtype ?? dtype
-    let tensor = stored
-    if (wanted !== stores) {
-      tensor = stored.to(wanted)
-      stored.dispose()
-    }
+    const tensor = new Tensor(tensorOfValues(values, options))
+    if (options.requiresGrad) tensor.requiresGrad = true
+    return tensor
+  }
+
+  /**
+   * Makes a tensor that uses the memory of a Buffer, a typed array, an ArrayBuffer or a SharedArrayBuffer in place, as
+   * Python's `torch.frombuffer`: what one writes the other reads. The memory is kept as long as any tensor uses it,
+   * views too. An ArrayBuffer can no longer be transferred then: `postMessage` copies it. Throws `ERR_ALIGNMENT` where
+   * the elements don't begin at a multiple of their size, `ERR_SHAPE` where there are fewer bytes than the shape takes.
+   * The memory of a WebAssembly.Memory moves when it grows: copy it by `torch.tensor`.
+   *
+   * @example
+   * torch.fromBuffer(await readFile('weights.bin'), { dtype: 'float16', shape: [512, 1000] })
+   */
+  static fromBuffer(
+    this: void,
+    source: ArrayBufferLike | NodeJS.ArrayBufferView,
+    options: BufferOptions = {},
+  ): Tensor {
+    const tensor = new Tensor(tensorOverBuffer(source, options))
     if (options.requiresGrad) tensor.requiresGrad = true
     return tensor
   }
@@ -68,8 +102,17 @@ export class Tensor {
     return binding.tensorShape(this.#handle)
   }
 
+  /** The number of dimensions. */
+  get ndim(): number {
+    return binding.tensorDim(this.#handle)
+  }
+
   get dtype(): DType {
-    return binding.tensorDtype(this.#handle) as DType
+    return dtypeNames[binding.tensorDtype(this.#handle)]!
+  }
+
+  get layout(): Layout {
+    return binding.tensorLayout(this.#handle) as Layout
   }
 
   get device(): Device {
@@ -84,27 +127,234 @@ export class Tensor {
     binding.tensorSetRequiresGrad(this.#handle, value, currentContext().modes)
   }
 
-  /** The only element, a boolean as 0 or 1. Throws `ERR_SHAPE` where there is not exactly one. A device is waited for. */
-  item(): number {
-    return Number(binding.tensorItem(this.#handle))
+  /** Whether gradients that reach the tensor end here: nobody computed it, or it needs none. */
+  get isLeaf(): boolean {
+    return binding.tensorIsLeaf(this.#handle)
   }
 
-  /** A copy of the elements in row-major order. A device is waited for. */
-  toTypedArray(): TypedArray {
-    const array = typedArrayOf(this.dtype)
-    return new array(binding.tensorToArrayBuffer(this.#handle))
+  /** The name of what computed the tensor, as `AddBackward0`; null for a leaf. Python's `type(x.grad_fn).__name__`. */
+  get gradFn(): string | null {
+    return binding.tensorGradFn(this.#handle)
   }
 
-  /** A copy of the elements as nested arrays of numbers (int64 too; throws where one is no safe integer). */
-  toArray(): NestedArray<number> {
-    const values = Array.from(this.toTypedArray() as Iterable<number | bigint>, (value) => {
+  /** The tensor with its dimensions reversed; a view. */
+  get T(): Tensor {
+    return this.numpy_T()
+  }
+
+  /** The shape, or the extent of one dimension. */
+  size(): readonly number[]
+  size(dim: number): number
+  size(dim?: number): number | readonly number[] {
+    return dim === undefined ? this.shape : along(this.shape, dim)
+  }
+
+  /** How many elements lie between neighbours along each dimension, or along one. */
+  stride(): readonly number[]
+  stride(dim: number): number
+  stride(dim?: number): number | readonly number[] {
+    const strides = binding.tensorStrides(this.#handle)
+    return dim === undefined ? strides : along(strides, dim)
+  }
+
+  /**
+   * The only element; a boolean as 0 or 1, one of a complex tensor as {@link Complex}: `item<Complex>()`. Throws
+   * `ERR_SHAPE` where there is not exactly one, `ERR_RANGE` for an integer beyond 2^53, which {@link itemBigInt} reads.
+   * A device is waited for.
+   */
+  item<T extends number | Complex = number>(): T {
+    const value = binding.tensorItem(this.#handle)
+    if (typeof value === 'number') return value as T
+    if (typeof value === 'bigint') throw unsafe(value, 'itemBigInt()')
+    return (typeof value === 'boolean' ? Number(value) : new Complex(value[0]!, value[1]!)) as T
+  }
+
+  /** The only element of an integer tensor. Throws as {@link item}, and `ERR_DTYPE` for another dtype. */
+  itemBigInt(): bigint {
+    const value = binding.tensorItem(this.#handle)
+    if (typeof value === 'bigint') return value
+    if (/^u?int/.test(this.dtype)) return BigInt(value as number)
+    throw new SosError('ERR_DTYPE', `expected a tensor of integers but this one is of ${this.dtype}`)
+  }
+
+  /**
+   * A copy of the elements in row-major order. What JavaScript has no numbers for comes as it lies in memory: float16,
+   * bfloat16 and complex32 as a Uint16Array of their bits, float8 as a Uint8Array, quantised tensors as their integers; booleans
+   * are bytes of 0 and 1. A complex element takes two places. A device is waited for.
+   */
+  toTypedArray<T extends TypedArray = TypedArray>(): T {
+    const { array } = elementLayout(this.dtype)
+    return new array(binding.tensorToArrayBuffer(this.#handle)) as T
+  }
+
+  /** As {@link toTypedArray}, as bytes. */
+  toArrayBuffer(): ArrayBuffer {
+    return binding.tensorToArrayBuffer(this.#handle)
+  }
+
+  /** As {@link toTypedArray}, as bytes for a file or a socket. */
+  toBuffer(): Buffer {
+    return Buffer.from(this.toArrayBuffer())
+  }
+
+  /**
+   * The tensor's own memory as a typed array, without a copy: each sees what the other writes, operators in place too.
+   * The memory is kept as long as the array is reachable, also when the tensor is disposed of; it is freed at a turn of
+   * the event loop, so a loop that never yields should copy by {@link toTypedArray}. A write to it is unknown to
+   * autograd, and must not meet an operator at work on the same memory. Throws `ERR_NOT_VIEWABLE` for a tensor that is
+   * not contiguous, needs gradients, or lies on another device, and where the runtime (Electron) allows no such arrays.
+   */
+  asTypedArray<T extends TypedArray = TypedArray>(): T {
+    const { array } = elementLayout(this.dtype)
+    return new array(binding.tensorAsArrayBuffer(this.#handle)) as T
+  }
+
+  /**
+   * A copy of the elements as nested arrays: numbers, booleans as 0 and 1, complex elements as {@link Complex}:
+   * `toArray<Complex>()`. Throws `ERR_RANGE` for an integer beyond 2^53, which {@link toTypedArray} reads.
+   */
+  toArray<T extends number | Complex = number>(): NestedArray<T> {
+    const values = readElements(this.#handle, this.dtype).map((value) => {
+      if (typeof value !== 'bigint') return value
       const number = Number(value)
-      if (typeof value === 'bigint' && !Number.isSafeInteger(number)) {
-        throw new SosError('ERR_RANGE', `${value} is no safe integer; read it by toTypedArray()`)
-      }
+      if (!Number.isSafeInteger(number)) throw unsafe(value, 'toTypedArray()')
       return number
     })
-    return nest(values, this.shape)
+    return nest(values as T[], this.shape)
+  }
+
+  /**
+   * The elements at `index`, as Python's `x[i, j, …]`: {@link Index} lists what an index may be. Numbers, slices,
+   * `null` and `'...'` alone give a view, tensors and arrays a copy. Throws `ERR_INDEX` where an index is out of range.
+   *
+   * @example
+   * x.at(0) // x[0]
+   * x.at('...', slice(null, -1)) // x[..., :-1]
+   * x.at(x.gt(0)) // x[x > 0]
+   */
+  at(...index: Index[]): Tensor {
+    return new Tensor(binding.tensorGetItem(this.#handle, currentContext().modes, this.#indices(index)))
+  }
+
+  /**
+   * Writes to the elements at `index`, as Python's `x[i, j, …] = value`. Several indices stand in an array: there
+   * `[0, 1]` is `x[0, 1]`, and `[[0, 1]]` is `x[[0, 1]]`. A tensor or an array is broadcast.
+   *
+   * @example
+   * x.setAt([slice(), 0], 1) // x[:, 0] = 1
+   * x.setAt(x.lt(0), 0) // x[x < 0] = 0
+   */
+  setAt(
+    index: Exclude<Index, unknown[]> | readonly Index[],
+    value: Tensor | Scalar | TypedArray | NestedValues,
+  ): this {
+    const indices = this.#indices(Array.isArray(index) ? index : [index])
+    binding.tensorSetItem(this.#handle, currentContext().modes, indices, this.#nativeValue(value))
+    return this
+  }
+
+  #indices(index: readonly Index[]): NativeValue[] {
+    return index.map((one) => nativeIndex(one, handleOf))
+  }
+
+  #nativeValue(value: Tensor | Scalar | TypedArray | NestedValues): NativeValue {
+    if (value instanceof Tensor) return value.#handle
+    if (value instanceof Complex) return Float64Array.of(value.re, value.im)
+    if (Array.isArray(value)) return tensorOfValues(value, { dtype: this.dtype, device: this.device })
+    if (ArrayBuffer.isView(value)) return tensorOfValues(value as TypedArray, { device: this.device })
+    return value as number | bigint | boolean
+  }
+
+  /** The parts along the first dimension, as Python's `for row in x`. */
+  [Symbol.iterator](): Iterator<Tensor> {
+    if (this.ndim === 0) {
+      throw new SosError(
+        'ERR_SHAPE',
+        'expected a tensor of at least one dimension to iterate over; item() reads this one',
+      )
+    }
+    return this.unbind(0)[Symbol.iterator]()
+  }
+
+  /**
+   * The tensor in another dtype, on another device or as another tensor is; as itself, sharing its memory, where nothing
+   * changes. Keyword arguments have the schema's own names.
+   *
+   * @example
+   * x.to('float64')
+   * x.to('cuda:0', 'float16')
+   * x.to({ device: 'cuda', dtype: 'float16', non_blocking: true })
+   */
+  to(dtype: DType, options?: Omit<ToOptions, 'dtype'>): Tensor
+  to(device: Device, dtype?: DType, options?: Omit<ToOptions, 'device' | 'dtype'>): Tensor
+  to(device: Device, options?: Omit<ToOptions, 'device'>): Tensor
+  to(other: Tensor, options?: Omit<ToOptions, 'device' | 'dtype'>): Tensor
+  to(options: ToOptions): Tensor
+  to(first: string | Tensor | ToOptions, ...rest: (DType | ToOptions | undefined)[]): Tensor {
+    const wanted: ToOptions = {}
+    if (first instanceof Tensor) Object.assign(wanted, { device: first.device, dtype: first.dtype })
+    else if (typeof first !== 'string') Object.assign(wanted, first)
+    else if (isDType(first)) wanted.dtype = first
+    else wanted.device = first
+    for (const more of rest) Object.assign(wanted, typeof more === 'string' ? { dtype: more } : more)
+    const { device, dtype, non_blocking = false, copy = false, memory_format, ...unknown } = wanted
+    for (const name of Object.keys(unknown)) {
+      throw new SosError(
+        'ERR_INVALID_ARGUMENT',
+        `expected the options device, dtype, non_blocking, copy and memory_format but received '${name}'`,
+      )
+    }
+    const { modes } = currentContext()
+    return new Tensor(binding.tensorTo(this.#handle, modes, device, dtype, non_blocking, copy, memory_format))
+  }
+
+  cpu(): Tensor {
+    return this.to('cpu')
+  }
+
+  /** @param index which one. Default: the current one. */
+  cuda(index?: number): Tensor {
+    return this.to(index === undefined ? 'cuda' : `cuda:${index}`)
+  }
+
+  double(): Tensor {
+    return this.to('float64')
+  }
+
+  float(): Tensor {
+    return this.to('float32')
+  }
+
+  half(): Tensor {
+    return this.to('float16')
+  }
+
+  bfloat16(): Tensor {
+    return this.to('bfloat16')
+  }
+
+  long(): Tensor {
+    return this.to('int64')
+  }
+
+  int(): Tensor {
+    return this.to('int32')
+  }
+
+  short(): Tensor {
+    return this.to('int16')
+  }
+
+  char(): Tensor {
+    return this.to('int8')
+  }
+
+  byte(): Tensor {
+    return this.to('uint8')
+  }
+
+  bool(): Tensor {
+    return this.to('bool')
   }
 
   get disposed(): boolean {
@@ -120,14 +370,14 @@ export class Tensor {
     this.dispose()
   }
 
-  [inspect.custom](): string {
+  /** As Python's `repr`: `tensor([1., 2.], grad_fn=<AddBackward0>)`. Of a large tensor only the edges are read. */
+  toString(): string {
     if (this.disposed) return 'Tensor (disposed)'
-    const head = `Tensor[${this.shape.join(', ')}] ${this.dtype} ${this.device}`
-    return this.shape.reduce((a, b) => a * b, 1) <= 64 &&
-      this.dtype !== 'float16' &&
-      this.dtype !== 'bfloat16'
-      ? `${head} ${inspect(this.toArray(), { depth: 8 })}`
-      : head
+    return formatTensor(this, (tensor) => readElements(tensor.#handle, tensor.dtype))
+  }
+
+  [inspect.custom](): string {
+    return this.toString()
   }
 }
 
@@ -136,68 +386,15 @@ export function handleOf(tensor: Tensor): TensorHandle {
   return readHandle(tensor)
 }
 
-function checkedShape(shape: readonly number[], length: number): readonly number[] {
-  const size = shape.reduce((a, b) => a * b, 1)
-  if (size !== length || shape.some((extent) => !Number.isInteger(extent) || extent < 0)) {
-    throw new SosError(
-      'ERR_SHAPE',
-      `expected values for the shape [${shape.join(', ')}] (${size}) but received ${length}`,
-    )
-  }
-  return shape
+function along(extents: readonly number[], dim: number): number {
+  const extent = extents.at(dim)
+  if (extent !== undefined && Number.isInteger(dim)) return extent
+  throw new SosError(
+    'ERR_INDEX',
+    `expected a dimension from ${-extents.length} to ${extents.length - 1} but received ${dim}`,
+  )
 }
 
-/** Values laid out flat, the dtype that `flat` stores and the one that the tensor gets if none is asked for. */
-interface Flat {
-  flat: TypedArray
-  shape: number[]
-  stores: DType
-  dtype: DType
-}
-
-function viewed(values: TypedArray): Flat {
-  const dtype = dtypeOf(values)
-  return { flat: values, shape: [values.length], stores: dtype, dtype }
-}
-
-function flatten(values: NestedArray<number> | NestedArray<bigint> | NestedArray<boolean>): Flat {
-  const shape: number[] = []
-  for (let level: unknown = values; Array.isArray(level); level = level[0]) shape.push(level.length)
-  const leaves: unknown[] = []
-  const walk = (value: unknown, depth: number): void => {
-    if (Array.isArray(value) !== depth < shape.length) throw ragged(shape)
-    if (!Array.isArray(value)) {
-      leaves.push(value)
-      return
-    }
-    if (value.length !== shape[depth]) throw ragged(shape)
-    for (const element of value) walk(element, depth + 1)
-  }
-  walk(values, 0)
-  const kind = leaves.length === 0 ? 'number' : typeof leaves[0]
-  if (leaves.some((leaf) => typeof leaf !== kind)) {
-    throw new SosError('ERR_DTYPE', 'expected values of one kind: all numbers, all bigints or all booleans')
-  }
-  if (kind === 'bigint') {
-    return { flat: BigInt64Array.from(leaves as bigint[]), shape, stores: 'int64', dtype: 'int64' }
-  }
-  if (kind === 'boolean') {
-    return { flat: Uint8Array.from(leaves as number[]), shape, stores: 'bool', dtype: 'bool' }
-  }
-  if (kind === 'number') {
-    return { flat: Float64Array.from(leaves as number[]), shape, stores: 'float64', dtype: 'float32' }
-  }
-  throw new SosError('ERR_DTYPE', `expected numbers, bigints or booleans but received a ${kind}`)
-}
-
-function ragged(shape: readonly number[]): SosError {
-  return new SosError('ERR_SHAPE', `expected nested arrays of equal lengths, as [${shape.join(', ')}]`)
-}
-
-function nest(values: number[], shape: readonly number[]): NestedArray<number> {
-  if (shape.length === 0) return values[0]!
-  const [length, ...inner] = shape
-  if (inner.length === 0) return values
-  const stride = inner.reduce((a, b) => a * b, 1)
-  return Array.from({ length: length! }, (_, i) => nest(values.slice(i * stride, (i + 1) * stride), inner))
+function unsafe(value: bigint, remedy: string): SosError {
+  return new SosError('ERR_RANGE', `${value} is no safe integer; read it by ${remedy}`)
 }

@@ -1,4 +1,5 @@
 import type { ModuleHandle, NativeValue, ObjectHandle, TensorHandle } from './binding.js'
+import { Complex } from './complex.js'
 import { SosError } from './errors.js'
 import { Generator, handleOfGenerator } from './generator.js'
 import type { ScriptObject } from './script-object.js'
@@ -12,6 +13,7 @@ export type Value =
   | number
   | bigint
   | boolean
+  | Complex
   | string
   | null
   | undefined
@@ -38,6 +40,7 @@ export function toNative(value: unknown, depth: unknown = 0): NativeValue {
     throw new SosError('ERR_INVALID_ARGUMENT', `expected values nested at most ${DEEPEST} deep`)
   }
   if (Array.isArray(value)) return value.map((element) => toNative(element, level + 1))
+  if (value instanceof Complex) return Float64Array.of(value.re, value.im)
   if (value instanceof Generator) return handleOfGenerator(value)
   if (value instanceof Map) {
     return new Map(
@@ -80,6 +83,7 @@ export function fromNative(value: NativeValue): Value {
   if (value instanceof Map) {
     return new Map([...value].map(([key, element]) => [fromNative(key), fromNative(element)]))
   }
+  if (value instanceof Float64Array) return new Complex(value[0]!, value[1]!)
   if (value instanceof Object) return fromMarked(value as Marked)
   return new Tensor(value as TensorHandle)
 }

@@ -1,0 +1,58 @@
+#include "binding/pins.h"
+
+#include <ATen/Functions.h>
+#include <c10/core/CPUAllocator.h>
+
+namespace sos {
+
+at::Tensor Pins::pin(const Napi::Value& owner, void* data, at::IntArrayRef shape, at::ScalarType dtype) {
+  drain();  // a loop that never yields to the event loop frees here what its tensors let go
+  const auto pin = std::make_shared<Pin>();
+  NAPI_THROW_IF_FAILED(env_, napi_create_reference(env_, owner, 1, &pin->owner), at::Tensor());
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    live_.insert(pin);
+  }
+  // From here on the storage owns the pin: where making the tensor fails, the deleter runs.
+  auto tensor = at::from_blob(
+      data, shape, [pins = shared_from_this(), pin](void*) { pins->release(pin); },
+      at::TensorOptions().dtype(dtype));
+  pin->storage = tensor.storage().getWeakStorageImpl();
+  return tensor;
+}
+
+void Pins::release(const std::shared_ptr<Pin>& pin) {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (live_.erase(pin) == 0) return;  // the environment has ended
+    dead_.push_back(pin->owner);
+    if (dead_.size() > 1) return;  // somebody is on the way already
+  }
+  js_->post([pins = shared_from_this()](Napi::Env) { pins->drain(); });
+}
+
+void Pins::drain() {
+  std::vector<napi_ref> dead;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    dead.swap(dead_);
+  }
+  for (napi_ref owner : dead) napi_delete_reference(env_, owner);
+}
+
+void Pins::close() {
+  drain();
+  std::unordered_set<std::shared_ptr<Pin>> live;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    live.swap(live_);
+  }
+  for (const auto& pin : live) {
+    if (const auto storage = pin->storage.lock()) {
+      storage->set_data_ptr(c10::GetCPUAllocator()->clone(storage->data(), storage->nbytes()));
+    }
+    napi_delete_reference(env_, pin->owner);
+  }
+}
+
+}  // namespace sos

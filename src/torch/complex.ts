@@ -1,0 +1,47 @@
+import { inspect } from 'node:util'
+
+/** A complex number, as an element or a scalar of a complex tensor. Python writes `1 + 2j`. */
+export class Complex {
+  readonly re: number
+  readonly im: number
+
+  constructor(re: number, im: number) {
+    this.re = re
+    this.im = im
+  }
+
+  /** As Python prints it: `(1+2j)`, and `2j` where the real part is 0. */
+  toString(): string {
+    const im = `${pythonNumber(this.im)}j`
+    if (Object.is(this.re, 0)) return im
+    return `(${pythonNumber(this.re)}${im.startsWith('-') ? '' : '+'}${im})`
+  }
+
+  [inspect.custom](): string {
+    return this.toString()
+  }
+}
+
+/** The complex number `re + im·j`. */
+export function complex(re: number, im = 0): Complex {
+  return new Complex(re, im)
+}
+
+/** The shortest text of a float that reads back as the same, as Python writes it: `1e-05`, `inf`, and no `.0`. */
+export function pythonNumber(value: number): string {
+  if (Number.isNaN(value)) return 'nan'
+  if (!Number.isFinite(value)) return value < 0 ? '-inf' : 'inf'
+  if (value === 0) return Object.is(value, -0) ? '-0' : '0'
+  const [digits, exponent] = value.toExponential().split('e') as [string, string]
+  const power = Number(exponent)
+  if (power >= -4 && power < 16) {
+    // JavaScript turns to exponents below 1e-6 and from 1e21 on only.
+    return String(value)
+  }
+  return `${digits}${pythonExponent(power)}`
+}
+
+/** `e+05`: Python gives an exponent a sign and two digits at least. */
+export function pythonExponent(power: number): string {
+  return `e${power < 0 ? '-' : '+'}${String(Math.abs(power)).padStart(2, '0')}`
+}
