@@ -106,6 +106,7 @@ export type { TensorAutograd } from './torch/tensor-autograd.js'
 
 import './torch/tensor-autograd.js'
 
-export { Tensor, type ToOptions } from './torch/tensor.js'
+export { Tensor } from './torch/tensor.js'
 export { getNumInteropThreads, getNumThreads, setNumInteropThreads, setNumThreads } from './torch/threads.js'
+export type { ToOptions } from './torch/to-options.js'
 export type { NamedTuple, Value } from './torch/values.js'

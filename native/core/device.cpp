@@ -45,7 +45,7 @@ c10::Device expect_device(const std::string& name) {
     throw Error("ERR_DEVICE",
                 "expected a device such as 'cpu', 'cuda' or 'cuda:0' but received '" + name + "'");
   }
-  if (device->is_cpu()) return *device;
+  if (device->is_cpu() || device->is_meta()) return *device;
   const std::string indexed = device->has_index() ? device->str() : device->str() + ":0";
   std::string known;
   for (const auto& there : devices()) {

@@ -1,3 +1,4 @@
+import { types } from 'node:util'
 import { markAsUntransferable } from 'node:worker_threads'
 
 import { binding, type TensorHandle } from './binding.js'
@@ -64,6 +65,12 @@ export function tensorOverBuffer(
   source: ArrayBufferLike | NodeJS.ArrayBufferView,
   { dtype, shape, byteOffset = 0 }: BufferOptions,
 ): TensorHandle {
+  if (!ArrayBuffer.isView(source) && !types.isAnyArrayBuffer(source)) {
+    throw new SosError(
+      'ERR_INVALID_ARGUMENT',
+      'expected a Buffer, a typed array, a DataView, an ArrayBuffer or a SharedArrayBuffer; torch.tensor takes arrays',
+    )
+  }
   const view = ArrayBuffer.isView(source)
     ? source
     : { buffer: source, byteOffset: 0, byteLength: source.byteLength }

@@ -3,16 +3,7 @@ import { inspect } from 'node:util'
 import { binding, type NativeValue, type TensorHandle } from './binding.js'
 import { Complex } from './complex.js'
 import { currentContext } from './context.js'
-import {
-  type Device,
-  type DType,
-  elementLayout,
-  isDType,
-  type Layout,
-  type MemoryFormat,
-  type Scalar,
-  type TypedArray,
-} from './dtype.js'
+import { type Device, type DType, elementLayout, type Layout, type Scalar, type TypedArray } from './dtype.js'
 import {
   type BufferOptions,
   readElements,
@@ -26,17 +17,7 @@ import { type Index, nativeIndex } from './indexing.js'
 import { type NestedArray, type NestedValues, nest } from './nested-array.js'
 import type { TensorMethods } from './operators.generated.js'
 import type { TensorAutograd } from './tensor-autograd.js'
-
-export interface ToOptions {
-  device?: Device
-  dtype?: DType
-  /** Lets a copy between a device and pinned memory run while the program goes on. Default: false. */
-  non_blocking?: boolean
-  /** Copies even where nothing changes. Default: false. */
-  copy?: boolean
-  /** Default: preserve_format. */
-  memory_format?: MemoryFormat
-}
+import { type ToOptions, toOptions } from './to-options.js'
 
 const dtypeNames = binding.dtypeNames() as DType[]
 
@@ -291,19 +272,8 @@ export class Tensor {
   to(other: Tensor, options?: Omit<ToOptions, 'device' | 'dtype'>): Tensor
   to(options: ToOptions): Tensor
   to(first: string | Tensor | ToOptions, ...rest: (DType | ToOptions | undefined)[]): Tensor {
-    const wanted: ToOptions = {}
-    if (first instanceof Tensor) Object.assign(wanted, { device: first.device, dtype: first.dtype })
-    else if (typeof first !== 'string') Object.assign(wanted, first)
-    else if (isDType(first)) wanted.dtype = first
-    else wanted.device = first
-    for (const more of rest) Object.assign(wanted, typeof more === 'string' ? { dtype: more } : more)
-    const { device, dtype, non_blocking = false, copy = false, memory_format, ...unknown } = wanted
-    for (const name of Object.keys(unknown)) {
-      throw new SosError(
-        'ERR_INVALID_ARGUMENT',
-        `expected the options device, dtype, non_blocking, copy and memory_format but received '${name}'`,
-      )
-    }
+    const options = toOptions(first, rest, (value) => value instanceof Tensor)
+    const { device, dtype, non_blocking = false, copy = false, memory_format } = options
     const { modes } = currentContext()
     return new Tensor(binding.tensorTo(this.#handle, modes, device, dtype, non_blocking, copy, memory_format))
   }

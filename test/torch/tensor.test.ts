@@ -87,6 +87,75 @@ describe('Tensor', () => {
     expect(inspect(tensor)).toBe('Tensor (disposed)')
   })
 
+  it('tells what it is', () => {
+    const x = torch.zeros([2, 3]).requires_grad_()
+    const y = x.t().add(1)
+    expect([x.ndim, x.layout, x.size(), x.size(-1), x.T.shape]).toEqual([2, 'strided', [2, 3], 3, [3, 2]])
+    expect([x.stride(), x.stride(0), x.t().stride(), x.numel()]).toEqual([[3, 1], 3, [1, 3], 6])
+    expect([x.isLeaf, x.gradFn, y.isLeaf, x.exp().gradFn]).toEqual([true, null, false, 'ExpBackward0'])
+    expect([x.is_contiguous(), x.t().is_contiguous(), x.select(0, 1).storage_offset()]).toEqual([
+      true,
+      false,
+      3,
+    ])
+    expect(torch.eye(2).to_sparse().layout).toBe('sparse_coo')
+    expect(() => x.size(2)).toThrow(expect.objectContaining({ code: 'ERR_INDEX' }))
+    expect(() => torch.tensor(1).stride(0)).toThrow(expect.objectContaining({ code: 'ERR_INDEX' }))
+  })
+
+  it('is iterated over along its first dimension', () => {
+    const rows = [...torch.arange(6).view([3, 2])]
+    expect(rows.map((row) => row.toArray())).toEqual([
+      [0, 1],
+      [2, 3],
+      [4, 5],
+    ])
+    expect([...torch.zeros([0, 2])]).toEqual([])
+    expect(() => [...torch.tensor(1)]).toThrow(expect.objectContaining({ code: 'ERR_SHAPE' }))
+  })
+
+  it('is converted as in Python, and shares its memory where nothing changes', () => {
+    const x = torch.tensor([1.5])
+    const dtypes = [
+      x.double(),
+      x.float(),
+      x.half(),
+      x.bfloat16(),
+      x.long(),
+      x.int(),
+      x.short(),
+      x.char(),
+      x.byte(),
+      x.bool(),
+    ]
+    expect(dtypes.map(({ dtype }) => dtype)).toEqual([
+      ...['float64', 'float32', 'float16', 'bfloat16', 'int64', 'int32', 'int16', 'int8', 'uint8', 'bool'],
+    ])
+    expect(x.to('int64').item()).toBe(1)
+    expect(x.to('cpu', 'float64').dtype).toBe('float64')
+    expect(x.to('meta', { dtype: 'int8' })).toMatchObject({ device: 'meta', dtype: 'int8' })
+    expect(x.to(torch.tensor([1n])).dtype).toBe('int64')
+    expect(x.to({ dtype: 'float16', device: 'meta' })).toMatchObject({ device: 'meta', dtype: 'float16' })
+    x.to('float32').fill_(2)
+    x.cpu().add_(1)
+    x.to({ copy: true }).fill_(9)
+    expect(x.item()).toBe(3)
+    const image = torch.zeros([1, 3, 2, 2]).to({ memory_format: 'channels_last' })
+    expect(image.stride()).toEqual([12, 1, 6, 3])
+    expect(torch.ones([1]).requires_grad_().double().gradFn).toBe('ToCopyBackward0')
+  })
+
+  it('refuses to be converted to what there is not', () => {
+    const x = torch.ones([1])
+    const code = (expected: string) => expect.objectContaining({ code: expected })
+    expect(() => x.to('cuda:99')).toThrow(code('ERR_DEVICE'))
+    expect(() => x.to('float23')).toThrow(code('ERR_DEVICE'))
+    expect(() => x.to({ nonBlocking: true } as object)).toThrow("received 'nonBlocking'")
+    expect(() => x.to({ memory_format: 'rows' as never })).toThrow(code('ERR_INVALID_ARGUMENT'))
+    // @ts-expect-error: a number is neither a dtype nor a device
+    expect(() => x.to(1)).toThrow()
+  })
+
   it('draws the same numbers from the same seed', () => {
     const draw = (seed: number) => torch.rand([3], { generator: new Generator(seed) }).toArray()
     expect(draw(1)).toEqual(draw(1))
