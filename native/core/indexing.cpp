@@ -38,10 +38,10 @@ TensorIndex to_index(const c10::IValue& value) {
 /// What libtorch finds wrong with the indices themselves has a code of its own.
 template <class Body>
 auto indexing(c10::ArrayRef<c10::IValue> indices, Body&& body) {
-  std::vector<TensorIndex> converted;
-  converted.reserve(indices.size());
-  for (const auto& index : indices) converted.push_back(to_index(index));
   try {
+    std::vector<TensorIndex> converted;
+    converted.reserve(indices.size());
+    for (const auto& index : indices) converted.push_back(to_index(index));
     return body(converted);
   } catch (const c10::IndexError& error) {
     throw Error("ERR_INDEX", error.what_without_backtrace());

@@ -51,8 +51,11 @@ export type Index =
   | NestedArray<boolean>[]
   | TypedArray
 
-/** An index as the addon takes it. `handleOf` reads the native side of a tensor. */
-export function nativeIndex(index: Index, handleOf: (tensor: Tensor) => TensorHandle): NativeValue {
+/** An index as the addon takes it. `handleOf` reads the native side of a tensor, and of nothing else. */
+export function nativeIndex(
+  index: Index,
+  handleOf: (value: unknown) => TensorHandle | undefined,
+): NativeValue {
   if (index === null || typeof index === 'boolean' || index === '...') return index
   if (typeof index === 'number') return whole(index)
   if (index instanceof Slice) return [bound(index.start), bound(index.stop), bound(index.step)]
@@ -63,8 +66,9 @@ export function nativeIndex(index: Index, handleOf: (tensor: Tensor) => TensorHa
     const dtype = index instanceof Uint8Array || index instanceof Uint8ClampedArray ? 'int64' : undefined
     return dtype ? binding.tensorTo(handle, 0, undefined, dtype, false, false, undefined) : handle
   }
-  if (typeof index === 'object') return handleOf(index)
-  throw unfit(index)
+  const handle = handleOf(index)
+  if (handle === undefined) throw unfit(index)
+  return handle
 }
 
 function positions(index: NestedArray<number | boolean>[]): TensorHandle {

@@ -235,7 +235,9 @@ export class Tensor {
   }
 
   #indices(index: readonly Index[]): NativeValue[] {
-    return index.map((one) => nativeIndex(one, handleOf))
+    return index.map((one) =>
+      nativeIndex(one, (value) => (value instanceof Tensor ? value.#handle : undefined)),
+    )
   }
 
   #nativeValue(value: Tensor | Scalar | TypedArray | NestedValues): NativeValue {
@@ -243,7 +245,11 @@ export class Tensor {
     if (value instanceof Complex) return Float64Array.of(value.re, value.im)
     if (Array.isArray(value)) return tensorOfValues(value, { dtype: this.dtype, device: this.device })
     if (ArrayBuffer.isView(value)) return tensorOfValues(value as TypedArray, { device: this.device })
-    return value as number | bigint | boolean
+    if (['number', 'bigint', 'boolean'].includes(typeof value)) return value as number | bigint | boolean
+    throw new SosError(
+      'ERR_INVALID_ARGUMENT',
+      `expected a tensor, a number or an array to write but received ${String(value)}`,
+    )
   }
 
   /** The parts along the first dimension, as Python's `for row in x`. */

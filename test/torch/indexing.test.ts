@@ -187,7 +187,7 @@ describe('indexing', () => {
   it('refuses what is no index, out of range or too much, and says which', () => {
     const code = expect.objectContaining({ code: 'ERR_INDEX' })
     for (const bad of ['1:2', 1.5, Number.NaN, undefined, [0.5], { start: 1 }]) {
-      expect(() => x.at(bad as Index), String(bad)).toThrow()
+      expect(() => x.at(bad as Index), String(bad)).toThrow(code)
     }
     expect(() => x.at(1.5)).toThrow(code)
     expect(() => x.at(3)).toThrow('index 3 is out of bounds for dimension 0 with size 3')
@@ -195,7 +195,21 @@ describe('indexing', () => {
     expect(() => x.at([7])).toThrow('out of bounds')
     expect(() => x.at(0, 0, 0)).toThrow('too many indices')
     expect(() => x.at(slice(0, 2, -1))).toThrow('step must be greater than zero')
+    expect(() => x.at(slice(0, 2, 0))).toThrow(code)
     expect(() => x.at([true, false])).toThrow('does not match')
+  })
+
+  it('refuses to write what is no value, or to memory that a pending call uses', async () => {
+    const y = torch.zeros([300, 300])
+    for (const bad of ['1', null, undefined, {}, () => 1]) {
+      expect(() => y.setAt(0, bad as never), String(bad)).toThrow(
+        expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }),
+      )
+    }
+    const pending = torch.async.matmul(y, y)
+    expect(() => y.setAt(0, 1)).toThrow(expect.objectContaining({ code: 'ERR_BUSY' }))
+    await pending
+    y.setAt(0, 1)
   })
 
   it('records for gradients unless told not to', () => {
