@@ -1,8 +1,15 @@
 import { inspect } from 'node:util'
 
-import { describe, expect, it } from 'vitest'
+import { describe, expect, expectTypeOf, it } from 'vitest'
 
-import { Generator, type NestedArray, type TypedArray, torch } from '../../src/index.js'
+import {
+  type Complex,
+  complex,
+  Generator,
+  type NestedArray,
+  type TypedArray,
+  torch,
+} from '../../src/index.js'
 
 describe('Tensor', () => {
   it.each<[string, TypedArray]>([
@@ -154,6 +161,16 @@ describe('Tensor', () => {
     expect(() => x.to({ memory_format: 'rows' as never })).toThrow(code('ERR_INVALID_ARGUMENT'))
     // @ts-expect-error: a number is neither a dtype nor a device
     expect(() => x.to(1)).toThrow()
+  })
+
+  it('is typed', () => {
+    const x = torch.ones([1])
+    expectTypeOf(x.item()).toEqualTypeOf<number>()
+    expectTypeOf(x.item<Complex>).returns.toEqualTypeOf<Complex>()
+    expectTypeOf(x.toTypedArray<Float32Array>()).toEqualTypeOf<Float32Array>()
+    expectTypeOf(x.size(0)).toEqualTypeOf<number>()
+    expectTypeOf(x.size()).toEqualTypeOf<readonly number[]>()
+    expectTypeOf(torch.add).toBeCallableWith(1, complex(0, 1))
   })
 
   it('draws the same numbers from the same seed', () => {
