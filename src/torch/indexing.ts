@@ -2,7 +2,7 @@ import { binding, type NativeValue, type TensorHandle } from './binding.js'
 import type { TypedArray } from './dtype.js'
 import { tensorOfValues } from './elements.js'
 import { SosError } from './errors.js'
-import type { NestedArray } from './nested-array.js'
+import { flatten, type NestedArray, type NestedValues } from './nested-array.js'
 import type { Tensor } from './tensor.js'
 
 /** Python's `start:stop:step`; what is null is left out. */
@@ -72,12 +72,11 @@ export function nativeIndex(
 }
 
 function positions(index: NestedArray<number | boolean>[]): TensorHandle {
-  const flat = (index as unknown[]).flat(Number.POSITIVE_INFINITY as 1)
-  if (flat.every((position) => typeof position === 'boolean') && flat.length > 0) {
-    return tensorOfValues(index as NestedArray<boolean>, {})
-  }
-  for (const position of flat) whole(position)
-  return tensorOfValues(index as NestedArray<number>, { dtype: 'int64' })
+  const { flat, shape, stores } = flatten(index as NestedValues)
+  if (stores.startsWith('complex')) throw unfit(index)
+  if (stores === 'float64') for (const position of flat) whole(position)
+  const dtype = stores === 'bool' ? 'bool' : 'int64'
+  return binding.tensorFromTypedArray(flat, stores, shape, 'cpu', 0, dtype)
 }
 
 function bound(value: number | null): number | null {

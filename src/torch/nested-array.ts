@@ -19,10 +19,18 @@ export interface Flat {
   dtype: DType
 }
 
+/** As in Python; an array may contain itself. */
+const mostDimensions = 128
+
 /** Lays out nested arrays, which must be as long as one another, for a tensor of `wanted` or the natural dtype. */
 export function flatten(values: NestedValues, wanted?: DType): Flat {
   const shape: number[] = []
-  for (let level: unknown = values; Array.isArray(level); level = level[0]) shape.push(level.length)
+  for (let level: unknown = values; Array.isArray(level); level = level[0]) {
+    shape.push(level.length)
+    if (shape.length > mostDimensions) {
+      throw new SosError('ERR_SHAPE', `expected arrays nested at most ${mostDimensions} deep`)
+    }
+  }
   const leaves: unknown[] = []
   const walk = (value: unknown, depth: number): void => {
     if (Array.isArray(value) !== depth < shape.length) throw ragged(shape)

@@ -64,6 +64,10 @@ describe('Tensor', () => {
     expect(() => torch.tensor([1, true] as number[])).toThrow(code('ERR_DTYPE'))
     expect(() => torch.tensor(new Float32Array(3), { shape: [2, 2] })).toThrow(code('ERR_SHAPE'))
     expect(() => torch.tensor([1], { device: 'nowhere' })).toThrow(code('ERR_DEVICE'))
+    const endless: NestedArray<number>[] = []
+    endless.push(endless, endless)
+    expect(() => torch.tensor(endless)).toThrow(code('ERR_SHAPE'))
+    expect(() => torch.ones([1]).at(endless)).toThrow(code('ERR_SHAPE'))
   })
 
   it('gives item() of one element only', () => {
