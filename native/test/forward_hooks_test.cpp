@@ -30,11 +30,11 @@ def forward(self, x, both: bool):
 
 std::vector<sos::Capture> run(const Module& module, std::vector<sos::Tap> taps, bool both,
                               at::Tensor* output = nullptr) {
-  std::vector<sos::Capture> captures;
-  const sos::TappedMethod method(module, "forward", std::move(taps));
-  const auto result = method.run({at::ones({2}), both}, captures);
+  sos::HookedRun hooks{.taps = std::move(taps)};
+  const sos::TappedMethod method(module, "forward", hooks.taps);
+  const auto result = method.run({at::ones({2}), both}, hooks);
   if (output != nullptr) *output = result.toTensor();
-  return captures;
+  return hooks.captures;
 }
 
 }  // namespace
@@ -66,9 +66,9 @@ TEST_CASE("gradients flow through a tap") {
   auto module = parent();
   const auto weight = module.attr("left").toModule().attr("weight").toTensor();
   weight.set_requires_grad(true);
-  std::vector<sos::Capture> captures;
-  const sos::TappedMethod method(module, "forward", {{"left", false}});
-  method.run({at::ones({2}), false}, captures).toTensor().sum().backward();
+  sos::HookedRun hooks{.taps = {{"left", false}}};
+  const sos::TappedMethod method(module, "forward", hooks.taps);
+  method.run({at::ones({2}), false}, hooks).toTensor().sum().backward();
   CHECK(weight.grad().equal(at::full({2}, 4.0)));  // d(w²)/dw at w = 2
 }
 

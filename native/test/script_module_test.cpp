@@ -42,8 +42,8 @@ TEST_CASE("a module is loaded, called, described and saved with its extra files"
   save_linear(file.path);
   auto module = sos::ScriptModule::load(file.path, std::nullopt);
   CHECK(module->extra_files().at("sos.json") == "{}");
-  std::vector<sos::Capture> captures;
-  const auto output = module->call("forward", {{at::ones({1, 2})}, {}}, {}, captures);
+  sos::HookedRun hooks;
+  const auto output = module->call("forward", {{at::ones({1, 2})}, {}}, hooks);
   CHECK(output.toTensor().equal(at::ones({1, 3})));
   CHECK(module->modules()[0].type == "torch.nn.modules.linear.Linear");
   CHECK(module->parameters()[0].first == "weight");
@@ -73,9 +73,9 @@ TEST_CASE("a wrong call names the argument") {
   const TemporaryFile file;
   save_linear(file.path);
   auto module = sos::ScriptModule::load(file.path, std::nullopt);
-  std::vector<sos::Capture> captures;
-  CHECK_THROWS_WITH(module->call("forward", {{}, {}}, {}, captures), doctest::Contains("'x'"));
-  CHECK_THROWS_WITH(module->call("backward", {{}, {}}, {}, captures), doctest::Contains("'backward'"));
+  sos::HookedRun hooks;
+  CHECK_THROWS_WITH(module->call("forward", {{}, {}}, hooks), doctest::Contains("'x'"));
+  CHECK_THROWS_WITH(module->call("backward", {{}, {}}, hooks), doctest::Contains("'backward'"));
 }
 
 TEST_CASE("files that are no TorchScript are told apart") {
