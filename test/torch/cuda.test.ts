@@ -45,7 +45,7 @@ describe('cuda', () => {
       () => cuda.memoryStats('cuda:x'),
     ]
     for (const use of uses) expect(use).toThrow(noDevice)
-    expect(() => cuda.synchronize(missing)).toThrow(noDevice)
+    await expect(cuda.synchronize(missing)).rejects.toEqual(noDevice)
   })
 })
 
