@@ -1,11 +1,14 @@
 #pragma once
+#include <ATen/core/stack.h>
 #include <napi.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
+#include "binding/handle.h"
 #include "binding/lane.h"
 #include "binding/pins.h"
 #include "core/cpu_memory.h"
@@ -40,6 +43,9 @@ struct EnvData {
       collect;  ///< (full: boolean) → void: runs V8's collector, finalizers too, before it returns
   int64_t live_tensors = 0;
   int64_t live_bytes = 0;
+  // Memory that is used again: a collection frees handles by the thousand, which the C library does slowly.
+  torch::jit::Stack spare_stack;
+  std::vector<std::unique_ptr<Handle>> spare_handles;
 
  private:
   /// What lives: at least what the handles hold, at most all of the process, with what only graphs of
@@ -53,9 +59,8 @@ struct EnvData {
   int64_t reported_ = 0;          // what V8 believes
   std::chrono::steady_clock::time_point next_major_;
   static constexpr int64_t kHandleBytes = 1024;
-  static constexpr int64_t kYoung =
-      16 * 1024 * 1024;                              // what may gather between scavenges: it fits in a cache
-  static constexpr int64_t kOld = 64 * 1024 * 1024;  // what may gather, or V8 need not know
+  static constexpr int64_t kYoung = 4 * 1024 * 1024;  // what may gather between scavenges: it fits in a cache
+  static constexpr int64_t kOld = 64 * 1024 * 1024;   // what may gather, or V8 need not know
 };
 
 }  // namespace sos

@@ -6,29 +6,38 @@
 namespace sos {
 namespace {
 
-void let_go(Napi::BasicEnv env, Handle& handle) {
-  auto& data = EnvData::of(env);
+void let_go(EnvData& data, Napi::BasicEnv env, Handle& handle) {
   if (std::holds_alternative<at::Tensor>(handle.held)) --data.live_tensors;
   data.release(env, handle.bytes);
   handle.bytes = 0;
   handle.held = std::monostate{};
 }
 
-void finalize(node_api_basic_env env, void* data, void*) {
-  auto* handle = static_cast<Handle*>(data);
-  let_go(Napi::BasicEnv(env), *handle);
-  delete handle;
+void finalize(node_api_basic_env env, void* raw, void* hint) {
+  std::unique_ptr<Handle> handle(static_cast<Handle*>(raw));
+  auto& data = *static_cast<EnvData*>(hint);
+  let_go(data, Napi::BasicEnv(env), *handle);
+  constexpr size_t kMostSpare = 4096;
+  if (data.spare_handles.size() < kMostSpare) data.spare_handles.push_back(std::move(handle));
 }
 
 // Node-API itself, for node-addon-api would allocate twice for each external.
 template <class T>
-Napi::Value wrap(Napi::Env env, T&& held, int64_t bytes) {
-  auto handle = std::make_unique<Handle>(Handle::kMark, std::forward<T>(held), bytes);
+Napi::Value wrap(EnvData& data, Napi::Env env, T&& held, int64_t bytes) {
+  std::unique_ptr<Handle> handle;
+  if (data.spare_handles.empty()) {
+    handle = std::make_unique<Handle>();
+  } else {
+    handle = std::move(data.spare_handles.back());
+    data.spare_handles.pop_back();
+  }
+  handle->held = std::forward<T>(held);
+  handle->bytes = bytes;
   napi_value external = nullptr;
-  NAPI_THROW_IF_FAILED(env, napi_create_external(env, handle.get(), finalize, nullptr, &external),
+  NAPI_THROW_IF_FAILED(env, napi_create_external(env, handle.get(), finalize, &data, &external),
                        Napi::Value());
   handle.release();
-  EnvData::of(env).hold(env, bytes);
+  data.hold(env, bytes);
   return {env, external};
 }
 
@@ -45,25 +54,30 @@ const T& expect(const Napi::Value& value, const char* what) {
 
 }  // namespace
 
-Napi::Value wrap_tensor(Napi::Env env, const at::Tensor& tensor) {
+Napi::Value wrap_tensor(Napi::Env env, at::Tensor tensor) {
+  return wrap_tensor(EnvData::of(env), env, std::move(tensor));
+}
+
+Napi::Value wrap_tensor(EnvData& data, Napi::Env env, at::Tensor tensor) {
   if (!tensor.defined()) return env.Null();
-  ++EnvData::of(env).live_tensors;
+  ++data.live_tensors;
   const bool dense = tensor.layout() == at::kStrided;
-  return wrap(env, tensor, dense ? static_cast<int64_t>(tensor.nbytes()) : 0);
+  const int64_t bytes = dense ? static_cast<int64_t>(tensor.nbytes()) : 0;
+  return wrap(data, env, std::move(tensor), bytes);
 }
 
 Napi::Value wrap_module(Napi::Env env, std::shared_ptr<ScriptModule> module) {
   int64_t bytes = 0;
   for (const auto& [name, tensor] : module->parameters()) bytes += static_cast<int64_t>(tensor.nbytes());
-  return wrap(env, std::move(module), bytes);
+  return wrap(EnvData::of(env), env, std::move(module), bytes);
 }
 
 Napi::Value wrap_object(Napi::Env env, std::shared_ptr<ScriptObject> object) {
-  return wrap(env, std::move(object), 0);
+  return wrap(EnvData::of(env), env, std::move(object), 0);
 }
 
 Napi::Value wrap_generator(Napi::Env env, at::Generator generator) {
-  return wrap(env, std::move(generator), 0);
+  return wrap(EnvData::of(env), env, std::move(generator), 0);
 }
 
 Handle& unwrap_handle(const Napi::Value& value) {
@@ -95,7 +109,7 @@ std::shared_ptr<ScriptObject> unwrap_object(const Napi::Value& value) {
 }
 
 void dispose(Napi::Env env, Handle& handle) {
-  let_go(env, handle);
+  let_go(EnvData::of(env), env, handle);
 }
 
 }  // namespace sos

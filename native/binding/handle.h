@@ -20,7 +20,10 @@ struct Handle {
   int64_t bytes = 0;  ///< what the environment counts for it
 };
 
-Napi::Value wrap_tensor(Napi::Env env, const at::Tensor& tensor);
+struct EnvData;
+
+Napi::Value wrap_tensor(Napi::Env env, at::Tensor tensor);
+Napi::Value wrap_tensor(EnvData& data, Napi::Env env, at::Tensor tensor);
 Napi::Value wrap_module(Napi::Env env, std::shared_ptr<ScriptModule> module);
 Napi::Value wrap_object(Napi::Env env, std::shared_ptr<ScriptObject> object);
 Napi::Value wrap_generator(Napi::Env env, at::Generator generator);

@@ -5,6 +5,7 @@
 #include "binding/define.h"
 #include "binding/env_data.h"
 #include "binding/functions.h"
+#include "binding/handle.h"
 #include "core/operator_call.h"
 
 namespace sos {
@@ -20,9 +21,12 @@ const OperatorPacket& packet_of(const Napi::Value& value) {
   return *value.As<Napi::External<OperatorPacket>>().Data();
 }
 
-Napi::Value results_to_js(Napi::Env env, const torch::jit::Stack& results) {
+Napi::Value results_to_js(EnvData& data, Napi::Env env, torch::jit::Stack& results) {
   if (results.empty()) return env.Undefined();
-  if (results.size() == 1) return to_js(env, results[0]);
+  if (results.size() == 1) {
+    if (results[0].isTensor()) return wrap_tensor(data, env, std::move(results[0]).toTensor());
+    return to_js(env, results[0]);
+  }
   auto array = Napi::Array::New(env, results.size());
   for (uint32_t i = 0; i < results.size(); ++i) array.Set(i, to_js(env, results[i]));
   return array;
@@ -30,21 +34,20 @@ Napi::Value results_to_js(Napi::Env env, const torch::jit::Stack& results) {
 
 /// (operator, modes, keyword | undefined, ...positional) → result, or an array of several
 Napi::Value call_operator(const Napi::CallbackInfo& info) {
-  // The memory of one stack serves one call after another; a call within a call finds an empty one.
-  thread_local torch::jit::Stack spare;
-  auto stack = std::move(spare);
+  const Napi::Env env = info.Env();
+  auto& data = EnvData::of(env);
+  auto stack = std::move(data.spare_stack);  // a call within a call finds an empty one
   const ModeGuard guard(to_modes(info[1]));
-  const Lane& lane = *EnvData::of(info.Env()).lane;
   OperatorPacket::BeforeWrite before_write;
-  if (lane.pending() != 0) {
-    before_write = [&lane](const at::Tensor& target, const std::string& name) {
-      lane.refuse_write(target, name);
+  if (data.lane->pending() != 0) {
+    before_write = [&data](const at::Tensor& target, const std::string& name) {
+      data.lane->refuse_write(target, name);
     };
   }
   packet_of(info[0]).call(to_arguments(info, 3, info[2]), stack, before_write);
-  const auto result = results_to_js(info.Env(), stack);
+  const auto result = results_to_js(data, env, stack);
   stack.clear();
-  spare = std::move(stack);
+  data.spare_stack = std::move(stack);
   return result;
 }
 
@@ -56,8 +59,8 @@ Napi::Value call_operator_async(const Napi::CallbackInfo& info) {
   return EnvData::of(info.Env())
       .lane->submit(info.Env(), to_modes(info[1]), std::move(use),
                     [&packet, arguments = std::move(arguments)]() -> Lane::Finish {
-                      return [results = packet.call(arguments)](Napi::Env env) {
-                        return results_to_js(env, results);
+                      return [results = packet.call(arguments)](Napi::Env env) mutable {
+                        return results_to_js(EnvData::of(env), env, results);
                       };
                     });
 }

@@ -4,7 +4,7 @@ import { SosError } from './errors.js'
 import { functions } from './functions.js'
 import { onLane } from './lane.js'
 import type { AsyncOperators, Operators } from './operators.generated.js'
-import { Tensor } from './tensor.js'
+import { handleOf, Tensor } from './tensor.js'
 import { fromNative, isOptions, toNative, toNativeRecord, type Value } from './values.js'
 
 /**
@@ -76,13 +76,26 @@ for (const schema of binding.operatorSchemas()) {
 function defineMethod(name: string): void {
   let operator: OperatorHandle | undefined
   const method = {
-    [name](this: Tensor, ...args: unknown[]): Value {
+    // Calls with up to two arguments and no keywords are by far the most frequent: they make no array.
+    [name](this: Tensor, first: unknown, second: unknown): Value {
       if (!(this instanceof Tensor)) {
         throw new SosError('ERR_INVALID_ARGUMENT', `expected ${name} to be called on a Tensor`)
       }
       operator ??= binding.findOperator(`aten::${name}`)
-      args.unshift(this)
-      return invoke(operator, args)
+      const { modes } = currentContext()
+      // biome-ignore lint/complexity/noArguments: rest parameters would make an array
+      const { length } = arguments
+      if (length === 0) return fromNative(binding.callOperator(operator, modes, undefined, handleOf(this)))
+      if (length === 1 && !isOptions(first)) {
+        return fromNative(binding.callOperator(operator, modes, undefined, handleOf(this), toNative(first)))
+      }
+      if (length === 2 && !isOptions(second)) {
+        return fromNative(
+          binding.callOperator(operator, modes, undefined, handleOf(this), toNative(first), toNative(second)),
+        )
+      }
+      // biome-ignore lint/complexity/noArguments: as above
+      return invoke(operator, [this, ...arguments])
     },
   }
   Object.defineProperty(Tensor.prototype, name, {

@@ -79,16 +79,17 @@ export function setWrappers(object: typeof wrapObject, module: typeof wrapModule
 /** Lists and tuples come back as arrays, dicts as maps; every other native object is a tensor. */
 export function fromNative(value: NativeValue): Value {
   if (value === null || typeof value !== 'object') return value
+  // By far the most frequent. Externals are the only objects here that inherit from none.
+  if ((value as object).constructor === undefined) return new Tensor(value as TensorHandle)
   if (Array.isArray(value)) return value.map(fromNative)
   if (value instanceof Map) {
     return new Map([...value].map(([key, element]) => [fromNative(key), fromNative(element)]))
   }
   if (value instanceof Float64Array) return new Complex(value[0]!, value[1]!)
-  if (value instanceof Object) return fromMarked(value as Marked)
-  return new Tensor(value as TensorHandle)
+  return fromMarked(value as Marked)
 }
 
-/** What native code marks by a plain object; externals inherit from no Object. */
+/** What native code marks by a plain object. */
 type Marked =
   | { names: string[]; values: NativeValue[] }
   | { object: ObjectHandle; module?: undefined }
