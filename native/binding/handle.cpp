@@ -21,6 +21,10 @@ void finalize(node_api_basic_env env, void* raw, void* hint) {
   if (data.spare_handles.size() < kMostSpare) data.spare_handles.push_back(std::move(handle));
 }
 
+int64_t bytes_of(const at::Tensor& tensor) {
+  return tensor.layout() == at::kStrided ? static_cast<int64_t>(tensor.nbytes()) : 0;
+}
+
 // Node-API itself, for node-addon-api would allocate twice for each external.
 template <class T>
 Napi::Value wrap(EnvData& data, Napi::Env env, T&& held, int64_t bytes) {
@@ -61,9 +65,19 @@ Napi::Value wrap_tensor(Napi::Env env, at::Tensor tensor) {
 Napi::Value wrap_tensor(EnvData& data, Napi::Env env, at::Tensor tensor) {
   if (!tensor.defined()) return env.Null();
   ++data.live_tensors;
-  const bool dense = tensor.layout() == at::kStrided;
-  const int64_t bytes = dense ? static_cast<int64_t>(tensor.nbytes()) : 0;
+  const int64_t bytes = bytes_of(tensor);
   return wrap(data, env, std::move(tensor), bytes);
+}
+
+Napi::Value wrap_tensor(EnvData& data, Napi::Env env, at::Tensor tensor, const Napi::Value& spare) {
+  if (!tensor.defined() || !spare.IsExternal()) return wrap_tensor(data, env, std::move(tensor));
+  Handle& handle = unwrap_handle(spare);
+  if (!std::holds_alternative<std::monostate>(handle.held)) return wrap_tensor(data, env, std::move(tensor));
+  ++data.live_tensors;
+  handle.bytes = bytes_of(tensor);
+  handle.held = std::move(tensor);
+  data.hold(env, handle.bytes);
+  return spare;
 }
 
 Napi::Value wrap_module(Napi::Env env, std::shared_ptr<ScriptModule> module) {

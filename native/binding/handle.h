@@ -24,6 +24,9 @@ struct EnvData;
 
 Napi::Value wrap_tensor(Napi::Env env, at::Tensor tensor);
 Napi::Value wrap_tensor(EnvData& data, Napi::Env env, at::Tensor tensor);
+
+/// The same in `spare`, the external of a tensor that was disposed of, where it is one.
+Napi::Value wrap_tensor(EnvData& data, Napi::Env env, at::Tensor tensor, const Napi::Value& spare);
 Napi::Value wrap_module(Napi::Env env, std::shared_ptr<ScriptModule> module);
 Napi::Value wrap_object(Napi::Env env, std::shared_ptr<ScriptObject> object);
 Napi::Value wrap_generator(Napi::Env env, at::Generator generator);

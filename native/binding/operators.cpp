@@ -21,10 +21,11 @@ const OperatorPacket& packet_of(const Napi::Value& value) {
   return *value.As<Napi::External<OperatorPacket>>().Data();
 }
 
-Napi::Value results_to_js(EnvData& data, Napi::Env env, torch::jit::Stack& results) {
+Napi::Value results_to_js(EnvData& data, Napi::Env env, torch::jit::Stack& results,
+                          const Napi::Value& spare) {
   if (results.empty()) return env.Undefined();
   if (results.size() == 1) {
-    if (results[0].isTensor()) return wrap_tensor(data, env, std::move(results[0]).toTensor());
+    if (results[0].isTensor()) return wrap_tensor(data, env, std::move(results[0]).toTensor(), spare);
     return to_js(env, results[0]);
   }
   auto array = Napi::Array::New(env, results.size());
@@ -32,7 +33,8 @@ Napi::Value results_to_js(EnvData& data, Napi::Env env, torch::jit::Stack& resul
   return array;
 }
 
-/// (operator, modes, keyword | undefined, ...positional) → result, or an array of several
+/// (operator, modes, keyword | undefined, spare external | undefined, ...positional) → result, or an array of
+/// several
 Napi::Value call_operator(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   auto& data = EnvData::of(env);
@@ -44,8 +46,8 @@ Napi::Value call_operator(const Napi::CallbackInfo& info) {
       data.lane->refuse_write(target, name);
     };
   }
-  packet_of(info[0]).call(to_arguments(info, 3, info[2]), stack, before_write);
-  const auto result = results_to_js(data, env, stack);
+  packet_of(info[0]).call(to_arguments(info, 4, info[2]), stack, before_write);
+  const auto result = results_to_js(data, env, stack, info[3]);
   stack.clear();
   data.spare_stack = std::move(stack);
   return result;
@@ -60,7 +62,7 @@ Napi::Value call_operator_async(const Napi::CallbackInfo& info) {
       .lane->submit(info.Env(), to_modes(info[1]), std::move(use),
                     [&packet, arguments = std::move(arguments)]() -> Lane::Finish {
                       return [results = packet.call(arguments)](Napi::Env env) mutable {
-                        return results_to_js(EnvData::of(env), env, results);
+                        return results_to_js(EnvData::of(env), env, results, env.Undefined());
                       };
                     });
 }

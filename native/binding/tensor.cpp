@@ -108,6 +108,13 @@ Napi::Value tensor_item(const Napi::CallbackInfo& info) {
   return to_js(info.Env(), c10::IValue(tensor.item()));
 }
 
+/// () → a handle that holds nothing
+Napi::Value disposed_handle(const Napi::CallbackInfo& info) {
+  const auto handle = wrap_tensor(info.Env(), at::empty({0}));
+  dispose(info.Env(), unwrap_handle(handle));
+  return handle;
+}
+
 Napi::Value dispose_handle(const Napi::CallbackInfo& info) {
   dispose(info.Env(), unwrap_handle(info[0]));
   return info.Env().Undefined();
@@ -144,6 +151,7 @@ void export_tensor_functions(Napi::Env env, Napi::Object exports) {
   define<tensor_get_item>(env, exports, "tensorGetItem");
   define<tensor_set_item>(env, exports, "tensorSetItem");
   define<tensor_item>(env, exports, "tensorItem");
+  define<disposed_handle>(env, exports, "disposedHandle");
   define<dispose_handle>(env, exports, "dispose");
   define<is_disposed>(env, exports, "isDisposed");
   define<memory_stats>(env, exports, "memoryStats");

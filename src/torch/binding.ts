@@ -116,6 +116,7 @@ export interface Binding {
   tensorItem(tensor: TensorHandle): number | bigint | boolean | Float64Array
   dispose(handle: TensorHandle | ModuleHandle | ObjectHandle): void
   isDisposed(handle: TensorHandle | ModuleHandle | ObjectHandle): boolean
+  disposedHandle(): TensorHandle
   memoryStats(): { tensors: number; bytes: number }
 
   operatorSchemas(): string[]
@@ -124,6 +125,8 @@ export interface Binding {
     operator: OperatorHandle,
     modes: number,
     keyword: Record<string, NativeValue> | undefined,
+    /** A disposed external, which then holds the result, if that is one tensor. */
+    spare: TensorHandle | undefined,
     ...positional: NativeValue[]
   ): NativeValue
   callOperatorAsync(

@@ -4,7 +4,7 @@ import { SosError } from './errors.js'
 import { functions } from './functions.js'
 import { onLane } from './lane.js'
 import type { AsyncOperators, Operators } from './operators.generated.js'
-import { handleOf, Tensor } from './tensor.js'
+import { handleOf, Tensor, takeSpareHandle } from './tensor.js'
 import { fromNative, isOptions, toNative, toNativeRecord, type Value } from './values.js'
 
 /**
@@ -26,13 +26,17 @@ function invoke(operator: OperatorHandle, args: unknown[]): Value {
   // A call with few arguments and no keywords is by far the most frequent: it makes no array.
   if (length > 0 && length <= 3 && !isOptions(args[length - 1])) {
     const first = toNative(args[0])
-    if (length === 1) return fromNative(binding.callOperator(operator, modes, undefined, first))
+    if (length === 1)
+      return fromNative(binding.callOperator(operator, modes, undefined, takeSpareHandle(), first))
     const second = toNative(args[1])
-    if (length === 2) return fromNative(binding.callOperator(operator, modes, undefined, first, second))
-    return fromNative(binding.callOperator(operator, modes, undefined, first, second, toNative(args[2])))
+    if (length === 2)
+      return fromNative(binding.callOperator(operator, modes, undefined, takeSpareHandle(), first, second))
+    return fromNative(
+      binding.callOperator(operator, modes, undefined, takeSpareHandle(), first, second, toNative(args[2])),
+    )
   }
   const keyword = takeKeyword(args)
-  return fromNative(binding.callOperator(operator, modes, keyword, ...args.map(toNative)))
+  return fromNative(binding.callOperator(operator, modes, keyword, takeSpareHandle(), ...args.map(toNative)))
 }
 
 async function invokeAsync(operator: OperatorHandle, args: unknown[]): Promise<Value> {
@@ -85,13 +89,31 @@ function defineMethod(name: string): void {
       const { modes } = currentContext()
       // biome-ignore lint/complexity/noArguments: rest parameters would make an array
       const { length } = arguments
-      if (length === 0) return fromNative(binding.callOperator(operator, modes, undefined, handleOf(this)))
+      if (length === 0)
+        return fromNative(binding.callOperator(operator, modes, undefined, takeSpareHandle(), handleOf(this)))
       if (length === 1 && !isOptions(first)) {
-        return fromNative(binding.callOperator(operator, modes, undefined, handleOf(this), toNative(first)))
+        return fromNative(
+          binding.callOperator(
+            operator,
+            modes,
+            undefined,
+            takeSpareHandle(),
+            handleOf(this),
+            toNative(first),
+          ),
+        )
       }
       if (length === 2 && !isOptions(second)) {
         return fromNative(
-          binding.callOperator(operator, modes, undefined, handleOf(this), toNative(first), toNative(second)),
+          binding.callOperator(
+            operator,
+            modes,
+            undefined,
+            takeSpareHandle(),
+            handleOf(this),
+            toNative(first),
+            toNative(second),
+          ),
         )
       }
       // biome-ignore lint/complexity/noArguments: as above

@@ -46,7 +46,6 @@ define('backward', function (this: Tensor, options: BackwardOptions & { gradient
 })
 
 define('registerHook', function (this: Tensor, hook: (gradient: Tensor) => unknown): HookHandle {
-  const handle = handleOf(this)
   // In the context of the registration, but recording just where the backward does.
   const listener = AsyncResource.bind((gradient: TensorHandle, recording: boolean) => {
     const answer = setGradEnabled(recording, () => hook(new Tensor(gradient)))
@@ -57,6 +56,10 @@ define('registerHook', function (this: Tensor, hook: (gradient: Tensor) => unkno
       `expected the hook of a gradient to return a Tensor or nothing but it returned ${answer instanceof Promise ? 'a promise; make it sync' : typeof answer}`,
     )
   })
-  const number = binding.tensorRegisterHook(handle, listener)
-  return { remove: () => binding.tensorRemoveHook(handle, number) }
+  const number = binding.tensorRegisterHook(handleOf(this), listener)
+  return {
+    remove: () => {
+      if (!this.disposed) binding.tensorRemoveHook(handleOf(this), number)
+    },
+  }
 })

@@ -32,7 +32,7 @@ export interface Tensor extends TensorMethods, TensorAutograd {}
  */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: ops.ts defines these methods on the prototype
 export class Tensor {
-  readonly #handle: TensorHandle
+  #handle: TensorHandle
 
   static {
     readHandle = (tensor) => tensor.#handle
@@ -334,12 +334,16 @@ export class Tensor {
   }
 
   get disposed(): boolean {
-    return binding.isDisposed(this.#handle)
+    return this.#handle === disposedHandle
   }
 
   /** Frees the memory now, unless other tensors share it. Using the tensor afterwards throws `ERR_DISPOSED`. */
   dispose(): void {
-    binding.dispose(this.#handle)
+    const handle = this.#handle
+    if (handle === disposedHandle) return
+    binding.dispose(handle)
+    this.#handle = disposedHandle
+    if (spareHandles.length < MOST_SPARE) spareHandles.push(handle)
   }
 
   [Symbol.dispose](): void {
@@ -357,7 +361,20 @@ export class Tensor {
   }
 }
 
-/** The native side of a tensor, for this folder's other files. */
+/** What every disposed tensor has for its native side: using it throws. */
+const disposedHandle = binding.disposedHandle()
+
+// The externals of disposed tensors hold the results of later operators: making one and finalizing it costs as much as a
+// small operator. No tensor refers to them any more.
+const spareHandles: TensorHandle[] = []
+const MOST_SPARE = 1024
+
+/** An external for a result, or undefined: a new one is made. */
+export function takeSpareHandle(): TensorHandle | undefined {
+  return spareHandles.pop()
+}
+
+/** The native side of a tensor, for this folder's other files. Not to be kept: a disposed tensor's is used again. */
 export function handleOf(tensor: Tensor): TensorHandle {
   return readHandle(tensor)
 }

@@ -10,7 +10,7 @@ export const targets = {
 
 /** Tensors are dropped where they lie, as users do: the collector's work is part of what is measured. */
 export async function cases() {
-  const { Generator, noGrad, torch } = await import('../../../dist/index.js')
+  const { Generator, noGrad, scope, torch } = await import('../../../dist/index.js')
   const randn = (shape, seed) => torch.randn(shape, { generator: new Generator(seed) })
   const [a, b] = [randn([2, 2], 1), randn([2, 2], 2)]
   const [x, w, bias] = [randn([64, 64], 3), randn([64, 64], 4), randn([64], 5)]
@@ -39,9 +39,21 @@ export async function cases() {
       },
       result: () => x.matmul(w),
     },
+    'matmul 64×64, dispose()': {
+      run(n) {
+        for (let i = 0; i < n; i++) x.matmul(w).dispose()
+      },
+      result: () => x.matmul(w),
+    },
     'chain of 10, 64×64': {
       run(n) {
         for (let i = 0; i < n; i++) chain({ w, bias })
+      },
+      result: () => chain({ w, bias }),
+    },
+    'chain of 10, 64×64, in a scope': {
+      run(n) {
+        for (let i = 0; i < n; i++) scope(() => void chain({ w, bias }))
       },
       result: () => chain({ w, bias }),
     },

@@ -39,7 +39,9 @@ def cases(_prepared: dict) -> dict:
         "add 2×2": (add, lambda: a.add(b)),
         "add 2×2, dispose()": (add, lambda: a.add(b)),
         "matmul 64×64": (matmul, lambda: x.matmul(w)),
+        "matmul 64×64, dispose()": (matmul, lambda: x.matmul(w)),
         "chain of 10, 64×64": (plain_chain, lambda: chain(w, bias)),
+        "chain of 10, 64×64, in a scope": (plain_chain, lambda: chain(w, bias)),
         "chain of 10, 64×64, recorded": (recorded_chain, lambda: chain(*trained)),
         "add 2×2 in noGrad": (add_without_gradients, lambda: a.add(b)),
     }

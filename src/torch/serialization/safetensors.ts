@@ -86,8 +86,8 @@ export async function writeSafetensors(
   const bytes = new Uint8Array(8 + Math.ceil(text.length / 8) * 8).fill(0x20)
   new DataView(bytes.buffer).setBigUint64(0, BigInt(bytes.length - 8), true)
   bytes.set(text, 8)
-  const parts = [bytesTensor(bytes), ...named.map(({ tensor }) => handleOf(tensor))]
-  await writeAtomically(path, (file) => onLane(() => binding.writeFileBytes(file, parts)))
+  const parts = () => [bytesTensor(bytes), ...named.map(({ tensor }) => handleOf(tensor))]
+  await writeAtomically(path, (file) => onLane(() => binding.writeFileBytes(file, parts())))
 }
 
 function dtypeFor(name: string, tensor: Tensor): StoredDType {
