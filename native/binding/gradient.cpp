@@ -68,17 +68,11 @@ Napi::Value tensor_register_hook(const Napi::CallbackInfo& info) {
   const unsigned number =
       unwrap_tensor(info[0]).register_hook([js, listener](const at::Tensor& gradient) -> at::Tensor {
         const bool recording = at::GradMode::is_enabled();
-        at::Tensor answer;
-        js->call([&](Napi::Env env) {
-          try {
-            const auto result =
-                listener->Call({wrap_tensor(env, gradient), Napi::Boolean::New(env, recording)});
-            if (!result.IsUndefined()) answer = unwrap_tensor(result);
-          } catch (const Napi::Error& error) {
-            throw JsFailure(shared_reference(js, Napi::Error(error)));
-          }
+        return js->ask<at::Tensor>([listener, gradient, recording](Napi::Env env) {
+          const auto result =
+              listener->Call({wrap_tensor(env, gradient), Napi::Boolean::New(env, recording)});
+          return result.IsUndefined() ? at::Tensor() : unwrap_tensor(result);
         });
-        return answer;
       });
   return Napi::Number::New(info.Env(), number);
 }

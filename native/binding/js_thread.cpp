@@ -1,5 +1,6 @@
 #include "binding/js_thread.h"
 
+#include "binding/guard.h"
 #include "core/error.h"
 
 namespace sos {
@@ -7,9 +8,14 @@ namespace {
 
 /// What a waiting thread and the JavaScript thread share: the waiter may give up and be gone.
 struct Wait {
-  enum { kQueued, kRunning, kDone, kAbandoned } state = kQueued;
+  bool done = false;
+  bool abandoned = false;
   std::exception_ptr failure;
 };
+
+Error ending() {
+  return Error("ERR_STOPPED", "the environment that a hook belongs to is ending");
+}
 
 }  // namespace
 
@@ -29,40 +35,54 @@ bool JsThread::post(Work work) {
 void JsThread::run(Napi::Env env, Napi::Function, std::nullptr_t*, Work* raw) {
   const std::unique_ptr<Work> work(raw);
   if (env == nullptr) return;  // the environment is being torn down
-  const Napi::HandleScope scope(env);
-  (*work)(env);
+  try {
+    const Napi::HandleScope scope(env);
+    (*work)(env);
+  } catch (...) {
+    // A worker that is being terminated runs no JavaScript any more: there is nobody to tell.
+  }
 }
 
-void JsThread::call(const Work& work) {
+void JsThread::call(Work work) {
   if (std::this_thread::get_id() == id_) {
-    work(env_);
+    run_listener(env_, work);
     return;
   }
   const auto wait = std::make_shared<Wait>();
-  const bool posted = post([this, wait, &work](Napi::Env env) {
+  post([this, wait, work = std::move(work)](Napi::Env env) {
     {
       const std::lock_guard<std::mutex> lock(mutex_);
-      if (wait->state == Wait::kAbandoned) return;
-      wait->state = Wait::kRunning;
+      if (wait->abandoned) return;
     }
     try {
-      work(env);
+      run_listener(env, work);
     } catch (...) {
       wait->failure = std::current_exception();
     }
     const std::lock_guard<std::mutex> lock(mutex_);
-    wait->state = Wait::kDone;
+    wait->done = true;
     changed_.notify_all();
   });
   std::unique_lock<std::mutex> lock(mutex_);
-  // What runs is waited for: `work` is the waiter's.
-  changed_.wait(lock,
-                [&] { return wait->state == Wait::kDone || (stopped_ && wait->state != Wait::kRunning); });
-  if (!posted || wait->state != Wait::kDone) {
-    wait->state = Wait::kAbandoned;
-    throw Error("ERR_STOPPED", "the environment that a hook belongs to is ending");
+  // A listener that calls process.exit() never comes back.
+  changed_.wait(lock, [&] { return wait->done || stopped_; });
+  if (!wait->done) {
+    wait->abandoned = true;
+    throw ending();
   }
   if (wait->failure) std::rethrow_exception(wait->failure);
+}
+
+void JsThread::run_listener(Napi::Env env, const Work& work) {
+  try {
+    work(env);
+  } catch (const Napi::Error& error) {
+    try {
+      throw JsFailure(shared_reference(shared_from_this(), Napi::Error(error)));
+    } catch (const Napi::Error&) {
+      throw ending();  // the environment takes no references any more
+    }
+  }
 }
 
 void JsThread::hold(bool alive) {

@@ -12,7 +12,7 @@ namespace sos {
 
 /// The way from any thread onto the JavaScript thread of one environment. Closures that outlive a call, such
 /// as a gradient's hook, hold it by shared_ptr: once the environment is gone it refuses.
-class JsThread {
+class JsThread : public std::enable_shared_from_this<JsThread> {
  public:
   using Work = std::function<void(Napi::Env)>;
 
@@ -22,9 +22,15 @@ class JsThread {
   /// `work` is destroyed where it is.
   bool post(Work work);
 
-  /// Runs `work` there and waits for its end; directly where this is the JavaScript thread. `work` throws no
-  /// JavaScript error. Throws Error `ERR_STOPPED` where the environment ends before.
-  void call(const Work& work);
+  /// Runs `work` there and waits for what it returns; directly where this is the JavaScript thread. A
+  /// JavaScript error that it throws arrives as JsFailure. Throws Error `ERR_STOPPED` where the environment
+  /// ends before, also by `work` itself, which owns what it works on: it may outlive this call.
+  template <class Result>
+  Result ask(std::function<Result(Napi::Env)> work) {
+    const auto result = std::make_shared<Result>();
+    call([result, work = std::move(work)](Napi::Env env) { *result = work(env); });
+    return std::move(*result);
+  }
 
   /// Whether work in progress keeps the event loop alive. On the JavaScript thread only.
   void hold(bool alive);
@@ -33,6 +39,8 @@ class JsThread {
   void stop();
 
  private:
+  void call(Work work);
+  void run_listener(Napi::Env env, const Work& work);
   static void run(Napi::Env env, Napi::Function, std::nullptr_t*, Work* work);
   using Queue = Napi::TypedThreadSafeFunction<std::nullptr_t, Work, &JsThread::run>;
 

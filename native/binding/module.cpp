@@ -81,17 +81,11 @@ HookedRun::Replace to_replace(Napi::Env env, const Napi::Value& value) {
   const auto js = EnvData::of(env).js;
   const auto function = shared_reference(js, Napi::Persistent(value.As<Napi::Function>()));
   return [js, function](size_t tap, const c10::IValue& passing) -> std::optional<c10::IValue> {
-    std::optional<c10::IValue> answer;
-    js->call([&](Napi::Env env) {
-      try {
-        const auto result =
-            function->Call({Napi::Number::New(env, static_cast<double>(tap)), to_js(env, passing)});
-        if (!result.IsUndefined()) answer = to_ivalue(result);
-      } catch (const Napi::Error& error) {
-        throw JsFailure(shared_reference(js, Napi::Error(error)));
-      }
+    return js->ask<std::optional<c10::IValue>>([function, tap, passing](Napi::Env env) {
+      const auto result =
+          function->Call({Napi::Number::New(env, static_cast<double>(tap)), to_js(env, passing)});
+      return result.IsUndefined() ? std::nullopt : std::optional(to_ivalue(result));
     });
-    return answer;
   };
 }
 

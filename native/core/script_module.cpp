@@ -55,10 +55,11 @@ std::shared_ptr<ScriptModule> ScriptModule::load(const ByteSource& source,
 c10::IValue ScriptModule::run_method(const Method& method, Stack& stack, HookedRun& run) {
   std::shared_lock<std::shared_mutex> shared(*use_, std::defer_lock);
   std::unique_lock<std::shared_mutex> alone(*use_, std::defer_lock);
-  if (is_training())
+  shared.lock();
+  if (trains()) {
+    shared.unlock();
     alone.lock();
-  else
-    shared.lock();
+  }
   // The optimising executor profiles its first runs, which is slow, and gains nothing on a module that is not
   // frozen.
   const GraphOptimizerEnabledGuard optimizer(optimized_);
@@ -171,6 +172,13 @@ void ScriptModule::to(const Placement& placement) {
 
 bool ScriptModule::is_training() const {
   return module_.hasattr("training") && module_.is_training();
+}
+
+bool ScriptModule::trains() const {
+  for (const auto& module : module_.modules()) {
+    if (module.hasattr("training") && module.is_training()) return true;
+  }
+  return false;
 }
 
 std::vector<std::pair<std::string, at::Tensor>> ScriptModule::parameters() const {

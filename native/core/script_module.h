@@ -69,6 +69,7 @@ class ScriptModule : public ScriptObject {
 
  private:
   c10::IValue run_method(const torch::jit::Method& method, torch::jit::Stack& stack, HookedRun& run) override;
+  bool trains() const;  // whether it or a part of it is in train mode
   std::shared_ptr<TappedMethod> tapped(const std::string& method, const std::vector<Tap>& taps);
 
   torch::jit::Module module_;

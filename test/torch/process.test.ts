@@ -4,21 +4,27 @@ import { describe, expect, it } from 'vitest'
 
 import { root } from '../support/paths.js'
 
-/** How a process ends that leaves in the middle of a forward. A crash has a signal. */
-function leave(how: string): Promise<{ code: number | null; signal: string | null }> {
+/** How a process ends that leaves in the middle of work. A crash has a signal, one that hangs is killed. */
+function leave(how: string, where: string): Promise<{ code: number | null; signal: string | null }> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [`${root}/test/fixtures/leave.mjs`, how], { stdio: 'ignore' })
+    const child = spawn(process.execPath, [`${root}/test/fixtures/leave.mjs`, how, where], {
+      stdio: 'ignore',
+      timeout: 60_000,
+      killSignal: 'SIGKILL',
+    })
     child.on('exit', (code, signal) => resolve({ code, signal }))
   })
 }
 
-describe('a process with work on the lane', () => {
+describe.each(['forward', 'hook', 'gradient'])('a process in the middle of a %s', (where) => {
   it.each([
-    ['exit', 7],
-    ['throw', 1],
-    ['terminate', 0],
-    ['workers', 0],
-  ])('ends cleanly: %s', async (how, code) => {
-    for (let attempt = 0; attempt < 3; attempt++) expect(await leave(how)).toEqual({ code, signal: null })
+    ['by process.exit', 'exit', 7],
+    ['by an error that nobody catches', 'throw', 1],
+    ['by terminate() of its worker', 'terminate', 0],
+    ['by process.exit of its worker', 'worker-exit', 0],
+    ['by the ends of four workers', 'workers', 0],
+  ])('ends cleanly %s', async (_, how, code) => {
+    const attempts = await Promise.all([leave(how, where), leave(how, where)])
+    for (const attempt of attempts) expect(attempt).toEqual({ code, signal: null })
   })
 })
