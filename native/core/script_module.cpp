@@ -94,8 +94,15 @@ std::shared_ptr<ScriptModule> ScriptModule::submodule(const std::string& path) c
 
 std::shared_ptr<ScriptModule> ScriptModule::clone() const {
   const std::shared_lock<std::shared_mutex> lock(*use_);
+  const at::NoGradGuard no_grad;
   auto copy = std::make_shared<ScriptModule>(module_.deepcopy(), extra_files_);
   copy->optimized_ = optimized_;
+  // Copies made without gradients are leaves, but forget which of them want gradients.
+  const auto originals = parameters();
+  const auto copies = copy->parameters();
+  for (size_t i = 0; i < originals.size(); ++i) {
+    copies[i].second.set_requires_grad(originals[i].second.requires_grad());
+  }
   return copy;
 }
 

@@ -101,6 +101,9 @@ describe('modules', () => {
     copy.namedParameters().get('fc.bias')!.detach().fill_(7)
     expect(array(module.namedParameters().get('fc.bias')!)).not.toEqual(Array(4).fill(7))
     expect(copy.extraFiles).toEqual(module.extraFiles)
+    const facts = (of: ScriptModule) =>
+      of.parameters().map(({ isLeaf, requiresGrad, shape }) => ({ isLeaf, requiresGrad, shape }))
+    expect(facts(copy)).toEqual(facts(module))
   })
 
   it('move to another dtype and memory format, and keep who holds a parameter', async () => {
