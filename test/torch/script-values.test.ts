@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest'
 
-import { type NamedTuple, ScriptModule, ScriptObject, type Tensor, torch, type Value } from '../../src/index.js'
+import {
+  type NamedTuple,
+  ScriptModule,
+  ScriptObject,
+  type Tensor,
+  torch,
+  type Value,
+} from '../../src/index.js'
 import { dataRoot, fixture } from '../support/paths.js'
 
 const code = (name: string) => expect.objectContaining({ code: name })
@@ -125,7 +132,11 @@ describe('modules', () => {
     const x = torch.rand([2, 3, 64, 64])
     const expected = await module.eval().forward(x)
     const frozen = await module.freeze()
-    expect([frozen.kind, frozen.parameters().length, module.parameters().length > 0]).toEqual(['frozen', 0, true])
+    expect([frozen.kind, frozen.parameters().length, module.parameters().length > 0]).toEqual([
+      'frozen',
+      0,
+      true,
+    ])
     await module.to({ memoryFormat: 'channels_last' })
     const optimized = await module.optimizeForInference()
     for (const copy of [frozen, optimized]) {
