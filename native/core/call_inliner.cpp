@@ -28,11 +28,39 @@ Module submodule_at(const Module& root, const std::string& path) {
   return Module(object);
 }
 
+namespace {
+
+void set_call_stack(Node* node, const InlinedCallStackPtr& stack) {
+  node->setCallStack(stack);
+  for (Block* inner : node->blocks()) {
+    for (Node* deeper : inner->nodes()) set_call_stack(deeper, stack);
+  }
+}
+
+/// Puts the body of `callee` in the place of `call`.
+void inline_body(Node* call, GraphFunction* callee) {
+  callee->ensure_defined();
+  auto stack = c10::make_intrusive<InlinedCallStack>(callee, call->sourceRange());
+  if (const auto outer = call->callstack()) {
+    const auto entries = (*outer)->vec();
+    for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
+      stack = c10::make_intrusive<InlinedCallStack>(stack, std::get<0>(*entry), std::get<1>(*entry));
+    }
+  }
+  Node* const before = call->prev();
+  Node* const after = call->next();
+  inlineCallTo(call, callee, callee->graph().get());
+  for (Node* node = before->next(); node != after; node = node->next()) set_call_stack(node, stack);
+}
+
+}  // namespace
+
 void CallInliner::inline_block(Block* block) {
   for (auto it = block->nodes().begin(); it != block->nodes().end();) {
     Node* node = *it;
     Node* before = node->prev();
     for (Block* inner : node->blocks()) inline_block(inner);
+    if (node->kind() == prim::fork && node->hasAttribute(attr::Subgraph)) follow_fork(node);
     if (!inline_call(node)) {
       ++it;
       continue;
@@ -50,30 +78,43 @@ bool CallInliner::inline_call(Node* node) {
       const Module callee = submodule_at(root_, *path);
       // A submodule behind an interface is called through it: the instance tells which class it really is.
       if (node->input(0)->type()->kind() == TypeKind::InterfaceType) node->input(0)->setType(callee.type());
-      if (!path->empty()) visit_(node, callee, *path);
+      if (!path->empty()) visit_(node, callee, *path, carried_);
     }
     const auto type = node->input(0)->type()->cast<c10::ClassType>();
     if (!type) return false;
     GraphFunction* callee = tryToGraphFunction(type->getMethod(node->s(attr::name)));
     if (callee == nullptr) return false;
-    callee->ensure_defined();
-    inlineCallTo(node, callee, callee->graph().get());
+    inline_body(node, callee);
     return true;
   }
   if (node->kind() == prim::CallFunction) {
     const auto type = node->input(0)->type()->expect<FunctionType>();
     GraphFunction* callee = tryToGraphFunction(*type->function());
     if (callee == nullptr) return false;
-    callee->ensure_defined();
     node->removeInput(0);
-    inlineCallTo(node, callee, callee->graph().get());
+    inline_body(node, callee);
     return true;
   }
   return false;
 }
 
+/// A fork has its body as a graph of its own, which the copy of the graph around shares with the original.
+void CallInliner::follow_fork(Node* fork) {
+  const auto body = fork->g(attr::Subgraph)->copy();
+  fork->g_(attr::Subgraph, body);
+  for (size_t i = 0; i < body->inputs().size(); ++i) forked_[body->inputs()[i]] = fork->inputs()[i];
+  Value* const outside = carried_;
+  if (outside != nullptr) {
+    fork->addInput(outside);
+    carried_ = body->addInput()->setType(outside->type());
+  }
+  inline_block(body->block());
+  carried_ = outside;
+}
+
 std::optional<std::string> CallInliner::path_of(Value* value) const {
   if (value == self_) return "";
+  if (const auto outside = forked_.find(value); outside != forked_.end()) return path_of(outside->second);
   Node* node = value->node();
   if (node->kind() != prim::GetAttr) return std::nullopt;
   const auto parent = path_of(node->input());

@@ -4,34 +4,43 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <unordered_map>
 
 namespace sos {
 
 /// A copy of the graph of a module's method. Throws Error `ERR_NO_METHOD` if the module lacks the method.
 std::shared_ptr<torch::jit::Graph> copy_graph(const torch::jit::Module& module, const std::string& method);
 
-/// Inlines the graph of a module's method in place and follows every call of a submodule.
+/// Inlines the graph of a module's method in place, with the graphs that it forks, and follows every call of
+/// a submodule. Nodes keep the stack of the calls that they come from, which failures tell.
 class CallInliner {
  public:
   /// Told each call of a submodule's method before the body takes its place: the node, which instance is
-  /// called, and by which dotted path.
-  using Visit =
-      std::function<void(torch::jit::Node* call, const torch::jit::Module& callee, const std::string& path)>;
+  /// called, by which dotted path, and `carried` as it is known in the graph of the call.
+  using Visit = std::function<void(torch::jit::Node* call, const torch::jit::Module& callee,
+                                   const std::string& path, torch::jit::Value* carried)>;
 
-  CallInliner(const torch::jit::Module& root, torch::jit::Graph& graph, Visit visit)
-      : root_(root), self_(graph.inputs().at(0)), visit_(std::move(visit)) {
+  /// `carried`, an input of the graph, is handed on to each graph that is forked.
+  CallInliner(const torch::jit::Module& root, torch::jit::Graph& graph, Visit visit,
+              torch::jit::Value* carried = nullptr)
+      : root_(root), self_(graph.inputs().at(0)), visit_(std::move(visit)), carried_(carried) {
     inline_block(graph.block());
   }
 
  private:
   void inline_block(torch::jit::Block* block);
   bool inline_call(torch::jit::Node* node);
+  void follow_fork(torch::jit::Node* fork);
   std::optional<std::string> path_of(torch::jit::Value* value) const;
 
   const torch::jit::Module& root_;
   torch::jit::Value* const self_;
   const Visit visit_;
+  torch::jit::Value* carried_;  // in the graph at work
+  std::unordered_map<torch::jit::Value*, torch::jit::Value*>
+      forked_;  // inputs of forks' graphs → of the forks
 };
 
 /// The submodule at the dotted path; "" is `root` itself. The path must be one of an attribute.

@@ -60,9 +60,14 @@ class TappedMethod {
     bool overwritten;   ///< whether something may write to the value afterwards
   };
 
+  /// Whether submodules behind interfaces have been exchanged for ones of other classes, whose code is not
+  /// what was inlined.
+  bool outdated() const;
+
  private:
   torch::jit::Module module_;
-  std::vector<Site> sites_;
+  std::shared_ptr<const std::vector<Site>> sites_;
+  std::vector<std::pair<std::string, c10::TypePtr>> instances_;  // the classes of the submodules called
   std::unique_ptr<torch::jit::GraphFunction> function_;
 };
 

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <set>
+#include <sstream>
 
 #include "core/error.h"
 #include "core/file_bytes.h"
@@ -33,6 +34,17 @@ std::vector<std::string> operators_of(const Module& module) {
     collect_operators(function->graph()->block(), names);
   }
   return {names.begin(), names.end()};
+}
+
+/// libtorch's own copy lacks some values, as complex numbers; by way of an archive all come through.
+Module deep_copy(const Module& module) {
+  try {
+    return module.deepcopy();
+  } catch (const c10::Error&) {
+    std::stringstream archive;
+    module.save(archive);
+    return torch::jit::load(archive);
+  }
 }
 
 }  // namespace
@@ -75,11 +87,12 @@ std::shared_ptr<TappedMethod> ScriptModule::tapped(const std::string& method, co
   std::string key = method;
   for (const Tap& tap : taps) key += (tap.before ? "\n<" : "\n>") + tap.path + "\t" + tap.method;
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (const auto known = tapped_.find(key); known != tapped_.end()) return known->second;
+  const auto known = tapped_.find(key);
+  if (known != tapped_.end() && !known->second->outdated()) return known->second;
   // Hooks come and go in small numbers; a graph is some kilobytes.
   constexpr size_t kMostGraphs = 16;
   if (tapped_.size() >= kMostGraphs) tapped_.clear();
-  return tapped_.emplace(key, std::make_shared<TappedMethod>(module_, method, taps)).first->second;
+  return tapped_.insert_or_assign(key, std::make_shared<TappedMethod>(module_, method, taps)).first->second;
 }
 
 std::shared_ptr<ScriptModule> ScriptModule::submodule(const std::string& path) const {
@@ -95,7 +108,7 @@ std::shared_ptr<ScriptModule> ScriptModule::submodule(const std::string& path) c
 std::shared_ptr<ScriptModule> ScriptModule::clone() const {
   const std::shared_lock<std::shared_mutex> lock(*use_);
   const at::NoGradGuard no_grad;
-  auto copy = std::make_shared<ScriptModule>(module_.deepcopy(), extra_files_);
+  auto copy = std::make_shared<ScriptModule>(deep_copy(module_), extra_files_);
   copy->optimized_ = optimized_;
   // Copies made without gradients are leaves, but forget which of them want gradients.
   const auto originals = parameters();
@@ -120,7 +133,7 @@ std::shared_ptr<ScriptModule> ScriptModule::freeze(const std::vector<std::string
 std::shared_ptr<ScriptModule> ScriptModule::optimize_for_inference(
     const std::vector<std::string>& preserved) const {
   if (kind() != ModuleKind::frozen) return freeze(preserved)->optimize_for_inference(preserved);
-  auto copy = module_.deepcopy();
+  auto copy = deep_copy(module_);
   std::vector<std::string> other_methods;
   for (const auto& name : preserved) {
     if (copy.find_method(name)) other_methods.push_back(name);
@@ -145,13 +158,21 @@ void ScriptModule::save(const std::string& path, const ExtraFiles& extra_files) 
   file.close();
 }
 
+std::unique_lock<std::shared_mutex> ScriptModule::lock_or_refuse(const char* what) {
+  std::unique_lock<std::shared_mutex> lock(*use_, std::try_to_lock);
+  if (lock) return lock;
+  throw Error("ERR_BUSY",
+              std::string(what) + " would change the module under a call that is at work: await it before");
+}
+
 void ScriptModule::train(bool mode) {
-  const std::unique_lock<std::shared_mutex> lock(*use_, std::try_to_lock);
-  if (!lock) {
-    throw Error("ERR_BUSY",
-                "train() and eval() would change the module under a call that is at work: await it before");
-  }
+  const auto lock = lock_or_refuse("train() or eval()");
   module_.train(mode);
+}
+
+void ScriptModule::set_attribute(const std::string& name, const c10::IValue& value) {
+  const auto lock = lock_or_refuse("setAttribute()");
+  ScriptObject::set_attribute(name, value);
 }
 
 void ScriptModule::to(const Placement& placement) {

@@ -60,6 +60,9 @@ class ScriptModule : public ScriptObject {
   bool is_training() const;
   void to(const Placement& placement);
 
+  /// As the object's. Throws Error `ERR_BUSY` where calls are under way.
+  void set_attribute(const std::string& name, const c10::IValue& value) override;
+
   std::vector<std::pair<std::string, at::Tensor>> parameters() const;
   std::vector<std::pair<std::string, at::Tensor>> buffers() const;
   std::vector<ModuleInfo> modules() const;
@@ -70,6 +73,7 @@ class ScriptModule : public ScriptObject {
  private:
   c10::IValue run_method(const torch::jit::Method& method, torch::jit::Stack& stack, HookedRun& run) override;
   bool trains() const;  // whether it or a part of it is in train mode
+  std::unique_lock<std::shared_mutex> lock_or_refuse(const char* what);
   std::shared_ptr<TappedMethod> tapped(const std::string& method, const std::vector<Tap>& taps);
 
   torch::jit::Module module_;

@@ -35,7 +35,7 @@ class ScriptObject {
 
   /// Throw Error `ERR_NO_ATTRIBUTE`, and `ERR_INVALID_ARGUMENT` where the value does not fit its type.
   c10::IValue attribute(const std::string& name) const;
-  void set_attribute(const std::string& name, const c10::IValue& value);
+  virtual void set_attribute(const std::string& name, const c10::IValue& value);
 
   /// The method as TorchScript's Python-like code, or as the text of its graph.
   std::string code(const std::string& method) const;

@@ -2,6 +2,8 @@
 
 #include <ATen/Functions.h>
 #include <doctest/doctest.h>
+#include <torch/csrc/jit/api/function_impl.h>
+#include <torch/csrc/jit/ir/irparser.h>
 
 #include "core/error.h"
 
@@ -81,6 +83,19 @@ TEST_CASE("the module's own graph stays as it was") {
 
 TEST_CASE("submodules are listed in the order of their calls") {
   CHECK(sos::called_submodules(parent(), "forward") == std::vector<std::string>{"left", "left", "right"});
+}
+
+TEST_CASE("a graph that calls the tap operator itself is refused, whatever it gives as the state") {
+  for (const std::string state : {"int = prim::Constant[value=4096]()", "NoneType = prim::Constant()",
+                                  "str = prim::Constant[value=\"state\"]()"}) {
+    auto graph = std::make_shared<torch::jit::Graph>();
+    torch::jit::parseIR("graph(%x : Tensor):\n  %site : int = prim::Constant[value=0]()\n  %state : " +
+                            state + "\n  %y : Tensor = sos::tap(%x, %site, %state)\n  return (%y)\n",
+                        graph.get());
+    torch::jit::GraphFunction function("forged", graph, nullptr);
+    torch::jit::Stack stack{at::ones({2})};
+    CHECK_THROWS_WITH(function.run(stack), doctest::Contains("may not call sos::tap"));
+  }
 }
 
 TEST_CASE("an unknown method is an error") {
