@@ -27,6 +27,10 @@ std::string message_of(const std::exception& error) {
   if (shows_all()) return error.what();
   const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
   std::string message = torch_error ? torch_error->what_without_backtrace() : error.what();
+  // `[enforce fail at FILE:LINE] CONDITION. ` stands before what is of use.
+  if (const auto end = message.find("DefaultCPUAllocator: ");
+      message.rfind("[enforce fail", 0) == 0 && end != std::string::npos)
+    message.erase(0, end);
   for (const char* mark : {"\nException raised from ", "\nC++ CapturedTraceback:"}) {
     const auto found = message.find(mark);
     if (found != std::string::npos) message.resize(found);
@@ -57,7 +61,9 @@ Napi::Error to_js_error(Napi::Env env, const std::exception_ptr& failure) {
   } catch (const std::bad_alloc&) {
     return make_error(env, "ERR_OUT_OF_MEMORY", "there is not enough memory");
   } catch (const std::exception& error) {
-    return make_error(env, "ERR_TORCH", message_of(error));
+    const auto message = message_of(error);
+    const bool memory = message.find("DefaultCPUAllocator: can't allocate memory") != std::string::npos;
+    return make_error(env, memory ? "ERR_OUT_OF_MEMORY" : "ERR_TORCH", message);
   } catch (...) {
     return make_error(env, "ERR_UNKNOWN", "libtorch threw something that is no std::exception");
   }

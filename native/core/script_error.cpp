@@ -4,8 +4,12 @@
 #include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/ir/ir.h>
 
+#include <algorithm>
+#include <cctype>
+#include <deque>
 #include <optional>
 #include <regex>
+#include <unordered_map>
 #include <vector>
 
 #include "core/call_inliner.h"
@@ -18,6 +22,7 @@ using namespace torch::jit;
 struct Frame {
   std::string file;
   size_t line = 0;
+  size_t column = 0;
   std::string code;
 };
 
@@ -27,7 +32,9 @@ std::string trimmed(const std::string& text) {
   return text.substr(first, text.find_last_not_of(" \n") - first + 1);
 }
 
-/// The frames of the first traceback, the outermost first. `<--- HERE` stands under the line of each.
+/// The frames of the serialized code, the outermost first. `<--- HERE` stands under the line of each. A
+/// forked task's failure comes with a traceback of its own, after that of the wait for it: the last one
+/// counts.
 std::vector<Frame> frames_of(const std::string& text) {
   static const std::regex kFile("^  File \"(.*)\", line ([0-9]{1,9}), in .*$");
   std::vector<Frame> frames;
@@ -36,15 +43,17 @@ std::vector<Frame> frames_of(const std::string& text) {
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line); previous = line) {
     if (line.rfind("Traceback of TorchScript", 0) == 0) {
-      if (inside) break;
-      inside = true;
+      inside = line.find(", original code") == std::string::npos;
+      if (inside) frames.clear();
       continue;
     }
+    if (!inside) continue;
     std::smatch match;
     if (line.size() < 4096 && std::regex_match(line, match, kFile)) {
-      frames.push_back({match[1], std::stoul(match[2]), ""});
+      frames.push_back({match[1], std::stoul(match[2]), 0, ""});
     } else if (!frames.empty() && frames.back().code.empty() && line.find("<--- HERE") != std::string::npos) {
       frames.back().code = trimmed(previous);
+      frames.back().column = line.find('~');
     }
   }
   return frames;
@@ -54,42 +63,72 @@ std::vector<Frame> frames_of(const std::string& text) {
 std::string cause_of(const std::string& text) {
   const auto here = text.rfind("<--- HERE");
   if (here == std::string::npos) return trimmed(text);
-  static const std::regex kCause("\n([A-Za-z_][A-Za-z_0-9.]*): ");
-  std::smatch match;
-  const std::string rest = text.substr(here);
-  if (!std::regex_search(rest, match, kCause)) return trimmed(rest.substr(rest.find('\n') + 1));
-  const std::string cause = trimmed(match.suffix());
-  return match[1] == "RuntimeError" || match[1] == "torch.jit.Error" ? cause : match[1].str() + ": " + cause;
+  // Without a regular expression: its recursion is as deep as the text, which the module may have chosen, is
+  // long.
+  const auto is_name = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.';
+  };
+  for (auto start = text.find('\n', here); start != std::string::npos; start = text.find('\n', start + 1)) {
+    const auto end = std::find_if_not(text.begin() + start + 1, text.end(), is_name) - text.begin();
+    const std::string name = text.substr(start + 1, end - start - 1);
+    if (name.empty() || text.compare(end, 2, ": ") != 0) continue;
+    const std::string cause = trimmed(text.substr(end + 2));
+    return name == "RuntimeError" || name == "torch.jit.Error" ? cause : name + ": " + cause;
+  }
+  return trimmed(text.substr(std::min(text.find('\n', here), text.size())));
 }
 
-void calls_at(Block* block, const Frame& frame, std::vector<Node*>& found) {
-  for (Node* node : block->nodes()) {
-    if (node->kind() == prim::CallMethod || node->kind() == prim::CallFunction) {
-      const auto where = node->sourceRange().file_line_col();
-      if (where && std::get<0>(*where) == frame.file && std::get<1>(*where) == frame.line)
+bool stands_at(const Node* node, const Frame& frame) {
+  const auto where = node->sourceRange().file_line_col();
+  return where && std::get<0>(*where) == frame.file && std::get<1>(*where) == frame.line;
+}
+
+/// A graph, with the graphs that it forks.
+struct Nodes {
+  std::vector<Node*> all;
+  std::unordered_map<Value*, Value*> outside;  // inputs of forks' graphs → of the forks
+
+  explicit Nodes(Block* block) { add(block); }
+
+  void add(Block* block) {
+    for (Node* node : block->nodes()) {
+      all.push_back(node);
+      for (Block* inner : node->blocks()) add(inner);
+      if (node->kind() != prim::fork || !node->hasAttribute(attr::Subgraph)) continue;
+      const auto body = node->g(attr::Subgraph);
+      for (size_t i = 0; i < node->inputs().size(); ++i) outside[body->inputs()[i]] = node->inputs()[i];
+      add(body->block());
+    }
+  }
+
+  /// The calls in the line of the frame, first those that begin in its column.
+  std::deque<Node*> calls_at(const Frame& frame) const {
+    std::deque<Node*> found;
+    for (Node* node : all) {
+      if (node->kind() != prim::CallMethod && node->kind() != prim::CallFunction) continue;
+      if (!stands_at(node, frame)) continue;
+      if (std::get<2>(*node->sourceRange().file_line_col()) == frame.column)
+        found.push_front(node);
+      else
         found.push_back(node);
     }
-    for (Block* inner : node->blocks()) calls_at(inner, frame, found);
+    return found;
   }
-}
+
+  std::optional<std::vector<std::string>> attributes_from(Value* self, Value* value) const {
+    if (const auto found = outside.find(value); found != outside.end()) value = found->second;
+    if (value == self) return std::vector<std::string>{};
+    if (value->node()->kind() != prim::GetAttr) return std::nullopt;
+    auto names = attributes_from(self, value->node()->input());
+    if (names) names->push_back(value->node()->s(attr::name));
+    return names;
+  }
+};
 
 bool stands_in(Block* block, const Frame& frame) {
-  for (Node* node : block->nodes()) {
-    const auto where = node->sourceRange().file_line_col();
-    if (where && std::get<0>(*where) == frame.file && std::get<1>(*where) == frame.line) return true;
-    for (Block* inner : node->blocks()) {
-      if (stands_in(inner, frame)) return true;
-    }
-  }
-  return false;
-}
-
-std::optional<std::vector<std::string>> attributes_from(Value* self, Value* value) {
-  if (value == self) return std::vector<std::string>{};
-  if (value->node()->kind() != prim::GetAttr) return std::nullopt;
-  auto names = attributes_from(self, value->node()->input());
-  if (names) names->push_back(value->node()->s(attr::name));
-  return names;
+  const Nodes nodes(block);
+  return std::any_of(nodes.all.begin(), nodes.all.end(),
+                     [&](const Node* node) { return stands_at(node, frame); });
 }
 
 /// Follows the frames through the graphs of the methods that they stand in.
@@ -102,15 +141,14 @@ std::string submodule_of(const Object& self, const std::string& method, const st
     if (current == nullptr) return path;
     current->ensure_defined();
     const auto graph = current->graph();
-    std::vector<Node*> calls;
-    calls_at(graph->block(), frames[i], calls);
+    const Nodes nodes(graph->block());
     Function* next = nullptr;
-    for (Node* call : calls) {
+    for (Node* call : nodes.calls_at(frames[i])) {
       Function* callee = nullptr;
       Object instance = object;
       std::string inner = path;
       if (call->kind() == prim::CallMethod) {
-        const auto names = attributes_from(graph->inputs().at(0), call->input(0));
+        const auto names = nodes.attributes_from(graph->inputs().at(0), call->input(0));
         if (!names) continue;
         for (const auto& name : *names) {
           instance = Object(instance._ivalue()->getAttr(name).toObject());

@@ -50,6 +50,8 @@ c10::IValue ScriptObject::call(const std::string& name, const Arguments& argumen
     throw explain_failure(object_, name, error);
   } catch (const std::runtime_error& error) {
     throw explain_failure(object_, name, error);
+  } catch (const c10::ivalue::Future::FutureError& error) {  // of a graph that waited for a forked task
+    throw explain_failure(object_, name, error);
   }
 }
 
