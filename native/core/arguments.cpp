@@ -123,6 +123,16 @@ std::optional<int> convert_name(const IValue& given, std::optional<T> (*parse)(c
   return take(IValue(static_cast<int64_t>(*value)), out);
 }
 
+/// A member of an enumeration travels as its value.
+std::optional<int> convert_enum(const IValue& given, const c10::EnumTypePtr& type, IValue& out) {
+  if (!given.isString() && !given.isInt() && !given.isDouble()) return std::nullopt;
+  for (const auto& [name, value] : type->enumNamesValues()) {
+    if (given.tagKind() != value.tagKind() || !(given == value)) continue;
+    return take(IValue(c10::make_intrusive<c10::ivalue::EnumHolder>(type, name, value)), out);
+  }
+  return std::nullopt;
+}
+
 std::optional<int> convert(const IValue& given, const TypePtr& type, std::optional<int32_t> broadcast,
                            IValue& out) {
   switch (type->kind()) {
@@ -187,6 +197,9 @@ std::optional<int> convert(const IValue& given, const TypePtr& type, std::option
     case TypeKind::NoneType:
       if (given.isNone()) return take(given, out);
       return std::nullopt;
+    case TypeKind::EnumType:
+      if (given.isEnum()) return given.type()->isSubtypeOf(*type) ? take(given, out) : std::nullopt;
+      return convert_enum(given, type->expect<c10::EnumType>(), out);
     case TypeKind::AnyType:
       return take(given, out, kAny);
     default:

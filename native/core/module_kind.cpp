@@ -61,6 +61,9 @@ ModuleKind kind_of(const Module& root) {
   bool script = false;
   for (const auto& module : root.modules()) {
     for (const auto& method : module.get_methods()) {
+      // Quantised layers have scripted helpers in traces too; a script that uses one shows it by the call.
+      const bool own = module._ivalue() == root._ivalue() && method.name().rfind('_', 0) != 0;
+      if (!own && !is_forward(method.name())) continue;
       GraphFunction* function = tryToGraphFunction(method.function());
       if (function == nullptr) continue;
       function->ensure_defined();
