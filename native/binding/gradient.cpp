@@ -2,6 +2,8 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include <atomic>
+
 #include "binding/convert.h"
 #include "binding/define.h"
 #include "binding/env_data.h"
@@ -24,6 +26,7 @@ Napi::Value gradient(const Napi::CallbackInfo& info) {
   auto inputs = to_tensors(info[2]);
   auto grad_outputs = to_tensors(info[3]);
   auto use = StorageUse(accumulate ? "backward" : "grad").add(outputs).add(inputs).add(grad_outputs);
+  use.add_graph_of(outputs);
   return EnvData::of(info.Env())
       .lane->submit(info.Env(), to_modes(info[0]), std::move(use),
                     [outputs = std::move(outputs), inputs = std::move(inputs),
@@ -40,12 +43,15 @@ Napi::Value gradient(const Napi::CallbackInfo& info) {
 
 /// (tensor) → handle | null: what backward has gathered
 Napi::Value tensor_grad(const Napi::CallbackInfo& info) {
-  return wrap_tensor(info.Env(), unwrap_tensor(info[0]).grad());
+  const auto& tensor = unwrap_tensor(info[0]);
+  EnvData::of(info.Env()).lane->refuse_graph_use(tensor, "tensor.grad");
+  return wrap_tensor(info.Env(), tensor.grad());
 }
 
 /// (tensor, tensor | null)
 Napi::Value tensor_set_grad(const Napi::CallbackInfo& info) {
   const auto& tensor = unwrap_tensor(info[0]);
+  EnvData::of(info.Env()).lane->refuse_graph_use(tensor, "tensor.grad = …");
   if (info[1].IsNull()) {
     if (tensor.grad().defined()) tensor.mutable_grad().reset();
     return info.Env().Undefined();
@@ -60,27 +66,35 @@ Napi::Value tensor_set_grad(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-/// (tensor, (gradient, grad mode) → gradient | undefined) → number of the hook. It is called on the
-/// JavaScript thread while the backward waits.
-Napi::Value tensor_register_hook(const Napi::CallbackInfo& info) {
-  const auto js = EnvData::of(info.Env()).js;
-  const auto listener = shared_reference(js, Napi::Persistent(info[1].As<Napi::Function>()));
-  const unsigned number =
-      unwrap_tensor(info[0]).register_hook([js, listener](const at::Tensor& gradient) -> at::Tensor {
-        const bool recording = at::GradMode::is_enabled();
-        return js->ask<at::Tensor>([listener, gradient, recording](Napi::Env env) {
-          const auto result =
-              listener->Call({wrap_tensor(env, gradient), Napi::Boolean::New(env, recording)});
-          return result.IsUndefined() ? at::Tensor() : unwrap_tensor(result);
-        });
-      });
-  return Napi::Number::New(info.Env(), number);
-}
+/// What a gradient calls until it is removed. libtorch's list of hooks is read by the thread that runs a
+/// backward, so nothing is ever taken out of it: a hook that was removed does nothing.
+struct GradientHook {
+  std::atomic<bool> active = true;
+  std::shared_ptr<Napi::FunctionReference> listener;  // on the JavaScript thread
+};
 
-/// (tensor, number)
-Napi::Value tensor_remove_hook(const Napi::CallbackInfo& info) {
-  unwrap_tensor(info[0]).remove_hook(info[1].As<Napi::Number>().Uint32Value());
-  return info.Env().Undefined();
+/// (tensor, (gradient, grad mode) → gradient | undefined) → () => void, which removes the hook. It is called
+/// on the JavaScript thread while the backward waits.
+Napi::Value tensor_register_hook(const Napi::CallbackInfo& info) {
+  const auto& tensor = unwrap_tensor(info[0]);
+  EnvData::of(info.Env()).lane->refuse_graph_use(tensor, "registerHook()");
+  const auto js = EnvData::of(info.Env()).js;
+  const auto hook = std::make_shared<GradientHook>();
+  hook->listener = shared_reference(js, Napi::Persistent(info[1].As<Napi::Function>()));
+  tensor.register_hook([js, hook](const at::Tensor& gradient) -> at::Tensor {
+    if (!hook->active) return {};
+    const bool recording = at::GradMode::is_enabled();
+    return js->ask<at::Tensor>([hook, gradient, recording](Napi::Env env) -> at::Tensor {
+      const auto called = hook->listener;  // it may remove itself
+      if (called == nullptr) return {};
+      const auto result = called->Call({wrap_tensor(env, gradient), Napi::Boolean::New(env, recording)});
+      return result.IsUndefined() ? at::Tensor() : unwrap_tensor(result);
+    });
+  });
+  return Napi::Function::New(info.Env(), [hook](const Napi::CallbackInfo&) {
+    hook->active = false;
+    hook->listener = nullptr;
+  });
 }
 
 }  // namespace
@@ -90,7 +104,6 @@ void export_gradient_functions(Napi::Env env, Napi::Object exports) {
   define<tensor_grad>(env, exports, "tensorGrad");
   define<tensor_set_grad>(env, exports, "tensorSetGrad");
   define<tensor_register_hook>(env, exports, "tensorRegisterHook");
-  define<tensor_remove_hook>(env, exports, "tensorRemoveHook");
 }
 
 }  // namespace sos

@@ -54,11 +54,13 @@ void JsThread::call(Work work) {
       const std::lock_guard<std::mutex> lock(mutex_);
       if (wait->abandoned) return;
     }
+    ++calling_;
     try {
       run_listener(env, work);
     } catch (...) {
       wait->failure = std::current_exception();
     }
+    --calling_;
     const std::lock_guard<std::mutex> lock(mutex_);
     wait->done = true;
     changed_.notify_all();

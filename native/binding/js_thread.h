@@ -32,6 +32,9 @@ class JsThread : public std::enable_shared_from_this<JsThread> {
     return std::move(*result);
   }
 
+  /// Whether another thread waits in `call` for what runs now. On the JavaScript thread only.
+  bool is_calling() const { return calling_ != 0; }
+
   /// Whether work in progress keeps the event loop alive. On the JavaScript thread only.
   void hold(bool alive);
 
@@ -50,6 +53,7 @@ class JsThread : public std::enable_shared_from_this<JsThread> {
   std::mutex mutex_;
   std::condition_variable changed_;
   bool stopped_ = false;
+  int calling_ = 0;
 };
 
 /// A reference to a JavaScript value that may be dropped on any thread: it is freed on its own.

@@ -49,6 +49,15 @@ void Lane::refuse_write(const at::Tensor& target, const std::string& operator_na
   }
 }
 
+void Lane::refuse_graph_use(const at::Tensor& tensor, const std::string& what) const {
+  if (js_->is_calling()) return;
+  for (const auto& task : pending_) {
+    if (!task->use.differentiates(tensor)) continue;
+    throw Error("ERR_BUSY", what + " would meet the pending " + task->use.name() +
+                                "() of a tensor that depends on this one: await it before");
+  }
+}
+
 void Lane::loop() {
   for (;;) {
     std::shared_ptr<Task> task;

@@ -40,6 +40,10 @@ class Lane {
   /// Throws Error `ERR_BUSY` where `operator_name` would write to memory that a pending task uses.
   void refuse_write(const at::Tensor& target, const std::string& operator_name) const;
 
+  /// Throws Error `ERR_BUSY` where a pending gradient may read or write what autograd keeps for `tensor`: its
+  /// hooks and its `grad`. Not while that gradient waits for this thread.
+  void refuse_graph_use(const at::Tensor& tensor, const std::string& what) const;
+
   /// Drops what has not begun and waits for what has: libtorch must be idle when the process ends.
   void stop();
   size_t pending() const { return pending_.size(); }

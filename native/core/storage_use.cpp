@@ -1,6 +1,10 @@
 #include "core/storage_use.h"
 
+#include <torch/csrc/autograd/function.h>
+#include <torch/csrc/autograd/variable.h>
+
 #include <algorithm>
+#include <unordered_set>
 
 #include "core/script_module.h"
 
@@ -37,6 +41,11 @@ StorageUse& StorageUse::add(const std::vector<at::Tensor>& tensors) {
   return *this;
 }
 
+StorageUse& StorageUse::add_graph_of(const std::vector<at::Tensor>& outputs) {
+  differentiated_ = outputs;
+  return *this;
+}
+
 StorageUse& StorageUse::add(std::shared_ptr<const ScriptModule> module) {
   module_ = std::move(module);
   return *this;
@@ -51,6 +60,27 @@ bool StorageUse::covers(const at::Tensor& tensor) const {
   const auto buffers = module_->buffers();
   return std::any_of(parameters.begin(), parameters.end(), named) ||
          std::any_of(buffers.begin(), buffers.end(), named);
+}
+
+bool StorageUse::differentiates(const at::Tensor& tensor) const {
+  if (differentiated_.empty() || !tensor.defined()) return false;
+  const auto node_of = [](const at::Tensor& of) -> const torch::autograd::Node* {
+    if (const auto& made_by = of.grad_fn()) return made_by.get();
+    return torch::autograd::impl::try_get_grad_accumulator(of).get();
+  };
+  const auto* wanted = node_of(tensor);
+  if (wanted == nullptr) return false;
+  std::vector<const torch::autograd::Node*> open;
+  std::unordered_set<const torch::autograd::Node*> seen;
+  for (const auto& output : differentiated_) open.push_back(node_of(output));
+  while (!open.empty()) {
+    const auto* node = open.back();
+    open.pop_back();
+    if (node == nullptr || !seen.insert(node).second) continue;
+    if (node == wanted) return true;
+    for (const auto& edge : node->next_edges()) open.push_back(edge.function.get());
+  }
+  return false;
 }
 
 }  // namespace sos

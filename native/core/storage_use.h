@@ -21,15 +21,22 @@ class StorageUse {
   StorageUse& add(const std::vector<at::Tensor>& tensors);
   StorageUse& add(std::shared_ptr<const ScriptModule> module);
 
+  /// What is differentiated.
+  StorageUse& add_graph_of(const std::vector<at::Tensor>& outputs);
+
   /// What works on it, for messages: `aten::matmul`, `forward`.
   const std::string& name() const { return name_; }
 
   /// Whether `tensor` shares its memory.
   bool covers(const at::Tensor& tensor) const;
 
+  /// Whether `tensor` is one of those that what is differentiated depends on.
+  bool differentiates(const at::Tensor& tensor) const;
+
  private:
   std::string name_;
   std::vector<at::Tensor> tensors_;
+  std::vector<at::Tensor> differentiated_;
   std::shared_ptr<const ScriptModule> module_;
 };
 

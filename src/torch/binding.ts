@@ -212,8 +212,7 @@ export interface Binding {
   tensorRegisterHook(
     tensor: TensorHandle,
     listener: (gradient: TensorHandle, recording: boolean) => TensorHandle | undefined,
-  ): number
-  tensorRemoveHook(tensor: TensorHandle, hook: number): void
+  ): () => void
 
   lastTask(): number
   cancelTask(task: number, reason: unknown): void

@@ -56,10 +56,5 @@ define('registerHook', function (this: Tensor, hook: (gradient: Tensor) => unkno
       `expected the hook of a gradient to return a Tensor or nothing but it returned ${answer instanceof Promise ? 'a promise; make it sync' : typeof answer}`,
     )
   })
-  const number = binding.tensorRegisterHook(handleOf(this), listener)
-  return {
-    remove: () => {
-      if (!this.disposed) binding.tensorRemoveHook(handleOf(this), number)
-    },
-  }
+  return { remove: binding.tensorRegisterHook(handleOf(this), listener) }
 })
