@@ -91,7 +91,14 @@ export async function vjp(
   vector: readonly Tensor[] = [],
 ): Promise<{ outputs: Tensor[]; product: Tensor[] }> {
   const { leaves, outputs } = await evaluate(fn, inputs)
-  const product = await grad(outputs, leaves, { gradOutputs: vector, allowUnused: true })
+  if (vector.length > 0 || outputs.length > 1) expectOneForEach(vector, outputs, 'output')
+  // Outputs that depend on nothing have rows of zeros.
+  const live = outputs.flatMap((output, i) => (output.requiresGrad ? [i] : []))
+  const product = await gradOfAny(
+    live.map((i) => outputs[i]!),
+    leaves,
+    { gradOutputs: vector.length > 0 ? live.map((i) => vector[i]!) : [] },
+  )
   return {
     outputs: outputs.map((output) => output.detach()),
     product: product.map((tensor, i) => tensor ?? torch.zeros_like(inputs[i]!)),
@@ -107,19 +114,21 @@ export async function jvp(
   inputs: readonly Tensor[],
   vector: readonly Tensor[],
 ): Promise<{ outputs: Tensor[]; product: Tensor[] }> {
-  expectOneForEach(vector, inputs)
+  expectOneForEach(vector, inputs, 'input')
+  for (const [i, tensor] of vector.entries()) expectShape(tensor, inputs[i]!)
   const { leaves, outputs } = await evaluate(fn, inputs)
+  const live = outputs.flatMap((output, i) => (output.requiresGrad ? [i] : []))
   const covectors = outputs.map((output) => torch.zeros_like(output).requires_grad_())
-  const pullback = await grad(outputs, leaves, {
-    gradOutputs: covectors,
-    createGraph: true,
-    allowUnused: true,
-  })
+  const pullback = await gradOfAny(
+    live.map((i) => outputs[i]!),
+    leaves,
+    { gradOutputs: live.map((i) => covectors[i]!), createGraph: true },
+  )
   const linear = pullback.flatMap((tensor, i) => (tensor?.requiresGrad ? [i] : []))
-  const product = await grad(
+  const product = await gradOfAny(
     linear.map((i) => pullback[i]!),
     covectors,
-    { gradOutputs: linear.map((i) => vector[i]!), allowUnused: true },
+    { gradOutputs: linear.map((i) => vector[i]!) },
   )
   return {
     outputs: outputs.map((output) => output.detach()),
@@ -136,11 +145,29 @@ async function evaluate(
   return { leaves, outputs: outputs instanceof Tensor ? [outputs] : outputs }
 }
 
-function expectOneForEach(vector: readonly Tensor[], inputs: readonly Tensor[]): void {
-  if (vector.length === inputs.length) return
+/** As {@link grad} with `allowUnused`, also of no outputs. */
+async function gradOfAny(
+  outputs: readonly Tensor[],
+  inputs: readonly Tensor[],
+  options: GradOptions,
+): Promise<(Tensor | null)[]> {
+  if (outputs.length === 0) return inputs.map(() => null)
+  return grad(outputs, inputs, { ...options, allowUnused: true })
+}
+
+function expectOneForEach(vector: readonly Tensor[], tensors: readonly Tensor[], what: string): void {
+  if (vector.length === tensors.length) return
   throw new SosError(
     'ERR_SHAPE',
-    `expected a vector of ${inputs.length} tensors, one for each input, but received ${vector.length}`,
+    `expected a vector of ${tensors.length} tensors, one for each ${what}, but received ${vector.length}`,
+  )
+}
+
+function expectShape(tensor: Tensor, like: Tensor): void {
+  if (String(tensor.shape) === String(like.shape)) return
+  throw new SosError(
+    'ERR_SHAPE',
+    `expected a vector of shape [${like.shape}], that of its input, but received [${tensor.shape}]`,
   )
 }
 
@@ -156,7 +183,7 @@ export async function hvp(
   inputs: readonly Tensor[],
   vector: readonly Tensor[],
 ): Promise<Tensor[]> {
-  expectOneForEach(vector, inputs)
+  expectOneForEach(vector, inputs, 'input')
   const gradients = await grad([loss], inputs, { createGraph: true, allowUnused: true })
   const products = await hvpOfGradients(gradients, inputs, vector, false)
   for (const gradient of gradients) gradient?.dispose()
@@ -175,11 +202,10 @@ export async function hvpOfGradients(
 ): Promise<Tensor[]> {
   // A gradient that does not depend on any input (of a linear function) has no graph: its Hessian rows are zero.
   const curved = gradients.flatMap((gradient, i) => (gradient?.requiresGrad ? [i] : []))
-  if (curved.length === 0) return inputs.map((input) => torch.zeros_like(input))
-  const products = await grad(
+  const products = await gradOfAny(
     curved.map((i) => gradients[i]!),
     inputs,
-    { gradOutputs: curved.map((i) => vector[i]!), retainGraph, allowUnused: true },
+    { gradOutputs: curved.map((i) => vector[i]!), retainGraph },
   )
   return products.map((product, i) => product ?? torch.zeros_like(inputs[i]!))
 }
