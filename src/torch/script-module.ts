@@ -35,6 +35,7 @@ export class ScriptModule extends ScriptObject {
   readonly #handle: ModuleHandle
   readonly #hooks = new HookRegistry()
   #pending = 0
+  #warned = false
 
   /** The file it was loaded from; `<buffer>` where that was bytes; with the submodule's path where it is a part. */
   readonly path: string
@@ -161,12 +162,7 @@ export class ScriptModule extends ScriptObject {
    */
   loadStateDict(stateDict: ReadonlyMap<string, Tensor>, options: { strict?: boolean } = {}): LoadResult {
     this.#refuseWhilePending('loadStateDict()')
-    if (this.kind === 'frozen') {
-      throw new SosError(
-        'ERR_FROZEN',
-        `${this.path}: a frozen module has its weights baked in; export it without torch.jit.freeze`,
-      )
-    }
+    if (this.kind === 'frozen') throw this.#frozen('has its weights baked in')
     return copyStateDict(this.stateDict(), stateDict, options.strict ?? true, this.modules()[0]!.type)
   }
 
@@ -179,12 +175,19 @@ export class ScriptModule extends ScriptObject {
     return binding.moduleIsTraining(this.#handle)
   }
 
-  /** Switches to train mode, or back. A traced module has its mode baked in and is not changed by this. */
+  /**
+   * Switches to train mode, or back. A traced module has the mode of its tracing baked in: it warns, once, with the code
+   * `SOS_TRACED_MODE` that its outputs and gradients stay those of that mode.
+   *
+   * @throws `ERR_FROZEN` for train mode, `ERR_BUSY`
+   */
   train(mode = true): this {
-    if (mode !== this.training) {
-      this.#refuseWhilePending(mode ? 'train()' : 'eval()')
-      binding.moduleTrain(this.#handle, mode)
-    }
+    if (mode === this.training) return this
+    this.#refuseWhilePending(mode ? 'train()' : 'eval()')
+    const { kind } = this
+    if (kind === 'frozen' && mode) throw this.#frozen('cannot be trained')
+    if (kind === 'traced') this.#warnOfBakedMode()
+    binding.moduleTrain(this.#handle, mode)
     return this
   }
 
@@ -298,17 +301,28 @@ export class ScriptModule extends ScriptObject {
     )
   }
 
+  #frozen(what: string): SosError {
+    return new SosError(
+      'ERR_FROZEN',
+      `${this.path}: a frozen module ${what}; export the model again without torch.jit.freeze`,
+    )
+  }
+
+  #warnOfBakedMode(): void {
+    if (this.#warned) return
+    this.#warned = true
+    process.emitWarning(
+      `${this.path} was traced in ${this.training ? 'train' : 'eval'} mode, which its graph has baked in: train() and eval() do not change what it computes; export it by torch.jit.script to train it`,
+      { code: 'SOS_TRACED_MODE' },
+    )
+  }
+
   /** The paths of submodules that a path or glob means. */
   #expand(path: string): string[] {
     const paths = this.modules().map((module) => module.path)
     const matching = matchPaths(path, paths)
     if (matching.length > 0) return matching
-    if (this.kind === 'frozen') {
-      throw new SosError(
-        'ERR_FROZEN',
-        `${this.path}: a frozen module has no submodules left to hook; export the model again without torch.jit.freeze`,
-      )
-    }
+    if (this.kind === 'frozen') throw this.#frozen('has no submodules left to hook')
     throw noSuchModule(path, paths)
   }
 }
