@@ -12,7 +12,7 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 
 import { noGrad, ScriptModule, Tensor, torch } from '../../src/index.js'
-import { dataRoot, demoModel, fixture, temporaryFolder } from '../support/paths.js'
+import { demoModel, fixture, temporaryFolder } from '../support/paths.js'
 import { reference } from '../support/python.js'
 import { randn } from '../support/random.js'
 import { largestDifference } from '../support/tensors.js'
@@ -152,31 +152,6 @@ describe('ScriptModule', () => {
     const own = await ScriptModule.load(fixture('mlp.scripted.pt'))
     own.dispose()
     expect(() => own.modules()).toThrow(code('ERR_DISPOSED'))
-  })
-})
-
-describe.skipIf(dataRoot === undefined)('foreign TorchScript', () => {
-  const load = (name: string) => ScriptModule.load(`${dataRoot}/torchscript/loads/${name}.pt`)
-
-  it('gives its known values', async () => {
-    const foo = await load('foo')
-    const sum = await foo.forward(torch.tensor([1]), torch.tensor([2]))
-    expect(sum.toArray()).toEqual([2 * 1 + 2 + 42])
-    // These take tensors: a number becomes one, as in an operator.
-    expect((await (await load('foo1')).forward(42, 1337)).item()).toBe(1421)
-    const pair = await (await load('foo2')).forward<Tensor[]>(42, 1337)
-    expect(pair.map((tensor) => tensor.item())).toEqual([1421, -1295])
-    expect((await (await load('foo3')).forward(torch.tensor([1, 2, 3, 4, 5]))).item()).toBe(120)
-    const adder = await load('torchjs_test_model')
-    expect((await adder.forward(torch.tensor([1]), torch.tensor([2]))).toArray()).toEqual([3])
-    expect((await load('mlverse_linear')).parameters().length).toBeGreaterThan(0)
-  })
-
-  it('is refused with a reason where it is none', async () => {
-    const refused = (name: string) => ScriptModule.load(`${dataRoot}/torchscript/refused/${name}`)
-    await expect(refused('legacy_format.pt')).rejects.toEqual(code('ERR_LEGACY_TORCHSCRIPT'))
-    await expect(refused('not_a_zip.dat')).rejects.toEqual(code('ERR_NOT_TORCHSCRIPT'))
-    await expect(refused('state_dict.pth')).rejects.toEqual(code('ERR_STATE_DICT'))
   })
 })
 

@@ -1,14 +1,7 @@
 import { describe, expect, it } from 'vitest'
 
-import {
-  type NamedTuple,
-  ScriptModule,
-  ScriptObject,
-  type Tensor,
-  torch,
-  type Value,
-} from '../../src/index.js'
-import { dataRoot, fixture } from '../support/paths.js'
+import { type NamedTuple, ScriptModule, type Tensor, torch, type Value } from '../../src/index.js'
+import { fixture } from '../support/paths.js'
 
 const code = (name: string) => expect.objectContaining({ code: name })
 const load = () => ScriptModule.load(fixture('values.scripted.pt'))
@@ -151,8 +144,6 @@ describe('modules', () => {
 describe('a failure in TorchScript', () => {
   it('names the submodule, the shapes and the serialized line', async () => {
     const module = await ScriptModule.load(fixture('resnet18.scripted.pt'))
-    const weight = module.namedParameters().get('layer2.0.conv2.weight')!
-    weight.detach().resize_([128, 128, 1, 1])
     module.registerForwardHook('layer2.0.conv1', ({ output }) => (output as Tensor).narrow(1, 0, 5), {
       replace: true,
     })
@@ -184,39 +175,8 @@ describe('a failure in TorchScript', () => {
     await expect(module.call('fail', 1)).rejects.toMatchObject({
       code: 'ERR_TORCH',
       message: expect.stringMatching(/too large/),
-      line: expect.stringMatching(/fail|raise/),
+      line: expect.stringMatching(/networks\.py:\d+: .*RaiseException/),
     })
     expect(await module.call('fail', 0)).toBe(0)
-  })
-})
-
-describe.skipIf(dataRoot === undefined)("tch-rs's modules", () => {
-  const foreign = (name: string) => ScriptModule.load(`${dataRoot}/torchscript/loads/${name}.pt`)
-
-  it('take tuples and lists of strings', async () => {
-    expect(await (await foreign('foo4')).call('forward', [2, 5, 7])).toBe(14)
-    const texts = await (await foreign('foo5')).call('forward', ['a', 'b'])
-    expect(texts).toHaveLength(2)
-    expect((texts as string[]).every((text) => typeof text === 'string')).toBe(true)
-  })
-
-  it('return objects, which have methods, and take them', async () => {
-    const object = await (await foreign('foo6')).call('forward', torch.tensor([1]))
-    expect(object).toBeInstanceOf(ScriptObject)
-    const { methods, type } = object as ScriptObject
-    expect([type, methods.some((schema) => schema.startsWith('y('))]).toEqual(['TorchScriptClass', true])
-    expect(await (object as ScriptObject).call('y')).toBeDefined()
-
-    const pair = await foreign('foo7')
-    const input = await pair.call('make_input_object', torch.tensor([1]), torch.tensor([2]))
-    expect(array(await pair.call('add_them', input))).toEqual([3])
-    await expect(pair.forward(torch.ones([1]))).rejects.toEqual(code('ERR_NO_METHOD'))
-    await expect(pair.call('add_them', object)).rejects.toEqual(code('ERR_METHOD_ARGUMENTS'))
-  })
-
-  it('take dicts of tensors without a forward', async () => {
-    const module = await foreign('foo8')
-    expect(module.methods.map((schema) => schema.split('(')[0])).toEqual(['generate'])
-    await expect(module.call('generate', { foo: 1 })).rejects.toEqual(code('ERR_METHOD_ARGUMENTS'))
   })
 })
