@@ -83,7 +83,9 @@ type Outputs = Tensor | readonly Tensor[]
  * The outputs of `fn` and the product of `vector`, one tensor for each output, with its Jacobian: `vᵀJ`, one tensor for each
  * input. Where there is one output with one element, `vector` may be left out. As `torch.autograd.functional.vjp`.
  *
- * @param fn of tensors, sync or async; it is given copies of `inputs` that require gradients
+ * Where nothing depends on an input, or an output on anything, there are zeros.
+ *
+ * @param fn of tensors, sync or async; it is given `inputs` detached, sharing their memory, to require gradients
  */
 export async function vjp(
   fn: (...inputs: Tensor[]) => Outputs | Promise<Outputs>,

@@ -11,7 +11,7 @@ import { handleOf, Tensor } from './tensor.js'
 export interface TensorAutograd {
   /**
    * The gradient that `backward` has gathered in this leaf, or null. It is the memory that the next `backward` adds to: set
-   * it to null before each step.
+   * it to null before each step. Throws `ERR_BUSY` while a gradient of what depends on this tensor is pending: await it.
    */
   grad: Tensor | null
 
@@ -20,7 +20,7 @@ export interface TensorAutograd {
 
   /**
    * Calls `hook` with the gradient with respect to this tensor each time that one is computed, on this thread, while the
-   * backward waits; what it returns, if anything, goes on in its place. Sync.
+   * backward waits; what it returns, if anything, goes on in its place. Sync. Throws `ERR_BUSY` as `grad` does.
    */
   registerHook(hook: (gradient: Tensor) => Tensor | undefined): HookHandle
 }
