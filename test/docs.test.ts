@@ -1,0 +1,49 @@
+import { execFile } from 'node:child_process'
+import { rmSync, writeFileSync } from 'node:fs'
+import { format, promisify } from 'node:util'
+
+import { afterAll, describe, expect, it, vi } from 'vitest'
+
+import { documentedBlocks, tableModule, writeModules } from './support/docs.js'
+import { root } from './support/paths.js'
+
+const folder = `${root}/test/.docs`
+const blocks = documentedBlocks()
+const files = writeModules(folder, blocks)
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+describe('the code in the README and in docs', () => {
+  it.each(blocks.map(({ name, code }, i) => ({ name, code, file: files[i]! })))(
+    'runs, and prints what follows its arrows: $name',
+    async ({ code, file }) => {
+      const printed: string[] = []
+      const log = vi.spyOn(console, 'log').mockImplementation((...values) => {
+        printed.push(...format(...values).split('\n'))
+      })
+      try {
+        await import(file)
+      } finally {
+        log.mockRestore()
+      }
+      const promised = [...code.matchAll(/^ *\/\/ → (.*)$/gm)].map(([, line]) => line!)
+      if (promised.length > 0) expect(printed).toEqual(promised)
+    },
+  )
+
+  it('is well typed, with the right column of the table for those who know PyTorch', async () => {
+    writeModules(folder, [{ name: 'table', code: tableModule() }])
+    const settings = {
+      extends: '../../tsconfig.json',
+      compilerOptions: { rootDir: '../..', noEmit: true, noUnusedLocals: false, noUnusedParameters: false },
+      include: ['*.ts'],
+    }
+    writeFileSync(`${folder}/tsconfig.json`, JSON.stringify(settings))
+    const tsc = promisify(execFile)(process.execPath, [
+      `${root}/node_modules/typescript/bin/tsc`,
+      '-p',
+      folder,
+    ])
+    expect(await tsc.then(() => '').catch(({ stdout }) => stdout)).toBe('')
+  })
+})

@@ -1,0 +1,66 @@
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+
+import { root } from './paths.js'
+
+const read = (page: string) => readFileSync(`${root}/${page}`, 'utf8')
+
+/** The blocks of a language in a page. */
+function blocksOf(page: string, language: string): string[] {
+  const fence = new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, 'gm')
+  return [...read(page).matchAll(fence)].map(([, code]) => code!)
+}
+
+/** Every block of TypeScript in the README and in docs/, with a name for it. */
+export function documentedBlocks(): { name: string; code: string }[] {
+  const pages = ['README.md', ...readdirSync(`${root}/docs`).map((name) => `docs/${name}`)]
+  return pages.flatMap((page) =>
+    blocksOf(page, 'ts').map((code, i) => ({ name: `${page.replace(/\W+/g, '-')}-${i + 1}`, code })),
+  )
+}
+
+/** A row of docs/from-pytorch.md. */
+export interface TableRow {
+  section: string
+  /** Undefined where the cell is not one piece of code. */
+  python: string | undefined
+  typescript: string[]
+}
+
+const table = 'docs/from-pytorch.md'
+
+export function tableRows(): TableRow[] {
+  let section = ''
+  const rows: TableRow[] = []
+  for (const line of read(table).split('\n')) {
+    if (line.startsWith('## ')) section = line.slice(3)
+    const cells = /^\| (.*) \| (.*) \|$/.exec(line)
+    if (cells === null || cells[1] === 'Python' || cells[1] === '---') continue
+    const codes = (cell: string) => [...cell.matchAll(/`([^`]+)`/g)].map(([, code]) => code!)
+    const python = /^`[^`]+`$/.test(cells[1]!) ? codes(cells[1]!)[0] : undefined
+    rows.push({ section, python, typescript: codes(cells[2]!) })
+  }
+  return rows
+}
+
+export const tablePython = (): string => blocksOf(table, 'python')[0]!
+
+/** The right column as a module: `x`, and for each row a function that runs its code and gives the value of the first. */
+export function tableModule(): string {
+  const functions = tableRows().map(({ typescript }) => {
+    const [first, ...others] = typescript.map((code) =>
+      /^(for|const|\{)\b/.test(code) || code.startsWith('{') ? `(async () => { ${code} })()` : code,
+    )
+    return `  async () => {\n    const value = ${first}\n${others.map((code) => `    void (${code})\n`).join('')}    return value\n  },`
+  })
+  return `${blocksOf(table, 'ts')[0]}\nexport { x }\nexport const rows: (() => Promise<unknown>)[] = [\n${functions.join('\n')}\n]\n`
+}
+
+/** Writes modules into a folder of their own, which git and Biome ignore, and gives their paths. */
+export function writeModules(folder: string, modules: { name: string; code: string }[]): string[] {
+  mkdirSync(folder, { recursive: true })
+  mkdirSync(`${root}/out`, { recursive: true })
+  return modules.map(({ name, code }) => {
+    writeFileSync(`${folder}/${name}.ts`, code)
+    return `${folder}/${name}.ts`
+  })
+}
