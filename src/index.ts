@@ -87,6 +87,7 @@ export type {
 export { type Index, Slice, slice } from './torch/indexing.js'
 export { pendingCalls, setQueueLimit, withSignal } from './torch/lane.js'
 export type { NestedArray, NestedValues } from './torch/nested-array.js'
+export type { AsyncOperators, Operators, TensorMethods } from './torch/operators.generated.js'
 export { callOperator, callOperatorAsync, torch } from './torch/ops.js'
 export { getRngState, initialSeed, manualSeed, setRngState } from './torch/random.js'
 export { type RuntimeInfo, runtimeInfo } from './torch/runtime.js'

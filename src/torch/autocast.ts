@@ -2,12 +2,13 @@ import { currentContext, runIn } from './context.js'
 import { SosError } from './errors.js'
 
 /** Two bits for each device from bit 3 on: its place in `dtypes` (native/core/modes.h). */
-const devices = ['cpu', 'cuda', 'mps', 'xpu'] as const
+const devices: readonly AutocastDevice[] = ['cpu', 'cuda', 'mps', 'xpu']
 const dtypes = [null, 'float16', 'bfloat16'] as const
 const UNCACHED = 4
 
 /** A kind of device that autocast knows. */
-export type AutocastDevice = (typeof devices)[number]
+export type AutocastDevice = 'cpu' | 'cuda' | 'mps' | 'xpu'
+/** A dtype that autocast casts to. */
 export type AutocastDType = 'float16' | 'bfloat16'
 
 export interface AutocastOptions {

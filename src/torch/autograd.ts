@@ -77,8 +77,6 @@ function differentiate(
   )
 }
 
-type Outputs = Tensor | readonly Tensor[]
-
 /**
  * The outputs of `fn` and the product of `vector`, one tensor for each output, with its Jacobian: `vᵀJ`, one tensor for each
  * input. Where there is one output with one element, `vector` may be left out. As `torch.autograd.functional.vjp`.
@@ -88,7 +86,7 @@ type Outputs = Tensor | readonly Tensor[]
  * @param fn of tensors, sync or async; it is given `inputs` detached, sharing their memory, to require gradients
  */
 export async function vjp(
-  fn: (...inputs: Tensor[]) => Outputs | Promise<Outputs>,
+  fn: (...inputs: Tensor[]) => Tensor | readonly Tensor[] | Promise<Tensor | readonly Tensor[]>,
   inputs: readonly Tensor[],
   vector: readonly Tensor[] = [],
 ): Promise<{ outputs: Tensor[]; product: Tensor[] }> {
@@ -112,7 +110,7 @@ export async function vjp(
  * output. It differentiates `uᵀJ`, which is linear in u, with respect to u. As `torch.autograd.functional.jvp`.
  */
 export async function jvp(
-  fn: (...inputs: Tensor[]) => Outputs | Promise<Outputs>,
+  fn: (...inputs: Tensor[]) => Tensor | readonly Tensor[] | Promise<Tensor | readonly Tensor[]>,
   inputs: readonly Tensor[],
   vector: readonly Tensor[],
 ): Promise<{ outputs: Tensor[]; product: Tensor[] }> {
@@ -139,7 +137,7 @@ export async function jvp(
 }
 
 async function evaluate(
-  fn: (...inputs: Tensor[]) => Outputs | Promise<Outputs>,
+  fn: (...inputs: Tensor[]) => Tensor | readonly Tensor[] | Promise<Tensor | readonly Tensor[]>,
   inputs: readonly Tensor[],
 ): Promise<{ leaves: Tensor[]; outputs: readonly Tensor[] }> {
   const leaves = inputs.map((input) => input.detach().requires_grad_())

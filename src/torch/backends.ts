@@ -42,10 +42,10 @@ export const backends = Object.freeze({
   }),
 })
 
-const precisions = ['highest', 'high', 'medium'] as const
+const precisions: readonly MatmulPrecision[] = ['highest', 'high', 'medium']
 
 /** How float32 matrices may be multiplied: in float32, in TF32 or three bfloat16, in bfloat16. */
-export type MatmulPrecision = (typeof precisions)[number]
+export type MatmulPrecision = 'highest' | 'high' | 'medium'
 
 /** As Python's `torch.get_float32_matmul_precision()`. */
 export function getFloat32MatmulPrecision(): MatmulPrecision {

@@ -40,7 +40,11 @@ export class ScriptModule extends ScriptObject {
   /** The file it was loaded from; `<buffer>` where that was bytes; with the submodule's path where it is a part. */
   readonly path: string
 
-  /** Not for users: {@link ScriptModule.load}, methods and {@link submodule} make modules. */
+  /**
+   * Not for users: {@link ScriptModule.load}, methods and {@link submodule} make modules.
+   *
+   * @internal
+   */
   constructor(handle: ModuleHandle, path: string) {
     super(handle)
     this.#handle = handle

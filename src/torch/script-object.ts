@@ -9,7 +9,11 @@ import { fromNative, isOptions, toHandle, toNative, toNativeRecord, type Value }
 export class ScriptObject {
   readonly #handle: ObjectHandle | ModuleHandle
 
-  /** Not for users: methods of modules return objects. */
+  /**
+   * Not for users: methods of modules return objects.
+   *
+   * @internal
+   */
   constructor(handle: ObjectHandle | ModuleHandle) {
     this.#handle = handle
   }
@@ -74,6 +78,7 @@ export class ScriptObject {
     this.dispose()
   }
 
+  /** @internal */
   [toHandle](): NativeValue {
     return this.#handle
   }

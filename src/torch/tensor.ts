@@ -38,7 +38,11 @@ export class Tensor {
     readHandle = (tensor) => tensor.#handle
   }
 
-  /** Not for users: `torch.tensor` and the operators make tensors. */
+  /**
+   * Not for users: `torch.tensor` and the operators make tensors.
+   *
+   * @internal
+   */
   constructor(handle: TensorHandle) {
     this.#handle = handle
     currentContext().scope?.add(this)
