@@ -11,6 +11,7 @@ export type AutocastDevice = 'cpu' | 'cuda' | 'mps' | 'xpu'
 /** A dtype that autocast casts to. */
 export type AutocastDType = 'float16' | 'bfloat16'
 
+/** What {@link autocast} casts. */
 export interface AutocastOptions {
   /** The kind of device whose operators are cast. */
   device: AutocastDevice

@@ -5,8 +5,12 @@ import { onLane } from './lane.js'
 import { torch } from './ops.js'
 import { handleOf, Tensor } from './tensor.js'
 
+/** Options of {@link grad}, as those of Python's `torch.autograd.grad`. */
 export interface GradOptions {
-  /** The vectors of the vector-Jacobian product, one for each output; needless for scalar outputs, whose is 1. */
+  /**
+   * The vectors of the vector-Jacobian product, one for each output, of its shape. Default: 1 for outputs of one element; others
+   * need one.
+   */
   gradOutputs?: readonly Tensor[]
   /** Makes the gradients differentiable themselves. Default: false. */
   createGraph?: boolean
@@ -16,16 +20,24 @@ export interface GradOptions {
   allowUnused?: boolean
 }
 
+/** Options of {@link backward}, as those of Python's `torch.autograd.backward`. */
 export interface BackwardOptions {
-  /** As those of {@link GradOptions}. */
+  /** As in {@link GradOptions}. */
   gradOutputs?: readonly Tensor[]
+  /** As in {@link GradOptions}. Default: false. */
   createGraph?: boolean
+  /** As in {@link GradOptions}. Default: as createGraph. */
   retainGraph?: boolean
   /** The tensors whose `grad` is added to. Default: all leaves that the outputs depend on. */
   inputs?: readonly Tensor[]
 }
 
-/** The gradients of `outputs` with respect to `inputs`, off the event loop; nothing is accumulated in the inputs. */
+/**
+ * The gradients of `outputs` with respect to `inputs`, one tensor for each, of its shape, dtype and device, off the event loop; nothing
+ * is accumulated in the inputs. As Python's `torch.autograd.grad`. The graph of the outputs is used up, save with `retainGraph`.
+ *
+ * @throws `ERR_TORCH` where an output does not require gradients, an input is unused (save with `allowUnused`), or the graph is used up
+ */
 export function grad(
   outputs: readonly Tensor[],
   inputs: readonly Tensor[],
@@ -48,6 +60,8 @@ export async function grad(
 /**
  * Adds the gradients of `outputs` to the `grad` of the leaves that they depend on, off the event loop. As Python's
  * `torch.autograd.backward`.
+ *
+ * @throws `ERR_TORCH` as {@link grad}
  */
 export async function backward(outputs: readonly Tensor[], options: BackwardOptions = {}): Promise<void> {
   const { inputs = [], ...rest } = options
@@ -108,6 +122,9 @@ export async function vjp(
 /**
  * The outputs of `fn` and the product of its Jacobian with `vector`, one tensor for each input: `Jv`, one tensor for each
  * output. It differentiates `uᵀJ`, which is linear in u, with respect to u. As `torch.autograd.functional.jvp`.
+ *
+ * @param fn as in {@link vjp}
+ * @throws `ERR_SHAPE` where `vector` has not one tensor for each input
  */
 export async function jvp(
   fn: (...inputs: Tensor[]) => Tensor | readonly Tensor[] | Promise<Tensor | readonly Tensor[]>,
@@ -177,6 +194,7 @@ function expectShape(tensor: Tensor, like: Tensor): void {
  *
  * @param loss a scalar that was computed with gradients recorded
  * @param vector tensors of the shapes of `inputs`
+ * @throws `ERR_SHAPE` where `vector` has not one tensor for each input, `ERR_TORCH` as {@link grad}
  */
 export async function hvp(
   loss: Tensor,

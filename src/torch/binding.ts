@@ -31,6 +31,7 @@ export type NativeValue =
   | Map<NativeValue, NativeValue>
   | { [name: string]: NativeValue }
 
+/** A module of the tree, as `ScriptModule.modules()` lists them. */
 export interface ModuleNode {
   /** Dotted path from the root, whose own is ''. */
   path: string
@@ -53,8 +54,14 @@ export interface NativeTap {
   device?: string
 }
 
+/**
+ * How a TorchScript module was made: by `torch.jit.script`, by `torch.jit.trace` (its mode, train or eval, is baked in), or by
+ * `torch.jit.freeze` (its weights are); undetermined where nothing in it differs
+ * between these.
+ */
 export type ModuleKind = 'scripted' | 'traced' | 'frozen' | 'undetermined'
 
+/** What the driver of CUDA tells of a device, as Python's `torch.cuda.get_device_properties`. */
 export interface DeviceProperties {
   /** As `NVIDIA H100 80GB HBM3`. */
   name: string
@@ -63,8 +70,11 @@ export interface DeviceProperties {
   minor: number
   /** Bytes. */
   totalMemory: number
+  /** Streaming multiprocessors. */
   multiProcessorCount: number
+  /** Threads in a warp. */
   warpSize: number
+  /** Threads that one multiprocessor holds at a time. */
   maxThreadsPerMultiProcessor: number
   /** Bytes. */
   l2CacheSize: number

@@ -2,7 +2,9 @@ import { inspect } from 'node:util'
 
 /** A complex number, as an element or a scalar of a complex tensor. Python writes `1 + 2j`. */
 export class Complex {
+  /** The real part. */
   readonly re: number
+  /** The imaginary part. */
   readonly im: number
 
   constructor(re: number, im: number) {

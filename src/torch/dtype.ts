@@ -28,7 +28,12 @@ export type DType =
   | 'quint8'
   | 'qint32'
 
+/** How a tensor's elements lie in memory: densely by strides, or sparsely. As Python's `torch.layout`, without `torch.`. */
 export type Layout = 'strided' | 'sparse_coo' | 'sparse_csr' | 'sparse_csc' | 'sparse_bsr' | 'sparse_bsc'
+/**
+ * The order of a dense tensor's dimensions in memory, as Python's `torch.memory_format`: `channels_last` is of [N, C, H, W] with the
+ * channels beside each other, `channels_last_3d` of [N, C, D, H, W].
+ */
 export type MemoryFormat = 'contiguous_format' | 'preserve_format' | 'channels_last' | 'channels_last_3d'
 
 /** A device by PyTorch's name: `cpu`, `cuda`, `cuda:1`. */
@@ -37,6 +42,7 @@ export type Device = string
 /** A number that an operator takes as a scalar; a whole one counts as an integer, as in `tensor.add(1)`. */
 export type Scalar = number | bigint | boolean | Complex
 
+/** A typed array of elements that a dtype has. */
 export type TypedArray =
   | Float32Array
   | Float64Array

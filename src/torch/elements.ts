@@ -8,16 +8,20 @@ import { type Device, type DType, dtypeOf, elementLayout, elementSize, type Type
 import { SosError } from './errors.js'
 import { flatten, type NestedValues } from './nested-array.js'
 
+/** Options of `torch.tensor`. */
 export interface TensorOptions {
   /**
    * Default: the typed array's own; float32 for numbers, int64 for bigints, bool for booleans, complex64 for complex
    * numbers.
    */
   dtype?: DType
+  /** Default: `cpu`. */
   device?: Device
+  /** Whether operators on it are recorded for gradients; of floating-point and complex dtypes only. Default: false. */
   requiresGrad?: boolean
 }
 
+/** Options of `torch.fromBuffer`. */
 export interface BufferOptions {
   /** Default: the typed array's own; uint8 for a Buffer, an ArrayBuffer and a DataView. */
   dtype?: DType
@@ -25,6 +29,7 @@ export interface BufferOptions {
   shape?: readonly number[]
   /** Where the elements begin, counted from the beginning of what is given. Default: 0. */
   byteOffset?: number
+  /** As in {@link TensorOptions}. Default: false. */
   requiresGrad?: boolean
 }
 

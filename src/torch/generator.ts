@@ -30,6 +30,7 @@ export class Generator {
     this.#handle = binding.createGenerator(options.device ?? 'cpu', toSeed(seed))
   }
 
+  /** Where it draws, as `cpu` or `cuda:0`. */
   get device(): Device {
     return binding.generatorDevice(this.#handle)
   }
@@ -55,7 +56,11 @@ export class Generator {
     return new Tensor(binding.generatorGetState(this.#handle))
   }
 
-  /** Goes on from a state of {@link getState}, or of a Python generator on a device of the same kind. */
+  /**
+   * Goes on from a state of {@link getState}, or of a Python generator on a device of the same kind.
+   *
+   * @throws `ERR_TORCH` for bytes that are no state
+   */
   setState(state: Tensor): this {
     binding.generatorSetState(this.#handle, handleOf(state))
     return this

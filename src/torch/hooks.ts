@@ -7,17 +7,22 @@ import { fromNative, toNative, type Value } from './values.js'
 
 /** What a forward pre-hook is told: the positional inputs of the submodule, in their order. */
 export interface PreHookEvent {
+  /** Of the submodule, dotted; '' is the root. */
   readonly path: string
   readonly inputs: readonly Value[]
 }
 
 /** What a forward hook is told: the output of the submodule. */
 export interface HookEvent {
+  /** Of the submodule, dotted; '' is the root. */
   readonly path: string
+  /** A tensor, or what the submodule returns: arrays for lists and tuples, maps for dicts. */
   readonly output: Value
 }
 
+/** Told of the inputs of a submodule, after the forward of the whole. What it throws rejects the forward. */
 export type ForwardPreHook = (event: PreHookEvent) => void
+/** Told of the output of a submodule, after the forward of the whole. What it throws rejects the forward. */
 export type ForwardHook = (event: HookEvent) => void
 
 /** Returns the inputs to go on with, or nothing to leave them. Sync: the forward waits. */
@@ -35,20 +40,25 @@ export interface CaptureTreatment {
   device?: Device
 }
 
+/** Options of a hook that observes. */
 export interface ObserveOptions extends CaptureTreatment {
+  /** Default: false. */
   replace?: false
   /** The submodule's method whose calls are hooked. Default: its forward. */
   method?: string
 }
 
+/** Options of a hook that replaces. */
 export interface ReplaceOptions {
   /** Calls the hook in the middle of the forward, which goes on with what it returns. */
   replace: true
+  /** The submodule's method whose calls are hooked. Default: its forward. */
   method?: string
 }
 
 /** Ends a hook. Calls that have begun still tell what they captured, but not to this hook. */
 export interface HookHandle {
+  /** Does nothing where it was removed before. */
   remove(): void
 }
 

@@ -7,8 +7,11 @@ import type { Tensor } from './tensor.js'
 
 /** Python's `start:stop:step`; what is null is left out. */
 export class Slice {
+  /** The first position, from the end where it is negative; null for the first of all. */
   readonly start: number | null
+  /** The first position that is left out; null for none. */
   readonly stop: number | null
+  /** At least 1; null for 1. */
   readonly step: number | null
 
   constructor(start: number | null, stop: number | null, step: number | null) {

@@ -34,7 +34,8 @@ function cancellation(signal: AbortSignal): () => void {
 
 /**
  * Runs `body`, in which asynchronous calls (forwards, gradients, `torch.async`, loads) that have not begun when `signal`
- * aborts are rejected with its reason. What has begun is finished: an operator cannot be stopped halfway.
+ * aborts are rejected with its reason. What has begun is finished: an operator cannot be stopped halfway. Within another
+ * `withSignal` the inner signal alone holds; `AbortSignal.any` joins two.
  *
  * @example
  * await withSignal(AbortSignal.timeout(1000), () => model.forward(x))
@@ -50,7 +51,9 @@ export function pendingCalls(): number {
 
 /**
  * How many asynchronous calls may be pending at a time; one more is rejected with `ERR_QUEUE_FULL`. Each holds its
- * arguments and results in memory. Default: 4096.
+ * arguments and results in memory. Default: 4096. Each environment has its own.
+ *
+ * @throws `ERR_INVALID_ARGUMENT` for what is no whole number of at least 1
  */
 export function setQueueLimit(limit: number): void {
   if (!Number.isSafeInteger(limit) || limit < 1) {

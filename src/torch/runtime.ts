@@ -1,5 +1,6 @@
 import { addonPath, binding } from './binding.js'
 
+/** What {@link runtimeInfo} tells. */
 export interface RuntimeInfo {
   /** Of the libtorch that the addon was built with, as `2.13.0`. */
   torchVersion: string
@@ -11,9 +12,11 @@ export interface RuntimeInfo {
   threads: number
   /** The vector instructions in use, as `AVX2`. */
   cpuCapability: string
+  /** Path of the native addon. */
   addon: string
 }
 
+/** Which libtorch is loaded, from where, and what it finds on this machine. */
 export function runtimeInfo(): RuntimeInfo {
   return { ...binding.runtimeInfo(), addon: addonPath }
 }

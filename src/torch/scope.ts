@@ -4,7 +4,8 @@ import { Tensor } from './tensor.js'
 
 /**
  * Runs `body`, sync or async, and disposes of every tensor made in it, save those that it returns (alone, or in arrays,
- * maps and plain objects) and those given to {@link keep}. What gets out belongs to the scope around, if there is one.
+ * maps and plain objects) and those given to {@link keep}. What gets out belongs to the scope around, if there is one. Where
+ * `body` throws, all are disposed of. Tensors of modules and of graphs live on: a scope drops JavaScript's hold of them.
  *
  * @example
  * const loss = await scope(async () => (await model.forward(x)).cross_entropy_loss(y))

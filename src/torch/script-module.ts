@@ -26,7 +26,9 @@ import { fromNative, setWrappers, type Value } from './values.js'
 
 /** A module of this process as a message to a worker thread carries it. */
 export interface SharedModule {
+  /** A number by which this process knows the module. */
   readonly sharedModule: number
+  /** As that of the module. */
   readonly path: string
 }
 
@@ -56,6 +58,7 @@ export class ScriptModule extends ScriptObject {
    *
    * TorchScript is a program: run files only of those whom you would let run a script on your machine.
    *
+   * @param options.device where the weights go, whichever device they were saved from; default: `cpu`
    * @throws `ERR_FILE_NOT_FOUND`, `ERR_NOT_TORCHSCRIPT`, `ERR_LEGACY_TORCHSCRIPT`, `ERR_STATE_DICT`, `ERR_DEVICE`
    */
   static async load(source: string | Uint8Array, options: { device?: Device } = {}): Promise<ScriptModule> {
@@ -134,11 +137,12 @@ export class ScriptModule extends ScriptObject {
     return binding.moduleCalledSubmodules(this.#handle, method)
   }
 
-  /** The parameters by their dotted names. They are the module's own memory: writing to them changes the module. */
+  /** The parameters by their dotted names, in the order of their registration. They are the module's own memory: writing to them changes the module. */
   namedParameters(): Map<string, Tensor> {
     return new Map(binding.moduleParameters(this.#handle).map(([name, handle]) => [name, new Tensor(handle)]))
   }
 
+  /** The parameters alone, as {@link namedParameters} orders them. */
   parameters(): Tensor[] {
     return [...this.namedParameters().values()]
   }
@@ -175,15 +179,16 @@ export class ScriptModule extends ScriptObject {
     return binding.moduleExtraFiles(this.#handle)
   }
 
+  /** Whether the module is in train mode. False where it has no mode, as a frozen one. */
   get training(): boolean {
     return binding.moduleIsTraining(this.#handle)
   }
 
   /**
-   * Switches to train mode, or back. A traced module has the mode of its tracing baked in: it warns, once, with the code
-   * `SOS_TRACED_MODE` that its outputs and gradients stay those of that mode.
+   * Switches it and its submodules to train mode, or back. A traced module has the mode of its tracing baked in: it warns,
+   * once, with the code `SOS_TRACED_MODE` that its outputs and gradients stay those of that mode.
    *
-   * @throws `ERR_FROZEN` for train mode, `ERR_BUSY`
+   * @throws `ERR_FROZEN` for train mode, `ERR_BUSY` while calls of it are pending
    */
   train(mode = true): this {
     if (mode === this.training) return this
@@ -195,6 +200,7 @@ export class ScriptModule extends ScriptObject {
     return this
   }
 
+  /** Switches to eval mode, as `train(false)`. */
   eval(): this {
     return this.train(false)
   }
@@ -202,6 +208,8 @@ export class ScriptModule extends ScriptObject {
   /**
    * Moves the weights, off the event loop. `dtype` is of floating-point and complex tensors, others keep theirs;
    * `memoryFormat` `channels_last` is of tensors with four dimensions. Those who hold a parameter go on holding it.
+   *
+   * @throws `ERR_BUSY` while calls of it are pending, `ERR_DEVICE`, `ERR_DTYPE`, `ERR_INVALID_ARGUMENT`
    */
   async to(placement: { device?: Device; dtype?: DType; memoryFormat?: MemoryFormat }): Promise<this> {
     const { device = '', dtype = '', memoryFormat = '' } = placement
@@ -255,7 +263,7 @@ export class ScriptModule extends ScriptObject {
     return this.#hooks.add(this.#expand(path), false, hook, options)
   }
 
-  /** As {@link registerForwardHook}, with the inputs of the submodule. */
+  /** As {@link registerForwardHook}, with the inputs of the submodule, before each call of it. */
   registerForwardPreHook(path: string, hook: ForwardPreHook, options?: ObserveOptions): HookHandle
   registerForwardPreHook(path: string, hook: ReplacingPreHook, options: ReplaceOptions): HookHandle
   registerForwardPreHook(

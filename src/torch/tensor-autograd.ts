@@ -15,12 +15,18 @@ export interface TensorAutograd {
    */
   grad: Tensor | null
 
-  /** Adds the gradients of this tensor to the `grad` of the leaves that it depends on, off the event loop. */
+  /**
+   * Adds the gradients of this tensor to the `grad` of the leaves that it depends on, off the event loop. As Python's
+   * `tensor.backward(gradient)`.
+   *
+   * @param options.gradient of this tensor's shape; default: 1 where it has one element, others need it
+   */
   backward(options?: BackwardOptions & { gradient?: Tensor }): Promise<void>
 
   /**
    * Calls `hook` with the gradient with respect to this tensor each time that one is computed, on this thread, while the
-   * backward waits; what it returns, if anything, goes on in its place. Sync. Throws `ERR_BUSY` as `grad` does.
+   * backward waits; what it returns, if anything, goes on in its place. Sync: a promise is refused with `ERR_HOOK_RESULT`. What it
+   * throws rejects the backward. Throws `ERR_BUSY` as `grad` does, `ERR_TORCH` where the tensor requires no gradients.
    */
   registerHook(hook: (gradient: Tensor) => Tensor | undefined): HookHandle
 }

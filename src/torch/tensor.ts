@@ -83,6 +83,7 @@ export class Tensor {
     return tensor
   }
 
+  /** The extents of the dimensions; [] for a tensor of one element without dimensions. */
   get shape(): readonly number[] {
     return binding.tensorShape(this.#handle)
   }
@@ -92,18 +93,25 @@ export class Tensor {
     return binding.tensorDim(this.#handle)
   }
 
+  /** The dtype by PyTorch's name, as `float32`. */
   get dtype(): DType {
     return dtypeNames[binding.tensorDtype(this.#handle)]!
   }
 
+  /** How the elements lie in memory: `strided`, save for sparse tensors. */
   get layout(): Layout {
     return binding.tensorLayout(this.#handle) as Layout
   }
 
+  /** Where the elements are, as `cpu` or `cuda:0`. */
   get device(): Device {
     return binding.tensorDevice(this.#handle)
   }
 
+  /**
+   * Whether operators on the tensor are recorded for gradients. It can be set on leaves of floating-point and complex dtypes, else
+   * that throws `ERR_TORCH`; as `requires_grad_()`, which returns the tensor.
+   */
   get requiresGrad(): boolean {
     return binding.tensorRequiresGrad(this.#handle)
   }
@@ -337,6 +345,7 @@ export class Tensor {
     return this.to('bool')
   }
 
+  /** Whether `dispose()`, `using` or a `scope` has freed it. */
   get disposed(): boolean {
     return this.#handle === disposedHandle
   }
