@@ -51,7 +51,7 @@ Napi::Value tensor_requires_grad(const Napi::CallbackInfo& info) {
 /// (handle, value, modes)
 Napi::Value tensor_set_requires_grad(const Napi::CallbackInfo& info) {
   const ModeGuard guard(to_modes(info[2]));
-  unwrap_tensor(info[0]).set_requires_grad(info[1].As<Napi::Boolean>());
+  unwrap_tensor(info[0]).requires_grad_(info[1].As<Napi::Boolean>());
   return info.Env().Undefined();
 }
 

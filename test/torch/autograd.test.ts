@@ -79,6 +79,20 @@ describe('grad', () => {
   })
 })
 
+describe('requiresGrad', () => {
+  it('is of leaves with real or complex elements, as in Python', () => {
+    const computed = torch.ones([2]).requires_grad_().mul(2)
+    const refused = expect.objectContaining({ code: 'ERR_TORCH' })
+    expect(() => {
+      computed.requiresGrad = false
+    }).toThrow(refused)
+    expect(() => {
+      torch.ones([2], { dtype: 'int64' }).requiresGrad = true
+    }).toThrow(refused)
+    expect(computed.requiresGrad).toBe(true)
+  })
+})
+
 describe('hvp', () => {
   it('is zero for a linear function', async () => {
     const x = torch.tensor([1, 2], { requiresGrad: true })
