@@ -1,5 +1,5 @@
-// Writes src/torch/operators.generated.ts: the TypeScript types of every ATen operator of the libtorch that the addon is
-// linked with, read from its own schemas.
+// Writes the TypeScript types of every operator of the libtorch that the addon is linked with, read from its own schemas:
+// src/torch/operators.generated.ts for torch.NAME and the tensor's methods, operator-packets.generated.ts for torch.ops.
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
@@ -36,7 +36,8 @@ export function splitTopLevel(text) {
   for (let i = 0; i < text.length; i++) {
     const c = text[i]
     if (quote) {
-      if (c === quote) quote = ''
+      if (c === '\\') i++
+      else if (c === quote) quote = ''
     } else if (c === '"' || c === "'") quote = c
     else if ('([{'.includes(c)) depth++
     else if (')]}'.includes(c)) depth--
@@ -52,20 +53,29 @@ export function splitTopLevel(text) {
 
 /** The TypeScript of a schema's type, as `Tensor(a!)[]?` or `int[2]`. `names` maps the plain types. */
 export function typescriptType(type, names) {
-  const plain = type.replace(/\([^()]*\)/g, '')
-  if (plain.endsWith('?')) return `${typescriptType(plain.slice(0, -1), names)} | null`
-  const list = plain.match(/^(.*)\[(\d*)\]$/)
-  if (!list) return names[plain] ?? 'unknown'
+  if (type.endsWith('?')) return `${typescriptType(type.slice(0, -1), names)} | null`
+  const parts = type.match(/^(Dict)?\((.*)\)$/)
+  if (parts) {
+    const inner = splitTopLevel(parts[2]).map((part) => typescriptType(part, names))
+    return parts[1] ? `Map<${inner.join(', ')}>` : `[${inner.join(', ')}]`
+  }
+  const list = type.match(/^(.*)\[(\d*)\](?:\([^()]*\))?$/)
+  const plain = type.replace(/\([^()]*\)$/, '')
+  if (!list) return names[plain] ?? (plain.startsWith('__torch__.') ? 'ScriptObject' : 'unknown')
   const element = typescriptType(list[1], names)
   if (names === results) return `${element.includes(' ') ? `(${element})` : element}[]`
   return list[2] ? `readonly (${element})[] | ${element}` : `readonly (${element})[]`
 }
 
-/** `aten::add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor` in parts. */
+/**
+ * `aten::add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor` in parts. `...`, any number of values of any kind,
+ * is no parameter and returns an `unknown`.
+ */
 export function parseSchema(schema) {
   const open = schema.indexOf('(')
   const arrow = schema.lastIndexOf(') -> ')
-  const [name, overload = ''] = schema.slice(schema.indexOf('::') + 2, open).split('.')
+  const [namespace, full] = schema.slice(0, open).split('::')
+  const [name, overload = ''] = full.split('.')
   let keywordOnly = false
   const parameters = []
   for (const part of splitTopLevel(schema.slice(open + 1, arrow))) {
@@ -73,15 +83,23 @@ export function parseSchema(schema) {
       keywordOnly = true
       continue
     }
+    if (part === '...') continue
     const [, type, argument, value] = part.match(/^(.+?)\s+([A-Za-z_]\w*)(?:=(.*))?$/)
-    parameters.push({ type, name: argument, optional: value !== undefined, keywordOnly })
+    // One schema of libtorch has two parameters of one name.
+    const repeated = parameters.some(({ name }) => name === argument)
+    parameters.push({
+      type,
+      name: repeated ? `${argument}_2` : argument,
+      optional: value !== undefined,
+      keywordOnly,
+    })
   }
   const returned = schema.slice(arrow + 5).trim()
   const isTuple = returned.startsWith('(')
   const returns = (isTuple ? splitTopLevel(returned.slice(1, -1)) : [returned]).map(
     (part) => part.split(/\s+(?=\w+$)/)[0],
   )
-  return { name, overload, parameters, returns, schema }
+  return { namespace, name, overload, parameters, returns, schema }
 }
 
 function resultType(returns) {
@@ -144,24 +162,40 @@ function interfaceText(name, doc, operators, options) {
   return lines
 }
 
-export function generate(schemas, torchVersion) {
-  const operators = schemas
-    .filter((schema) => schema.startsWith('aten::'))
+/** Overloads that write to `out` come last: TypeScript takes the first that fits. */
+const parseAll = (schemas) =>
+  schemas
     .map(parseSchema)
-    // Overloads that write to `out` come last: TypeScript takes the first that fits.
     .sort(
       (a, b) => a.name.localeCompare(b.name) || isOut(a) - isOut(b) || a.overload.localeCompare(b.overload),
     )
+
+/** A file of types, which imports what it uses. */
+function file(torchVersion, lines) {
+  const text = lines.join('\n')
+  const imports = Object.entries({
+    dtype: ['Device', 'DType', 'Layout', 'MemoryFormat', 'Scalar'],
+    generator: ['Generator'],
+    'operators.generated': ['Operators'],
+    'script-object': ['ScriptObject'],
+    tensor: ['Tensor'],
+  }).flatMap(([from, names]) => {
+    const used = names.filter((name) =>
+      new RegExp(`[:[ (]${name}\\b`).test(text.replace(/interface \w+/g, '')),
+    )
+    return used.length === 0 ? [] : [`import type { ${used.join(', ')} } from './${from}.js'`]
+  })
+  const header = `// Generated by scripts/generate_operators.mjs from the schemas of libtorch ${torchVersion}. Not for editing.`
+  return [header, ...imports, '', text].join('\n')
+}
+
+export function generate(schemas, torchVersion) {
+  const operators = parseAll(schemas.filter((schema) => schema.startsWith('aten::')))
   const methods = operators.filter(
     ({ name, parameters }) =>
       parameters[0]?.name === 'self' && /^Tensor(\(|$)/.test(parameters[0].type) && !ownMembers.has(name),
   )
-  return [
-    `// Generated by scripts/generate_operators.mjs from the schemas of libtorch ${torchVersion}. Not for editing.`,
-    "import type { Device, DType, Layout, MemoryFormat, Scalar } from './dtype.js'",
-    "import type { Generator } from './generator.js'",
-    "import type { Tensor } from './tensor.js'",
-    '',
+  return file(torchVersion, [
     ...interfaceText('Operators', 'Every ATen operator as a function.', operators, {}),
     ...interfaceText('AsyncOperators', 'Every ATen operator, run off the event loop.', operators, {
       promise: true,
@@ -169,7 +203,49 @@ export function generate(schemas, torchVersion) {
     ...interfaceText('TensorMethods', 'The operators whose first argument is the tensor itself.', methods, {
       method: true,
     }),
-  ].join('\n')
+  ])
+}
+
+/** The types of torch.ops: a packet is called with any overload's arguments and has a member for each overload. */
+export function generatePackets(schemas, torchVersion) {
+  const namespaces = new Map()
+  for (const operator of parseAll(schemas)) {
+    const packets = namespaces.get(operator.namespace) ?? new Map()
+    namespaces.set(operator.namespace, packets)
+    packets.set(operator.name, [...(packets.get(operator.name) ?? []), operator])
+  }
+  const sorted = [...namespaces].sort(([a], [b]) => a.localeCompare(b))
+  return file(torchVersion, [
+    '/** The operators of all namespaces, and each of their overloads. */',
+    'export interface OperatorNamespaces {',
+    ...sorted.map(([namespace]) => `  readonly ${namespace}: ${packetsName(namespace)}`),
+    '}',
+    '',
+    ...sorted.flatMap(([namespace, packets]) => [
+      `export interface ${packetsName(namespace)} {`,
+      ...[...packets].flatMap(([name, overloads]) => packetText(namespace, name, overloads)),
+      '}',
+      '',
+    ]),
+  ])
+}
+
+/** `mkldnn_prepacked` → `MkldnnPrepackedPackets`; `_quantized`, beside `quantized`, → `_QuantizedPackets` */
+const packetsName = (namespace) =>
+  `${namespace
+    .split('_')
+    .map((part) => (part === '' ? '_' : part[0].toUpperCase() + part.slice(1)))
+    .join('')}Packets`
+
+function packetText(namespace, name, overloads) {
+  // ATen's are typed as functions already.
+  const own = namespace === 'aten' ? [] : overloads.flatMap((overload) => signatures(overload))
+  const members = overloads.map((overload) => {
+    const doc = `/** \`${overload.schema.replaceAll('*/', '* /')}\` */`
+    return `    ${doc}\n    readonly ${overload.overload || 'default'}: { ${signatures(overload).join('; ')} }`
+  })
+  const shared = namespace === 'aten' ? `Operators['${name}'] & ` : ''
+  return [`  readonly ${name}: ${shared}{`, ...own.map((signature) => `    ${signature}`), ...members, '  }']
 }
 
 const isOut = ({ parameters }) =>
@@ -181,8 +257,12 @@ const ownMembers = new Set(['item', 'size', 'stride', 'to'])
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   const root = fileURLToPath(new URL('..', import.meta.url))
   const binding = createRequire(import.meta.url)(`${root}/build/native/Release/sos_native.node`)
-  const target = `${root}/src/torch/operators.generated.ts`
-  mkdirSync(dirname(target), { recursive: true })
-  writeFileSync(`${target}.tmp`, generate(binding.operatorSchemas(), binding.runtimeInfo().torchVersion))
-  renameSync(`${target}.tmp`, target)
+  const write = (name, make) => {
+    const target = `${root}/src/torch/${name}.generated.ts`
+    mkdirSync(dirname(target), { recursive: true })
+    writeFileSync(`${target}.tmp`, make(binding.operatorSchemas(), binding.runtimeInfo().torchVersion))
+    renameSync(`${target}.tmp`, target)
+  }
+  write('operators', generate)
+  write('operator-packets', generatePackets)
 }

@@ -11,7 +11,10 @@ const GENERATOR = 'scripts/generate_operators.mjs'
 export const operators = {
   name: 'operators',
   applies: () => true,
-  isPresent: ({ root }) => existsSync(join(root, 'src/torch/operators.generated.ts')),
+  isPresent: ({ root }) =>
+    ['operators', 'operator-packets'].every((name) =>
+      existsSync(join(root, `src/torch/${name}.generated.ts`)),
+    ),
   stamp: ({ root, state }) => contentHash(root, [GENERATOR], state.stamps.addon),
   run: ({ root, log, env, timed }) =>
     timed("generate the operators' types", () => run(log, process.execPath, [GENERATOR], { cwd: root, env })),

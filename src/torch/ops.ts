@@ -3,6 +3,8 @@ import { currentContext } from './context.js'
 import { SosError } from './errors.js'
 import { functions } from './functions.js'
 import { onLane } from './lane.js'
+import type { OperatorNamespaces } from './operator-packets.generated.js'
+import { operatorPackets } from './operator-packets.js'
 import type { AsyncOperators, Operators } from './operators.generated.js'
 import { handleOf, Tensor, takeSpareHandle } from './tensor.js'
 import { fromNative, isOptions, toNative, toNativeRecord, type Value } from './values.js'
@@ -130,17 +132,20 @@ function defineMethod(name: string): void {
 
 /**
  * PyTorch's functions: every ATen operator by its name (`torch.matmul(a, b)`, `torch.linalg_svd(a, { full_matrices: false })`),
- * the same off the event loop under `torch.async`, `torch.tensor`, `torch.fromBuffer`, and the functions beside them, as
+ * the same off the event loop under `torch.async`, all namespaces and single overloads under `torch.ops`
+ * (`torch.ops.aten.add.Tensor(a, b)`), `torch.tensor`, `torch.fromBuffer`, and the functions beside them, as
  * `torch.cuda.isAvailable()`.
  */
 export const torch = Object.assign(operators, {
   async: asyncOperators,
+  ops: operatorPackets(invoke),
   tensor: Tensor.from,
   fromBuffer: Tensor.fromBuffer,
   ...functions,
 }) as unknown as Operators &
   typeof functions & {
     readonly async: AsyncOperators
+    readonly ops: OperatorNamespaces
     readonly tensor: typeof Tensor.from
     readonly fromBuffer: typeof Tensor.fromBuffer
   }

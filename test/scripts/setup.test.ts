@@ -340,7 +340,9 @@ fs.writeFileSync('dist/cli/main.js', '')
     'scripts/generate_operators.mjs': `import fs from 'node:fs'
 fs.appendFileSync('calls', 'generate\\n')
 fs.mkdirSync('src/torch', { recursive: true })
-fs.writeFileSync('src/torch/operators.generated.ts', String(Math.random()))
+for (const name of ['operators', 'operator-packets']) {
+  fs.writeFileSync('src/torch/' + name + '.generated.ts', String(Math.random()))
+}
 `,
   }
   for (const [path, content] of Object.entries(fakeFiles)) write(join(root, path), content)
