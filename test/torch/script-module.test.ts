@@ -126,28 +126,6 @@ describe('ScriptModule', () => {
     await expect(ScriptModule.load(path)).rejects.toThrow('truncated or damaged')
   })
 
-  it('survives damage anywhere in the file', async () => {
-    const bytes = readFileSync(fixture('hooks.scripted.pt'))
-    const path = join(folder, 'damaged.pt')
-    const x = torch.zeros([1, 8])
-    let refused = 0
-    for (let offset = 0; offset < bytes.length; offset += 97) {
-      const damaged = Buffer.from(bytes)
-      damaged[offset] = damaged[offset]! ^ 0xff
-      writeFileSync(path, damaged)
-      // Some bytes are padding or weights: such a file still loads. None may crash the process.
-      await ScriptModule.load(path).then(
-        (loaded) => loaded.dispose(),
-        (error) => {
-          expect(error.code).toMatch(/^ERR_/)
-          refused++
-        },
-      )
-    }
-    expect(refused).toBeGreaterThan(0)
-    expect((await (await ScriptModule.load(fixture('hooks.scripted.pt'))).forward(x)).shape).toEqual([1, 4])
-  })
-
   it('is gone once disposed of', async () => {
     const own = await ScriptModule.load(fixture('mlp.scripted.pt'))
     own.dispose()
