@@ -219,6 +219,17 @@ describe('a write to memory of a pending call', () => {
     )
   })
 
+  it('is refused for the grad of what a pending backward depends on', async () => {
+    const weight = torch.ones([2]).requires_grad_()
+    const clear = () => {
+      weight.grad = null
+    }
+    await weight.sum().backward()
+    await expectRefused(() => weight.mul(2).square().sum().backward(), [clear])
+    await weight.sum().backward()
+    expect(weight.grad!.toArray()).toEqual([1, 1])
+  })
+
   it('is named in the error with the call that uses it', async () => {
     const a = x()
     const pending = torch.async.neg(a)
