@@ -18,9 +18,12 @@ function readIndex(): Index {
   return index
 }
 
+/** By these, `await` and `JSON.stringify` ask an object what it is. */
+const asked = new Set(['then', 'toJSON'])
+
 /**
  * Lets `target` have a member for each of `names`, made at its first use and kept. Other names are an error, except those that
- * `target` inherits, and `then`, by which `await` asks whether it has a promise.
+ * `target` inherits and those that JavaScript itself asks for.
  */
 function withMembers<T extends object>(
   target: T,
@@ -38,7 +41,7 @@ function withMembers<T extends object>(
         Object.defineProperty(target, key, { value, enumerable: true })
         return value
       }
-      if (key === 'then' || Reflect.has(inherited, key)) return Reflect.get(inherited, key, receiver)
+      if (asked.has(key) || Reflect.has(inherited, key)) return Reflect.get(inherited, key, receiver)
       const similar = nearest(key, names().keys())
       throw new SosError(
         'ERR_OPERATOR_UNKNOWN',

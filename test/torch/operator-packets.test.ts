@@ -1,3 +1,5 @@
+import { inspect } from 'node:util'
+
 import { describe, expect, it } from 'vitest'
 
 import { type DType, Tensor, torch } from '../../src/index.js'
@@ -54,5 +56,7 @@ describe('torch.ops', () => {
     expect(await torch.ops.aten).toBe(torch.ops.aten)
     expect(String(torch.ops.aten.add)).toContain('=>')
     expect(`${torch.ops.aten}`).toBe('[object Object]')
+    expect(inspect(torch.ops)).toContain('aten')
+    expect(JSON.stringify(torch.ops.quantized)).toBe('{}')
   })
 })
