@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "core/error_text.h"
 #include "core/script_error.h"
 
 namespace sos {
@@ -24,9 +25,9 @@ bool shows_all() {
 
 /// libtorch appends `Exception raised from …` with C++ frames to some messages.
 std::string message_of(const std::exception& error) {
-  if (shows_all()) return error.what();
+  if (shows_all()) return text_of(error);
   const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
-  std::string message = torch_error ? torch_error->what_without_backtrace() : error.what();
+  std::string message = torch_error ? torch_error->what_without_backtrace() : text_of(error);
   // `[enforce fail at FILE:LINE] CONDITION. ` stands before what is of use.
   if (const auto end = message.find("DefaultCPUAllocator: ");
       message.rfind("[enforce fail", 0) == 0 && end != std::string::npos)

@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "core/error.h"
+#include "core/error_text.h"
 #include "core/file_bytes.h"
 
 namespace sos {
@@ -60,7 +61,7 @@ std::shared_ptr<ScriptModule> ScriptModule::load(const ByteSource& source,
     refuse_archive(source, "ERR_NOT_TORCHSCRIPT",
                    std::string("it cannot be loaded: ") + error.what_without_backtrace());
   } catch (const std::exception& error) {
-    refuse_archive(source, "ERR_NOT_TORCHSCRIPT", std::string("it cannot be loaded: ") + error.what());
+    refuse_archive(source, "ERR_NOT_TORCHSCRIPT", "it cannot be loaded: " + text_of(error));
   }
 }
 

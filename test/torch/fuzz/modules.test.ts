@@ -55,6 +55,20 @@ function endOfPython(path: string, job: Job): Promise<string | undefined> {
 }
 
 describe('damaged module files', () => {
+  it('are refused where the code and the locations of its source are damaged together', async () => {
+    const records = readArchive(readFileSync(fixture('hooks.scripted.pt')))
+    for (const [name, data] of records) {
+      if (name.endsWith('.debug_pkl')) records.set(name, Buffer.from('nonsense'))
+      if (name.endsWith('networks.py')) records.set(name, Buffer.concat([data, Buffer.from('\x01')]))
+    }
+    const path = join(folder, 'damaged-twice')
+    writeFileSync(path, writeArchive(records))
+    const child = new FuzzChild(`${scripts}/module-worker.mjs`)
+    const job = { path, fromBytes: false, shape: [2, 8], method: 'forward' }
+    expect(await child.run(job)).toEqual({ answer: 'refused: ERR_NOT_TORCHSCRIPT' })
+    child.stop()
+  })
+
   it('load or are refused, run or fail, and neither end the process nor hang', async () => {
     const files = modules()
     process.stderr.write(`SOS_FUZZ_SEED=${seed} SOS_FUZZ_RUNS=${runs}: ${files.size} files\n`)
