@@ -58,6 +58,8 @@ const dtype = pick(
   'float8_e4m3fn',
 )
 const shape = fc.array(pick(0, 1, 1, 2, 3, 3, 4, 5), { maxLength: 5 })
+/** What many operators want: a batch, a square matrix, images. */
+const usualShape = pick([3], [4, 4], [2, 3], [2, 3, 3], [1, 2, 4, 4])
 const form = fc.oneof(
   { weight: 6, arbitrary: pick('dense' as const) },
   {
@@ -191,7 +193,7 @@ const anything = (base: TensorValue): fc.Arbitrary<CallValue> =>
 export function callOf({ name: operator, parameters }: Operator): fc.Arbitrary<Call> {
   return fc
     .record({
-      shape,
+      shape: fc.oneof(usualShape, shape),
       dtype: fc.oneof({ weight: 3, arbitrary: pick('float32') }, { weight: 2, arbitrary: dtype }),
       requiresGrad: chance(20),
     })
