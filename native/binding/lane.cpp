@@ -82,9 +82,12 @@ void Lane::loop() {
 
 void Lane::settle(Napi::Env env, const std::shared_ptr<Task>& task) {
   forget(task);
+  // The lane's thread may hold the task a moment longer: what it works on is let go here.
+  const Finish finish = std::move(task->finish);
+  task->use = StorageUse("");
   if (!task->failure) {
     try {
-      task->deferred.Resolve(task->finish(env));
+      task->deferred.Resolve(finish(env));
       return;
     } catch (...) {
       task->failure = std::current_exception();

@@ -124,7 +124,8 @@ std::string ScriptObject::graph(const std::string& name, bool inlined) const {
   function.ensure_defined();
   const auto copy = toGraphFunction(function).graph()->copy();
   if (inlined) Inline(*copy);
-  return copy->toString();
+  // Without source locations: libtorch trusts the record of them that the file brings.
+  return copy->toString(/*print_source_locations=*/false);
 }
 
 Method ScriptObject::expect_method(const std::string& name) const {
