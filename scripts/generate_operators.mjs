@@ -149,6 +149,14 @@ export function signatures(operator, { method = false, promise = false } = {}) {
       `(${[...positionalText(required, false, names), ...optionsText([...optional, ...keyword])].join(', ')}): ${result}`,
     )
   }
+  // As one writes `x.sum(dim=1)`: what follows the tensors may all stand in the options.
+  const leading = required.findIndex(({ type }) => !type.startsWith('Tensor'))
+  if (leading !== -1) {
+    const named = [...required.slice(leading), ...optional, ...keyword]
+    texts.push(
+      `(${[...positionalText(required.slice(0, leading), false, names), ...optionsText(named)].join(', ')}): ${result}`,
+    )
+  }
   return texts
 }
 

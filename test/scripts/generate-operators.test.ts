@@ -108,6 +108,14 @@ describe('signatures', () => {
     ])
   })
 
+  it('take required arguments after the tensors by name too', () => {
+    expect(of('aten::f(Tensor self, Tensor[] others, int[1]? dim, bool keep=False) -> Tensor')).toEqual([
+      '(self: Tensor, others: readonly (Tensor)[], dim: readonly (number | bigint)[] | number | bigint | null, keep?: boolean): Tensor',
+      '(self: Tensor, others: readonly (Tensor)[], dim: readonly (number | bigint)[] | number | bigint | null, options?: { keep?: boolean }): Tensor',
+      '(self: Tensor, others: readonly (Tensor)[], options: { dim: readonly (number | bigint)[] | number | bigint | null; keep?: boolean }): Tensor',
+    ])
+  })
+
   it('want what the schema wants', () => {
     expect(of('aten::f(Tensor self, *, Tensor(a!) out) -> Tensor(a!)')).toEqual([
       '(self: Tensor, options: { out: Tensor }): Tensor',
@@ -152,7 +160,7 @@ describe('the linked libtorch', () => {
       '0.0.0',
     )
     expect(text).toContain('readonly import: {')
-    expect(text).toContain('readonly new: { (function_: number | bigint): void }')
+    expect(text).toContain('readonly new: { (function_: number | bigint): void; ')
     expect(text).toContain('interface _APackets')
   })
 
