@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/convert_value.h"
+
 namespace sos {
 
 /// What a dynamically typed caller passes. The values are loose: a whole number is an int wherever it may
@@ -37,11 +39,5 @@ struct Match {
 /// `self`, a method's, precedes the positional values and is taken as it is.
 bool match_arguments(const c10::FunctionSchema& schema, const Arguments& arguments, Match& match,
                      std::string* reason, const c10::IValue* self = nullptr);
-
-/// `value` as `type` asks for it, or nothing where it does not fit.
-std::optional<c10::IValue> as_type(const c10::IValue& value, const c10::TypePtr& type);
-
-/// A short word for what a caller passed: `Tensor[2, 3] float32`, `int 3`, `list of 2`.
-std::string describe(const c10::IValue& value);
 
 }  // namespace sos

@@ -22,23 +22,44 @@ export function callOperatorAsync(name: string, ...args: unknown[]): Promise<Val
   return invokeAsync(binding.findOperator(name), args)
 }
 
+// Calls with up to three arguments and no keywords are by far the most frequent: they make no array.
+
+function call1(operator: OperatorHandle, a: NativeValue): Value {
+  return fromNative(binding.callOperator(operator, currentContext().modes, undefined, takeSpareHandle(), a))
+}
+
+function call2(operator: OperatorHandle, a: NativeValue, b: NativeValue): Value {
+  return fromNative(
+    binding.callOperator(operator, currentContext().modes, undefined, takeSpareHandle(), a, b),
+  )
+}
+
+function call3(operator: OperatorHandle, a: NativeValue, b: NativeValue, c: NativeValue): Value {
+  return fromNative(
+    binding.callOperator(operator, currentContext().modes, undefined, takeSpareHandle(), a, b, c),
+  )
+}
+
 function invoke(operator: OperatorHandle, args: unknown[]): Value {
-  const { modes } = currentContext()
   const { length } = args
-  // A call with few arguments and no keywords is by far the most frequent: it makes no array.
   if (length > 0 && length <= 3 && !isOptions(args[length - 1])) {
     const first = toNative(args[0])
-    if (length === 1)
-      return fromNative(binding.callOperator(operator, modes, undefined, takeSpareHandle(), first))
+    if (length === 1) return call1(operator, first)
     const second = toNative(args[1])
-    if (length === 2)
-      return fromNative(binding.callOperator(operator, modes, undefined, takeSpareHandle(), first, second))
-    return fromNative(
-      binding.callOperator(operator, modes, undefined, takeSpareHandle(), first, second, toNative(args[2])),
-    )
+    if (length === 2) return call2(operator, first, second)
+    return call3(operator, first, second, toNative(args[2]))
   }
   const keyword = takeKeyword(args)
-  return fromNative(binding.callOperator(operator, modes, keyword, takeSpareHandle(), ...args.map(toNative)))
+  const { modes } = currentContext()
+  return fromNative(
+    binding.callOperator(
+      operator,
+      modes,
+      keyword,
+      takeSpareHandle(),
+      ...args.map((value) => toNative(value)),
+    ),
+  )
 }
 
 async function invokeAsync(operator: OperatorHandle, args: unknown[]): Promise<Value> {
@@ -82,41 +103,17 @@ for (const schema of binding.operatorSchemas()) {
 function defineMethod(name: string): void {
   let operator: OperatorHandle | undefined
   const method = {
-    // Calls with up to two arguments and no keywords are by far the most frequent: they make no array.
     [name](this: Tensor, first: unknown, second: unknown): Value {
       if (!(this instanceof Tensor)) {
         throw new SosError('ERR_INVALID_ARGUMENT', `expected ${name} to be called on a Tensor`)
       }
       operator ??= binding.findOperator(`aten::${name}`)
-      const { modes } = currentContext()
       // biome-ignore lint/complexity/noArguments: rest parameters would make an array
       const { length } = arguments
-      if (length === 0)
-        return fromNative(binding.callOperator(operator, modes, undefined, takeSpareHandle(), handleOf(this)))
-      if (length === 1 && !isOptions(first)) {
-        return fromNative(
-          binding.callOperator(
-            operator,
-            modes,
-            undefined,
-            takeSpareHandle(),
-            handleOf(this),
-            toNative(first),
-          ),
-        )
-      }
+      if (length === 0) return call1(operator, handleOf(this))
+      if (length === 1 && !isOptions(first)) return call2(operator, handleOf(this), toNative(first))
       if (length === 2 && !isOptions(second)) {
-        return fromNative(
-          binding.callOperator(
-            operator,
-            modes,
-            undefined,
-            takeSpareHandle(),
-            handleOf(this),
-            toNative(first),
-            toNative(second),
-          ),
-        )
+        return call3(operator, handleOf(this), toNative(first), toNative(second))
       }
       // biome-ignore lint/complexity/noArguments: as above
       return invoke(operator, [this, ...arguments])
