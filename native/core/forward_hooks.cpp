@@ -22,6 +22,23 @@ namespace {
 using namespace torch::jit;
 using Sites = std::vector<TappedMethod::Site>;
 
+/// What a tap captured, until the run has ended. Where something in the graph may write to it, a copy is kept
+/// too, and how often each tensor was written to when it passed: the analysis of the graph is cautious, the
+/// counts are exact.
+struct Held {
+  size_t tap;
+  c10::IValue value;
+  c10::IValue copy;
+  std::vector<std::pair<at::Tensor, uint32_t>> versions;
+
+  Capture release() && {
+    const bool written = std::any_of(versions.begin(), versions.end(), [](const auto& entry) {
+      return entry.first.is_inference() || entry.first._version() != entry.second;
+    });
+    return {tap, written ? std::move(copy) : std::move(value)};
+  }
+};
+
 /// A run as its taps see it. A forked task of the graph may pass a tap on another thread, and after the run
 /// has ended too, if nothing waits for it: it finds no listeners then.
 struct RunState : torch::CustomClassHolder {
@@ -33,7 +50,7 @@ struct RunState : torch::CustomClassHolder {
   const HookedRun::Replace replace;
   std::mutex mutex;  // guards what follows
   bool ended = false;
-  std::vector<Capture> captures;
+  std::vector<Held> captures;
   std::exception_ptr failure;  // the interpreter makes texts of errors: what a listener threw is kept here
 };
 
@@ -44,26 +61,36 @@ struct RunEnd {
   ~RunEnd() {
     const std::lock_guard<std::mutex> lock(state.mutex);
     state.ended = true;
-    run.captures = std::move(state.captures);
+    for (Held& held : state.captures) run.captures.push_back(std::move(held).release());
+    state.captures.clear();
   }
 };
 
-c10::IValue treat(const Tap& tap, bool overwritten, const c10::IValue& value) {
-  if (!tap.detach && tap.reduce.empty() && !tap.device && !overwritten) return value;
-  return map_tensors(value, [&](const at::Tensor& tensor) {
-    at::Tensor treated = tap.detach ? tensor.detach() : tensor;
-    if (!tap.reduce.empty()) {
-      const auto results = OperatorPacket::find("aten::" + tap.reduce).call({{treated}, {}});
-      if (results.size() != 1 || !results[0].isTensor()) {
-        throw Error(
-            "ERR_INVALID_ARGUMENT",
-            "expected an operator that returns one tensor for reduce but received '" + tap.reduce + "'");
-      }
-      treated = results[0].toTensor();
+at::Tensor treat(const Tap& tap, const at::Tensor& tensor) {
+  at::Tensor treated = tap.detach ? tensor.detach() : tensor;
+  if (!tap.reduce.empty()) {
+    const auto results = OperatorPacket::find("aten::" + tap.reduce).call({{treated}, {}});
+    if (results.size() != 1 || !results[0].isTensor()) {
+      throw Error(
+          "ERR_INVALID_ARGUMENT",
+          "expected an operator that returns one tensor for reduce but received '" + tap.reduce + "'");
     }
-    if (tap.device) treated = treated.to(*tap.device);
-    return overwritten && treated.is_alias_of(tensor) ? treated.clone() : treated;
+    treated = results[0].toTensor();
+  }
+  return tap.device ? treated.to(*tap.device) : treated;
+}
+
+Held hold(const Tap& tap, size_t tap_index, bool overwritten, const c10::IValue& value) {
+  Held held{tap_index, value, {}, {}};
+  if (tap.detach || !tap.reduce.empty() || tap.device) {
+    held.value = map_tensors(value, [&](const at::Tensor& tensor) { return treat(tap, tensor); });
+  }
+  if (!overwritten) return held;
+  held.copy = map_tensors(held.value, [&](const at::Tensor& tensor) {
+    held.versions.emplace_back(tensor, tensor.is_inference() ? 0 : tensor._version());
+    return tensor.clone();
   });
+  return held;
 }
 
 /// What goes on in the place of `value`, after the listener was asked or told.
@@ -71,9 +98,9 @@ c10::IValue pass(RunState& state, size_t tap_index, const c10::TypePtr& type, bo
                  const c10::IValue& value) {
   const Tap& tap = state.taps[tap_index];
   if (!tap.replaces) {
-    auto captured = treat(tap, overwritten, value);
+    auto held = hold(tap, tap_index, overwritten, value);
     const std::lock_guard<std::mutex> lock(state.mutex);
-    if (!state.ended) state.captures.push_back({tap_index, std::move(captured)});
+    if (!state.ended) state.captures.push_back(std::move(held));
     return value;
   }
   const auto answer = state.replace(tap_index, value);
@@ -118,10 +145,12 @@ const RegisterOperators kOperators({
         c10::AliasAnalysisKind::FROM_SCHEMA),
 });
 
-bool reaches(const Tap& tap, const c10::IValue& instance, const Node* call, const Module& callee) {
-  if (!instance.is(callee._ivalue())) return false;  // one may have several paths
-  const auto& method = call->s(attr::name);
+bool listens_to(const Tap& tap, const std::string& method) {
   return tap.method.empty() ? is_forward(method) : method == tap.method;
+}
+
+bool reaches(const Tap& tap, const c10::IValue& instance, const Node* call, const Module& callee) {
+  return instance.is(callee._ivalue()) && listens_to(tap, call->s(attr::name));  // one may have several paths
 }
 
 using Instances = std::vector<std::pair<std::string, c10::TypePtr>>;
@@ -172,8 +201,15 @@ std::vector<Value*> instrument(const Module& root, Graph& graph, const std::vect
   return outputs;
 }
 
-/// Marks the sites whose values something in the graph may write to.
-void find_overwritten(const Module& module, const std::string& method, const std::vector<Tap>& taps,
+/// Whether something in the graph may write to the value.
+bool is_overwritten(const AliasDb& aliases, const Value* value) {
+  if (value->type()->kind() == TypeKind::TensorType) return aliases.hasWriters(value);
+  return value->type()->containedTypeSize() > 0;  // a container: what is in it is not followed
+}
+
+/// Marks the sites whose values something in the graph may write to. Whether it may write to the method's own
+/// inputs.
+bool find_overwritten(const Module& module, const std::string& method, const std::vector<Tap>& taps,
                       Sites& sites) {
   const auto graph = copy_graph(module, method);
   Sites marked;
@@ -185,12 +221,13 @@ void find_overwritten(const Module& module, const std::string& method, const std
     const auto values =
         source->kind() == prim::TupleConstruct ? source->inputs() : marks[i]->node()->inputs().slice(0, 1);
     const bool forked = marks[i]->owningGraph() != graph.get();  // where aliases are not followed
-    sites[i].overwritten =
-        forked || std::any_of(values.begin(), values.end(), [&](const Value* value) {
-          if (value->type()->kind() == TypeKind::TensorType) return aliases.hasWriters(value);
-          return value->type()->containedTypeSize() > 0;  // a container: what is in it is not followed
-        });
+    sites[i].overwritten = forked || std::any_of(values.begin(), values.end(), [&](const Value* value) {
+                             return is_overwritten(aliases, value);
+                           });
   }
+  const auto inputs = graph->inputs().slice(1, graph->inputs().size() - 2);  // less self and the state
+  return std::any_of(inputs.begin(), inputs.end(),
+                     [&](const Value* value) { return is_overwritten(aliases, value); });
 }
 
 }  // namespace
@@ -201,11 +238,11 @@ bool is_forward(const std::string& name) {
 }
 
 TappedMethod::TappedMethod(const Module& module, const std::string& method, const std::vector<Tap>& taps)
-    : module_(module) {
+    : module_(module), method_(method) {
   auto graph = copy_graph(module, method);
   Sites sites;
   instrument(module_, *graph, taps, "sos::tap", sites, instances_);
-  find_overwritten(module_, method, taps, sites);
+  inputs_overwritten_ = find_overwritten(module_, method, taps, sites);
   std::sort(instances_.begin(), instances_.end());
   instances_.erase(std::unique(instances_.begin(), instances_.end()), instances_.end());
   sites_ = std::make_shared<const Sites>(std::move(sites));
@@ -223,12 +260,14 @@ c10::IValue TappedMethod::run(const Stack& inputs, HookedRun& run) const {
   RunState& state = *shared_state;
   const RunEnd end{state, run};
   const auto& schema_inputs = function_->graph()->inputs();
+  // No call in the graph is the root's own: its taps stand here.
+  const auto stands_here = [&](const Tap& tap) { return tap.path.empty() && listens_to(tap, method_); };
   c10::IValue arguments = c10::ivalue::Tuple::create(inputs);
   for (size_t i = 0; i < run.taps.size(); ++i) {
-    if (!run.taps[i].path.empty() || !run.taps[i].before) continue;
+    if (!stands_here(run.taps[i]) || !run.taps[i].before) continue;
     std::vector<c10::TypePtr> types;
     for (size_t k = 0; k < inputs.size(); ++k) types.push_back(schema_inputs[k + 1]->type());
-    arguments = pass(state, i, c10::TupleType::create(types), true, arguments);
+    arguments = pass(state, i, c10::TupleType::create(types), inputs_overwritten_, arguments);
   }
   const auto& elements = arguments.toTupleRef().elements();
   Stack stack;
@@ -245,7 +284,7 @@ c10::IValue TappedMethod::run(const Stack& inputs, HookedRun& run) const {
   }
   c10::IValue output = std::move(stack.back());
   for (size_t i = 0; i < run.taps.size(); ++i) {
-    if (!run.taps[i].path.empty() || run.taps[i].before) continue;
+    if (!stands_here(run.taps[i]) || run.taps[i].before) continue;
     output = pass(state, i, function_->graph()->outputs().at(0)->type(), false, output);
   }
   return output;

@@ -43,7 +43,7 @@ struct HookedRun {
 /// cached, and it is what a save writes. A copy is inlined call by call while the GetAttr chain tells which
 /// instance is called, and a tap operator is put around the call sites asked for. A tap returns the very
 /// value it is given, or its replacement, so autograd and aliasing are as without it. Where something in the
-/// graph may later write to the value, as relu_ after a batch norm, a copy is captured.
+/// graph has later written to the value, as relu_ after a batch norm, a copy is captured.
 class TappedMethod {
  public:
   /// Throws Error `ERR_NO_METHOD` if the module lacks the method.
@@ -66,6 +66,8 @@ class TappedMethod {
 
  private:
   torch::jit::Module module_;
+  std::string method_;
+  bool inputs_overwritten_ = false;
   std::shared_ptr<const std::vector<Site>> sites_;
   std::vector<std::pair<std::string, c10::TypePtr>> instances_;  // the classes of the submodules called
   std::unique_ptr<torch::jit::GraphFunction> function_;

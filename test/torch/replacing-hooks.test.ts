@@ -180,6 +180,22 @@ describe('a hook that observes', () => {
     expect(seen).toEqual(['shared', 'forward'])
   })
 
+  it('on the root hears the method that it asks for alone, and its inputs as they are', async () => {
+    const module = await load()
+    const seen: string[] = []
+    const inputs: Tensor[] = []
+    module.registerForwardHook('', () => void seen.push('forward'))
+    module.registerForwardHook('', () => void seen.push('features'), { method: 'features' })
+    module.registerForwardPreHook('', (event) => void inputs.push(event.inputs[0] as Tensor))
+    const x = randn([2, 8], 3).requires_grad_()
+    await module.call('features', x)
+    expect(seen).toEqual(['features'])
+    const output = await module.forward(x)
+    expect(seen).toEqual(['features', 'forward'])
+    const [throughX, throughCapture] = await grad([output.sum()], [x, inputs[0]!])
+    expect(throughCapture!.toArray()).toEqual(throughX!.toArray())
+  })
+
   it('gets dicts, and what was detached, reduced and moved natively', async () => {
     const module = await load()
     const seen: Value[] = []
