@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -9,6 +9,7 @@ import { pythonPath } from '../../support/python.js'
 import { FuzzChild } from './child.js'
 import { type Damage, damaged, damageOf } from './damage.js'
 import { readLines, writeLines } from './json-lines.js'
+import { endOfProcess } from './python-replay.js'
 import { readArchive, writeArchive } from './zip.js'
 
 // SOS_FUZZ_SEED=7 SOS_FUZZ_RUNS=10000 npx vitest run test/torch/fuzz/modules.test.ts looks further. A file that ends Python's process
@@ -38,20 +39,10 @@ function modules(): Map<string, Buffer> {
 const shapeOf = (file: string) => (file.startsWith('convolutions') ? [2, 1, 8] : [2, 8])
 const methodOf = (file: string) => (file.startsWith('values') ? 'nested' : 'forward')
 
-/** The signal by which Python's process ends that does the same with the file, `hang`, or undefined where it lives on. */
-function endOfPython(path: string, job: Job): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const args = [`${scripts}/load_module.py`, path, String(job.fromBytes), JSON.stringify(shapeOf(job.file))]
-    const child = spawn(pythonPath(), args, { stdio: 'ignore' })
-    const timer = setTimeout(() => {
-      child.kill('SIGKILL')
-      resolve('hang')
-    }, 60_000)
-    child.on('exit', (_, signal) => {
-      clearTimeout(timer)
-      resolve(signal ?? undefined)
-    })
-  })
+/** How Python ends that does the same with the file. */
+function endOfSame(path: string, job: Job): Promise<string | undefined> {
+  const { file, fromBytes } = job
+  return endOfProcess(`${scripts}/load_module.py`, path, String(fromBytes), JSON.stringify(shapeOf(file)))
 }
 
 describe('damaged module files', () => {
@@ -96,7 +87,7 @@ describe('damaged module files', () => {
         counts[outcome.answer] = (counts[outcome.answer] ?? 0) + 1
         continue
       }
-      const python = 'answer' in outcome ? undefined : await endOfPython(path, job)
+      const python = 'answer' in outcome ? undefined : await endOfSame(path, job)
       const which = python === undefined ? 'crashed' : "libtorch's own"
       counts[which] = (counts[which] ?? 0) + 1
       const report = JSON.stringify({ ...job, outcome, python })

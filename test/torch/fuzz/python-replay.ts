@@ -22,15 +22,16 @@ export async function endOfPython(
   })
   writeFileSync(path, lines.join('\n'))
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const end = await endOf(`${root}/test/torch/fuzz/replay.py`, path)
+    const end = await endOfProcess(`${root}/test/torch/fuzz/replay.py`, path)
     if (end !== undefined) return end
   }
   return undefined
 }
 
-function endOf(script: string, path: string): Promise<string | undefined> {
+/** The signal by which a Python process ends, `hang` after a minute, or undefined where it ends by itself. */
+export function endOfProcess(...args: string[]): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const child = spawn(pythonPath(), [script, path], {
+    const child = spawn(pythonPath(), args, {
       stdio: 'ignore',
       env: { ...process.env, OMP_NUM_THREADS: '1' },
     })
