@@ -104,8 +104,10 @@ export {
   saveStateDict,
 } from './torch/serialization/state-dict.js'
 export type { TensorAutograd } from './torch/tensor-autograd.js'
+export type { TensorConversions } from './torch/tensor-conversions.js'
 
 import './torch/tensor-autograd.js'
+import './torch/tensor-conversions.js'
 
 export { Tensor } from './torch/tensor.js'
 export { getNumInteropThreads, getNumThreads, setNumInteropThreads, setNumThreads } from './torch/threads.js'

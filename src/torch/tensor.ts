@@ -17,6 +17,7 @@ import { type Index, nativeIndex } from './indexing.js'
 import { type NestedArray, type NestedValues, nest } from './nested-array.js'
 import type { TensorMethods } from './operators.generated.js'
 import type { TensorAutograd } from './tensor-autograd.js'
+import type { TensorConversions } from './tensor-conversions.js'
 import { type ToOptions, toOptions } from './to-options.js'
 
 const dtypeNames = binding.dtypeNames() as DType[]
@@ -24,7 +25,7 @@ const dtypeNames = binding.dtypeNames() as DType[]
 let readHandle: (tensor: Tensor) => TensorHandle
 
 // Every ATen operator whose first argument is `self` is a method: their types are generated from libtorch's schemas.
-export interface Tensor extends TensorMethods, TensorAutograd {}
+export interface Tensor extends TensorMethods, TensorAutograd, TensorConversions {}
 
 /**
  * A tensor of libtorch. Its memory is freed by `dispose()` or `using`, at the end of a `scope`, or at the latest by the
@@ -294,55 +295,6 @@ export class Tensor {
     const { device, dtype, non_blocking = false, copy = false, memory_format } = options
     const { modes } = currentContext()
     return new Tensor(binding.tensorTo(this.#handle, modes, device, dtype, non_blocking, copy, memory_format))
-  }
-
-  cpu(): Tensor {
-    return this.to('cpu')
-  }
-
-  /** @param index which one. Default: the current one. */
-  cuda(index?: number): Tensor {
-    return this.to(index === undefined ? 'cuda' : `cuda:${index}`)
-  }
-
-  double(): Tensor {
-    return this.to('float64')
-  }
-
-  float(): Tensor {
-    return this.to('float32')
-  }
-
-  half(): Tensor {
-    return this.to('float16')
-  }
-
-  bfloat16(): Tensor {
-    return this.to('bfloat16')
-  }
-
-  long(): Tensor {
-    return this.to('int64')
-  }
-
-  int(): Tensor {
-    return this.to('int32')
-  }
-
-  short(): Tensor {
-    return this.to('int16')
-  }
-
-  char(): Tensor {
-    return this.to('int8')
-  }
-
-  byte(): Tensor {
-    return this.to('uint8')
-  }
-
-  bool(): Tensor {
-    return this.to('bool')
   }
 
   /** Whether `dispose()`, `using` or a `scope` has freed it. */
