@@ -33,6 +33,9 @@ def overwrite(self, x):
     kept = self.right.forward(y)
     y.add_(10)
     return y + kept
+def consume(self, x):
+    x.mul_(10)
+    return x + 1
 )");
   return root;
 }
@@ -172,12 +175,30 @@ TEST_CASE("a value that is overwritten later is captured as it was") {
   CHECK(is_full(hooked.captures[2].value, 4));
 }
 
-TEST_CASE("the root's inputs are captured as they were") {
-  sos::HookedRun hooked{.taps = {before("")}};
+TEST_CASE("a value that is not overwritten is captured itself, whatever may have written to it") {
+  const auto module = parent();
+  sos::HookedRun hooked{.taps = {before("left"), before("")}};
+  hooked.taps[1].method = "overwrite";
   const auto x = at::ones({2});
-  sos::TappedMethod(parent(), "overwrite", hooked.taps).run({x}, hooked);
-  x.fill_(5);
+  sos::TappedMethod(module, "overwrite", hooked.taps).run({x}, hooked);
+  REQUIRE(hooked.captures.size() == 2);
+  for (const auto& capture : hooked.captures) CHECK(element(capture.value, 0).toTensor().is_same(x));
+}
+
+TEST_CASE("the root's inputs are captured as they were where the method overwrites them") {
+  sos::Tap tap = before("");
+  tap.method = "consume";
+  sos::HookedRun hooked{.taps = {tap}};
+  const auto x = at::ones({2});
+  CHECK(is_full(sos::TappedMethod(parent(), "consume", hooked.taps).run({x}, hooked), 11));
+  CHECK(is_full(x, 10));
   CHECK(is_full(element(hooked.captures.at(0).value, 0), 1));
+}
+
+TEST_CASE("the root is tapped around the methods that a tap asks for alone") {
+  sos::HookedRun hooked{.taps = {before("")}};
+  sos::TappedMethod(parent(), "consume", hooked.taps).run({at::ones({2})}, hooked);
+  CHECK(hooked.captures.empty());
 }
 
 TEST_CASE("captures are detached, reduced and moved as a tap asks") {
