@@ -2,7 +2,6 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   appendFileSync,
-  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -11,19 +10,24 @@ import {
   rmSync,
   statSync,
   symlinkSync,
-  writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 
-// A scratch checkout with fakes in the place of all that is slow: cmake-js, tsc, libtorch, Python. npm is the real one; the
-// fakes are its packages, so that it needs no network.
+import {
+  fakePython,
+  library,
+  makeBin,
+  makeCheckout,
+  makeLibTorch,
+  versionHeader,
+  write,
+} from '../support/scratch-checkout.js'
 
 const repository = fileURLToPath(new URL('../..', import.meta.url))
-const library = process.platform === 'darwin' ? 'libtorch_cpu.dylib' : 'libtorch_cpu.so'
 
 /** Plain JavaScript without declarations. */
 const load = (name: string) => import(new URL(`../../scripts/setup/${name}.mjs`, import.meta.url).href)
@@ -39,7 +43,7 @@ beforeEach(() => {
   torch = join(scratch, 'libtorch')
   mkdirSync(home)
   makeLibTorch(torch, '2.13.0')
-  makeCheckout()
+  makeCheckout(root)
   return () => rmSync(scratch, { recursive: true, force: true })
 })
 
@@ -89,7 +93,7 @@ describe('libtorch', () => {
   })
 
   it('refuses LIBTORCH_USE_PYTORCH where no Python has torch', async () => {
-    makeBin({ python3: 'exit 127' })
+    makeBin(root, { python3: 'exit 127' })
     const { code, stderr } = await setup({ LIBTORCH_USE_PYTORCH: '1', PATH: join(root, 'bin') })
     expect(code).toBe(1)
     expect(stderr).toContain(`python3: ${join(root, 'bin/python3')} does not run; python: not on PATH`)
@@ -98,7 +102,11 @@ describe('libtorch', () => {
 
 describe('tools', () => {
   it('names all that is missing at once, each with its remedy', async () => {
-    makeBin({ 'python3.12': 'exit 127', python3: fakePython([3, 9, 2]), cmake: 'echo cmake version 3.18.4' })
+    makeBin(root, {
+      'python3.12': 'exit 127',
+      python3: fakePython(torch, [3, 9, 2]),
+      cmake: 'echo cmake version 3.18.4',
+    })
     const { code, stderr } = await setup({ PATH: join(root, 'bin') })
     expect(code).toBe(1)
     expect(stderr).toContain('Python 3.10 to 3.13 with venv')
@@ -117,7 +125,7 @@ describe('tools', () => {
   })
 
   it('names the venv package of a Python that has none, and a compiler that is too old', async () => {
-    makeBin({ 'python3.11': fakePython([3, 11, 2], false), 'c++': 'exit 1' })
+    makeBin(root, { 'python3.11': fakePython(torch, [3, 11, 2], false), 'c++': 'exit 1' })
     const { stderr } = await setup({ PATH: join(root, 'bin') })
     expect(stderr).toContain('apt-get install python3.11-venv')
     expect(stderr).toContain(`${join(root, 'bin/c++')} does not compile C++20`)
@@ -221,7 +229,7 @@ describe('the steps', { timeout: 60_000 }, () => {
   })
 
   it('makes a .venv, and anew where pip was interrupted', async () => {
-    makeBin({ 'python3.13': fakePython([3, 13, 0]) })
+    makeBin(root, { 'python3.13': fakePython(torch, [3, 13, 0]) })
     const environment = { PATH: `${join(root, 'bin')}:${process.env.PATH}` }
     write(join(root, 'pip-fails'), '')
     const failed = await setup(environment)
@@ -252,7 +260,7 @@ describe('the steps', { timeout: 60_000 }, () => {
   })
 
   it('takes the torch of the Python on PATH when asked', async () => {
-    makeBin({ python3: `echo '{"python": "${join(root, 'bin/python3')}", "folder": "${torch}"}'` })
+    makeBin(root, { python3: `echo '{"python": "${join(root, 'bin/python3')}", "folder": "${torch}"}'` })
     const environment = { PATH: `${join(root, 'bin')}:${process.env.PATH}`, LIBTORCH_USE_PYTORCH: '1' }
     expect((await setup(environment)).code).toBe(0)
     expect(readState()).toMatchObject({ python: join(root, 'bin/python3'), torchRoot: torch })
@@ -301,109 +309,6 @@ describe.runIf(process.env.npm_lifecycle_event === 'test')('this checkout', () =
     await expectNothingToDo(() => finish(spawn(process.execPath, ['scripts/setup.mjs'], { cwd: repository })))
   })
 })
-
-function makeCheckout() {
-  for (const path of ['setup.mjs', 'setup']) {
-    cpSync(join(repository, 'scripts', path), join(root, 'scripts', path), { recursive: true })
-  }
-  const fakes = { 'cmake-js': 'file:fakes/cmake-js', typescript: 'file:fakes/typescript' }
-  const description = { name: 'scratch', version: '1.0.0', engines: { node: '>=20.17' }, dependencies: fakes }
-  const links = Object.fromEntries(
-    Object.keys(fakes).flatMap((name) => [
-      [`node_modules/${name}`, { resolved: `fakes/${name}`, link: true }],
-      [`fakes/${name}`, { version: '1.0.0' }],
-    ]),
-  )
-  write(join(root, 'package.json'), JSON.stringify(description))
-  const lock = {
-    name: 'scratch',
-    version: '1.0.0',
-    lockfileVersion: 3,
-    packages: { '': description, ...links },
-  }
-  write(join(root, 'package-lock.json'), JSON.stringify(lock))
-  const fakeFiles = {
-    'CMakeLists.txt': '',
-    'native/core/core.cpp': '',
-    'native/binding/addon.cpp': '',
-    'src/cli/main.ts': '',
-    'tsconfig.json': '{}',
-    'requirements.txt': 'torch==2.13.0\n',
-    'fakes/cmake-js/package.json': '{"name": "cmake-js", "version": "1.0.0"}',
-    'fakes/cmake-js/bin/cmake-js': fakeCMakeJs,
-    'fakes/typescript/package.json': '{"name": "typescript", "version": "1.0.0"}',
-    'fakes/typescript/bin/tsc': `const fs = require('node:fs')
-fs.appendFileSync('calls', 'tsc\\n')
-fs.mkdirSync('dist/cli', { recursive: true })
-fs.writeFileSync('dist/cli/main.js', '')
-`,
-    'scripts/generate_operators.mjs': `import fs from 'node:fs'
-fs.appendFileSync('calls', 'generate\\n')
-fs.mkdirSync('src/torch', { recursive: true })
-for (const name of ['operators', 'operator-packets']) {
-  fs.writeFileSync('src/torch/' + name + '.generated.ts', String(Math.random()))
-}
-`,
-  }
-  for (const [path, content] of Object.entries(fakeFiles)) write(join(root, path), content)
-}
-
-const fakeCMakeJs = `const fs = require('node:fs')
-const [command, ...args] = process.argv.slice(2)
-fs.appendFileSync('calls', 'cmake-js ' + command + '\\n')
-if (!args.some((arg) => arg.startsWith('--CDTORCH_ROOT=/'))) throw new Error('no TORCH_ROOT')
-if (command === 'configure') {
-  fs.mkdirSync('build/native', { recursive: true })
-  const compiler = args[args.indexOf('--cxx') + 1]
-  fs.writeFileSync('build/native/CMakeCache.txt', 'CMAKE_CXX_COMPILER:STRING=' + compiler + '\\n')
-  process.exit()
-}
-if (fs.existsSync('cmake-js-fails')) {
-  console.log(fs.readFileSync('cmake-js-fails', 'utf8'))
-  process.exit(1)
-}
-fs.writeFileSync('cmake-js-pid', String(process.pid))
-const seconds = fs.existsSync('cmake-js-sleeps') ? Number(fs.readFileSync('cmake-js-sleeps', 'utf8')) : 0
-setTimeout(() => {
-  fs.mkdirSync('build/native/Release', { recursive: true })
-  fs.writeFileSync('build/native/Release/sos_native.node', '')
-}, 1000 * seconds)
-`
-
-/** A shell script that answers setup's probe, makes a venv of itself, and installs the fake libtorch as its torch. */
-function fakePython(version: [number, number, number], venv = true) {
-  const packages = `.venv/lib/python${version[0]}.${version[1]}/site-packages`
-  return `case "$*" in
-  "-m venv"*) mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
-  *" pip "*)
-    echo pip >> calls
-    if [ -e pip-fails ]; then echo 'ERROR: no network'; exit 1; fi
-    mkdir -p ${packages} && cp -r '${torch}' ${packages}/torch ;;
-  "-c"*) echo '{"python": "'"$0"'", "version": ${JSON.stringify(version)}, "venv": ${venv}}' ;;
-esac`
-}
-
-function makeBin(scripts: Record<string, string>) {
-  for (const [name, script] of Object.entries(scripts)) {
-    write(join(root, 'bin', name), `#!/bin/sh\n${script}\n`, 0o755)
-  }
-}
-
-function makeLibTorch(folder: string, version: string) {
-  write(join(folder, 'include/ATen/ATen.h'), '')
-  write(join(folder, 'lib', library), '')
-  write(join(folder, 'include/torch/headeronly/version.h'), versionHeader(version))
-}
-
-function versionHeader(version: string) {
-  const [major, minor, patch] = version.split('.')
-  return `#pragma once\n#define TORCH_VERSION_MAJOR ${major}\n#define TORCH_VERSION_MINOR ${minor}\n#define TORCH_VERSION_PATCH ${patch}\n`
-}
-
-function write(path: string, content: string, mode = 0o644) {
-  mkdirSync(dirname(path), { recursive: true })
-  writeFileSync(path, content, { mode })
-}
 
 function start(environment: Record<string, string>) {
   const env = { PATH: process.env.PATH, HOME: home, ...environment }
