@@ -25,10 +25,35 @@ export {
 } from './sharpness/hessian-trace.js'
 export type { SymmetricOperator } from './sharpness/symmetric-operator.js'
 export { type CaptureOptions, captureInputs } from './shift/capture.js'
+export {
+  certify,
+  type Drift,
+  type DriftCertificate,
+  drift,
+  type LinearMap,
+} from './shift/certificates.js'
+export { type Control, type ControlOptions, controls, controlWeights } from './shift/controls.js'
 export { type LinearLayer, linearLayer, linearLayers } from './shift/last-linear.js'
-export { defaultTolerance, project, type RowSpace, rowSpace } from './shift/row-space.js'
+export { parseRankPolicy, type RankPolicy, rankPolicyName } from './shift/rank.js'
+export {
+  type Decomposition,
+  defaultTolerance,
+  project,
+  type RowSpace,
+  type RowSpaceOptions,
+  rowSpace,
+} from './shift/row-space.js'
 export { saveShifted } from './shift/save-shifted.js'
 export { type ShiftOptions, type ShiftRecord, shiftOptimum } from './shift/shift-optimum.js'
+export {
+  type BiasMode,
+  biasModes,
+  type Solution,
+  type SolveOptions,
+  type Solver,
+  solvers,
+  solveShift,
+} from './shift/solve.js'
 export {
   type AutocastDevice,
   type AutocastDType,

@@ -1,19 +1,38 @@
 import type { DType } from '../torch/dtype.js'
+import { SosError } from '../torch/errors.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
 import type { Tensor } from '../torch/tensor.js'
+import {
+  checkRankPolicy,
+  countAbove,
+  defaultDelta,
+  type RankPolicy,
+  rankOfEnergy,
+  rankOfLogits,
+} from './rank.js'
 
-/**
- * The row space of A, from its singular value decomposition A = U Σ Qᵀ.
- */
+/** The row space of A, from its singular value decomposition A = U Σ Qᵀ. */
 export interface RowSpace {
   /** An orthonormal basis, float64 [m, rank]. */
   readonly basis: Tensor
   readonly rank: number
   /** All min(rows, m) singular values, in descending order. */
   readonly singularValues: readonly number[]
-  /** Singular values above tolerance · σ₁ are kept. */
-  readonly tolerance: number
+  /** What each direction of the basis is multiplied by in a projection; null for 1. */
+  readonly filter: readonly number[] | null
+}
+
+/** How the singular vectors are found: of A itself, or, cheaper and for half the digits, of its Gram matrix. */
+export type Decomposition = 'svd' | 'gram'
+
+export interface RowSpaceOptions {
+  /** Default: svd. */
+  decomposition?: Decomposition
+  /** Default: `tolerance`. */
+  rank?: RankPolicy
+  /** V, float64 [m, n]: what the policy `logits` looks at. */
+  v?: Tensor
 }
 
 /**
@@ -27,17 +46,34 @@ export function defaultTolerance(dtype: DType): number {
 }
 
 /**
- * Finds the row space of A by a singular value decomposition in float64 on the CPU, off the event loop.
+ * Finds the row space of A in float64 on the CPU, off the event loop.
  *
  * @param a [rows, m], any floating dtype
+ * @throws `ERR_RANK_POLICY`
  */
-export async function rowSpace(a: Tensor, tolerance = defaultTolerance(a.dtype)): Promise<RowSpace> {
+export async function rowSpace(a: Tensor, options: RowSpaceOptions = {}): Promise<RowSpace> {
+  const { decomposition = 'svd', rank: policy = { policy: 'tolerance' }, v } = options
+  checkRankPolicy(policy)
   return scope(async () => {
-    const [, sigma, qt] = await torch.async.linalg_svd(a.to('float64'), false)
-    const singularValues = Array.from(sigma.toTypedArray() as Float64Array)
-    const floor = tolerance * singularValues[0]!
-    const rank = singularValues.filter((value) => value > floor).length
-    return { basis: qt.narrow(0, 0, rank).t(), rank, singularValues, tolerance }
+    const rows = a.to({ device: 'cpu', dtype: 'float64' })
+    const { q, singularValues, floor } = decomposition === 'svd' ? await ofMatrix(rows) : await ofGram(rows)
+    // Beyond the floor of the arithmetic there is nothing but noise, whatever the policy.
+    const full = countAbove(singularValues, floor)
+    const rank = await chooseRank(policy, singularValues, full, {
+      tolerance: Math.max(floor, defaultTolerance(a.dtype)),
+      residual: (delta) => {
+        if (v === undefined) {
+          throw new SosError('ERR_RANK_POLICY', "expected v, the layer's weights, for the policy 'logits'")
+        }
+        return rankOfLogits(rows.matmul(q), q.t().matmul(v), delta, full)
+      },
+    })
+    return {
+      basis: q.narrow(1, 0, rank),
+      rank,
+      singularValues,
+      filter: policy.policy === 'ridge' ? damping(singularValues.slice(0, rank), policy.lambda) : null,
+    }
   })
 }
 
@@ -48,6 +84,75 @@ export async function rowSpace(a: Tensor, tolerance = defaultTolerance(a.dtype))
  * @param v float64 [m, n]
  * @returns float64 [m, n]
  */
-export function project({ basis }: RowSpace, v: Tensor): Tensor {
-  return scope(() => basis.matmul(basis.t().matmul(v)))
+export function project({ basis, filter }: RowSpace, v: Tensor): Tensor {
+  return scope(() => {
+    const coordinates = basis.t().matmul(v)
+    if (filter === null) return basis.matmul(coordinates)
+    const factors = torch.tensor([...filter], { dtype: 'float64' }).unsqueeze(1)
+    return basis.matmul(coordinates.mul(factors))
+  })
+}
+
+interface SingularSystem {
+  /** float64 [m, k] */
+  readonly q: Tensor
+  readonly singularValues: readonly number[]
+  /** Singular values below this share of the largest are noise of the decomposition. */
+  readonly floor: number
+}
+
+const epsilon = 2 ** -52
+
+async function ofMatrix(a: Tensor): Promise<SingularSystem> {
+  const [, sigma, qt] = await torch.async.linalg_svd(a, false)
+  return { q: qt.t(), singularValues: numbers(sigma), floor: Math.max(...a.shape) * epsilon }
+}
+
+/**
+ * By the eigenvalues of AAᵀ or AᵀA, whichever is smaller: σ = √λ, Q = AᵀU/σ. Squaring halves the digits: singular values
+ * below √(k · eps) · σ₁ are lost.
+ */
+async function ofGram(a: Tensor): Promise<SingularSystem> {
+  const [rows, m] = a.shape as [number, number]
+  const wide = rows < m
+  const gram = await torch.async.matmul(wide ? a : a.t(), wide ? a.t() : a)
+  const [ascending, vectors] = await torch.async.linalg_eigh(gram)
+  const singularValues = numbers(ascending.flip([0]).clamp_min(0).sqrt())
+  const u = vectors.flip([1])
+  const floor = Math.sqrt(Math.min(rows, m) * epsilon)
+  if (!wide) return { q: u, singularValues, floor }
+  const scale = singularValues.map((value) => (value > floor * singularValues[0]! ? 1 / value : 0))
+  const q = (await torch.async.matmul(a.t(), u)).mul(torch.tensor(scale, { dtype: 'float64' }))
+  // Division by small singular values leaves the columns not quite orthogonal: one QR makes them so.
+  const [orthonormal] = await torch.async.linalg_qr(q)
+  return { q: orthonormal, singularValues, floor }
+}
+
+async function chooseRank(
+  policy: RankPolicy,
+  singularValues: readonly number[],
+  full: number,
+  { tolerance, residual }: { tolerance: number; residual: (delta: number) => Promise<number> },
+): Promise<number> {
+  switch (policy.policy) {
+    case 'tolerance':
+      return Math.min(full, countAbove(singularValues, policy.tolerance ?? tolerance))
+    case 'energy':
+      return Math.min(full, rankOfEnergy(singularValues, policy.share))
+    case 'fixed':
+      return Math.min(full, policy.rank)
+    case 'ridge':
+      return full
+    case 'logits':
+      return residual(policy.delta ?? defaultDelta)
+  }
+}
+
+function damping(singularValues: readonly number[], lambda: number): number[] {
+  const scaled = lambda * (singularValues[0] ?? 0) ** 2
+  return singularValues.map((value) => value ** 2 / (value ** 2 + scaled))
+}
+
+function numbers(tensor: Tensor): number[] {
+  return Array.from(tensor.toTypedArray() as Float64Array)
 }

@@ -44,7 +44,7 @@ describe('rowSpace', () => {
     const diagonal = torch.diag(torch.tensor([1, 1e-3, 1e-7, 0], { dtype: 'float64' }))
     expect((await rowSpace(diagonal)).rank).toBe(3)
     expect((await rowSpace(diagonal.to('float32'))).rank).toBe(2)
-    const space = await rowSpace(diagonal, 1e-2)
+    const space = await rowSpace(diagonal, { rank: { policy: 'tolerance', tolerance: 1e-2 } })
     expect([space.rank, space.singularValues]).toEqual([1, [1, 1e-3, 1e-7, 0]])
     expect(defaultTolerance('bfloat16')).toBe(1e-3)
   })

@@ -33,17 +33,18 @@ describe('shiftOptimum', () => {
   it("writes the V* that Python finds from the record's indices, and Python loads the file with the same logits", async () => {
     const model = await ScriptModule.load(demoModel)
     const before = weightOf(model).clone()
-    const record = await shiftOptimum(model, train, { batchSize: 60, seed: 4 })
+    const rank = { policy: 'tolerance', tolerance: 1e-6 } as const
+    const record = await shiftOptimum(model, train, { batchSize: 60, seed: 4, rank })
     const python = await reference('shift', {
       model: demoModel,
       layer: 'fc',
       folder: fashionMnist,
       indices: record.indices,
-      tolerance: record.tolerance,
+      tolerance: 1e-6,
     })
     expect(record.rank).toBe(python.rank)
-    expect(record.singularValues.first / python.sigma[0]).toBeCloseTo(1, 5)
-    expect(record.singularValues.last / python.sigma[record.rank - 1]).toBeCloseTo(1, 4)
+    expect(record.singularValues!.first / python.sigma[0]).toBeCloseTo(1, 5)
+    expect(record.singularValues!.last / python.sigma[record.rank - 1]).toBeCloseTo(1, 4)
     const weight = flat(weightOf(model))
     expect(largestDifference(weight, python.weight) / norm(before)).toBeLessThan(1e-5)
 
@@ -115,7 +116,10 @@ describe('shiftOptimum', () => {
     const model = await ScriptModule.load(demoModel)
     const before = flat(weightOf(model))
     // Most of the row space is thrown away: the logits cannot stay.
-    const failed = shiftOptimum(model, train, { batchSize: 100, tolerance: 0.3 })
+    const failed = shiftOptimum(model, train, {
+      batchSize: 100,
+      rank: { policy: 'tolerance', tolerance: 0.3 },
+    })
     await expect(failed).rejects.toEqual(code('ERR_SHIFT_VERIFICATION'))
     await expect(failed).rejects.toThrow('rolled back')
     expect(flat(weightOf(model))).toEqual(before)

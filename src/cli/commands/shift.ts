@@ -7,7 +7,7 @@ import { Command, Option } from 'commander'
 import type { Sampling, ShiftRecord } from '../../index.js'
 import { openModelAndData } from '../open.js'
 import { deviceOption, type ModelOptions, presetOption, wholeNumber } from '../options.js'
-import { figure, printJson, printLine, signed } from '../print.js'
+import { figure, percent, printJson, printLine, signed } from '../print.js'
 import { withProgress } from '../progress.js'
 
 interface Options extends ModelOptions {
@@ -62,23 +62,35 @@ export const shiftCommand = new Command('shift')
 
 /** A shift in words. */
 export function printShift(record: ShiftRecord): void {
-  const { first, last, next } = record.singularValues
   const share = (100 * (record.normAfter - record.normBefore)) / record.normBefore
   printLine(`layer       ${record.layer} (${record.inFeatures} inputs)`)
   printLine(
     `batch       ${record.batchSize} images, ${record.sampling}, seed ${record.seed}; ${record.classesCovered} of ${record.classes} classes`,
   )
-  printLine(
-    `row space   rank ${record.rank}: σ₁ ${figure(first)}, σ_r ${figure(last)}, σ_r+1 ${next === null ? '–' : figure(next)}`,
-  )
+  printLine(`row space   rank ${record.rank} by ${record.policy}${spectrum(record)}`)
   printLine(`‖V‖         ${figure(record.normBefore)} → ${figure(record.normAfter)} (${signed(share)} %)`)
   printLine(`batch       logits moved by ${figure(record.batchLogitChange)} at most`)
-  if (record.rank === record.inFeatures) {
-    printLine('            the batch spans all inputs: this shift is the identity; take a smaller batch')
-  }
-  if (record.classesCovered < record.classes) {
+  if (record.certificate !== null) {
+    const { samples, marginSafeShare, changedPredictions, maxLogitChange } = record.certificate
     printLine(
-      `            ${record.classes - record.classesCovered} classes have no image in the batch: their images may suffer`,
+      `held out    ${samples} images: ${percent(100 * marginSafeShare)} cannot change class, ${changedPredictions} did; logits moved by ${figure(maxLogitChange)} at most`,
     )
   }
+  if (record.identity) {
+    printLine(
+      '            the batch spans all that the layer uses: this shift is the identity; take a smaller batch',
+    )
+  }
+  if (record.unseenClasses.length > 0) {
+    printLine(
+      `            ${record.unseenClasses.length} classes have no image in the batch: their images may suffer`,
+    )
+  }
+  for (const warning of record.warnings) printLine(`            ${warning}`)
+}
+
+function spectrum({ singularValues }: ShiftRecord): string {
+  if (singularValues === null) return ''
+  const { first, last, next } = singularValues
+  return `: σ₁ ${figure(first)}, σ_r ${figure(last)}, σ_r+1 ${next === null ? '–' : figure(next)}`
 }

@@ -1,0 +1,108 @@
+import { torch } from '../torch/ops.js'
+import { scope } from '../torch/scope.js'
+import type { Tensor } from '../torch/tensor.js'
+
+/** A linear map z = aV + b: V [m, n], b [n] or null. */
+export interface LinearMap {
+  readonly weight: Tensor
+  readonly bias: Tensor | null
+}
+
+/**
+ * What a shift does to samples outside of the batch, known from their inputs a alone: Δz = a(V* − V) + b* − b. Labels play no
+ * part, and no bound is a guess.
+ */
+export interface DriftCertificate {
+  readonly samples: number
+  /** The largest |Δz| of any logit of any sample, and the mean over samples of each one's largest. */
+  readonly maxLogitChange: number
+  readonly meanLogitChange: number
+  /** By these at most does a sample's cross-entropy change, whatever its label: √2 · ‖Δz‖₂, largest and mean. */
+  readonly maxLossChange: number
+  readonly meanLossChange: number
+  /** The share of samples whose predicted class cannot change: their margin exceeds max |Δzᵢ − Δzⱼ|. */
+  readonly marginSafeShare: number
+  /** Samples whose predicted class did change. */
+  readonly changedPredictions: number
+}
+
+/** Of each sample, in order; all [N] float64. */
+export interface Drift {
+  /** max |Δzᵢ − Δzⱼ|: the largest less the smallest change. */
+  readonly spread: Float64Array
+  /** The largest logit before less the second largest; infinite where there is one class. */
+  readonly margin: Float64Array
+  /** max |Δz|. */
+  readonly change: Float64Array
+  /** ‖Δz‖₂. */
+  readonly norm: Float64Array
+  /** 1 where the predicted class changed. */
+  readonly changed: Uint8Array
+}
+
+const chunk = 4096
+
+/**
+ * The drift of the samples with inputs `a` from one map to another, in float64.
+ *
+ * @param a [N, m], any floating dtype
+ */
+export function drift(a: Tensor, before: LinearMap, after: LinearMap): Drift {
+  const samples = a.shape[0]!
+  const result: Drift = {
+    spread: new Float64Array(samples),
+    margin: new Float64Array(samples),
+    change: new Float64Array(samples),
+    norm: new Float64Array(samples),
+    changed: new Uint8Array(samples),
+  }
+  scope(() => {
+    const [v, vStar] = [before, after].map(({ weight }) => weight.to({ device: 'cpu', dtype: 'float64' }))
+    const [b, bStar] = [before, after].map(({ bias }) => bias?.to({ device: 'cpu', dtype: 'float64' }))
+    const moved = vStar!.sub(v!)
+    for (let start = 0; start < samples; start += chunk) {
+      scope(() => {
+        const rows = a
+          .narrow(0, start, Math.min(chunk, samples - start))
+          .to({ device: 'cpu', dtype: 'float64' })
+        let z = rows.matmul(v!)
+        if (b !== undefined) z = z.add(b)
+        let change = rows.matmul(moved)
+        if (b !== undefined && bStar !== undefined) change = change.add(bStar.sub(b))
+        result.spread.set(values(change.amax([1]).sub(change.amin([1]))), start)
+        result.margin.set(values(margins(z)), start)
+        result.change.set(values(change.abs().amax([1])), start)
+        result.norm.set(values(change.square().sum([1]).sqrt()), start)
+        const changed = z.argmax(1).ne(z.add(change).argmax(1))
+        result.changed.set(changed.to('uint8').toTypedArray() as Uint8Array, start)
+      })
+    }
+  })
+  return result
+}
+
+/** Sums a drift up. */
+export function certify({ spread, margin, change, norm, changed }: Drift): DriftCertificate {
+  const samples = spread.length
+  let safe = 0
+  for (let i = 0; i < samples; i++) if (margin[i]! > spread[i]!) safe++
+  return {
+    samples,
+    maxLogitChange: largest(change),
+    meanLogitChange: mean(change),
+    maxLossChange: Math.SQRT2 * largest(norm),
+    meanLossChange: Math.SQRT2 * mean(norm),
+    marginSafeShare: samples === 0 ? 1 : safe / samples,
+    changedPredictions: changed.reduce((sum, one) => sum + one, 0),
+  }
+}
+
+function margins(z: Tensor): Tensor {
+  if (z.shape[1]! < 2) return torch.full([z.shape[0]!], Number.POSITIVE_INFINITY, { dtype: 'float64' })
+  const [best] = z.topk(2, 1)
+  return best.select(1, 0).sub(best.select(1, 1))
+}
+
+const values = (tensor: Tensor) => tensor.toTypedArray() as Float64Array
+const largest = (list: Float64Array) => list.reduce((a, b) => Math.max(a, b), 0)
+const mean = (list: Float64Array) => (list.length === 0 ? 0 : list.reduce((a, b) => a + b, 0) / list.length)

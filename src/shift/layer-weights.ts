@@ -1,0 +1,103 @@
+import { SosError } from '../torch/errors.js'
+import { torch } from '../torch/ops.js'
+import { scope } from '../torch/scope.js'
+import type { ScriptModule } from '../torch/script-module.js'
+import type { Tensor } from '../torch/tensor.js'
+import type { LinearMap } from './certificates.js'
+
+/** What replacing a layer's weights did to them and to the batch. */
+export interface Replacement {
+  /** ‖V‖ and ‖V*‖, Frobenius, of the weight as stored. */
+  readonly normBefore: number
+  readonly normAfter: number
+  /** The largest change of a logit of the batch, in the layer's dtype. */
+  readonly batchLogitChange: number
+}
+
+/**
+ * The weight and the bias of a layer that multiplies rows by a matrix: a linear layer, or a convolution on unfolded inputs,
+ * each of its groups apart.
+ */
+export class LayerWeights {
+  readonly #layer: string
+  readonly #weight: Tensor
+  readonly #bias: Tensor | null
+  readonly #groups: number
+
+  constructor(model: ScriptModule, layer: string, groups = 1) {
+    const parameters = model.namedParameters()
+    const named = (name: string) => parameters.get(layer === '' ? name : `${layer}.${name}`)
+    this.#layer = layer
+    this.#weight = named('weight')!
+    this.#bias = named('bias') ?? null
+    this.#groups = groups
+  }
+
+  /** V and b of each group as they are now, float64 on the CPU: [m, n / groups] and [n / groups]. */
+  maps(): LinearMap[] {
+    return this.#parts(this.#weight, this.#bias).map(({ weight, bias }) => ({
+      weight: weight.t().to({ device: 'cpu', dtype: 'float64', copy: true }),
+      bias: bias?.to({ device: 'cpu', dtype: 'float64', copy: true }) ?? null,
+    }))
+  }
+
+  /**
+   * Writes V* and b* of each group, and holds them against the layer as it was on the batch, in the layer's own dtype.
+   *
+   * @param rows A of each group, [rows, m]
+   * @param logitBudget the most that a logit of the batch may move beside the rounding of the layer's dtype; null for any
+   * @throws `ERR_SHIFT_VERIFICATION` where a logit moved further or the norm grew: the layer is as it was
+   */
+  replace(rows: readonly Tensor[], maps: readonly LinearMap[], logitBudget: number | null): Replacement {
+    return scope(() => {
+      const [weight, bias] = [this.#weight, this.#bias]
+      const before = { weight: weight.clone(), bias: bias?.clone() ?? null }
+      this.#parts(weight, bias).forEach((part, i) => {
+        part.weight.copy_(maps[i]!.weight.t())
+        part.bias?.copy_(maps[i]!.bias!)
+      })
+      const [old, now] = [this.#parts(before.weight, before.bias), this.#parts(weight, bias)]
+      let [batchLogitChange, largestLogit] = [0, 0]
+      rows.forEach((group, i) => {
+        const inputs = group.to({ device: weight.device, dtype: weight.dtype })
+        const logits = torch.linear(inputs, old[i]!.weight, old[i]!.bias)
+        const moved = torch.linear(inputs, now[i]!.weight, now[i]!.bias).sub(logits)
+        batchLogitChange = Math.max(batchLogitChange, moved.abs().max().item())
+        largestLogit = Math.max(largestLogit, logits.abs().max().item())
+      })
+      const [normBefore, normAfter] = [norm(before.weight), norm(weight)]
+      const rounding = 16 * epsilon(weight) * largestLogit
+      const moved = logitBudget !== null && !(batchLogitChange <= logitBudget + rounding)
+      // Rounding to the layer's dtype may lengthen a vector by its last digits.
+      const grew = !(normAfter <= normBefore * (1 + Math.max(1e-6, epsilon(weight))))
+      if (!moved && !grew) return { normBefore, normAfter, batchLogitChange }
+      weight.copy_(before.weight)
+      bias?.copy_(before.bias!)
+      const why = grew
+        ? `the norm would have grown from ${normBefore} to ${normAfter}`
+        : `a logit of the batch would have moved by ${batchLogitChange}, more than ${logitBudget}`
+      throw new SosError(
+        'ERR_SHIFT_VERIFICATION',
+        `the shift of '${this.#layer}' was rolled back: ${why}; keep more of the row space by a smaller tolerance or the rank policy 'logits'`,
+      )
+    })
+  }
+
+  #parts(weight: Tensor, bias: Tensor | null): { weight: Tensor; bias: Tensor | null }[] {
+    const outputs = weight.shape[0]! / this.#groups
+    const flat = weight.view([this.#groups, outputs, -1])
+    const biases = bias?.view([this.#groups, outputs])
+    return Array.from({ length: this.#groups }, (_, group) => ({
+      weight: flat.select(0, group),
+      bias: biases?.select(0, group) ?? null,
+    }))
+  }
+}
+
+/** The distance from 1 to the next number of a floating dtype. */
+function epsilon({ dtype }: Tensor): number {
+  const digits: Record<string, number> = { float64: 52, float32: 23, float16: 10, bfloat16: 7 }
+  return 2 ** -(digits[dtype] ?? 23)
+}
+
+const norm = (tensor: Tensor): number => tensor.to('float64').square().sum().sqrt().item()
