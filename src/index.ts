@@ -4,9 +4,17 @@ export {
   preprocessOf,
   presetNamed,
 } from './data/checkpoint-record.js'
-export { type Batch, batches, type Dataset, type Progress, type RunOptions } from './data/dataset.js'
+export {
+  type Batch,
+  batches,
+  type Dataset,
+  type LoadedImages,
+  type Progress,
+  type RunOptions,
+  type SkippedImage,
+} from './data/dataset.js'
 export { idx } from './data/idx.js'
-export { imageFolder } from './data/image-folder.js'
+export { type ImageOptions, imageFolder } from './data/image-folder.js'
 export { type Preprocess, preprocess } from './data/preprocess.js'
 export { presets } from './data/presets.js'
 export { classesCovered, type SampleOptions, type Sampling, sampleIndices } from './data/sampling.js'

@@ -10,8 +10,23 @@ export interface Dataset {
   readonly classes: readonly string[]
   /** The class index of each sample, [size]. */
   readonly labels: Int32Array
-  /** The preprocessed images at `indices`: float32 [indices.length, C, H, W] on the CPU. */
-  load(indices: readonly number[]): Promise<Tensor>
+  /** The preprocessed images at `indices`, in their order. */
+  load(indices: readonly number[]): Promise<LoadedImages>
+}
+
+export interface LoadedImages {
+  /** float32 [n, C, H, W] on the CPU; [0] where every image was skipped. */
+  readonly images: Tensor
+  /** The n samples that the images are of: those asked for, less the skipped ones. */
+  readonly indices: readonly number[]
+  /** Samples left out because their files are corrupt; always empty where the dataset does not skip these. */
+  readonly skipped: readonly SkippedImage[]
+}
+
+export interface SkippedImage {
+  readonly index: number
+  readonly path: string
+  readonly reason: string
 }
 
 export interface Progress {
@@ -28,17 +43,15 @@ export interface RunOptions {
   signal?: AbortSignal
 }
 
-export interface Batch {
-  readonly indices: readonly number[]
-  /** float32 [n, C, H, W] */
-  readonly images: Tensor
+export interface Batch extends LoadedImages {
   /** int64 [n] */
   readonly labels: Tensor
 }
 
 /**
  * Goes through the samples at `indices`, `batchSize` at a time; the next batch is loaded while the caller works on this
- * one. A batch is freed when the next is asked for.
+ * one. A batch is freed when the next is asked for. One whose images were all skipped has none, and is yielded for its
+ * `skipped`.
  */
 export async function* batches(
   dataset: Dataset,
@@ -47,26 +60,29 @@ export async function* batches(
   device = 'cpu',
 ): AsyncGenerator<Batch> {
   const loadAt = (start: number) => {
-    const part = indices.slice(start, start + batchSize)
-    const work = dataset.load(part)
+    if (start >= indices.length) return null
+    const work = dataset.load(indices.slice(start, start + batchSize))
     work.catch(() => {}) // it is awaited below, perhaps later than it fails
-    return { part, work }
+    return work
   }
   let next = loadAt(0)
-  for (let start = 0; start < indices.length; start += batchSize) {
-    const { part, work } = next
-    const loaded = await work
-    if (start + batchSize < indices.length) next = loadAt(start + batchSize)
-    const images = device === 'cpu' ? loaded : loaded.to({ device })
-    const labels = torch.tensor(
-      part.map((i) => dataset.labels[i]!),
-      { dtype: 'int64', device },
-    )
-    try {
-      yield { indices: part, images, labels }
-    } finally {
-      for (const tensor of new Set([loaded, images, labels])) tensor.dispose()
+  try {
+    for (let start = batchSize; next !== null; start += batchSize) {
+      const { images: loaded, ...which } = await next
+      next = loadAt(start)
+      const images = device === 'cpu' ? loaded : loaded.to({ device })
+      const labels = torch.tensor(
+        which.indices.map((i) => dataset.labels[i]!),
+        { dtype: 'int64', device },
+      )
+      try {
+        yield { ...which, images, labels }
+      } finally {
+        for (const tensor of new Set([loaded, images, labels])) tensor.dispose()
+      }
     }
+  } finally {
+    next?.then(({ images }) => images.dispose()).catch(() => {}) // the caller left early
   }
 }
 

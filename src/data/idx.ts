@@ -55,7 +55,7 @@ export async function idx(folder: string, split: 'train' | 'test', recipe: Prepr
         bytes.set(images.values.subarray(index * pixels, (index + 1) * pixels), i * pixels)
       })
       using raw = torch.tensor(bytes, { shape: [indices.length, 1, height, width] })
-      return preprocess(raw, recipe)
+      return { images: preprocess(raw, recipe), indices, skipped: [] }
     },
   }
 }

@@ -3,20 +3,30 @@ import { join, resolve } from 'node:path'
 
 import { SosError } from '../torch/errors.js'
 import { torch } from '../torch/ops.js'
+import type { Tensor } from '../torch/tensor.js'
 import { readClasses } from './classes.js'
-import type { Dataset } from './dataset.js'
+import type { Dataset, LoadedImages, SkippedImage } from './dataset.js'
 import { decodeImage } from './image.js'
 import { type Preprocess, preprocess } from './preprocess.js'
 
 const extensions = /\.(jpe?g|png|webp|bmp|gif|tiff?)$/i
 
+export interface ImageOptions {
+  /** Leaves corrupt files out, and tells of them in `skipped`, instead of failing. Default: false. */
+  skipCorrupt?: boolean
+}
+
 /**
  * Images in one folder for each class, as torchvision's ImageFolder reads them. A `classes.txt` in the root or its parent
  * gives the classes in the order of the model's outputs; without one, the folders' names sorted by code point do.
  *
- * @throws `ERR_DATASET`; a damaged image is refused with `ERR_IMAGE` when it is loaded
+ * @throws `ERR_DATASET`; a corrupt image is refused with `ERR_IMAGE`, which names it, when it is loaded
  */
-export async function imageFolder(root: string, recipe: Preprocess): Promise<Dataset> {
+export async function imageFolder(
+  root: string,
+  recipe: Preprocess,
+  { skipCorrupt = false }: ImageOptions = {},
+): Promise<Dataset> {
   const folders = await classFolders(root)
   const classes = (await readClasses(root, resolve(root, '..'))) ?? folders
   const unknown = folders.filter((folder) => !classes.includes(folder))
@@ -43,25 +53,53 @@ export async function imageFolder(root: string, recipe: Preprocess): Promise<Dat
     size: paths.length,
     classes,
     labels: Int32Array.from(labels),
-    async load(indices) {
-      const images = await Promise.all(
-        indices.map(async (index) => {
-          using decoded = await decodeImage(paths[index]!, recipe.channels)
-          return { path: paths[index]!, image: preprocess(decoded, recipe) }
-        }),
-      )
-      const expected = images[0]!.image.shape.join('×')
-      const other = images.find(({ image }) => image.shape.join('×') !== expected)
-      if (other !== undefined) {
+    load: (indices) => loadImages(paths, indices, recipe, skipCorrupt),
+  }
+}
+
+async function loadImages(
+  paths: readonly string[],
+  indices: readonly number[],
+  recipe: Preprocess,
+  skipCorrupt: boolean,
+): Promise<LoadedImages> {
+  const results = await Promise.allSettled(
+    indices.map(async (index) => {
+      using decoded = await decodeImage(paths[index]!, recipe.channels)
+      return preprocess(decoded, recipe)
+    }),
+  )
+  const images: Tensor[] = []
+  const loaded: number[] = []
+  const skipped: SkippedImage[] = []
+  try {
+    for (const [i, result] of results.entries()) {
+      const index = indices[i]!
+      const path = paths[index]!
+      if (result.status === 'rejected') {
+        const { code, message } = result.reason
+        if (!skipCorrupt || code !== 'ERR_IMAGE') throw result.reason
+        skipped.push({ index, path, reason: message })
+        continue
+      }
+      const expected = (images[0] ?? result.value).shape.join('×')
+      const shape = result.value.shape.join('×')
+      if (shape !== expected) {
         throw new SosError(
           'ERR_DATASET',
-          `${other.path}: expected images of one size after preprocessing (${expected}) but this one is ${other.image.shape.join('×')}; the preprocessing needs a crop`,
+          `${path}: expected images of one size after preprocessing (${expected}) but this one is ${shape}; the preprocessing needs a crop`,
         )
       }
-      const batch = torch.cat(images.map(({ image }) => image))
-      for (const { image } of images) image.dispose()
-      return batch
-    },
+      images.push(result.value)
+      loaded.push(index)
+    }
+    return {
+      images: images.length === 0 ? torch.empty([0]) : torch.cat(images),
+      indices: loaded,
+      skipped,
+    }
+  } finally {
+    for (const result of results) if (result.status === 'fulfilled') result.value.dispose()
   }
 }
 

@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises'
+
 import sharp, { type OutputInfo } from 'sharp'
 
 import { SosError } from '../torch/errors.js'
@@ -14,12 +16,23 @@ sharp.cache(false)
  * the EXIF orientation are ignored, an alpha channel is dropped.
  *
  * @returns uint8 [1, channels, H, W]
- * @throws `ERR_IMAGE`, which names the file
+ * @throws `ERR_IMAGE` for a corrupt file, `ERR_FILE_NOT_FOUND`, `ERR_FILE_UNREADABLE`
  */
 export async function decodeImage(path: string, channels: 1 | 3): Promise<Tensor> {
+  let bytes: Buffer
+  try {
+    bytes = await readFile(path)
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException
+    throw new SosError(
+      code === 'ENOENT' ? 'ERR_FILE_NOT_FOUND' : 'ERR_FILE_UNREADABLE',
+      `${path}: the image cannot be read: ${message}`,
+      { cause },
+    )
+  }
   let decoded: { data: Buffer; info: OutputInfo }
   try {
-    decoded = await sharp(path, { ignoreIcc: true, failOn: 'truncated' })
+    decoded = await sharp(bytes, { ignoreIcc: true, failOn: 'truncated' })
       .toColourspace('srgb')
       .removeAlpha()
       .raw()

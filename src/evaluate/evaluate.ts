@@ -1,6 +1,7 @@
 import { checkLabels, expectLogits } from '../data/classification.js'
-import { batches, type Dataset, type RunOptions, spread } from '../data/dataset.js'
+import { batches, type Dataset, type RunOptions, type SkippedImage, spread } from '../data/dataset.js'
 import { noGrad } from '../torch/context.js'
+import { SosError } from '../torch/errors.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
 import type { ScriptModule } from '../torch/script-module.js'
@@ -24,12 +25,15 @@ export interface Evaluation {
   /** The dataset's index of each evaluated image, and the class predicted for it. */
   readonly indices: readonly number[]
   readonly predictions: Int32Array
+  /** Corrupt images, which are not counted. */
+  readonly skipped: readonly SkippedImage[]
 }
 
 /**
  * Runs a classifier over a dataset, in eval mode and without gradients.
  *
- * @throws `ERR_LABELS` where a label is beyond the model's outputs, `ERR_OUTPUT_SHAPE` where the output is no [N, classes]
+ * @throws `ERR_LABELS` where a label is beyond the model's outputs, `ERR_OUTPUT_SHAPE` where the output is no [N, classes],
+ *   `ERR_DATASET` where every image was skipped
  */
 export async function evaluate(
   model: ScriptModule,
@@ -37,16 +41,19 @@ export async function evaluate(
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
   const { limit, batchSize = 64, device = 'cpu', onProgress, signal } = options
-  const indices = spread(dataset.size, limit)
-  const predictions = new Int32Array(indices.length)
+  const asked = spread(dataset.size, limit)
+  const indices: number[] = []
+  const skipped: SkippedImage[] = []
+  const predictions = new Int32Array(asked.length)
   const sums = { top1: 0, top5: 0, loss: 0 }
   let classes = 0
-  let done = 0
   const mode = model.training
   model.eval()
   try {
-    for await (const batch of batches(dataset, indices, batchSize, device)) {
+    for await (const batch of batches(dataset, asked, batchSize, device)) {
       signal?.throwIfAborted()
+      skipped.push(...batch.skipped)
+      if (batch.indices.length === 0) continue
       await noGrad(() =>
         scope(async () => {
           const logits = expectLogits(await model.forward(batch.images), batch.indices.length)
@@ -55,25 +62,33 @@ export async function evaluate(
             checkLabels(dataset, classes)
           }
           const measured = measure(logits, batch.labels, classes)
-          predictions.set(measured.predictions, done)
+          predictions.set(measured.predictions, indices.length)
           sums.top1 += measured.top1
           sums.top5 += measured.top5
           sums.loss += measured.loss
         }),
       )
-      done += batch.indices.length
-      onProgress?.({ done, total: indices.length })
+      indices.push(...batch.indices)
+      onProgress?.({ done: indices.length + skipped.length, total: asked.length })
     }
   } finally {
     model.train(mode)
   }
+  const images = indices.length
+  if (images === 0) {
+    throw new SosError(
+      'ERR_DATASET',
+      `${dataset.name}: expected images to evaluate but all ${skipped.length} are corrupt, as ${skipped[0]?.reason}`,
+    )
+  }
   return {
-    top1: (100 * sums.top1) / done,
-    top5: classes >= 5 ? (100 * sums.top5) / done : null,
-    loss: sums.loss / done,
-    images: done,
+    top1: (100 * sums.top1) / images,
+    top5: classes >= 5 ? (100 * sums.top5) / images : null,
+    loss: sums.loss / images,
+    images,
     indices,
-    predictions,
+    predictions: predictions.subarray(0, images),
+    skipped,
   }
 }
 

@@ -20,7 +20,7 @@ export interface HessianOptions extends RunOptions {
  *
  * A chunk's first-order graph is kept for all vectors of one `apply`; chunks are weighted by their size.
  *
- * @throws `ERR_FROZEN` where there are no parameters, `ERR_LABELS`
+ * @throws `ERR_FROZEN` where there are no parameters, `ERR_LABELS`, `ERR_DATASET` where every image was skipped
  */
 export function hessian(
   model: ScriptModule,
@@ -50,23 +50,24 @@ export function hessian(
     const products = vectors.map((vector) => torch.zeros_like(vector))
     const total = indices.length * vectors.length
     let done = 0
+    let samples = 0
     const mode = model.training
     model.eval()
     try {
       for await (const batch of batches(dataset, indices, chunk, device)) {
-        const weight = batch.indices.length / indices.length
+        done += batch.skipped.length * vectors.length
+        const loaded = batch.indices.length
+        samples += loaded
+        if (loaded === 0) continue
         await scope(async () => {
-          const logits = expectLogits(
-            await enableGrad(() => model.forward(batch.images)),
-            batch.indices.length,
-          )
+          const logits = expectLogits(await enableGrad(() => model.forward(batch.images)), loaded)
           checkLabels(dataset, logits.shape[1]!)
           const loss = enableGrad(() => torch.cross_entropy_loss(logits, batch.labels))
           const gradients = await grad([loss], parameters, { createGraph: true, allowUnused: true })
           for (const [i, vector] of vectors.entries()) {
             signal?.throwIfAborted()
-            accumulate(products[i]!, await hvpOfGradients(gradients, parameters, split(vector), true), weight)
-            done += batch.indices.length
+            accumulate(products[i]!, await hvpOfGradients(gradients, parameters, split(vector), true), loaded)
+            done += loaded
             onProgress?.({ done, total })
           }
         })
@@ -74,7 +75,13 @@ export function hessian(
     } finally {
       model.train(mode)
     }
-    return products
+    if (samples === 0) {
+      throw new SosError(
+        'ERR_DATASET',
+        `${dataset.name}: expected images but all ${indices.length} are corrupt`,
+      )
+    }
+    return products.map((product) => product.div_(samples))
   }
   return { size, dtype, apply }
 }

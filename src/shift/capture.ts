@@ -37,10 +37,10 @@ export async function captureInputs(
   model.eval()
   try {
     let done = 0
-    for await (const { images } of batches(dataset, indices, chunk, device)) {
+    for await (const { images, indices: loaded, skipped } of batches(dataset, indices, chunk, device)) {
       signal?.throwIfAborted()
-      await noGrad(() => scope(async () => void (await model.forward(images))))
-      done += images.shape[0]!
+      if (loaded.length > 0) await noGrad(() => scope(async () => void (await model.forward(images))))
+      done += loaded.length + skipped.length
       onProgress?.({ done, total: indices.length })
     }
     if (rows.length === 0) {

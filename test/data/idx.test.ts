@@ -43,7 +43,7 @@ describe('idx', () => {
       'train-labels-idx1-ubyte': labels,
     })
     expect([dataset.size, dataset.classes, [...dataset.labels]]).toEqual([2, ['0', '1'], [1, 0]])
-    const batch = await dataset.load([1])
+    const { images: batch } = await dataset.load([1])
     expect(batch.shape).toEqual([1, 1, 2, 3])
     const expected = [6, 7, 8, 9, 10, 11].map((pixel) => Math.fround((pixel / 255 - 0.5) / 0.25))
     expect(batch.toTypedArray()).toEqual(Float32Array.from(expected))

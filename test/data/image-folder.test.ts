@@ -1,10 +1,10 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
 
-import { imageFolder, type Preprocess } from '../../src/index.js'
+import { batches, imageFolder, type Preprocess } from '../../src/index.js'
 import { temporaryFolder } from '../support/paths.js'
 
 const recipe: Preprocess = {
@@ -42,7 +42,7 @@ describe('imageFolder', () => {
       ['a', 'b'],
       [0, 0, 1],
     ])
-    const batch = await dataset.load([0, 2])
+    const { images: batch } = await dataset.load([0, 2])
     expect(batch.shape).toEqual([2, 3, 8, 8])
     expect(batch.select(2, 0).select(2, 0).toArray()).toEqual([
       [1, 0, 0],
@@ -92,6 +92,38 @@ describe('imageFolder', () => {
       code: 'ERR_IMAGE',
       message: expect.stringContaining('text.png'),
     })
+  })
+
+  it('skips corrupt images on request, and says which', async () => {
+    const good = await png('red')
+    const root = await folderWith({
+      'a/1.png': good.subarray(0, good.length - 30),
+      'a/2.png': good,
+      'b/3.png': good,
+      'b/4.jpg': 'no image',
+    })
+    const dataset = await imageFolder(root, recipe, { skipCorrupt: true })
+    const { images, indices, skipped } = await dataset.load([3, 2, 0, 1])
+    expect([images.shape, indices]).toEqual([
+      [2, 3, 8, 8],
+      [2, 1],
+    ])
+    expect(skipped.map(({ index }) => index)).toEqual([3, 0])
+    expect(skipped[0]).toMatchObject({
+      path: join(root, 'b/4.jpg'),
+      reason: expect.stringContaining('4.jpg'),
+    })
+
+    const seen = []
+    for await (const batch of batches(dataset, [0, 3, 2, 1], 2)) {
+      seen.push([batch.indices, [...(batch.labels.toTypedArray() as BigInt64Array)], batch.skipped.length])
+    }
+    expect(seen).toEqual([
+      [[], [], 2],
+      [[2, 1], [1n, 0n], 0],
+    ])
+    rmSync(join(root, 'b/3.png'))
+    await expect(dataset.load([2])).rejects.toMatchObject({ code: 'ERR_FILE_NOT_FOUND' })
   })
 
   it('asks for a crop where images differ in size', async () => {

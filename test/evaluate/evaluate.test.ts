@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 
 import {
+  type Dataset,
   evaluate,
   idx,
   imageFolder,
@@ -46,6 +47,33 @@ describe('evaluate', () => {
     ).rejects.toThrow('enough')
   })
 
+  it('leaves corrupt images out of all figures, and names them', async () => {
+    const model = await ScriptModule.load(demoModel)
+    const test = await idx(fashionMnist, 'test', preprocessOf(model))
+    const skipping = (bad: (index: number) => boolean): Dataset => ({
+      ...test,
+      load: async (asked) => ({
+        ...(await test.load(asked.filter((index) => !bad(index)))),
+        skipped: asked.filter(bad).map((index) => ({ index, path: `${index}.jpg`, reason: 'corrupt' })),
+      }),
+    })
+    const options = { limit: 100, batchSize: 10 }
+    const whole = await evaluate(model, test, options)
+    const bad = (index: number) => index < 200 || index % 40 === 0
+    const part = await evaluate(model, skipping(bad), options)
+    const rest = whole.indices.flatMap((index, i) => (bad(index) ? [] : [i]))
+    expect(part.indices).toEqual(rest.map((i) => whole.indices[i]))
+    expect([...part.predictions]).toEqual(rest.map((i) => whole.predictions[i]))
+    expect([part.images, part.skipped.length]).toEqual([rest.length, 100 - rest.length])
+    await expect(
+      evaluate(
+        model,
+        skipping(() => true),
+        options,
+      ),
+    ).rejects.toMatchObject({ code: 'ERR_DATASET' })
+  })
+
   it('refuses labels beyond the outputs, and what is no classifier', async () => {
     const model = await ScriptModule.load(fixture('mlp.scripted.pt'))
     const dataset = (labels: number[], width: number) => ({
@@ -53,7 +81,11 @@ describe('evaluate', () => {
       size: labels.length,
       classes: ['a', 'b', 'c', 'd'],
       labels: Int32Array.from(labels),
-      load: async (indices: readonly number[]) => torch.zeros([indices.length, width], { dtype: 'float64' }),
+      load: async (indices: readonly number[]) => ({
+        images: torch.zeros([indices.length, width], { dtype: 'float64' }),
+        indices,
+        skipped: [],
+      }),
     })
     await expect(evaluate(model, dataset([0, 3], 6))).rejects.toMatchObject({ code: 'ERR_LABELS' })
     const { top5 } = await evaluate(model, dataset([0, 2], 6))

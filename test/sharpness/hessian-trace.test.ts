@@ -23,11 +23,34 @@ const small = {
   size: 7,
   classes: ['a', 'b', 'c'],
   labels: Int32Array.from({ length: 7 }, (_, i) => i % 3),
-  load: async (indices) =>
-    randn([7, 6], 5, 'float64').index_select(0, torch.tensor([...indices], { dtype: 'int64' })),
+  load: async (indices) => ({
+    images: randn([7, 6], 5, 'float64').index_select(0, torch.tensor([...indices], { dtype: 'int64' })),
+    indices,
+    skipped: [],
+  }),
 } satisfies Dataset
 
 describe('hessian', () => {
+  it('is of the mean over the images that were loaded', async () => {
+    const model = await ScriptModule.load(fixture('mlp.scripted.pt'))
+    const hole: Dataset = {
+      ...small,
+      load: async (indices) => {
+        const rest = indices.filter((index) => index !== 3)
+        const skipped = rest.length < indices.length ? [{ index: 3, path: 'x', reason: 'corrupt' }] : []
+        return { ...(await small.load(rest)), skipped }
+      },
+    }
+    const vector = randn([hessian(model, small, [0]).size], 1, 'float64')
+    const product = async (dataset: Dataset, indices: number[]) =>
+      (
+        await hessian(model, dataset, indices, { chunk: 1 }).apply([vector])
+      )[0]!.toTypedArray() as Float64Array
+    const expected = await product(small, [0, 5])
+    expect(largestDifference(await product(hole, [0, 3, 5]), expected)).toBeLessThan(1e-14)
+    await expect(product(hole, [3])).rejects.toMatchObject({ code: 'ERR_DATASET' })
+  })
+
   it('multiplies as the dense matrix does, whatever the chunks', async () => {
     const file = fixture('mlp.scripted.pt')
     const { matrix } = await reference('dense_hessian', { model: file, shape: [7, 6], seed: 5, classes: 3 })

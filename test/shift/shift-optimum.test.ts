@@ -82,7 +82,7 @@ describe('shiftOptimum', () => {
     const model = await ScriptModule.load(demoModel)
     const other = await ScriptModule.load(demoModel)
     const { indices } = await shiftOptimum(model, train, { batchSize: 40 })
-    const images = await train.load(indices)
+    const { images } = await train.load(indices)
     const [after, before] = await Promise.all(
       [model, other].map((m) => noGrad(() => m.eval().forward(images))),
     )
@@ -148,7 +148,8 @@ describe('shiftOptimum', () => {
 
   it('refuses features that are not finite', async () => {
     const model = await ScriptModule.load(fixture('mlp.scripted.pt'))
-    const broken = { ...vectors(8), load: async () => torch.full([4, 6], Number.NaN, { dtype: 'float64' }) }
+    const images = torch.full([4, 6], Number.NaN, { dtype: 'float64' })
+    const broken: Dataset = { ...vectors(8), load: async (indices) => ({ images, indices, skipped: [] }) }
     await expect(shiftOptimum(model, broken, { batchSize: 4 })).rejects.toEqual(code('ERR_NOT_FINITE'))
   })
 })
@@ -161,6 +162,9 @@ function vectors(size: number): Dataset {
     size,
     classes: ['a', 'b', 'c'],
     labels: Int32Array.from({ length: size }, (_, i) => i % 3),
-    load: async (indices) => all.index_select(0, torch.tensor([...indices], { dtype: 'int64' })),
+    load: async (indices) => {
+      const images = all.index_select(0, torch.tensor([...indices], { dtype: 'int64' }))
+      return { images, indices, skipped: [] }
+    },
   }
 }
