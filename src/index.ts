@@ -52,6 +52,7 @@ export {
   rowSpace,
 } from './shift/row-space.js'
 export { saveShifted } from './shift/save-shifted.js'
+export { shiftLayers } from './shift/shift-layers.js'
 export { type ShiftOptions, type ShiftRecord, shiftOptimum } from './shift/shift-optimum.js'
 export {
   type BiasMode,

@@ -13,7 +13,7 @@ import { shiftCommand } from './commands/shift.js'
 const failed = 1
 const wrongUse = 2
 /** Errors that are about what was typed, not about what it names. */
-const usageCodes = new Set(['ERR_SPEC', 'ERR_PRESET', 'ERR_DEVICE', 'ERR_NO_PREPROCESS'])
+const usageCodes = new Set(['ERR_SPEC', 'ERR_PRESET', 'ERR_DEVICE', 'ERR_NO_PREPROCESS', 'ERR_RANK_POLICY'])
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
 

@@ -52,6 +52,7 @@ export class LayerWeights {
     return scope(() => {
       const [weight, bias] = [this.#weight, this.#bias]
       const before = { weight: weight.clone(), bias: bias?.clone() ?? null }
+      const restore = this.snapshot()
       this.#parts(weight, bias).forEach((part, i) => {
         part.weight.copy_(maps[i]!.weight.t())
         part.bias?.copy_(maps[i]!.bias!)
@@ -71,8 +72,7 @@ export class LayerWeights {
       // Rounding to the layer's dtype may lengthen a vector by its last digits.
       const grew = !(normAfter <= normBefore * (1 + Math.max(1e-6, epsilon(weight))))
       if (!moved && !grew) return { normBefore, normAfter, batchLogitChange }
-      weight.copy_(before.weight)
-      bias?.copy_(before.bias!)
+      restore()
       const why = grew
         ? `the norm would have grown from ${normBefore} to ${normAfter}`
         : `a logit of the batch would have moved by ${batchLogitChange}, more than ${logitBudget}`
@@ -81,6 +81,16 @@ export class LayerWeights {
         `the shift of '${this.#layer}' was rolled back: ${why}; keep more of the row space by a smaller tolerance or the rank policy 'logits'`,
       )
     })
+  }
+
+  /** Remembers both as they are; the function that it returns puts them back. */
+  snapshot(): () => void {
+    const [weight, bias] = [this.#weight, this.#bias]
+    const before = { weight: weight.clone(), bias: bias?.clone() ?? null }
+    return () => {
+      weight.copy_(before.weight)
+      bias?.copy_(before.bias!)
+    }
   }
 
   #parts(weight: Tensor, bias: Tensor | null): { weight: Tensor; bias: Tensor | null }[] {

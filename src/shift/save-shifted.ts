@@ -4,13 +4,13 @@ import type { ScriptModule } from '../torch/script-module.js'
 import type { ShiftRecord } from './shift-optimum.js'
 
 /**
- * Saves a shifted model with a record of the shift in its `sos.json`: what was done to it, and how its images are
+ * Saves a shifted model with a record of the shift, or of several, in its `sos.json`: what was done to it, and how its images are
  * preprocessed. The batch's indices are left out: dataset, size, sampling and seed tell them.
  */
 export async function saveShifted(
   model: ScriptModule,
   path: string,
-  shift: ShiftRecord,
+  shifts: ShiftRecord | readonly ShiftRecord[],
   from: { dataset: string; preprocess: Preprocess },
 ): Promise<void> {
   const known: CheckpointRecord = checkpointRecord(model) ?? {
@@ -20,10 +20,11 @@ export async function saveShifted(
     classes: null,
     shifts: [],
   }
-  const { indices: _, ...told } = shift
-  const record: CheckpointRecord = {
-    ...known,
-    shifts: [...known.shifts, { method: 'stochastic optimum shifting', dataset: from.dataset, ...told }],
-  }
+  const told = [shifts].flat().map(({ indices: _, ...shift }) => ({
+    method: 'stochastic optimum shifting',
+    dataset: from.dataset,
+    ...shift,
+  }))
+  const record: CheckpointRecord = { ...known, shifts: [...known.shifts, ...told] }
   await model.save(path, { extraFiles: { [recordFile]: JSON.stringify(record) } })
 }

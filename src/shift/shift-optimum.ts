@@ -136,9 +136,14 @@ function chooseBatch(dataset: Dataset, options: ShiftOptions, inFeatures: number
     }
     return { batchSize: indices.length, sampling: 'given' as const, seed, indices }
   }
-  const { batchSize = Math.min(300, Math.max(1, inFeatures >> 1), dataset.size) } = options
+  const { batchSize = defaultBatchSize(dataset, inFeatures) } = options
   const drawn = sampleIndices(dataset, { size: batchSize, sampling, seed })
   return { batchSize, sampling, seed, indices: drawn }
+}
+
+/** 300, or half the layer's inputs, or the whole dataset, whichever is least. */
+export function defaultBatchSize(dataset: Dataset, inFeatures: number): number {
+  return Math.min(300, Math.max(1, inFeatures >> 1), dataset.size)
 }
 
 function policyName({ solver = 'svd', rank }: ShiftOptions): string {

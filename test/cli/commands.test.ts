@@ -65,8 +65,8 @@ describe('sos', () => {
   })
 
   it('shift writes a model that eval reads, with the same shift for the same seed', async () => {
-    const shift = (name: string, seed: string) =>
-      json(
+    const shift = async (name: string, seed: string) => {
+      const { shifts, out } = await json(
         'shift',
         demoModel,
         '--data',
@@ -77,7 +77,11 @@ describe('sos', () => {
         seed,
         '--out',
         join(folder, name),
+        '--held-out',
+        '100',
       )
+      return { ...shifts[0], out }
+    }
     const [first, same, other] = [
       await shift('a.pt', '1'),
       await shift('b.pt', '1'),
@@ -90,6 +94,7 @@ describe('sos', () => {
       classes: 10,
       rank: 40,
       singularValues: { first: expect.any(Number), last: expect.any(Number), next: null },
+      certificate: { samples: 100, marginSafeShare: expect.any(Number) },
       out: join(folder, 'a.pt'),
     })
     expect(first.indices).toHaveLength(40)

@@ -14,6 +14,7 @@ import {
   type Tensor,
   torch,
 } from '../../src/index.js'
+import { vectors } from '../support/datasets.js'
 import { demoModel, fashionMnist, fixture, temporaryFolder } from '../support/paths.js'
 import { reference } from '../support/python.js'
 import { randn } from '../support/random.js'
@@ -75,7 +76,15 @@ describe('shiftOptimum', () => {
     expect(new Set(record.indices).size).toBe(50)
     expect(record.normAfter).toBeLessThan(record.normBefore)
     expect(record.normAfter).toBeCloseTo(norm(weightOf(model)), 6)
-    expect(record.batchLogitChange).toBeLessThan(1e-4)
+    expect(record).toMatchObject({
+      solver: 'svd',
+      policy: 'logits:0.001',
+      bias: 'fixed',
+      identity: false,
+      certificate: null,
+      unseenClasses: [],
+    })
+    expect(record.batchLogitChange).toBeLessThan(1e-3)
   })
 
   it('keeps the logits of the whole batch in a forward', async () => {
@@ -102,7 +111,7 @@ describe('shiftOptimum', () => {
     const model = await ScriptModule.load(fixture('mlp.scripted.pt'))
     const before = flat(weightOf(model, '2'))
     const record = await shiftOptimum(model, vectors(40), { batchSize: 40 })
-    expect([record.rank, record.inFeatures]).toEqual([8, 8])
+    expect([record.rank, record.inFeatures, record.identity]).toEqual([8, 8, true])
     expect(largestDifference(flat(weightOf(model, '2')), before)).toBeLessThan(1e-13)
   })
 
@@ -146,6 +155,46 @@ describe('shiftOptimum', () => {
     await expect(shiftOptimum(frozen, train)).rejects.toEqual(code('ERR_FROZEN'))
   })
 
+  it('takes the batch that it is given, and says which classes have no image in it', async () => {
+    const model = await ScriptModule.load(demoModel)
+    const indices = [5, 17, 99, 1000]
+    const seen = new Set(indices.map((index) => train.classes[train.labels[index]!]!))
+    const record = await shiftOptimum(model, train, { indices })
+    expect(record).toMatchObject({ sampling: 'given', batchSize: 4, indices, rank: 4 })
+    expect(record.unseenClasses).toEqual(train.classes.filter((name) => !seen.has(name)))
+    expect(record.classesCovered).toBe(seen.size)
+    for (const wrong of [[], [-1], [10_000], [0.5]]) {
+      await expect(shiftOptimum(model, train, { indices: wrong })).rejects.toEqual(code('ERR_INDICES'))
+    }
+  })
+
+  it('certifies on samples held out, as forwards of the model before and after show', async () => {
+    const [model, before] = await Promise.all([ScriptModule.load(demoModel), ScriptModule.load(demoModel)])
+    const all = Array.from({ length: 60 }, (_, i) => i)
+    const few: Dataset = { ...train, size: 60, labels: train.labels.subarray(0, 60) }
+    const record = await shiftOptimum(model, few, { batchSize: 20, heldOut: 1000 })
+    const others = all.filter((index) => !record.indices.includes(index))
+    const { images } = await few.load(others)
+    const [old, now] = await Promise.all([before, model].map((m) => noGrad(() => m.eval().forward(images))))
+    const change = now!.sub(old!).abs()
+    expect(record.certificate).toMatchObject({
+      samples: 40,
+      changedPredictions: now!.argmax(1).ne(old!.argmax(1)).sum().item(),
+    })
+    expect(record.certificate!.maxLogitChange).toBeCloseTo(change.max().item(), 3)
+    expect(record.certificate!.meanLogitChange).toBeCloseTo(change.amax([1]).mean().item(), 4)
+  })
+
+  it('absorbs what it may into the bias, and keeps the batch', async () => {
+    const [fixed, absorbed] = await Promise.all([ScriptModule.load(demoModel), ScriptModule.load(demoModel)])
+    const one = await shiftOptimum(fixed, train, { batchSize: 40 })
+    const two = await shiftOptimum(absorbed, train, { batchSize: 40, bias: 'absorb' })
+    expect(two.normAfter).toBeLessThan(one.normAfter)
+    expect(two.batchLogitChange).toBeLessThan(1.1e-3)
+    const bias = (model: ScriptModule) => flat(model.namedParameters().get('fc.bias')!)
+    expect(largestDifference(bias(absorbed), bias(fixed))).toBeGreaterThan(1e-4)
+  })
+
   it('refuses features that are not finite', async () => {
     const model = await ScriptModule.load(fixture('mlp.scripted.pt'))
     const images = torch.full([4, 6], Number.NaN, { dtype: 'float64' })
@@ -153,18 +202,3 @@ describe('shiftOptimum', () => {
     await expect(shiftOptimum(model, broken, { batchSize: 4 })).rejects.toEqual(code('ERR_NOT_FINITE'))
   })
 })
-
-/** Seeded float64 inputs for the small network. */
-function vectors(size: number): Dataset {
-  const all = randn([size, 6], 7, 'float64')
-  return {
-    name: 'vectors',
-    size,
-    classes: ['a', 'b', 'c'],
-    labels: Int32Array.from({ length: size }, (_, i) => i % 3),
-    load: async (indices) => {
-      const images = all.index_select(0, torch.tensor([...indices], { dtype: 'int64' }))
-      return { images, indices, skipped: [] }
-    },
-  }
-}

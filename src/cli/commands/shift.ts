@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path'
 
 import { Command, Option } from 'commander'
 
-import type { Sampling, ShiftRecord } from '../../index.js'
+import type { BiasMode, Sampling, ShiftRecord, Solver } from '../../index.js'
 import { openModelAndData } from '../open.js'
 import { deviceOption, type ModelOptions, presetOption, wholeNumber } from '../options.js'
 import { figure, percent, printJson, printLine, signed } from '../print.js'
@@ -12,7 +12,11 @@ import { withProgress } from '../progress.js'
 
 interface Options extends ModelOptions {
   out: string
-  layer?: string
+  layer?: string[]
+  solver: Solver
+  rank?: string
+  bias: BiasMode
+  heldOut: number
   batchSize?: number
   sampling: Sampling
   seed: number
@@ -23,7 +27,10 @@ export const shiftCommand = new Command('shift')
   .argument('<model>', 'TorchScript file')
   .requiredOption('--data <spec>', 'the training images: imagefolder:DIR, or idx:DIR:train')
   .requiredOption('--out <file>', 'where the shifted model goes, as TorchScript')
-  .option('--layer <path>', 'the linear layer; `sos inspect` lists them (default: the last one)')
+  .option(
+    '--layer <path...>',
+    'the linear layer, or several; `sos inspect` lists them (default: the last one)',
+  )
   .option(
     '--batch-size <n>',
     "images in the batch (default: 300, or half the layer's inputs where that is less)",
@@ -35,6 +42,21 @@ export const shiftCommand = new Command('shift')
       .default('stratified'),
   )
   .option('--seed <n>', 'of the draw', wholeNumber(0), 0)
+  .addOption(
+    new Option('--solver <name>', 'how AV* = AV is solved')
+      .choices(['svd', 'qr', 'gram', 'gaussian', 'pinv'])
+      .default('svd'),
+  )
+  .option(
+    '--rank <policy>',
+    'logits[:DELTA], tolerance[:TAU], energy:SHARE, fixed:RANK, ridge:LAMBDA (default: logits:0.001)',
+  )
+  .addOption(
+    new Option('--bias <mode>', 'what becomes of the bias')
+      .choices(['fixed', 'absorb', 'augment'])
+      .default('fixed'),
+  )
+  .option('--held-out <n>', 'images outside of the batch that certify the shift', wholeNumber(0), 500)
   .addOption(presetOption)
   .addOption(deviceOption)
   .option('--json', 'print one JSON document')
@@ -43,20 +65,28 @@ export const shiftCommand = new Command('shift')
     '\nThe logits of the batch stay; those of other images move a little: hold the result against the original with `sos eval`.\nExample:\n  sos shift resnet50.pt --data imagefolder:imagenet/train --batch-size 1500 --out resnet50.sos.pt\n',
   )
   .action(async (path: string, options: Options) => {
-    const { saveShifted, shiftOptimum, SosError } = await import('../../index.js')
+    const { linearLayer, parseRankPolicy, saveShifted, shiftLayers, SosError } = await import(
+      '../../index.js'
+    )
     await access(dirname(resolve(options.out)), constants.W_OK).catch((cause) => {
       throw new SosError('ERR_OUTPUT', `${options.out}: its folder does not exist or cannot be written to`, {
         cause,
       })
     })
+    const rank = options.rank === undefined ? undefined : parseRankPolicy(options.rank)
     const { model, dataset, preprocess } = await openModelAndData(path, options)
-    const { out, json, data: _, preset: __, ...settings } = options
-    const record = await withProgress(`shift ${path}`, (onProgress) =>
-      shiftOptimum(model, dataset, { ...settings, onProgress }),
+    const { out, json, layer, batchSize, sampling, seed, solver, bias, heldOut, device } = options
+    const layers = layer ?? [linearLayer(model).path]
+    const records = await withProgress(`shift ${path}`, (onProgress) =>
+      shiftLayers(model, dataset, layers, {
+        ...(batchSize === undefined ? {} : { batchSize }),
+        ...(rank === undefined ? {} : { rank }),
+        ...{ sampling, seed, solver, bias, heldOut, device, onProgress },
+      }),
     )
-    await saveShifted(model, out, record, { dataset: dataset.name, preprocess })
-    if (json) return printJson({ ...record, out })
-    printShift(record)
+    await saveShifted(model, out, records, { dataset: dataset.name, preprocess })
+    if (json) return printJson({ shifts: records, out })
+    for (const record of records) printShift(record)
     printLine(`written     ${out}`)
   })
 
