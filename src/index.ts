@@ -90,7 +90,13 @@ export {
   setFloat32MatmulPrecision,
   useDeterministicAlgorithms,
 } from './torch/backends.js'
-export type { DeviceProperties, ModuleKind, ModuleNode } from './torch/binding.js'
+export type {
+  ArgumentSource,
+  DeviceProperties,
+  ModuleKind,
+  ModuleNode,
+  OperatorCall,
+} from './torch/binding.js'
 export { Complex, complex } from './torch/complex.js'
 export {
   detectAnomaly,

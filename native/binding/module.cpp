@@ -165,6 +165,37 @@ Napi::Value module_called(const Napi::CallbackInfo& info) {
   return to_js_strings(info.Env(), unwrap_module(info[0])->called_submodules(info[1].As<Napi::String>()));
 }
 
+/// → { input } | { attribute } | { value } | { resultOf } | { items } | {}
+Napi::Object source_to_js(Napi::Env env, const ArgumentSource& source) {
+  auto object = Napi::Object::New(env);
+  if (source.input) object.Set("input", Napi::Number::New(env, static_cast<double>(*source.input)));
+  if (source.attribute) object.Set("attribute", *source.attribute);
+  if (source.value) object.Set("value", to_js(env, *source.value));
+  if (source.result_of) object.Set("resultOf", *source.result_of);
+  if (source.items) {
+    auto items = Napi::Array::New(env, source.items->size());
+    for (uint32_t i = 0; i < source.items->size(); ++i) items.Set(i, source_to_js(env, (*source.items)[i]));
+    object.Set("items", items);
+  }
+  return object;
+}
+
+/// (module, method) → { operator, arguments: { name: source } }[]
+Napi::Value module_operator_calls(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto calls = unwrap_module(info[0])->operator_calls(info[1].As<Napi::String>());
+  auto array = Napi::Array::New(env, calls.size());
+  for (uint32_t i = 0; i < calls.size(); ++i) {
+    auto arguments = Napi::Object::New(env);
+    for (const auto& [name, source] : calls[i].arguments) arguments.Set(name, source_to_js(env, source));
+    auto call = Napi::Object::New(env);
+    call.Set("operator", calls[i].name);
+    call.Set("arguments", arguments);
+    array.Set(i, call);
+  }
+  return array;
+}
+
 Napi::Value module_kind(const Napi::CallbackInfo& info) {
   static constexpr const char* kNames[] = {"scripted", "traced", "frozen", "undetermined"};
   return Napi::String::New(info.Env(), kNames[static_cast<int>(unwrap_module(info[0])->kind())]);
@@ -246,6 +277,7 @@ void export_module_functions(Napi::Env env, Napi::Object exports) {
   define<module_buffers>(env, exports, "moduleBuffers");
   define<module_tree>(env, exports, "moduleTree");
   define<module_called>(env, exports, "moduleCalledSubmodules");
+  define<module_operator_calls>(env, exports, "moduleOperatorCalls");
   define<module_kind>(env, exports, "moduleKind");
   define<module_extra_files>(env, exports, "moduleExtraFiles");
   define<module_train>(env, exports, "moduleTrain");

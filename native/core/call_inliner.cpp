@@ -112,9 +112,14 @@ void CallInliner::follow_fork(Node* fork) {
   carried_ = outside;
 }
 
+Value* CallInliner::outside_forks(Value* value) const {
+  const auto outside = forked_.find(value);
+  return outside == forked_.end() ? value : outside_forks(outside->second);
+}
+
 std::optional<std::string> CallInliner::path_of(Value* value) const {
+  value = outside_forks(value);
   if (value == self_) return "";
-  if (const auto outside = forked_.find(value); outside != forked_.end()) return path_of(outside->second);
   Node* node = value->node();
   if (node->kind() != prim::GetAttr) return std::nullopt;
   const auto parent = path_of(node->input());

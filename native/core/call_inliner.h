@@ -29,11 +29,16 @@ class CallInliner {
     inline_block(graph.block());
   }
 
+  /// The dotted path of the submodule that `value` is; "" for the root itself, nothing for what is none.
+  std::optional<std::string> path_of(torch::jit::Value* value) const;
+
+  /// What stands for `value` outside of the forks that it was handed into; itself where it was not.
+  torch::jit::Value* outside_forks(torch::jit::Value* value) const;
+
  private:
   void inline_block(torch::jit::Block* block);
   bool inline_call(torch::jit::Node* node);
   void follow_fork(torch::jit::Node* fork);
-  std::optional<std::string> path_of(torch::jit::Value* value) const;
 
   const torch::jit::Module& root_;
   torch::jit::Value* const self_;

@@ -43,6 +43,28 @@ export interface ModuleNode {
   operators: string[]
 }
 
+/** Where an argument of an operator's call comes from (native/core/operator_calls.h). */
+export interface ArgumentSource {
+  /** The index of an input of the method. */
+  input?: number
+  /** The dotted path of a tensor of the module: a parameter or a buffer. */
+  attribute?: string
+  /** A constant, or the present value of an attribute that is no tensor. */
+  value?: unknown
+  /** The operator that computed it, as `aten::pad`. */
+  resultOf?: string
+  /** Those of the items of a list that is no constant. */
+  items?: ArgumentSource[]
+}
+
+/** A call of an operator in the graph of a method. */
+export interface OperatorCall {
+  /** As `aten::conv2d`. */
+  operator: string
+  /** By the names of the operator's schema. */
+  arguments: Record<string, ArgumentSource>
+}
+
 /** A place in a module at which a call is listened to (native/core/forward_hooks.h). */
 export interface NativeTap {
   path: string
@@ -186,6 +208,7 @@ export interface Binding {
   moduleBuffers(module: ModuleHandle): [name: string, tensor: TensorHandle][]
   moduleTree(module: ModuleHandle): ModuleNode[]
   moduleCalledSubmodules(module: ModuleHandle, method: string): string[]
+  moduleOperatorCalls(module: ModuleHandle, method: string): OperatorCall[]
   moduleKind(module: ModuleHandle): ModuleKind
   moduleExtraFiles(module: ModuleHandle): Record<string, string>
   moduleTrain(module: ModuleHandle, mode: boolean): void

@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { inspect } from 'node:util'
 
 import { writeAtomically } from './atomic-file.js'
-import { binding, type ModuleHandle, type ModuleKind, type ModuleNode } from './binding.js'
+import { binding, type ModuleHandle, type ModuleKind, type ModuleNode, type OperatorCall } from './binding.js'
 import { currentContext } from './context.js'
 import type { Device, DType, MemoryFormat } from './dtype.js'
 import { nearest, SosError } from './errors.js'
@@ -135,6 +135,16 @@ export class ScriptModule extends ScriptObject {
   /** Paths of the submodules that `method` calls, in the order of the calls in its graph. */
   calledSubmodules(method = 'forward'): string[] {
     return binding.moduleCalledSubmodules(this.#handle, method)
+  }
+
+  /**
+   * The operators that `method` calls, itself and by way of submodules, in the order of its graph, each with where its
+   * arguments come from. What stands in a loop or under a condition is listed once.
+   *
+   * @throws `ERR_NO_METHOD`
+   */
+  operatorCalls(method = 'forward'): OperatorCall[] {
+    return binding.moduleOperatorCalls(this.#handle, method)
   }
 
   /** The parameters by their dotted names, in the order of their registration. They are the module's own memory: writing to them changes the module. */

@@ -66,6 +66,31 @@ describe('ScriptModule', () => {
     expect(module.calledSubmodules().at(-1)).toBe('fc')
   })
 
+  it('tells which operators its methods call, and where their arguments come from', async () => {
+    const layer = module.submodule('layer1').operatorCalls()
+    expect(layer[0]).toEqual({
+      operator: 'aten::conv2d',
+      arguments: {
+        input: { input: 0 },
+        weight: { attribute: 'conv1.weight' },
+        bias: { value: null },
+        stride: { value: [2, 2] },
+        padding: { value: [1, 1] },
+        dilation: { value: [1, 1] },
+        groups: { value: 1 },
+      },
+    })
+    const last = module.operatorCalls().at(-1)!
+    expect(last.arguments).toMatchObject({
+      input: { resultOf: expect.stringMatching(/^aten::/) },
+      weight: { attribute: 'fc.weight' },
+      bias: { attribute: 'fc.bias' },
+    })
+    const wiring = await ScriptModule.load(fixture('wiring.scripted.pt'))
+    expect(wiring.operatorCalls('features').map(({ operator }) => operator)).toContain('aten::linear')
+    expect(() => module.operatorCalls('backward')).toThrow(code('ERR_NO_METHOD'))
+  })
+
   it('switches modes, and refuses to under a pending call', async () => {
     expect(module.train().training).toBe(true)
     expect(module.eval().training).toBe(false)

@@ -1,0 +1,79 @@
+#include "core/operator_calls.h"
+
+#include <ATen/Functions.h>
+#include <doctest/doctest.h>
+
+#include "core/error.h"
+
+using torch::jit::Module;
+
+namespace {
+
+/// A child with a weight and a list that is no constant, called under a condition and in a loop.
+Module parent() {
+  auto unit = std::make_shared<torch::jit::CompilationUnit>();
+  Module child("__torch__.Child", unit);
+  child.register_parameter("weight", at::ones({2, 2}), false);
+  child.register_attribute("bias", c10::OptionalType::ofTensor(), c10::IValue());
+  child.register_attribute("dims", c10::ListType::ofInts(), std::vector<int64_t>{0, 1});
+  child.define(R"(
+def forward(self, x):
+    y = torch.linear(x, self.weight, self.bias)
+    return torch.cat([y.sum(self.dims), self.weight[0]])
+)");
+  Module root("__torch__.Root", unit);
+  root.register_module("child", child);
+  root.define(R"(
+def forward(self, x, both: bool):
+    if both:
+        x = self.child.forward(torch.relu(x))
+    for i in range(3):
+        x = torch.linear(x, self.child.weight)
+    return x
+)");
+  return root;
+}
+
+std::vector<sos::OperatorCall> calls_named(const std::string& name) {
+  auto calls = sos::operator_calls(parent(), "forward");
+  calls.erase(std::remove_if(calls.begin(), calls.end(), [&](const auto& call) { return call.name != name; }),
+              calls.end());
+  return calls;
+}
+
+const sos::ArgumentSource& argument(const sos::OperatorCall& call, const std::string& name) {
+  for (const auto& [known, source] : call.arguments) {
+    if (known == name) return source;
+  }
+  FAIL("no argument " << name);
+  throw std::logic_error(name);
+}
+
+}  // namespace
+
+TEST_CASE("operators are listed through submodules, conditions and loops, with whence their arguments come") {
+  const auto linears = calls_named("aten::linear");
+  REQUIRE(linears.size() == 2);
+  CHECK(argument(linears[0], "input").result_of == "aten::relu");
+  CHECK(argument(linears[0], "weight").attribute == "child.weight");
+  CHECK(argument(linears[0], "bias").value->isNone());
+  CHECK(argument(linears[1], "weight").attribute == "child.weight");
+  CHECK_FALSE(argument(linears[1], "weight").input);
+  const auto relu = calls_named("aten::relu");
+  CHECK(argument(relu.at(0), "self").input == 0);
+}
+
+TEST_CASE("lists are values where they are constant, else they have items") {
+  const auto sum = calls_named("aten::sum");
+  CHECK(argument(sum.at(0), "dim").value->toIntVector() == std::vector<int64_t>{0, 1});
+  const auto cat = calls_named("aten::cat");
+  const auto& items = argument(cat.at(0), "tensors").items;
+  REQUIRE(items);
+  CHECK(items->at(0).result_of == "aten::sum");
+  CHECK(items->at(1).result_of == "aten::select");
+  CHECK(argument(cat.at(0), "dim").value->toInt() == 0);
+}
+
+TEST_CASE("a method that is not there is an error") {
+  CHECK_THROWS_AS(sos::operator_calls(parent(), "backward"), sos::Error);
+}
