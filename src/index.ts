@@ -41,6 +41,11 @@ export {
   type LinearMap,
 } from './shift/certificates.js'
 export { type Control, type ControlOptions, controls, controlWeights } from './shift/controls.js'
+  type ConvolutionGeometry,
+  type ConvolutionLayer,
+  convolutionLayer,
+  convolutionLayers,
+} from './shift/convolution.js'
 export { type LinearLayer, linearLayer, linearLayers } from './shift/last-linear.js'
 export { parseRankPolicy, type RankPolicy, rankPolicyName } from './shift/rank.js'
 export {
