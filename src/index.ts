@@ -46,6 +46,13 @@ export { type Control, type ControlOptions, controls, controlWeights } from './s
   convolutionLayer,
   convolutionLayers,
 } from './shift/convolution.js'
+export {
+  convolutionRows,
+  groupMatrix,
+  outputSize,
+  sampleWindows,
+  weightOfGroups,
+} from './shift/convolution-rows.js'
 export { type LinearLayer, linearLayer, linearLayers } from './shift/last-linear.js'
 export { parseRankPolicy, type RankPolicy, rankPolicyName } from './shift/rank.js'
 export {
