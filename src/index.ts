@@ -53,6 +53,7 @@ export {
   sampleWindows,
   weightOfGroups,
 } from './shift/convolution-rows.js'
+export { GramAccumulator, rowSpaceOfGram, type StreamOptions, spectrumOfGram } from './shift/gram.js'
 export { type LinearLayer, linearLayer, linearLayers } from './shift/last-linear.js'
 export { parseRankPolicy, type RankPolicy, rankPolicyName } from './shift/rank.js'
 export {
@@ -66,6 +67,8 @@ export {
 export { saveShifted } from './shift/save-shifted.js'
 export { shiftLayers } from './shift/shift-layers.js'
 export { type ShiftOptions, type ShiftRecord, shiftOptimum } from './shift/shift-optimum.js'
+export { cutAt, driftBoundAt, driftBounds, type Spectrum } from './shift/spectrum.js'
+export { rowSpaceOfTsqr, spectrumOfTsqr, TsqrAccumulator } from './shift/tsqr.js'
 export {
   type BiasMode,
   biasModes,
