@@ -53,6 +53,7 @@ export {
   sampleWindows,
   weightOfGroups,
 } from './shift/convolution-rows.js'
+export { type Drift, DriftAccumulator } from './shift/drift.js'
 export { GramAccumulator, rowSpaceOfGram, type StreamOptions, spectrumOfGram } from './shift/gram.js'
 export { type LinearLayer, linearLayer, linearLayers } from './shift/last-linear.js'
 export { parseRankPolicy, type RankPolicy, rankPolicyName } from './shift/rank.js'
