@@ -20,6 +20,7 @@ export { presets } from './data/presets.js'
 export { classesCovered, type SampleOptions, type Sampling, sampleIndices } from './data/sampling.js'
 export { openDataset } from './data/spec.js'
 export { type EvaluateOptions, type Evaluation, evaluate } from './evaluate/evaluate.js'
+export { type McNemar, mcnemar } from './evaluate/mcnemar.js'
 export { type HessianOptions, hessian } from './sharpness/hessian.js'
 export {
   compareTraces,
