@@ -21,6 +21,14 @@ export { classesCovered, type SampleOptions, type Sampling, sampleIndices } from
 export { openDataset } from './data/spec.js'
 export { type EvaluateOptions, type Evaluation, evaluate } from './evaluate/evaluate.js'
 export { type McNemar, mcnemar } from './evaluate/mcnemar.js'
+export {
+  type ReliabilityBin,
+  type SampleScores,
+  type Score,
+  ScoreSums,
+  sampleScores,
+  score,
+} from './evaluate/metrics.js'
 export { type HessianOptions, hessian } from './sharpness/hessian.js'
 export {
   compareTraces,
