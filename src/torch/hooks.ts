@@ -82,6 +82,10 @@ export interface HookSnapshot {
 export class HookRegistry {
   readonly #registrations = new Set<Registration>()
 
+  get isEmpty(): boolean {
+    return this.#registrations.size === 0
+  }
+
   add(
     paths: readonly string[],
     before: boolean,

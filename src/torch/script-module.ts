@@ -110,6 +110,11 @@ export class ScriptModule extends ScriptObject {
     return fromNative(output)
   }
 
+  /** Whether hooks are set that its next call would run. */
+  get hooked(): boolean {
+    return !this.#hooks.isEmpty
+  }
+
   /** How it was made. A frozen module has neither parameters nor submodules left. */
   get kind(): ModuleKind {
     return binding.moduleKind(this.#handle)
