@@ -19,7 +19,13 @@ export { type Preprocess, preprocess } from './data/preprocess.js'
 export { presets } from './data/presets.js'
 export { classesCovered, type SampleOptions, type Sampling, sampleIndices } from './data/sampling.js'
 export { openDataset } from './data/spec.js'
-export { type EvaluateOptions, type Evaluation, evaluate } from './evaluate/evaluate.js'
+export {
+  type ClassScore,
+  type EvaluateOptions,
+  type Evaluation,
+  evaluate,
+  evaluateAll,
+} from './evaluate/evaluate.js'
 export { type McNemar, mcnemar } from './evaluate/mcnemar.js'
 export {
   type ReliabilityBin,

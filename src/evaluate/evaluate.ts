@@ -1,32 +1,50 @@
 import { checkLabels, expectLogits } from '../data/classification.js'
-import { batches, type Dataset, type RunOptions, type SkippedImage, spread } from '../data/dataset.js'
+import {
+  type Batch,
+  batches,
+  type Dataset,
+  type RunOptions,
+  type SkippedImage,
+  spread,
+} from '../data/dataset.js'
 import { noGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
-import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
 import type { ScriptModule } from '../torch/script-module.js'
-import type { Tensor } from '../torch/tensor.js'
+import { InferenceModel } from './inference-model.js'
+import { type SampleScores, type Score, ScoreSums, sampleScores } from './metrics.js'
 
 export interface EvaluateOptions extends RunOptions {
   /** Evaluate this many images, spread evenly over the dataset. Default: all. */
   limit?: number
   /** Images in one forward. Default: 64. */
   batchSize?: number
+  /** Tell the accuracy of each class too. Default: false. */
+  perClass?: boolean
+  /**
+   * Run a frozen copy that libtorch has optimised, in channels_last where there are convolutions; a model that is hooked,
+   * or that cannot be frozen, runs as it is. Logits differ by rounding: by less than 1e-4 of the largest in torchvision's
+   * networks. Default: true.
+   */
+  optimize?: boolean
 }
 
-export interface Evaluation {
-  /** Images whose class has the largest logit, in per cent. */
-  readonly top1: number
-  /** Images whose class is among the five largest logits, in per cent; null where there are fewer than five classes. */
-  readonly top5: number | null
-  /** Mean cross-entropy in nats. */
-  readonly loss: number
+/** The images of one class. */
+export interface ClassScore {
+  readonly name: string
   readonly images: number
-  /** The dataset's index of each evaluated image, and the class predicted for it. */
+  /** Those predicted rightly, in per cent; null where there are none. */
+  readonly top1: number | null
+}
+
+/** What a model scores on a dataset; its lists are in the order of `indices`. */
+export interface Evaluation extends Score {
+  /** The dataset's index of each evaluated image. */
   readonly indices: readonly number[]
-  readonly predictions: Int32Array
   /** Corrupt images, which are not counted. */
   readonly skipped: readonly SkippedImage[]
+  /** In the order of the dataset's classes; null where it was not asked for. */
+  readonly perClass: readonly ClassScore[] | null
 }
 
 /**
@@ -40,65 +58,111 @@ export async function evaluate(
   dataset: Dataset,
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
-  const { limit, batchSize = 64, device = 'cpu', onProgress, signal } = options
+  const [evaluation] = await evaluateAll([model], dataset, options)
+  return evaluation!
+}
+
+/** As {@link evaluate}, with several models, which share the decoded images. An evaluation for each, in their order. */
+export async function evaluateAll(
+  models: readonly ScriptModule[],
+  dataset: Dataset,
+  options: EvaluateOptions = {},
+): Promise<Evaluation[]> {
+  const { limit, batchSize = 64, device = 'cpu', perClass = false, onProgress, signal } = options
   const asked = spread(dataset.size, limit)
   const indices: number[] = []
   const skipped: SkippedImage[] = []
-  const predictions = new Int32Array(asked.length)
-  const sums = { top1: 0, top5: 0, loss: 0 }
-  let classes = 0
-  const mode = model.training
-  model.eval()
-  try {
+  const sums: ScoreSums[] = []
+  const add = (
+    part: { indices: readonly number[]; skipped: readonly SkippedImage[] },
+    scores: readonly BatchScores[],
+  ) => {
+    for (const index of part.indices) indices.push(index)
+    for (const image of part.skipped) skipped.push(image)
+    for (const [i, score] of scores.entries()) {
+      sums[i] ??= new ScoreSums(score.classes)
+      sums[i].add(score)
+    }
+  }
+  await withInferenceModels(models, options, async (ready) => {
     for await (const batch of batches(dataset, asked, batchSize, device)) {
       signal?.throwIfAborted()
-      skipped.push(...batch.skipped)
-      if (batch.indices.length === 0) continue
-      await noGrad(() =>
-        scope(async () => {
-          const logits = expectLogits(await model.forward(batch.images), batch.indices.length)
-          if (classes === 0) {
-            classes = logits.shape[1]!
-            checkLabels(dataset, classes)
-          }
-          const measured = measure(logits, batch.labels, classes)
-          predictions.set(measured.predictions, indices.length)
-          sums.top1 += measured.top1
-          sums.top5 += measured.top5
-          sums.loss += measured.loss
-        }),
-      )
-      indices.push(...batch.indices)
+      const scores = batch.indices.length === 0 ? [] : await scoreBatch(ready, batch, dataset)
+      add(batch, scores)
       onProgress?.({ done: indices.length + skipped.length, total: asked.length })
     }
-  } finally {
-    model.train(mode)
-  }
-  const images = indices.length
-  if (images === 0) {
+  })
+  if (indices.length === 0) {
     throw new SosError(
       'ERR_DATASET',
       `${dataset.name}: expected images to evaluate but all ${skipped.length} are corrupt, as ${skipped[0]?.reason}`,
     )
   }
-  return {
-    top1: (100 * sums.top1) / images,
-    top5: classes >= 5 ? (100 * sums.top5) / images : null,
-    loss: sums.loss / images,
-    images,
-    indices,
-    predictions: predictions.subarray(0, images),
-    skipped,
+  return sums.map((sum) => {
+    const score = sum.score()
+    return {
+      ...score,
+      indices,
+      skipped,
+      perClass: perClass ? classScores(dataset, indices, score.correct) : null,
+    }
+  })
+}
+
+/** The scores of one model on a batch, and how many logits it has for an image. */
+interface BatchScores extends SampleScores {
+  readonly classes: number
+}
+
+/** Runs `body` with the models in eval mode, which end in the mode in which they came. */
+async function withInferenceModels(
+  models: readonly ScriptModule[],
+  { device = 'cpu', optimize = true }: EvaluateOptions,
+  body: (ready: InferenceModel[]) => Promise<void>,
+): Promise<void> {
+  const modes = models.map(({ training }) => training)
+  const ready: InferenceModel[] = []
+  try {
+    for (const model of models) {
+      model.eval()
+      ready.push(optimize ? await InferenceModel.of(model, device) : InferenceModel.asItIs(model))
+    }
+    await body(ready)
+  } finally {
+    for (const model of ready) model.dispose()
+    for (const [i, model] of models.entries()) model.train(modes[i])
   }
 }
 
-function measure(logits: Tensor, labels: Tensor, classes: number) {
-  const sumReduction = 2
-  const loss = torch.cross_entropy_loss(logits.to('float64'), labels, null, sumReduction).item()
-  const predicted = logits.argmax(1)
-  const top1 = predicted.eq(labels).sum().item()
-  const [, best] = logits.topk(Math.min(5, classes), 1)
-  const top5 = best.eq(labels.unsqueeze(1)).sum().item()
-  const predictions = Int32Array.from(Array.from(predicted.toTypedArray() as BigInt64Array, Number))
-  return { loss, top1, top5, predictions }
+async function scoreBatch(
+  models: readonly InferenceModel[],
+  { images, labels, indices }: Batch,
+  dataset: Dataset,
+): Promise<BatchScores[]> {
+  const scores: BatchScores[] = []
+  for (const model of models) {
+    await noGrad(() =>
+      scope(async () => {
+        const logits = expectLogits(await model.forward(images), indices.length)
+        const classes = logits.shape[1]!
+        checkLabels(dataset, classes)
+        scores.push({ classes, ...sampleScores(logits, labels) })
+      }),
+    )
+  }
+  return scores
+}
+
+function classScores(dataset: Dataset, indices: readonly number[], correct: Uint8Array): ClassScore[] {
+  const counts = dataset.classes.map((name) => ({ name, images: 0, right: 0 }))
+  for (const [i, index] of indices.entries()) {
+    const count = counts[dataset.labels[index]!]!
+    count.images++
+    count.right += correct[i]!
+  }
+  return counts.map(({ name, images, right }) => ({
+    name,
+    images,
+    top1: images > 0 ? (100 * right) / images : null,
+  }))
 }

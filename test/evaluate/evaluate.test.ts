@@ -3,15 +3,19 @@ import { describe, expect, it } from 'vitest'
 import {
   type Dataset,
   evaluate,
+  evaluateAll,
   idx,
   imageFolder,
+  noGrad,
   preprocessOf,
   presetNamed,
   ScriptModule,
+  type Tensor,
   torch,
 } from '../../src/index.js'
 import { dataRoot, demoModel, fashionMnist, fixture } from '../support/paths.js'
 import { reference } from '../support/python.js'
+import { randn } from '../support/random.js'
 
 describe('evaluate', () => {
   it("gives Python's accuracies, loss and predictions, whatever the batch size", async () => {
@@ -21,13 +25,20 @@ describe('evaluate', () => {
     const seen: number[] = []
     const result = await evaluate(model, dataset, {
       batchSize: 300,
+      perClass: true,
       onProgress: ({ done }) => void seen.push(done),
     })
     expect(result.images).toBe(2000)
     expect(result.top1).toBeCloseTo(python.top1, 10)
     expect(result.top5).toBeCloseTo(python.top5, 10)
     expect(result.loss).toBeCloseTo(python.loss, 6)
+    expect(result.calibrationError).toBeCloseTo(python.calibrationError, 6)
     expect([...result.predictions]).toEqual(python.predictions)
+    expect(result.perClass!.map(({ name }) => name)).toEqual(dataset.classes)
+    for (const [k, { images, top1 }] of result.perClass!.entries()) {
+      expect(images).toBe(dataset.labels.filter((label) => label === k).length)
+      expect(top1).toBeCloseTo(python.perClass[k], 10)
+    }
     expect(seen.at(-1)).toBe(2000)
   })
 
@@ -37,6 +48,59 @@ describe('evaluate', () => {
     const result = await evaluate(model, dataset, { limit: 4 })
     expect(result.indices).toEqual([0, 500, 1000, 1500])
     expect(model.training).toBe(true)
+  })
+
+  it('decodes once for several models, and gives for each what it gives alone, at every run', async () => {
+    const model = await ScriptModule.load(demoModel)
+    const other = await model.clone()
+    await noGrad(
+      async () =>
+        void other
+          .namedParameters()
+          .get('fc.bias')!
+          .add_(randn([10], 1)),
+    )
+    const dataset = await idx(fashionMnist, 'test', preprocessOf(model))
+    let loads = 0
+    const load = (asked: readonly number[]) => {
+      loads++
+      return dataset.load(asked)
+    }
+    const options = { limit: 250, batchSize: 100 }
+    const both = await evaluateAll([model, other], { ...dataset, load }, options)
+    expect(loads).toBe(3)
+    expect(both[0]!.predictions).not.toEqual(both[1]!.predictions)
+    expect(both).toEqual([await evaluate(model, dataset, options), await evaluate(other, dataset, options)])
+  })
+
+  it('runs a model as it is where that is hooked, or on request, with the same predictions', async () => {
+    const model = await ScriptModule.load(demoModel)
+    const dataset = await idx(fashionMnist, 'test', preprocessOf(model))
+    const options = { limit: 200, batchSize: 100 }
+    const fast = await evaluate(model, dataset, options)
+    const plain = await evaluate(model, dataset, { ...options, optimize: false })
+    expect(plain.predictions).toEqual(fast.predictions)
+    expect(Math.abs(plain.loss - fast.loss)).toBeLessThan(1e-4)
+    const heard: number[] = []
+    const hook = model.registerForwardHook(
+      'fc',
+      ({ output }) => void heard.push((output as Tensor).shape[0]!),
+    )
+    expect(await evaluate(model, dataset, options)).toEqual(plain)
+    expect(heard).toEqual([100, 100])
+    hook.remove()
+  })
+
+  it('evaluates the weights of the moment', async () => {
+    const model = await ScriptModule.load(demoModel)
+    const dataset = await idx(fashionMnist, 'test', preprocessOf(model))
+    await evaluate(model, dataset, { limit: 10 })
+    await noGrad(async () => {
+      model.namedParameters().get('fc.weight')!.zero_()
+      model.namedParameters().get('fc.bias')!.copy_(torch.arange(10))
+    })
+    const { predictions } = await evaluate(model, dataset, { limit: 10 })
+    expect([...predictions]).toEqual(Array(10).fill(9))
   })
 
   it('stops at a signal', async () => {
