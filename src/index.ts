@@ -26,6 +26,8 @@ export {
   evaluate,
   evaluateAll,
 } from './evaluate/evaluate.js'
+export { EvaluationRecord, type RecordedBatch, type RecordedScores } from './evaluate/evaluation-record.js'
+export { type EvaluationSubject, evaluationSubject } from './evaluate/evaluation-subject.js'
 export { type McNemar, mcnemar } from './evaluate/mcnemar.js'
 export {
   type ReliabilityBin,

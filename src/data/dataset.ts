@@ -32,6 +32,8 @@ export interface SkippedImage {
 export interface Progress {
   readonly done: number
   readonly total: number
+  /** How many of those done are an earlier run's, from its record. Default: 0. */
+  readonly resumed?: number
 }
 
 /** What everything that goes through a dataset can be told. */

@@ -11,8 +11,9 @@ import { noGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
 import { scope } from '../torch/scope.js'
 import type { ScriptModule } from '../torch/script-module.js'
+import type { EvaluationRecord, RecordedScores } from './evaluation-record.js'
 import { InferenceModel } from './inference-model.js'
-import { type SampleScores, type Score, ScoreSums, sampleScores } from './metrics.js'
+import { type Score, ScoreSums, sampleScores } from './metrics.js'
 
 export interface EvaluateOptions extends RunOptions {
   /** Evaluate this many images, spread evenly over the dataset. Default: all. */
@@ -27,6 +28,8 @@ export interface EvaluateOptions extends RunOptions {
    * networks. Default: true.
    */
   optimize?: boolean
+  /** Where each batch is recorded when it is done; those that it holds already are taken from it. Default: none. */
+  record?: EvaluationRecord
 }
 
 /** The images of one class. */
@@ -68,14 +71,14 @@ export async function evaluateAll(
   dataset: Dataset,
   options: EvaluateOptions = {},
 ): Promise<Evaluation[]> {
-  const { limit, batchSize = 64, device = 'cpu', perClass = false, onProgress, signal } = options
+  const { limit, batchSize = 64, device = 'cpu', perClass = false, record, onProgress, signal } = options
   const asked = spread(dataset.size, limit)
   const indices: number[] = []
   const skipped: SkippedImage[] = []
   const sums: ScoreSums[] = []
   const add = (
     part: { indices: readonly number[]; skipped: readonly SkippedImage[] },
-    scores: readonly BatchScores[],
+    scores: readonly RecordedScores[],
   ) => {
     for (const index of part.indices) indices.push(index)
     for (const image of part.skipped) skipped.push(image)
@@ -84,14 +87,21 @@ export async function evaluateAll(
       sums[i].add(score)
     }
   }
-  await withInferenceModels(models, options, async (ready) => {
-    for await (const batch of batches(dataset, asked, batchSize, device)) {
-      signal?.throwIfAborted()
-      const scores = batch.indices.length === 0 ? [] : await scoreBatch(ready, batch, dataset)
-      add(batch, scores)
-      onProgress?.({ done: indices.length + skipped.length, total: asked.length })
-    }
-  })
+  for (const batch of record?.batches ?? []) add(batch, batch.models)
+  const resumed = indices.length + skipped.length
+  const known = new Set([...indices, ...skipped.map(({ index }) => index)])
+  const left = asked.filter((index) => !known.has(index))
+  if (left.length > 0) {
+    await withInferenceModels(models, options, async (ready) => {
+      for await (const batch of batches(dataset, left, batchSize, device)) {
+        signal?.throwIfAborted()
+        const scores = batch.indices.length === 0 ? [] : await scoreBatch(ready, batch, dataset)
+        record?.append({ indices: batch.indices, skipped: batch.skipped, models: scores })
+        add(batch, scores)
+        onProgress?.({ done: indices.length + skipped.length, total: asked.length, resumed })
+      }
+    })
+  }
   if (indices.length === 0) {
     throw new SosError(
       'ERR_DATASET',
@@ -107,11 +117,6 @@ export async function evaluateAll(
       perClass: perClass ? classScores(dataset, indices, score.correct) : null,
     }
   })
-}
-
-/** The scores of one model on a batch, and how many logits it has for an image. */
-interface BatchScores extends SampleScores {
-  readonly classes: number
 }
 
 /** Runs `body` with the models in eval mode, which end in the mode in which they came. */
@@ -138,8 +143,8 @@ async function scoreBatch(
   models: readonly InferenceModel[],
   { images, labels, indices }: Batch,
   dataset: Dataset,
-): Promise<BatchScores[]> {
-  const scores: BatchScores[] = []
+): Promise<RecordedScores[]> {
+  const scores: RecordedScores[] = []
   for (const model of models) {
     await noGrad(() =>
       scope(async () => {

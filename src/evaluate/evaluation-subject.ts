@@ -1,0 +1,58 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { pipeline } from 'node:stream/promises'
+
+import type { Dataset } from '../data/dataset.js'
+import type { Preprocess } from '../data/preprocess.js'
+import { SosError } from '../torch/errors.js'
+
+/** What is evaluated: a record is continued only with the same. */
+export interface EvaluationSubject {
+  /** The models, in their order; SHA-256 of their files, in hexadecimal. */
+  readonly models: readonly { readonly path: string; readonly sha256: string }[]
+  readonly dataset: {
+    readonly name: string
+    readonly size: number
+    /** Of the labels as little-endian int32, in hexadecimal. */
+    readonly labelsSha256: string
+  }
+  readonly preprocess: Preprocess
+  /** Images to evaluate, spread evenly over the dataset. */
+  readonly images: number
+}
+
+/**
+ * Describes an evaluation for its record; the models' files are read whole.
+ *
+ * @param models paths of the files that the models were loaded from, in their order
+ * @param limit as that of the evaluation
+ * @throws `ERR_FILE_UNREADABLE`
+ */
+export async function evaluationSubject(
+  models: readonly string[],
+  dataset: Dataset,
+  preprocess: Preprocess,
+  limit?: number,
+): Promise<EvaluationSubject> {
+  const { name, size, labels } = dataset
+  const bytes = new DataView(new ArrayBuffer(4 * labels.length))
+  for (const [i, label] of labels.entries()) bytes.setInt32(4 * i, label, true)
+  return {
+    models: await Promise.all(models.map(async (path) => ({ path, sha256: await fileSha256(path) }))),
+    dataset: { name, size, labelsSha256: createHash('sha256').update(bytes).digest('hex') },
+    preprocess,
+    images: Math.min(limit ?? size, size),
+  }
+}
+
+async function fileSha256(path: string): Promise<string> {
+  const hash = createHash('sha256')
+  try {
+    await pipeline(createReadStream(path), hash)
+  } catch (cause) {
+    throw new SosError('ERR_FILE_UNREADABLE', `${path}: cannot be read: ${(cause as Error).message}`, {
+      cause,
+    })
+  }
+  return hash.digest('hex')
+}

@@ -1,0 +1,195 @@
+import { appendFileSync, existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+import { describe, expect, it } from 'vitest'
+
+import {
+  type Dataset,
+  EvaluationRecord,
+  evaluateAll,
+  evaluationSubject,
+  idx,
+  preprocessOf,
+  ScriptModule,
+} from '../../src/index.js'
+import { demoModel, fashionMnist, temporaryFolder } from '../support/paths.js'
+
+const folder = temporaryFolder()
+const options = { limit: 130, batchSize: 20 }
+
+/** The dataset of the tests, in which every 17th image of those below 1000 is corrupt, and the first twenty asked for all are. */
+async function prepare() {
+  const model = await ScriptModule.load(demoModel)
+  const preprocess = preprocessOf(model)
+  const test = await idx(fashionMnist, 'test', preprocess)
+  const bad = (index: number) => index < 300 || (index < 1000 && index % 17 === 0)
+  const loaded: number[] = []
+  const dataset: Dataset = {
+    ...test,
+    async load(asked) {
+      loaded.push(...asked)
+      return {
+        ...(await test.load(asked.filter((index) => !bad(index)))),
+        skipped: asked.filter(bad).map((index) => ({ index, path: `é${index}.jpg`, reason: 'corrupt' })),
+      }
+    },
+  }
+  const subject = await evaluationSubject([demoModel, demoModel], dataset, preprocess, options.limit)
+  return { models: [model, await model.clone()], dataset, subject, loaded }
+}
+
+/** A whole record, and what was evaluated with it. */
+async function whole(name: string) {
+  const prepared = await prepare()
+  const path = join(folder, name)
+  const record = EvaluationRecord.create(path, prepared.subject)
+  const evaluations = await evaluateAll(prepared.models, prepared.dataset, { ...options, record })
+  record.close()
+  prepared.loaded.length = 0
+  return { ...prepared, path, evaluations }
+}
+
+const refusal = (code: string, message: RegExp) =>
+  expect.objectContaining({ code, message: expect.stringMatching(message) })
+
+describe('the record of an evaluation', () => {
+  it('goes on from any byte at which it ends, and comes to the same result', async () => {
+    const { models, dataset, subject, loaded, path, evaluations } = await whole('torn.jsonl')
+    const text = readFileSync(path)
+    const header = text.indexOf('\n') + 1
+    expect(evaluations).toEqual(await evaluateAll(models, dataset, options))
+    for (const size of [
+      0,
+      7,
+      header - 1,
+      header,
+      header + 1,
+      text.length / 2,
+      text.length - 1,
+      text.length,
+    ]) {
+      writeFileSync(path, text.subarray(0, Math.floor(size)))
+      loaded.length = 0
+      const record = EvaluationRecord.resume(path, subject)
+      const kept = record.batches.flatMap(({ indices, skipped }) => [...indices, ...skipped])
+      expect(await evaluateAll(models, dataset, { ...options, record })).toEqual(evaluations)
+      record.close()
+      expect(kept.length + loaded.length).toBe(130)
+      expect(readFileSync(path).equals(text)).toBe(true)
+    }
+  }, 60_000)
+
+  it('keeps what was done before a stop', async () => {
+    const { models, dataset, subject } = await prepare()
+    const path = join(folder, 'stopped.jsonl')
+    const controller = new AbortController()
+    const record = EvaluationRecord.create(path, subject)
+    const stop = ({ done }: { done: number }) => done >= 40 && controller.abort(new Error('enough'))
+    const stopped = evaluateAll(models, dataset, {
+      ...options,
+      record,
+      signal: controller.signal,
+      onProgress: stop,
+    })
+    await expect(stopped).rejects.toThrow('enough')
+    record.close()
+    const resumed = EvaluationRecord.resume(path, subject)
+    expect(resumed.batches).toHaveLength(2)
+    const progress: unknown[] = []
+    await evaluateAll(models, dataset, {
+      ...options,
+      record: resumed,
+      onProgress: (told) => void progress.push(told),
+    })
+    expect(progress[0]).toEqual({ done: 60, total: 130, resumed: 40 })
+    resumed.close()
+  })
+
+  it('keeps numbers that JSON has not', async () => {
+    const { subject } = await prepare()
+    const path = join(folder, 'numbers.jsonl')
+    const [nan, infinite] = [Number.NaN, Number.POSITIVE_INFINITY]
+    const scores = {
+      classes: 10,
+      predictions: Int32Array.of(1, 2, 3),
+      ranks: Int32Array.of(0, 9, 10),
+      losses: Float64Array.of(5e-324, infinite, nan),
+      confidences: Float64Array.of(1 / 3, 1, nan),
+    }
+    const batch = { indices: [3, 1, 2], skipped: [], models: [scores, scores] }
+    const record = EvaluationRecord.create(path, subject)
+    record.append(batch)
+    record.close()
+    const resumed = EvaluationRecord.resume(path, subject)
+    expect(resumed.batches).toEqual([batch])
+    resumed.close()
+  })
+
+  it('is begun where there is none, and not begun where there is one', async () => {
+    const { subject } = await prepare()
+    const path = join(folder, 'begun.jsonl')
+    EvaluationRecord.resume(path, subject).close()
+    expect(existsSync(path)).toBe(true)
+    expect(() => EvaluationRecord.create(path, subject)).toThrow(
+      refusal('ERR_OUTPUT', /resume it, or remove it/),
+    )
+    expect(() => EvaluationRecord.create(join(folder, 'no', 'x'), subject)).toThrow(
+      refusal('ERR_OUTPUT', /no such/),
+    )
+    expect(() => EvaluationRecord.resume(folder, subject)).toThrow(refusal('ERR_OUTPUT', /EISDIR/))
+  })
+
+  it('is refused for anything else, and left as it is', async () => {
+    const { subject, path, dataset } = await whole('other.jsonl')
+    const text = readFileSync(path, 'utf8')
+    const { preprocess, models } = subject
+    const others = [
+      { ...subject, images: 131 },
+      { ...subject, preprocess: { ...preprocess, mean: [0.5] } },
+      { ...subject, models: models.slice(1) },
+      { ...subject, models: [models[0]!, { ...models[0]!, sha256: '0'.repeat(64) }] },
+      await evaluationSubject(
+        [demoModel, demoModel],
+        { ...dataset, labels: dataset.labels.slice().reverse() },
+        preprocess,
+        130,
+      ),
+    ]
+    for (const other of others) {
+      expect(() => EvaluationRecord.resume(path, other)).toThrow(refusal('ERR_RECORD', /same evaluation/))
+    }
+    expect(readFileSync(path, 'utf8')).toBe(text)
+  })
+
+  it.each<[string, (lines: string[]) => string[], RegExp]>([
+    ['foreign', () => ['{"a":1}', ''], /first line is none/],
+    ['no JSON', () => ['PK', ''], /:1: expected JSON/],
+    ['damaged in the middle', (lines) => lines.with(2, lines[2]!.slice(3)), /:3: expected JSON/],
+    ['a batch twice', (lines) => [...lines.slice(0, 3), lines[2]!, ''], /image \d+ twice/],
+    [
+      'lists of unequal length',
+      (lines) => lines.with(3, lines[3]!.replace('"ranks":[', '"ranks":[1,')),
+      /:4: .*each list/,
+    ],
+    [
+      'an image beyond the dataset',
+      (lines) => lines.with(1, lines[1]!.replace('"index":0', '"index":2000')),
+      /image 2000 of 2000/,
+    ],
+  ])('that is damaged is refused: %s', async (name, damage, message) => {
+    const { subject, path } = await whole(`${name}.jsonl`)
+    writeFileSync(path, damage(readFileSync(path, 'utf8').split('\n')).join('\n'))
+    expect(() => EvaluationRecord.resume(path, subject)).toThrow(refusal('ERR_RECORD', message))
+  })
+
+  it('is written by one process at a time', async () => {
+    const { subject, path } = await whole('two.jsonl')
+    const record = EvaluationRecord.resume(path, subject)
+    appendFileSync(path, '{}\n')
+    expect(() => record.append({ indices: [], skipped: [], models: [] })).toThrow(
+      refusal('ERR_OUTPUT', /another process/),
+    )
+    record.close()
+    truncateSync(path, 0)
+  })
+})
