@@ -4,6 +4,8 @@ export {
   preprocessOf,
   presetNamed,
 } from './data/checkpoint-record.js'
+export { type Cifar100Options, type CifarOptions, cifar10, cifar100 } from './data/cifar.js'
+export type { CifarLabels } from './data/cifar-files.js'
 export {
   type Batch,
   batches,

@@ -6,9 +6,38 @@ describe('parseSpec', () => {
   it('reads KIND:PATH[:SPLIT]', () => {
     expect(parseSpec('imagefolder:a/b:c')).toEqual({ kind: 'imagefolder', folder: 'a/b:c' })
     expect(parseSpec('idx:/x/y:test')).toEqual({ kind: 'idx', folder: '/x/y', split: 'test' })
+    expect(parseSpec('cifar10:a/b:train')).toEqual({
+      kind: 'cifar10',
+      folder: 'a/b',
+      split: 'train',
+      labels: 'fine',
+    })
+    expect(parseSpec('cifar100:a:test:coarse')).toMatchObject({
+      folder: 'a',
+      split: 'test',
+      labels: 'coarse',
+    })
+    expect(parseSpec('cifar100:a/b.bin')).toMatchObject({ folder: 'a/b.bin', split: null, labels: 'fine' })
+    expect(parseSpec('cifar100:b.bin:coarse')).toMatchObject({
+      folder: 'b.bin',
+      split: null,
+      labels: 'coarse',
+    })
   })
 
-  it.each(['', 'x', 'cifar:x', 'idx:x', 'idx:x:val', 'idx::train', 'imagefolder:'])('refuses %j', (text) => {
+  it.each([
+    '',
+    'x',
+    'cifar:x',
+    'idx:x',
+    'idx:x:val',
+    'idx::train',
+    'imagefolder:',
+    'cifar10:x',
+    'cifar10::test',
+    'cifar10:x:test:coarse',
+    'cifar100:x:coarse',
+  ])('refuses %j', (text) => {
     expect(() => parseSpec(text)).toThrow(expect.objectContaining({ code: 'ERR_SPEC' }))
   })
 })
