@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 
 import { Command, CommanderError } from 'commander'
 
+import { dataCommand } from './commands/data.js'
 import { demoCommand } from './commands/demo.js'
 import { doctorCommand } from './commands/doctor.js'
 import { evalCommand } from './commands/eval.js'
@@ -30,8 +31,10 @@ for (const command of [
   evalCommand,
   shiftCommand,
   sharpnessCommand,
+  dataCommand,
 ]) {
-  program.addCommand(command.exitOverride().copyInheritedSettings(program))
+  program.addCommand(command)
+  for (const each of [command, ...command.commands]) each.exitOverride().copyInheritedSettings(program)
 }
 
 try {
