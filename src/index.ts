@@ -98,6 +98,22 @@ export {
   solvers,
   solveShift,
 } from './shift/solve.js'
+export { runStudy, type StudyOptions, type StudyProgress } from './shift/study.js'
+export type { StudyPlanOptions } from './shift/study-plan.js'
+export type {
+  NormPath,
+  PairedTest,
+  Spread,
+  Study,
+  StudyData,
+  StudyDrift,
+  StudyMethod,
+  StudyRow,
+  StudyScore,
+  StudySpectrum,
+  StudySummary,
+  StudyVariant,
+} from './shift/study-record.js'
 export {
   type AutocastDevice,
   type AutocastDType,
