@@ -39,6 +39,17 @@ export {
   sampleScores,
   score,
 } from './evaluate/metrics.js'
+export { studyFindings } from './report/study-findings.js'
+export { studyPage } from './report/study-page.js'
+export {
+  accuracyTable,
+  batchSizeTable,
+  controlTable,
+  drawsTable,
+  shiftTable,
+  type Table,
+} from './report/study-tables.js'
+export { writeStudyReport } from './report/write-study-report.js'
 export { type HessianOptions, hessian } from './sharpness/hessian.js'
 export {
   compareTraces,

@@ -1,0 +1,42 @@
+import type { Spread } from '../shift/study-record.js'
+
+// Numbers as a page or a terminal shows them: a true minus sign, and no more digits than they carry.
+
+export const fixed = (value: number, digits = 2): string => minus(value.toFixed(digits))
+
+/** With its sign, also where it is positive. */
+export const signed = (value: number, digits = 2): string => {
+  const text = fixed(value, digits)
+  return Number(value.toFixed(digits)) > 0 ? `+${text}` : text.replace(/^−(0(?:\.0+)?)$/, '$1')
+}
+
+/** Four significant digits, or an exponent where they would not show it. */
+export const figure = (value: number, digits = 4): string => {
+  const size = Math.abs(value)
+  if (size !== 0 && (size < 1e-3 || size >= 1e6)) return minus(value.toExponential(2))
+  return minus(String(Number(value.toPrecision(digits))))
+}
+
+/** Mean ± standard deviation; the mean alone of one draw. */
+export const spread = ({ mean, sd }: Spread, digits = 2): string =>
+  sd === null ? fixed(mean, digits) : `${fixed(mean, digits)} ± ${fixed(sd, digits)}`
+
+/** Of whole numbers: the number itself where all draws have the same. */
+export const wholeSpread = (value: Spread): string =>
+  value.sd === 0 ? fixed(value.mean, 0) : spread(value, 1)
+
+/** A share from 0 to 1 in per cent; it says 100 only where it is all. */
+export const share = (value: number): string => {
+  const percent = 100 * value
+  return value < 1 && percent >= 99.95 ? '> 99.9 %' : `${fixed(percent, 1)} %`
+}
+
+export const pValue = (value: number): string => {
+  if (value < 1e-4) return value.toExponential(0).replace('-', '−')
+  return Number(value.toPrecision(2)).toString()
+}
+
+export const count = (number: number, noun: string, nouns = `${noun}s`): string =>
+  `${number} ${number === 1 ? noun : nouns}`
+
+const minus = (text: string): string => text.replaceAll('-', '−')
