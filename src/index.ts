@@ -62,15 +62,23 @@ export {
   type TraceOptions,
 } from './sharpness/hessian-trace.js'
 export type { SymmetricOperator } from './sharpness/symmetric-operator.js'
-export { type CaptureOptions, captureInputs } from './shift/capture.js'
+export {
+  type CapturedRows,
+  type CaptureOptions,
+  captureChunks,
+  captureInputs,
+  captureRows,
+} from './shift/capture.js'
 export {
   certify,
   type Drift,
   type DriftCertificate,
+  DriftSums,
   drift,
   type LinearMap,
 } from './shift/certificates.js'
 export { type Control, type ControlOptions, controls, controlWeights } from './shift/controls.js'
+export {
   type ConvolutionGeometry,
   type ConvolutionLayer,
   convolutionLayer,
@@ -83,9 +91,9 @@ export {
   sampleWindows,
   weightOfGroups,
 } from './shift/convolution-rows.js'
-export { type Drift, DriftAccumulator } from './shift/drift.js'
 export { GramAccumulator, rowSpaceOfGram, type StreamOptions, spectrumOfGram } from './shift/gram.js'
 export { type LinearLayer, linearLayer, linearLayers } from './shift/last-linear.js'
+export { isConvolution, type ShiftableLayer, shiftableLayer } from './shift/layer.js'
 export { parseRankPolicy, type RankPolicy, rankPolicyName } from './shift/rank.js'
 export {
   type Decomposition,
@@ -97,9 +105,9 @@ export {
 } from './shift/row-space.js'
 export { saveShifted } from './shift/save-shifted.js'
 export { shiftLayers } from './shift/shift-layers.js'
-export { type ShiftOptions, type ShiftRecord, shiftOptimum } from './shift/shift-optimum.js'
-export { cutAt, driftBoundAt, driftBounds, type Spectrum } from './shift/spectrum.js'
-export { rowSpaceOfTsqr, spectrumOfTsqr, TsqrAccumulator } from './shift/tsqr.js'
+export { type ShiftOnAllOptions, shiftOnAll } from './shift/shift-on-all.js'
+export { type ShiftOptions, shiftOptimum } from './shift/shift-optimum.js'
+export type { ShiftRecord } from './shift/shift-record.js'
 export {
   type BiasMode,
   biasModes,
@@ -109,6 +117,8 @@ export {
   solvers,
   solveShift,
 } from './shift/solve.js'
+export { cutAt, driftBoundAt, driftBounds, type Spectrum } from './shift/spectrum.js'
+export { StreamedSolve } from './shift/streamed-solve.js'
 export { runStudy, type StudyOptions, type StudyProgress } from './shift/study.js'
 export type { StudyPlanOptions } from './shift/study-plan.js'
 export type {
@@ -125,6 +135,7 @@ export type {
   StudySummary,
   StudyVariant,
 } from './shift/study-record.js'
+export { rowSpaceOfTsqr, spectrumOfTsqr, TsqrAccumulator } from './shift/tsqr.js'
 export {
   type AutocastDevice,
   type AutocastDType,

@@ -1,37 +1,52 @@
 import { batches, type Dataset, type RunOptions } from '../data/dataset.js'
 import { noGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
+import { Generator } from '../torch/generator.js'
 import { torch } from '../torch/ops.js'
 import { keep, scope } from '../torch/scope.js'
 import type { ScriptModule } from '../torch/script-module.js'
 import { Tensor } from '../torch/tensor.js'
-import type { LinearLayer } from './last-linear.js'
+import { convolutionRows, sampleWindows } from './convolution-rows.js'
+import { groupsOf, isConvolution, type ShiftableLayer } from './layer.js'
 
 export interface CaptureOptions extends RunOptions {
   /** Images in one forward. Default: 64. */
   chunk?: number
+  /** Of a convolution: windows drawn from each image, without replacement. Default: all. */
+  windowsPerImage?: number
+  /** Of the windows drawn. Default: 0. */
+  windowSeed?: number
+}
+
+export interface CapturedRows {
+  /** A of each group, [rows, m], on the CPU in the dtype of the features; a linear layer is one group. */
+  readonly rows: readonly Tensor[]
+  /** The samples that they are of, less those that the dataset skipped. */
+  readonly indices: readonly number[]
 }
 
 /**
- * The inputs of a linear layer for the samples at `indices`, taken by a forward pre-hook in eval mode: the paper's A. A
- * layer that is called several times in a forward, or on more than one position of an image, gives a row for each.
+ * The inputs of a layer for the samples at `indices`, taken by a forward pre-hook in eval mode, chunk by chunk: the paper's
+ * A. A layer that is called several times in a forward, or on more than one position of an image, gives a row for each; a
+ * convolution one for each window. A chunk is freed when the next is asked for.
  *
- * @returns [rows, m] on the CPU, in the dtype of the features
+ * @throws `ERR_NOT_CALLED` where a forward does not call the layer, `ERR_NOT_LINEAR` where it takes no tensor
  */
-export async function captureInputs(
+export async function* captureChunks(
   model: ScriptModule,
-  layer: LinearLayer,
+  layer: ShiftableLayer,
   dataset: Dataset,
   indices: readonly number[],
   options: CaptureOptions = {},
-): Promise<Tensor> {
-  const { chunk = 64, device = 'cpu', onProgress, signal } = options
-  const rows: Tensor[] = []
+): AsyncGenerator<CapturedRows> {
+  const { chunk = 64, device = 'cpu', onProgress, signal, windowsPerImage, windowSeed = 0 } = options
+  const generator = new Generator(windowSeed)
+  let taken: Tensor[][] = []
   const hook = model.registerForwardPreHook(layer.path, ({ inputs: [input] }) => {
     if (!(input instanceof Tensor)) {
       throw new SosError('ERR_NOT_LINEAR', `expected a tensor as input of '${layer.path}'`)
     }
-    rows.push(keep(input.detach().to({ device: 'cpu' }).reshape([-1, layer.inFeatures]).clone()))
+    taken.push(rowsOf(input.detach(), layer, windowsPerImage, generator).map(keep))
   })
   const mode = model.training
   model.eval()
@@ -39,20 +54,76 @@ export async function captureInputs(
     let done = 0
     for await (const { images, indices: loaded, skipped } of batches(dataset, indices, chunk, device)) {
       signal?.throwIfAborted()
-      if (loaded.length > 0) await noGrad(() => scope(async () => void (await model.forward(images))))
       done += loaded.length + skipped.length
+      if (loaded.length > 0) {
+        await noGrad(() => scope(async () => void (await model.forward(images))))
+        if (taken.length === 0) {
+          throw new SosError(
+            'ERR_NOT_CALLED',
+            `'${layer.path}' was not called by forward: there are no inputs to take`,
+          )
+        }
+        const rows = taken[0]!.map((_, group) => keep(torch.cat(taken.map((call) => call[group]!))))
+        for (const tensor of taken.splice(0).flat()) tensor.dispose()
+        try {
+          yield { rows, indices: loaded }
+        } finally {
+          for (const tensor of rows) tensor.dispose()
+        }
+      }
       onProgress?.({ done, total: indices.length })
     }
-    if (rows.length === 0) {
-      throw new SosError(
-        'ERR_NOT_CALLED',
-        `'${layer.path}' was not called by forward: there are no inputs to take`,
-      )
-    }
-    return torch.cat(rows)
   } finally {
     hook.remove()
     model.train(mode)
-    for (const tensor of rows) tensor.dispose()
+    for (const tensor of taken.flat()) tensor.dispose()
+    taken = []
   }
+}
+
+/** {@link captureChunks} in one piece. */
+export async function captureRows(
+  model: ScriptModule,
+  layer: ShiftableLayer,
+  dataset: Dataset,
+  indices: readonly number[],
+  options: CaptureOptions = {},
+): Promise<CapturedRows> {
+  return scope(async () => {
+    const chunks: Tensor[][] = Array.from({ length: groupsOf(layer) }, () => [])
+    const loaded: number[] = []
+    for await (const part of captureChunks(model, layer, dataset, indices, options)) {
+      part.rows.forEach((rows, group) => void chunks[group]!.push(rows.clone()))
+      loaded.push(...part.indices)
+    }
+    if (loaded.length === 0) {
+      throw new SosError('ERR_NO_IMAGES', `${dataset.name}: all images of the batch were skipped`)
+    }
+    return { rows: chunks.map((parts) => torch.cat(parts)), indices: loaded }
+  })
+}
+
+/** The inputs of a linear layer, [rows, m], as {@link captureRows} takes them. */
+export async function captureInputs(...args: Parameters<typeof captureRows>): Promise<Tensor> {
+  return (await captureRows(...args)).rows[0]!
+}
+
+function rowsOf(
+  input: Tensor,
+  layer: ShiftableLayer,
+  windowsPerImage: number | undefined,
+  generator: Generator,
+): Tensor[] {
+  return scope(() => {
+    if (!isConvolution(layer)) {
+      return [input.to({ device: 'cpu' }).reshape([-1, layer.inFeatures]).clone()]
+    }
+    const drawn =
+      windowsPerImage === undefined
+        ? {}
+        : { positions: sampleWindows(input, layer.geometry, windowsPerImage, generator) }
+    return Array.from({ length: groupsOf(layer) }, (_, group) =>
+      convolutionRows(input, layer.geometry, { group, ...drawn }).to({ device: 'cpu', copy: true }),
+    )
+  })
 }

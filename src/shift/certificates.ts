@@ -82,18 +82,91 @@ export function drift(a: Tensor, before: LinearMap, after: LinearMap): Drift {
 }
 
 /** Sums a drift up. */
-export function certify({ spread, margin, change, norm, changed }: Drift): DriftCertificate {
-  const samples = spread.length
-  let safe = 0
-  for (let i = 0; i < samples; i++) if (margin[i]! > spread[i]!) safe++
+export function certify(one: Drift): DriftCertificate {
+  const sums = new DriftTotals()
+  sums.add(one)
+  return sums.certificate()
+}
+
+/**
+ * The certificate of rows that come in chunks. A layer may take them in groups, as a convolution does: the outputs of all
+ * groups are one row's logits.
+ */
+export class DriftSums {
+  readonly #before: LinearMap
+  readonly #after: LinearMap
+  readonly #totals = new DriftTotals()
+  #largestLogit = 0
+
+  /** @param before of each group */
+  constructor(before: readonly LinearMap[], after: readonly LinearMap[]) {
+    this.#before = joined(before)
+    this.#after = joined(after)
+  }
+
+  /** @param rows [N, m] of each group */
+  add(rows: readonly Tensor[]): void {
+    scope(() => {
+      const joint = rows.length === 1 ? rows[0]! : torch.cat([...rows], 1)
+      this.#totals.add(drift(joint, this.#before, this.#after))
+      const { weight, bias } = this.#before
+      const z = joint.to({ device: 'cpu', dtype: 'float64' }).matmul(weight)
+      const largest = (bias === null ? z : z.add(bias)).abs().max().item()
+      this.#largestLogit = Math.max(this.#largestLogit, largest)
+    })
+  }
+
+  certificate(): DriftCertificate {
+    return this.#totals.certificate()
+  }
+
+  /** max |z| of all rows, before: what rounding goes by. */
+  get largestLogit(): number {
+    return this.#largestLogit
+  }
+}
+
+class DriftTotals {
+  #samples = 0
+  #safe = 0
+  #changed = 0
+  #largest = { change: 0, norm: 0 }
+  #sum = { change: 0, norm: 0 }
+
+  add({ spread, margin, change, norm, changed }: Drift): void {
+    for (let i = 0; i < spread.length; i++) {
+      this.#samples++
+      if (margin[i]! > spread[i]!) this.#safe++
+      this.#changed += changed[i]!
+      // Math.max keeps NaN, which must not pass for a small drift.
+      this.#largest.change = Math.max(this.#largest.change, change[i]!)
+      this.#largest.norm = Math.max(this.#largest.norm, norm[i]!)
+      this.#sum.change += change[i]!
+      this.#sum.norm += norm[i]!
+    }
+  }
+
+  certificate(): DriftCertificate {
+    const of = (share: number) => (this.#samples === 0 ? 0 : share / this.#samples)
+    return {
+      samples: this.#samples,
+      maxLogitChange: this.#largest.change,
+      meanLogitChange: of(this.#sum.change),
+      maxLossChange: Math.SQRT2 * this.#largest.norm,
+      meanLossChange: Math.SQRT2 * of(this.#sum.norm),
+      marginSafeShare: this.#samples === 0 ? 1 : this.#safe / this.#samples,
+      changedPredictions: this.#changed,
+    }
+  }
+}
+
+/** Groups as one map: their matrices on the diagonal. */
+function joined(maps: readonly LinearMap[]): LinearMap {
+  if (maps.length === 1) return maps[0]!
+  const biases = maps.flatMap(({ bias }) => (bias === null ? [] : [bias]))
   return {
-    samples,
-    maxLogitChange: largest(change),
-    meanLogitChange: mean(change),
-    maxLossChange: Math.SQRT2 * largest(norm),
-    meanLossChange: Math.SQRT2 * mean(norm),
-    marginSafeShare: samples === 0 ? 1 : safe / samples,
-    changedPredictions: changed.reduce((sum, one) => sum + one, 0),
+    weight: torch.block_diag(maps.map(({ weight }) => weight)),
+    bias: biases.length === 0 ? null : torch.cat(biases),
   }
 }
 
@@ -104,5 +177,3 @@ function margins(z: Tensor): Tensor {
 }
 
 const values = (tensor: Tensor) => tensor.toTypedArray() as Float64Array
-const largest = (list: Float64Array) => list.reduce((a, b) => Math.max(a, b), 0)
-const mean = (list: Float64Array) => (list.length === 0 ? 0 : list.reduce((a, b) => a + b, 0) / list.length)

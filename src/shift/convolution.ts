@@ -38,13 +38,28 @@ const convolutions = new Set([
   'aten::_convolution_mode',
 ])
 
+/** Whether the submodule itself calls a convolution of any kind. */
+export function callsConvolution(node: ModuleNode): boolean {
+  return node.operators.some((name) => convolutions.has(name))
+}
+
+/** What the forward of the submodule at `path` calls; nothing where it has none. */
+export function ownCalls(model: ScriptModule, path: string): OperatorCall[] {
+  const own = model.submodule(path)
+  try {
+    return hasForward(own) ? own.operatorCalls() : []
+  } finally {
+    own.dispose()
+  }
+}
+
 /** The 2-d convolutions of a model that can be shifted, in the order in which its forward calls them. */
 export function convolutionLayers(model: ScriptModule): ConvolutionLayer[] {
   const nodes = new Map(model.modules().map((node) => [node.path, node]))
   const reads = new WeightReads(model)
   return [...new Set(['', ...model.calledSubmodules()])].flatMap((path) => {
     const node = nodes.get(path)!
-    if (!node.operators.some((name) => convolutions.has(name))) return []
+    if (!callsConvolution(node)) return []
     const layer = read(model, node, reads)
     return typeof layer === 'string' ? [] : [layer]
   })
@@ -92,18 +107,12 @@ export function convolutionLayer(model: ScriptModule, path?: string): Convolutio
 
 /** The layer, why it cannot be shifted, or '' where it is no convolution. */
 function read(model: ScriptModule, node: ModuleNode, reads: WeightReads): ConvolutionLayer | string {
-  const own = model.submodule(node.path)
-  let calls: OperatorCall[]
-  try {
-    calls = hasForward(own) ? own.operatorCalls() : []
-  } finally {
-    own.dispose()
-  }
+  const calls = ownCalls(model, node.path)
   if (calls.some(({ operator }) => operator.startsWith('quantized::conv'))) {
     return 'it is quantised; shift the model before it is quantised'
   }
   const found = calls.filter(({ operator }) => convolutions.has(operator))
-  if (found.length === 0 || !node.operators.some((name) => convolutions.has(name))) return ''
+  if (found.length === 0 || !callsConvolution(node)) return ''
   if (found.length > 1) return `it calls ${found.length} convolutions; name the one that is meant`
   const { operator, arguments: given } = found[0]!
   return (

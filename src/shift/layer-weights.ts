@@ -67,8 +67,7 @@ export class LayerWeights {
         largestLogit = Math.max(largestLogit, logits.abs().max().item())
       })
       const [normBefore, normAfter] = [norm(before.weight), norm(weight)]
-      const rounding = 16 * epsilon(weight) * largestLogit
-      const moved = logitBudget !== null && !(batchLogitChange <= logitBudget + rounding)
+      const moved = logitBudget !== null && !(batchLogitChange <= logitBudget + this.rounding(largestLogit))
       // Rounding to the layer's dtype may lengthen a vector by its last digits.
       const grew = !(normAfter <= normBefore * (1 + Math.max(1e-6, epsilon(weight))))
       if (!moved && !grew) return { normBefore, normAfter, batchLogitChange }
@@ -81,6 +80,11 @@ export class LayerWeights {
         `the shift of '${this.#layer}' was rolled back: ${why}; keep more of the row space by a smaller tolerance or the rank policy 'logits'`,
       )
     })
+  }
+
+  /** What the layer's dtype may add to the change of a logit of this size. */
+  rounding(logit: number): number {
+    return 16 * epsilon(this.#weight) * logit
   }
 
   /** Remembers both as they are; the function that it returns puts them back. */

@@ -1,7 +1,7 @@
 import { type CheckpointRecord, checkpointRecord, recordFile } from '../data/checkpoint-record.js'
 import type { Preprocess } from '../data/preprocess.js'
 import type { ScriptModule } from '../torch/script-module.js'
-import type { ShiftRecord } from './shift-optimum.js'
+import type { ShiftRecord } from './shift-record.js'
 
 /**
  * Saves a shifted model with a record of the shift, or of several, in its `sos.json`: what was done to it, and how its images are

@@ -2,9 +2,10 @@ import type { Dataset } from '../data/dataset.js'
 import { noGrad } from '../torch/context.js'
 import { scope } from '../torch/scope.js'
 import type { ScriptModule } from '../torch/script-module.js'
-import { linearLayer } from './last-linear.js'
+import { groupsOf, shiftableLayer } from './layer.js'
 import { LayerWeights } from './layer-weights.js'
-import { defaultBatchSize, type ShiftOptions, type ShiftRecord, shiftOptimum } from './shift-optimum.js'
+import { defaultBatchSize, type ShiftOptions, shiftOptimum } from './shift-optimum.js'
+import type { ShiftRecord } from './shift-record.js'
 
 /**
  * Shifts several layers one after the other, in the order in which forward calls them, all on the same batch. The inputs
@@ -21,13 +22,13 @@ export async function shiftLayers(
 ): Promise<ShiftRecord[]> {
   const order = ['', ...model.calledSubmodules()]
   const known = [...new Set(layers)]
-    .map((path) => linearLayer(model, path))
+    .map((path) => shiftableLayer(model, path))
     .sort((a, b) => order.indexOf(a.path) - order.indexOf(b.path))
   const { batchSize = Math.min(...known.map((layer) => defaultBatchSize(dataset, layer.inFeatures))) } =
     options
   return noGrad(() =>
     scope(async () => {
-      const kept = known.map(({ path }) => new LayerWeights(model, path).snapshot())
+      const kept = known.map((layer) => new LayerWeights(model, layer.path, groupsOf(layer)).snapshot())
       const records: ShiftRecord[] = []
       try {
         for (const { path } of known) {

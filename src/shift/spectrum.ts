@@ -17,7 +17,7 @@ export interface Spectrum {
 export function cutAt({ directions, singularValues }: Spectrum, tolerance: number): RowSpace {
   const least = tolerance * (singularValues[0] ?? 0)
   const rank = singularValues.filter((value) => value > least).length
-  return { basis: directions.narrow(1, 0, rank), rank, singularValues, tolerance }
+  return { basis: directions.narrow(1, 0, rank), rank, singularValues, filter: null }
 }
 
 /**

@@ -42,7 +42,7 @@ describe('bad input ends with one line, exit code 1 and nothing written:', () =>
       'a/broken.jpg',
     ],
     ['a layer that does not exist', shift('--layer', 'fd'), "did you mean 'fc'"],
-    ['a layer that is not linear', shift('--layer', 'layer4.conv1'), 'the linear layers of this model: fc'],
+    ['a layer that is not linear', shift('--layer', 'layer4.bn1'), 'the linear layers of this model: fc'],
     ['a batch larger than the dataset', shift('--batch-size', '10001'), 'at most 10000 samples'],
     [
       'a frozen module',

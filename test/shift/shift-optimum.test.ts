@@ -148,9 +148,7 @@ describe('shiftOptimum', () => {
     const model = await ScriptModule.load(demoModel)
     await expect(shiftOptimum(model, train, { batchSize: 10_001 })).rejects.toEqual(code('ERR_BATCH_SIZE'))
     await expect(shiftOptimum(model, train, { layer: 'fx' })).rejects.toThrow("did you mean 'fc'")
-    await expect(shiftOptimum(model, train, { layer: 'layer4.conv1' })).rejects.toEqual(
-      code('ERR_NOT_LINEAR'),
-    )
+    await expect(shiftOptimum(model, train, { layer: 'layer4.bn1' })).rejects.toEqual(code('ERR_NOT_LINEAR'))
     const frozen = await ScriptModule.load(fixture('resnet18.frozen.pt'))
     await expect(shiftOptimum(frozen, train)).rejects.toEqual(code('ERR_FROZEN'))
   })

@@ -155,7 +155,7 @@ describe.each(Object.entries(streams))('the row space of streamed rows, by %s', 
     async (dtype) => {
       const a = matrix(60, 12, 12, 0).to(dtype)
       const { space } = await stream(chunksOf(a, [25]))
-      const wide = await rowSpace(a.to('float64'), 1e-6)
+      const wide = await rowSpace(a.to('float64'), { rank: { policy: 'tolerance', tolerance: 1e-6 } })
       expect(space.rank).toBe(12)
       expect(largestDifference(space.singularValues, wide.singularValues)).toBeLessThan(1e-10)
     },
@@ -206,7 +206,7 @@ describe('the floor of a Gram matrix', () => {
     expect((await rowSpaceOfGram(gram, { tolerance: 4.3e-8 })).rank).toBeLessThan(8)
     const { space } = await streams.TSQR(chunksOf(a, [50]), { tolerance: 1e-12 })
     expect(space.rank).toBe(8)
-    const exact = await rowSpace(a, 1e-12)
+    const exact = await rowSpace(a, { rank: { policy: 'tolerance', tolerance: 1e-12 } })
     const relative = space.singularValues.map((value, i) => value / exact.singularValues[i]!)
     expect(largestDifference(relative, Array(8).fill(1))).toBeLessThan(1e-4)
   })

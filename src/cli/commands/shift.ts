@@ -13,11 +13,12 @@ import { withProgress } from '../progress.js'
 interface Options extends ModelOptions {
   out: string
   layer?: string[]
-  solver: Solver
+  solver?: Solver
   rank?: string
   bias: BiasMode
   heldOut: number
-  batchSize?: number
+  batchSize?: number | 'all'
+  windowsPerImage?: number
   sampling: Sampling
   seed: number
 }
@@ -29,23 +30,29 @@ export const shiftCommand = new Command('shift')
   .requiredOption('--out <file>', 'where the shifted model goes, as TorchScript')
   .option(
     '--layer <path...>',
-    'the linear layer, or several; `sos inspect` lists them (default: the last one)',
+    'a linear layer or 2-d convolution, or several (default: the last linear layer)',
   )
   .option(
     '--batch-size <n>',
-    "images in the batch (default: 300, or half the layer's inputs where that is less)",
-    wholeNumber(1),
+    "images in the batch, or `all` (default: 300, or half the layer's inputs where that is less)",
+    (text) => (text === 'all' ? text : wholeNumber(1)(text)),
   )
   .addOption(
     new Option('--sampling <how>', 'how the batch is drawn; uniform is the paper’s, and may miss classes')
       .choices(['stratified', 'uniform'])
       .default('stratified'),
   )
+  .option(
+    '--windows-per-image <n>',
+    "windows drawn of each image, for a convolution (default: half of its inputs' count in all)",
+    wholeNumber(1),
+  )
   .option('--seed <n>', 'of the draw', wholeNumber(0), 0)
   .addOption(
-    new Option('--solver <name>', 'how AV* = AV is solved')
-      .choices(['svd', 'qr', 'gram', 'gaussian', 'pinv'])
-      .default('svd'),
+    new Option(
+      '--solver <name>',
+      'how AV* = AV is solved (default: svd, or gram where all images are the batch)',
+    ).choices(['svd', 'qr', 'gram', 'gaussian', 'pinv']),
   )
   .option(
     '--rank <policy>',
@@ -65,7 +72,7 @@ export const shiftCommand = new Command('shift')
     '\nThe logits of the batch stay; those of other images move a little: hold the result against the original with `sos eval`.\nExample:\n  sos shift resnet50.pt --data imagefolder:imagenet/train --batch-size 1500 --out resnet50.sos.pt\n',
   )
   .action(async (path: string, options: Options) => {
-    const { linearLayer, parseRankPolicy, saveShifted, shiftLayers, SosError } = await import(
+    const { linearLayer, parseRankPolicy, saveShifted, shiftLayers, shiftOnAll, SosError } = await import(
       '../../index.js'
     )
     await access(dirname(resolve(options.out)), constants.W_OK).catch((cause) => {
@@ -75,20 +82,32 @@ export const shiftCommand = new Command('shift')
     })
     const rank = options.rank === undefined ? undefined : parseRankPolicy(options.rank)
     const { model, dataset, preprocess } = await openModelAndData(path, options)
-    const { out, json, layer, batchSize, sampling, seed, solver, bias, heldOut, device } = options
+    const { out, json, layer, batchSize, sampling, seed, heldOut, windowsPerImage, device } = options
+    const { solver, bias } = options
     const layers = layer ?? [linearLayer(model).path]
-    const records = await withProgress(`shift ${path}`, (onProgress) =>
-      shiftLayers(model, dataset, layers, {
-        ...(batchSize === undefined ? {} : { batchSize }),
-        ...(rank === undefined ? {} : { rank }),
-        ...{ sampling, seed, solver, bias, heldOut, device, onProgress },
-      }),
-    )
+    const records = await withProgress(`shift ${path}`, async (onProgress) => {
+      const given = defined({ rank, solver, bias, device, onProgress, windowsPerImage })
+      if (batchSize !== 'all') {
+        return shiftLayers(model, dataset, layers, {
+          ...given,
+          ...defined({ batchSize, sampling, seed, heldOut }),
+        })
+      }
+      const shifts: ShiftRecord[] = []
+      for (const one of layers) shifts.push(await shiftOnAll(model, dataset, { ...given, layer: one }))
+      return shifts
+    })
     await saveShifted(model, out, records, { dataset: dataset.name, preprocess })
     if (json) return printJson({ shifts: records, out })
     for (const record of records) printShift(record)
     printLine(`written     ${out}`)
   })
+
+/** Without what is undefined: the library's defaults stand. */
+function defined<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  const entries = Object.entries(options).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> }
+}
 
 /** A shift in words. */
 export function printShift(record: ShiftRecord): void {
@@ -103,7 +122,7 @@ export function printShift(record: ShiftRecord): void {
   if (record.certificate !== null) {
     const { samples, marginSafeShare, changedPredictions, maxLogitChange } = record.certificate
     printLine(
-      `held out    ${samples} images: ${percent(100 * marginSafeShare)} cannot change class, ${changedPredictions} did; logits moved by ${figure(maxLogitChange)} at most`,
+      `certified   ${samples} ${record.sampling === 'all' ? 'images' : 'images outside of the batch'}: ${percent(100 * marginSafeShare)} cannot change class, ${changedPredictions} did; logits moved by ${figure(maxLogitChange)} at most`,
     )
   }
   if (record.identity) {

@@ -1,0 +1,105 @@
+import { type Dataset, spread } from '../data/dataset.js'
+import { noGrad } from '../torch/context.js'
+import { SosError } from '../torch/errors.js'
+import { scope } from '../torch/scope.js'
+import type { ScriptModule } from '../torch/script-module.js'
+import { type CaptureOptions, captureChunks } from './capture.js'
+import { type DriftCertificate, DriftSums, type LinearMap } from './certificates.js'
+import { groupsOf, type ShiftableLayer, shiftableLayer } from './layer.js'
+import { LayerWeights } from './layer-weights.js'
+import { logitBudget, type ShiftOptions } from './shift-optimum.js'
+import { describeShift, type ShiftRecord } from './shift-record.js'
+import type { Solution } from './solve.js'
+import { StreamedSolve } from './streamed-solve.js'
+
+export type ShiftOnAllOptions = Omit<ShiftOptions, 'batchSize' | 'sampling' | 'seed' | 'indices' | 'heldOut'>
+
+/**
+ * Optimum shifting on a whole dataset (the paper's OS): V* of AV* = AV with least Frobenius norm, where A holds the layer's
+ * inputs for all samples. One pass sums AᵀA up in float64, a second certifies every sample with the weights as they were
+ * written; memory does not depend on the number of samples. A trained network's features have full rank as a rule: then V*
+ * is V, and the record says `identity`.
+ *
+ * @throws as `shiftOptimum`, and `ERR_SOLVER`, `ERR_TOLERANCE`; the model is as it was
+ */
+export async function shiftOnAll(
+  model: ScriptModule,
+  dataset: Dataset,
+  options: ShiftOnAllOptions = {},
+): Promise<ShiftRecord> {
+  const start = performance.now()
+  const layer = shiftableLayer(model, options.layer)
+  return noGrad(() =>
+    scope(async () => {
+      const weights = new LayerWeights(model, layer.path, groupsOf(layer))
+      const before = weights.maps()
+      const solutions = await solveAll(model, layer, dataset, before, options)
+      const restore = weights.snapshot()
+      const replaced = weights.replace([], solutions, null)
+      const after = weights.maps()
+      let certificate: DriftCertificate
+      try {
+        const drifts = await driftOfAll(model, layer, dataset, before, after, options)
+        certificate = drifts.certificate()
+        const budget = logitBudget(options)
+        const { maxLogitChange } = certificate
+        if (budget !== null && !(maxLogitChange <= budget + weights.rounding(drifts.largestLogit))) {
+          throw new SosError(
+            'ERR_SHIFT_VERIFICATION',
+            `the shift of '${layer.path}' was rolled back: a logit would have moved by ${maxLogitChange}, more than ${budget}; keep more of the row space by a smaller tolerance or the rank policy 'logits'`,
+          )
+        }
+      } catch (error) {
+        restore()
+        throw error
+      }
+      return describeShift({
+        layer,
+        options: { solver: 'gram', ...options },
+        dataset,
+        batch: { sampling: 'all', seed: 0, indices: [], batchSize: certificate.samples },
+        before,
+        after,
+        solutions,
+        replaced: { ...replaced, batchLogitChange: certificate.maxLogitChange },
+        certificate,
+        milliseconds: performance.now() - start,
+      })
+    }),
+  )
+}
+
+async function solveAll(
+  model: ScriptModule,
+  layer: ShiftableLayer,
+  dataset: Dataset,
+  before: readonly LinearMap[],
+  options: CaptureOptions & ShiftOnAllOptions,
+): Promise<Solution[]> {
+  const solves = before.map(() => new StreamedSolve(layer.inFeatures, options))
+  try {
+    for await (const { rows } of captureChunks(model, layer, dataset, spread(dataset.size), options)) {
+      for (const [group, part] of rows.entries()) await solves[group]!.add(part)
+    }
+    const solutions: Solution[] = []
+    for (const [group, solve] of solves.entries()) solutions.push(await solve.solve(before[group]!))
+    return solutions
+  } finally {
+    for (const solve of solves) solve.dispose()
+  }
+}
+
+async function driftOfAll(
+  model: ScriptModule,
+  layer: ShiftableLayer,
+  dataset: Dataset,
+  before: readonly LinearMap[],
+  after: readonly LinearMap[],
+  options: CaptureOptions,
+): Promise<DriftSums> {
+  const sums = new DriftSums(before, after)
+  for await (const { rows } of captureChunks(model, layer, dataset, spread(dataset.size), options)) {
+    sums.add(rows)
+  }
+  return sums
+}

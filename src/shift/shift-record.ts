@@ -1,0 +1,114 @@
+import type { Dataset } from '../data/dataset.js'
+import type { Sampling } from '../data/sampling.js'
+import type { Tensor } from '../torch/tensor.js'
+import type { DriftCertificate, LinearMap } from './certificates.js'
+import { groupsOf, type ShiftableLayer } from './layer.js'
+import type { Replacement } from './layer-weights.js'
+import { defaultDelta, rankPolicyName } from './rank.js'
+import type { BiasMode, Solution, SolveOptions, Solver } from './solve.js'
+
+/** What a shift did, in words that `sos.json` and `--json` carry too. */
+export interface ShiftRecord {
+  readonly layer: string
+  readonly solver: Solver
+  /** The rank policy and its number, as `logits:0.001`. */
+  readonly policy: string
+  readonly bias: BiasMode
+  readonly batchSize: number
+  /** `given` where the batch was given, `all` where it is the dataset. */
+  readonly sampling: Sampling | 'given' | 'all'
+  readonly seed: number
+  /** The samples of the dataset that made the batch; empty where they all did. */
+  readonly indices: readonly number[]
+  readonly classesCovered: number
+  readonly classes: number
+  /** Classes of which the batch has no image. */
+  readonly unseenClasses: readonly string[]
+  /** r, the dimension of the row space of A that was kept; m − r directions of V were free. Of all groups together. */
+  readonly rank: number
+  /** m, of all groups together. */
+  readonly inFeatures: number
+  /** σ₁, σ_r and σ_{r+1}; `next` is null where nothing was cut. Null where the solver tells
+   * none, or there are several groups.
+   */
+  readonly singularValues: {
+    readonly first: number
+    readonly last: number
+    readonly next: number | null
+  } | null
+  /** ‖V‖ and ‖V*‖, Frobenius, of the weight as stored. */
+  readonly normBefore: number
+  readonly normAfter: number
+  /** The largest change of a logit of the batch, in the layer's dtype. */
+  readonly batchLogitChange: number
+  /** Whether the batch left nothing to shift: V* is V. */
+  readonly identity: boolean
+  /** Of the samples held out; null where there were none. */
+  readonly certificate: DriftCertificate | null
+  readonly warnings: readonly string[]
+  readonly milliseconds: number
+}
+
+/** What a shift's record is made of. */
+export interface ShiftResult {
+  layer: ShiftableLayer
+  options: SolveOptions
+  dataset: Dataset
+  batch: Pick<ShiftRecord, 'sampling' | 'seed' | 'indices'> & { batchSize?: number }
+  before: readonly LinearMap[]
+  after: readonly LinearMap[]
+  solutions: readonly Solution[]
+  replaced: Replacement
+  certificate: DriftCertificate | null
+  milliseconds: number
+}
+
+export function describeShift(result: ShiftResult): ShiftRecord {
+  const { layer, options, dataset, batch, before, after, solutions, replaced } = result
+  const { classes } = dataset
+  const unseenClasses = batch.sampling === 'all' ? [] : classesWithout(dataset, batch.indices)
+  const moved = Math.hypot(...before.map(({ weight }, i) => norm(after[i]!.weight.sub(weight))))
+  const { solver = 'svd', bias = 'fixed' } = options
+  return {
+    layer: layer.path,
+    solver,
+    policy: policyName(solver, options),
+    bias,
+    batchSize: batch.batchSize ?? batch.indices.length,
+    sampling: batch.sampling,
+    seed: batch.seed,
+    indices: batch.indices,
+    classesCovered: classes.length - unseenClasses.length,
+    classes: classes.length,
+    unseenClasses,
+    rank: solutions.reduce((sum, { rank }) => sum + rank, 0),
+    inFeatures: layer.inFeatures * groupsOf(layer),
+    singularValues: solutions.length === 1 ? cut(solutions[0]!) : null,
+    ...replaced,
+    identity: moved <= 1e-6 * Math.hypot(...before.map(({ weight }) => norm(weight))),
+    certificate: result.certificate,
+    warnings: [...new Set(solutions.flatMap(({ warnings }) => warnings))],
+    milliseconds: result.milliseconds,
+  }
+}
+
+function policyName(solver: Solver, { rank }: SolveOptions): string {
+  if (rank !== undefined) return rankPolicyName(rank)
+  return solver === 'svd' || solver === 'gram' ? `logits:${defaultDelta}` : 'tolerance'
+}
+
+function cut({ singularValues, rank }: Solution): ShiftRecord['singularValues'] {
+  if (singularValues === null) return null
+  return {
+    first: singularValues[0]!,
+    last: singularValues[rank - 1] ?? 0,
+    next: singularValues[rank] ?? null,
+  }
+}
+
+function classesWithout(dataset: Dataset, indices: readonly number[]): string[] {
+  const seen = new Set(indices.map((index) => dataset.labels[index]))
+  return dataset.classes.filter((_, label) => !seen.has(label))
+}
+
+const norm = (tensor: Tensor): number => tensor.square().sum().sqrt().item()
