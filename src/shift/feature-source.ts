@@ -1,3 +1,4 @@
+import { InferenceModel } from '../evaluate/inference-model.js'
 import { noGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
 import { torch } from '../torch/ops.js'
@@ -44,28 +45,35 @@ export function hookedSource(model: ScriptModule, layer: LinearLayer): FeatureSo
 }
 
 /**
- * The output of a copy whose layer is the identity, frozen and optimised for this machine: the inputs of the layer, exact
- * up to what folding batch norms rounds.
+ * The output of a copy whose layer is the identity, run as evaluation runs a model: frozen, optimised, in channels_last. It is
+ * the inputs of the layer, exact up to what these round.
  */
-export async function frozenSource(model: ScriptModule, layer: LinearLayer): Promise<FeatureSource> {
+export async function frozenSource(
+  model: ScriptModule,
+  layer: LinearLayer,
+  device: string,
+): Promise<FeatureSource> {
   const copy = await model.clone()
   const { weight, bias } = parametersOf(copy, layer)
   noGrad(() =>
     scope(() => {
-      const { dtype, device } = weight
-      weight.set_(torch.eye(layer.inFeatures, { dtype, device }))
-      bias?.set_(torch.zeros([layer.inFeatures], { dtype, device }))
+      const { dtype } = weight
+      weight.set_(torch.eye(layer.inFeatures, { dtype, device: weight.device }))
+      bias?.set_(torch.zeros([layer.inFeatures], { dtype, device: bias.device }))
     }),
   )
-  const frozen = await copy.eval().optimizeForInference()
-  copy.dispose()
+  const inference = await InferenceModel.of(copy.eval(), device)
   return {
     rows: (images) =>
       scope(async () => {
-        const output = await frozen.forward<Tensor>(images)
-        return output.to({ device: 'cpu' })
+        const output = await inference.forward(images)
+        if (output instanceof Tensor) return output.to({ device: 'cpu' })
+        throw notLast(layer, "its output is not the model's")
       }),
-    end: () => frozen.dispose(),
+    end: () => {
+      inference.dispose()
+      copy.dispose()
+    },
   }
 }
 
