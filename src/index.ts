@@ -49,7 +49,7 @@ export {
   shiftTable,
   type Table,
 } from './report/study-tables.js'
-export { writeStudyReport } from './report/write-study-report.js'
+export { makeReportFolder, writeStudyReport } from './report/write-study-report.js'
 export { type HessianOptions, hessian } from './sharpness/hessian.js'
 export {
   compareTraces,

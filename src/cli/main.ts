@@ -10,6 +10,7 @@ import { evalCommand } from './commands/eval.js'
 import { inspectCommand } from './commands/inspect.js'
 import { sharpnessCommand } from './commands/sharpness.js'
 import { shiftCommand } from './commands/shift.js'
+import { studyCommand } from './commands/study.js'
 
 const failed = 1
 const wrongUse = 2
@@ -30,6 +31,7 @@ for (const command of [
   inspectCommand,
   evalCommand,
   shiftCommand,
+  studyCommand,
   sharpnessCommand,
   dataCommand,
 ]) {

@@ -7,12 +7,16 @@ export function printLine(text = ''): void {
   process.stdout.write(`${text}\n`)
 }
 
-/** Lays out rows in columns: the first to the left, the others, which are numbers, to the right. */
-export function printTable(header: readonly string[], rows: readonly (readonly string[])[]): void {
+/** Lays out rows in columns: those at `words` to the left, the others, which are numbers, to the right. */
+export function printTable(
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+  words: readonly number[] = [0],
+): void {
   const widths = header.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)))
   const line = (cells: readonly string[]) =>
     cells
-      .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
+      .map((cell, i) => (words.includes(i) ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
       .join('  ')
       .trimEnd()
   printLine(line(header))

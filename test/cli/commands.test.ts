@@ -22,7 +22,7 @@ async function json(...args: string[]) {
 }
 
 describe('sos', () => {
-  it.each([[], ['eval'], ['shift'], ['sharpness'], ['inspect'], ['doctor'], ['demo']])(
+  it.each([[], ['eval'], ['shift'], ['sharpness'], ['inspect'], ['doctor'], ['demo'], ['study']])(
     '%s --help tells how to use it',
     async (...command) => {
       const { code, stdout } = await sos(...command, '--help')

@@ -1,0 +1,151 @@
+import { Command, InvalidArgumentError, Option } from 'commander'
+
+import type { BiasMode, RankPolicy, Sampling, Solver, Study, StudyProgress } from '../../index.js'
+import { openModelAndData } from '../open.js'
+import { deviceOption, type ModelOptions, presetOption, wholeNumber } from '../options.js'
+import { printJson, printLine, printTable } from '../print.js'
+import { ProgressLine } from '../progress.js'
+
+interface Options extends Omit<ModelOptions, 'data'> {
+  train: string
+  val: string
+  batchSizes: number[]
+  draws: number
+  seed: number
+  policies?: string[]
+  sampling?: Sampling[]
+  bias?: BiasMode[]
+  solver: Solver
+  controls?: boolean
+  layer?: string
+  limitVal?: number
+  chunk?: number
+  cache?: string
+  report?: string
+}
+
+export const studyCommand = new Command('study')
+  .description('shift a classifier in many ways and evaluate them all, for one pass over the images')
+  .argument('<model>', 'TorchScript file')
+  .requiredOption('--train <spec>', 'the images that batches are drawn from, as for `sos shift --data`')
+  .requiredOption('--val <spec>', 'the images that all is evaluated on, as for `sos eval --data`')
+  .requiredOption('--batch-sizes <b,…>', 'images in a batch', listOf(wholeNumber(1)))
+  .option('--draws <n>', 'batches of each size, with the seeds from --seed on', wholeNumber(1), 5)
+  .option('--seed <n>', 'of the first draw', wholeNumber(0), 0)
+  .option(
+    '--policies <p,…>',
+    'logits[:DELTA], tolerance[:TAU], energy:SHARE, fixed:RANK, ridge:LAMBDA (default: logits:0.001)',
+    listOf(String),
+  )
+  .option(
+    '--sampling <s,…>',
+    'stratified, uniform (default: stratified)',
+    listOf(oneOf('stratified', 'uniform')),
+  )
+  .option(
+    '--bias <m,…>',
+    'fixed, absorb, augment (default: fixed)',
+    listOf(oneOf('fixed', 'absorb', 'augment')),
+  )
+  .addOption(
+    new Option('--solver <name>', 'gram is several times faster')
+      .choices(['svd', 'gram', 'qr', 'gaussian', 'pinv'])
+      .default('svd'),
+  )
+  .option('--controls', 'also shrink V uniformly, to principal directions, to a random subspace, by ridge')
+  .option('--layer <path>', 'the linear layer (default: the last one)')
+  .option('--limit-val <n>', 'evaluate on n images, spread evenly over --val', wholeNumber(1))
+  .option('--chunk <n>', 'images in one forward', wholeNumber(1), 64)
+  .option(
+    '--cache <dir>',
+    'where features of more than 1 GiB go meanwhile (default: the folder for temporary files)',
+  )
+  .option('--report <dir>', 'write index.html, a page of figures and tables, and study.json')
+  .addOption(presetOption)
+  .addOption(deviceOption)
+  .option('--json', 'print one JSON document')
+  .addHelpText(
+    'after',
+    `
+The last layer's inputs are computed once; each shift is then a matrix product. Each starts from the original weights, and
+the validation images choose nothing: read all rows, not the best one.
+Example:
+  sos study resnet50.pt --preset resnet50 --train imagefolder:imagenet/train --val imagefolder:imagenet/val \\
+    --batch-sizes 1000,1500,2000 --controls --report out/resnet50`,
+  )
+  .action(async (path: string, options: Options) => {
+    const { makeReportFolder, openDataset, parseRankPolicy, runStudy, writeStudyReport } = await import(
+      '../../index.js'
+    )
+    if (options.report !== undefined) await makeReportFolder(options.report)
+    const policies: RankPolicy[] | undefined = options.policies?.map(parseRankPolicy)
+    const { model, dataset, preprocess } = await openModelAndData(path, { ...options, data: options.train })
+    const validation = await openDataset(options.val, preprocess)
+    const study = await withPhases((onProgress) =>
+      runStudy(model, dataset, validation, {
+        ...options,
+        policies,
+        samplings: options.sampling,
+        biases: options.bias,
+        limit: options.limitVal,
+        cacheFolder: options.cache,
+        onProgress,
+      }),
+    )
+    const written = options.report === undefined ? null : await writeStudyReport(study, options.report)
+    if (options.json) return printJson(study)
+    await printStudy(study)
+    if (written !== null) printLine(`Written: ${written.page} and ${written.json}`)
+  })
+
+/** Table 2 and Table 4 of the paper, and what they let one say. */
+async function printStudy(study: Study): Promise<void> {
+  const { accuracyTable, batchSizeTable, controlTable, shiftTable, studyFindings } = await import(
+    '../../index.js'
+  )
+  const tables = [accuracyTable(study), batchSizeTable(study), shiftTable(study)]
+  if (study.controls.length > 0) tables.push(controlTable(study))
+  for (const { head, rows, caption } of tables) {
+    printTable(
+      head.map(({ text }) => text),
+      rows,
+      head.flatMap(({ words }, i) => (words ? [i] : [])),
+    )
+    printLine()
+    printLine(caption)
+    printLine()
+  }
+  for (const sentence of studyFindings(study)) printLine(`- ${sentence}`)
+}
+
+/** A progress line for each phase. */
+async function withPhases<T>(
+  body: (onProgress: (progress: StudyProgress) => void) => Promise<T>,
+): Promise<T> {
+  let phase: string | undefined
+  let line: ProgressLine | undefined
+  try {
+    return await body((progress) => {
+      if (progress.phase !== phase) {
+        line?.end()
+        phase = progress.phase
+        line = new ProgressLine(`study, ${phase}`)
+      }
+      line!.update(progress)
+    })
+  } finally {
+    line?.end()
+  }
+}
+
+function listOf<T>(parse: (text: string) => T): (text: string) => T[] {
+  return (text) => text.split(',').map(parse)
+}
+
+function oneOf<T extends string>(...choices: readonly T[]): (text: string) => T {
+  return (text) => {
+    const found = choices.find((choice) => choice === text)
+    if (found !== undefined) return found
+    throw new InvalidArgumentError(`Expected one of ${choices.join(', ')}.`)
+  }
+}
