@@ -48,7 +48,7 @@ export const studyCommand = new Command('study')
     listOf(oneOf('fixed', 'absorb', 'augment')),
   )
   .addOption(
-    new Option('--solver <name>', 'gram is several times faster')
+    new Option('--solver <name>', 'how V* is found')
       .choices(['svd', 'gram', 'qr', 'gaussian', 'pinv'])
       .default('svd'),
   )
