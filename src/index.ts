@@ -16,7 +16,9 @@ export {
   type SkippedImage,
 } from './data/dataset.js'
 export { idx } from './data/idx.js'
-export { type ImageOptions, imageFolder } from './data/image-folder.js'
+export type { Decoder } from './data/image.js'
+export type { ImageOptions } from './data/image-files.js'
+export { imageFolder } from './data/image-folder.js'
 export { type Preprocess, preprocess } from './data/preprocess.js'
 export { presets } from './data/presets.js'
 export { classesCovered, type SampleOptions, type Sampling, sampleIndices } from './data/sampling.js'

@@ -22,6 +22,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   sos::export_gradient_functions(env, exports);
   sos::export_random_functions(env, exports);
   sos::export_device_functions(env, exports);
+  sos::export_image_functions(env, exports);
   sos::export_runtime_functions(env, exports);
   return exports;
 }

@@ -16,6 +16,7 @@ void export_execution_functions(Napi::Env env, Napi::Object exports);
 void export_gradient_functions(Napi::Env env, Napi::Object exports);
 void export_random_functions(Napi::Env env, Napi::Object exports);
 void export_device_functions(Napi::Env env, Napi::Object exports);
+void export_image_functions(Napi::Env env, Napi::Object exports);
 void export_runtime_functions(Napi::Env env, Napi::Object exports);
 
 }  // namespace sos

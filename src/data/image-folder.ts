@@ -1,35 +1,43 @@
 import { readdir } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 
 import { SosError } from '../torch/errors.js'
-import { torch } from '../torch/ops.js'
-import type { Tensor } from '../torch/tensor.js'
 import { readClasses } from './classes.js'
-import type { Dataset, LoadedImages, SkippedImage } from './dataset.js'
-import { decodeImage } from './image.js'
-import { type Preprocess, preprocess } from './preprocess.js'
+import type { Dataset } from './dataset.js'
+import { type ImageOptions, imageFiles } from './image-files.js'
+import type { Preprocess } from './preprocess.js'
 
 const extensions = /\.(jpe?g|png|webp|bmp|gif|tiff?)$/i
 
-export interface ImageOptions {
-  /** Leaves corrupt files out, and tells of them in `skipped`, instead of failing. Default: false. */
-  skipCorrupt?: boolean
-}
-
 /**
- * Images in one folder for each class, as torchvision's ImageFolder reads them. A `classes.txt` in the root or its parent
- * gives the classes in the order of the model's outputs; without one, the folders' names sorted by code point do.
+ * Images in one folder for each class, and in folders in these, as torchvision's ImageFolder reads them, in its order. A
+ * `classes.txt` in the root or its parent gives the classes in the order of the model's outputs; without one, the
+ * folders' names sorted by code point do.
  *
  * @throws `ERR_DATASET`; a corrupt image is refused with `ERR_IMAGE`, which names it, when it is loaded
  */
 export async function imageFolder(
   root: string,
   recipe: Preprocess,
-  { skipCorrupt = false }: ImageOptions = {},
+  options: ImageOptions = {},
 ): Promise<Dataset> {
   const folders = await classFolders(root)
+  if (folders.length === 0) {
+    throw new SosError('ERR_DATASET', `${root}: expected one folder for each class but there is none`)
+  }
   const classes = (await readClasses(root, resolve(root, '..'))) ?? folders
-  const unknown = folders.filter((folder) => !classes.includes(folder))
+  const files = await filesOfClasses(root, folders, classes)
+  return imageFiles({ name: `imagefolder:${root}`, ...files, classes }, recipe, options)
+}
+
+/**
+ * The images in each class's folder, and the classes' places in `classes`. Throws `ERR_DATASET` for a folder that is no class.
+ *
+ * @param root the folder of the folders
+ */
+export async function filesOfClasses(root: string, folders: readonly string[], classes: readonly string[]) {
+  const places = new Map(classes.map((name, i) => [name, i]))
+  const unknown = folders.filter((folder) => !places.has(folder))
   if (unknown.length > 0) {
     throw new SosError(
       'ERR_DATASET',
@@ -39,87 +47,34 @@ export async function imageFolder(
   const paths: string[] = []
   const labels: number[] = []
   for (const folder of folders) {
-    const files = await readdir(join(root, folder), { recursive: true })
-    const label = classes.indexOf(folder)
-    for (const file of files.filter((name) => extensions.test(name)).sort()) {
+    for (const file of imagesIn(await readdir(join(root, folder), { recursive: true }))) {
       paths.push(join(root, folder, file))
-      labels.push(label)
+      labels.push(places.get(folder)!)
     }
   }
-  if (paths.length === 0)
-    throw new SosError('ERR_DATASET', `${root}: expected images in its folders but there is none`)
-  return {
-    name: `imagefolder:${root}`,
-    size: paths.length,
-    classes,
-    labels: Int32Array.from(labels),
-    load: (indices) => loadImages(paths, indices, recipe, skipCorrupt),
-  }
+  return { paths, labels }
 }
 
-async function loadImages(
-  paths: readonly string[],
-  indices: readonly number[],
-  recipe: Preprocess,
-  skipCorrupt: boolean,
-): Promise<LoadedImages> {
-  const results = await Promise.allSettled(
-    indices.map(async (index) => {
-      using decoded = await decodeImage(paths[index]!, recipe.channels)
-      return preprocess(decoded, recipe)
-    }),
-  )
-  const images: Tensor[] = []
-  const loaded: number[] = []
-  const skipped: SkippedImage[] = []
-  try {
-    for (const [i, result] of results.entries()) {
-      const index = indices[i]!
-      const path = paths[index]!
-      if (result.status === 'rejected') {
-        const { code, message } = result.reason
-        if (!skipCorrupt || code !== 'ERR_IMAGE') throw result.reason
-        skipped.push({ index, path, reason: message })
-        continue
-      }
-      const expected = (images[0] ?? result.value).shape.join('×')
-      const shape = result.value.shape.join('×')
-      if (shape !== expected) {
-        throw new SosError(
-          'ERR_DATASET',
-          `${path}: expected images of one size after preprocessing (${expected}) but this one is ${shape}; the preprocessing needs a crop`,
-        )
-      }
-      images.push(result.value)
-      loaded.push(index)
-    }
-    return {
-      images: images.length === 0 ? torch.empty([0]) : torch.cat(images),
-      indices: loaded,
-      skipped,
-    }
-  } finally {
-    for (const result of results) if (result.status === 'fulfilled') result.value.dispose()
-  }
+/** Those of `files` that are images by their names, folder by folder. */
+export function imagesIn(files: readonly string[]): string[] {
+  const order = (a: string, b: string) => Number(a > b) - Number(a < b)
+  return files
+    .filter((file) => extensions.test(file))
+    .sort((a, b) => order(dirname(a), dirname(b)) || order(basename(a), basename(b)))
 }
 
-async function classFolders(root: string): Promise<string[]> {
-  let entries: string[]
+/** The folders in `root`, sorted by code point. Throws `ERR_DATASET` where it cannot be read. */
+export async function classFolders(root: string): Promise<string[]> {
   try {
-    entries = (await readdir(root, { withFileTypes: true }))
+    return (await readdir(root, { withFileTypes: true }))
       .filter((entry) => (entry.isDirectory() || entry.isSymbolicLink()) && !entry.name.startsWith('.'))
       .map((entry) => entry.name)
+      .sort()
   } catch (cause) {
     throw new SosError(
       'ERR_DATASET',
       `${root}: expected a folder with one folder for each class but ${(cause as Error).message}`,
-      {
-        cause,
-      },
+      { cause },
     )
   }
-  if (entries.length === 0) {
-    throw new SosError('ERR_DATASET', `${root}: expected one folder for each class but there is none`)
-  }
-  return entries.sort()
 }

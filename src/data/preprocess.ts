@@ -1,15 +1,21 @@
-import { torch } from '../torch/ops.js'
-import { scope } from '../torch/scope.js'
+import { SosError } from '../torch/errors.js'
+import { preprocessImages } from '../torch/images.js'
 import type { Tensor } from '../torch/tensor.js'
 
 /** How an image becomes the input of a network, in torchvision's order: resize, centre crop, scale, normalise. */
 export interface Preprocess {
   /** 1 for greyscale, 3 for RGB. */
   channels: 1 | 3
-  /** The shorter side after resizing, in pixels; null leaves the size. */
+  /**
+   * The shorter side after resizing, in pixels; null leaves the size. The longer one becomes int(resize · long / short).
+   * It is done in uint8 with antialiasing, as Pillow does.
+   */
   resize: number | null
   interpolation: 'bilinear' | 'bicubic'
-  /** The side of the square cut from the centre, in pixels; null leaves the size. */
+  /**
+   * The side of the square cut from the centre, in pixels; null leaves the size. Smaller images are padded with black on
+   * both sides.
+   */
   crop: number | null
   /** Of each channel, for values scaled to [0, 1]. */
   mean: readonly number[]
@@ -17,51 +23,24 @@ export interface Preprocess {
 }
 
 /**
- * Preprocesses images of one size.
+ * Preprocesses images of one size: torchvision's Resize, CenterCrop, ToTensor and Normalize.
  *
- * @param images uint8 [N, C, H, W]
+ * @param images uint8 [N, C, H, W] on the CPU
  * @returns float32 [N, C, h, w]
+ * @throws `ERR_INVALID_ARGUMENT` for other tensors, `ERR_IMAGE` where resizing makes more than 178,956,970 pixels
  */
 export function preprocess(images: Tensor, recipe: Preprocess): Tensor {
-  return scope(() => {
-    const cropped = centreCrop(resize(images, recipe), recipe.crop)
-    const shape = [1, recipe.channels, 1, 1]
-    const mean = torch.tensor(recipe.mean as number[], { dtype: 'float32' }).view(shape)
-    const std = torch.tensor(recipe.std as number[], { dtype: 'float32' }).view(shape)
-    return cropped.to('float32').div_(255).sub_(mean).div_(std)
-  })
-}
-
-/** The shorter side becomes `resize`, the longer one int(resize · long / short), antialiased in uint8 as Pillow does. */
-function resize(images: Tensor, { resize: target, interpolation }: Preprocess): Tensor {
-  const [height, width] = images.shape.slice(2) as [number, number]
-  const short = Math.min(height, width)
-  if (target === null || short === target) return images
-  const size = [height, width].map((side) => (side === short ? target : Math.trunc((target * side) / short)))
-  return interpolation === 'bicubic'
-    ? torch._upsample_bicubic2d_aa(images, size, false)
-    : torch._upsample_bilinear2d_aa(images, size, false)
-}
-
-/** Images smaller than the crop are padded with black on both sides, as torchvision does. */
-function centreCrop(images: Tensor, side: number | null): Tensor {
-  if (side === null) return images
-  let [height, width] = images.shape.slice(2) as [number, number]
-  let cropped = images
-  if (height < side || width < side) {
-    const [x, y] = [Math.max(side - width, 0), Math.max(side - height, 0)]
-    cropped = torch.constant_pad_nd(images, [x >> 1, (x + 1) >> 1, y >> 1, (y + 1) >> 1], 0)
-    height = Math.max(height, side)
-    width = Math.max(width, side)
+  const { shape, dtype, device } = images
+  if (shape.length === 4 && shape[1] === recipe.channels && dtype === 'uint8' && device === 'cpu') {
+    return preprocessImages(images, nativeRecipe(recipe))
   }
-  return cropped
-    .narrow(2, roundHalfToEven((height - side) / 2), side)
-    .narrow(3, roundHalfToEven((width - side) / 2), side)
+  throw new SosError(
+    'ERR_INVALID_ARGUMENT',
+    `expected images as uint8 [N, ${recipe.channels}, H, W] on the CPU but received ${dtype} [${shape.join(', ')}] on ${device}`,
+  )
 }
 
-/** Python's round, which torchvision uses for the crop's corner. */
-function roundHalfToEven(value: number): number {
-  const floor = Math.floor(value)
-  if (value - floor !== 0.5) return Math.round(value)
-  return floor % 2 === 0 ? floor : floor + 1
+/** The recipe as the addon takes it. */
+export function nativeRecipe({ resize, interpolation, crop, mean, std }: Preprocess) {
+  return { resize: resize ?? 0, bicubic: interpolation === 'bicubic', crop: crop ?? 0, mean, std }
 }

@@ -76,6 +76,15 @@ export interface NativeTap {
   device?: string
 }
 
+/** How images become a network's input (native/core/preprocess.h); 0 for no resizing or no crop. */
+export interface NativePreprocess {
+  resize: number
+  bicubic: boolean
+  crop: number
+  mean: readonly number[]
+  std: readonly number[]
+}
+
 /**
  * How a TorchScript module was made: by `torch.jit.script`, by `torch.jit.trace` (its mode, train or eval, is baked in), or by
  * `torch.jit.freeze` (its weights are); undetermined where nothing in it differs
@@ -284,6 +293,21 @@ export interface Binding {
   setFloat32MatmulPrecision(precision: string): void
   getDeterminism(): [mode: boolean, warnOnly: boolean]
   setDeterminism(mode: boolean, warnOnly: boolean): void
+  /** Null where the image is left to a more general decoder (native/core/jpeg.h). */
+  decodeJpeg(path: string, channels: number): Promise<TensorHandle | null>
+  /** Into a row of `batch`, float32 [N, C, crop, crop]; false where it is left to a more general decoder. */
+  loadJpeg(path: string, recipe: NativePreprocess, batch: TensorHandle, row: number): Promise<boolean>
+  preprocessImages(images: TensorHandle, recipe: NativePreprocess): TensorHandle
+  /** Detaches the buffer of the bytes. */
+  preprocessBytes(
+    bytes: Uint8Array,
+    shape: readonly number[],
+    recipe: NativePreprocess,
+    batch: TensorHandle,
+    row: number,
+  ): Promise<void>
+  hasJpegDecoder(): boolean
+
   runtimeInfo(): {
     torchVersion: string
     library: string

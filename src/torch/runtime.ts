@@ -12,11 +12,14 @@ export interface RuntimeInfo {
   threads: number
   /** The vector instructions in use, as `AVX2`. */
   cpuCapability: string
+  /** What decodes JPEG images: `sharp` where the addon was built without libturbojpeg. */
+  jpegDecoder: 'libturbojpeg' | 'sharp'
   /** Path of the native addon. */
   addon: string
 }
 
 /** Which libtorch is loaded, from where, and what it finds on this machine. */
 export function runtimeInfo(): RuntimeInfo {
-  return { ...binding.runtimeInfo(), addon: addonPath }
+  const jpegDecoder = binding.hasJpegDecoder() ? 'libturbojpeg' : 'sharp'
+  return { ...binding.runtimeInfo(), jpegDecoder, addon: addonPath }
 }

@@ -143,6 +143,7 @@ describe('sos', () => {
     const devices = record.torch.cuda.map(({ device }: { device: string }) => device)
     expect(record.torch.devices.slice(1)).toEqual(devices)
     expect(existsSync(record.torch.library)).toBe(true)
+    expect(['libturbojpeg', 'sharp']).toContain(record.torch.jpegDecoder)
   })
 
   it.skipIf(dataRoot === undefined)('eval takes foreign TorchScript with a preset', async () => {

@@ -4,8 +4,16 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
 
-import { decodeImage } from '../../src/data/image.js'
-import { type Preprocess, preprocess, presets } from '../../src/index.js'
+import { decodeImage, loadImage } from '../../src/data/image.js'
+import {
+  type Decoder,
+  type Preprocess,
+  preprocess,
+  presets,
+  runtimeInfo,
+  type SosError,
+  torch,
+} from '../../src/index.js'
 import { temporaryFolder } from '../support/paths.js'
 import { reference } from '../support/python.js'
 import { randn } from '../support/random.js'
@@ -28,6 +36,80 @@ function pattern(width: number, height: number, channels: 1 | 3): Buffer {
 
 const raw = (width: number, height: number, channels: 1 | 3) =>
   sharp(pattern(width, height, channels), { raw: { width, height, channels } })
+
+const decoders: Decoder[] = runtimeInfo().jpegDecoder === 'sharp' ? ['sharp'] : ['libturbojpeg', 'sharp']
+
+describe('decodeImage', () => {
+  it('gives the pixels of Pillow for every kind of image', async () => {
+    const folder = temporaryFolder()
+    const kinds = await reference('image_kinds', { folder })
+    expect(kinds.length).toBeGreaterThan(20)
+    for (const { file, width, height, RGB, L } of kinds) {
+      for (const [channels, pixels] of [
+        [3, RGB],
+        [1, L],
+      ] as const) {
+        for (const decoder of decoders) {
+          const decoded = await decodeImage(join(folder, file), channels, decoder)
+          expect([file, decoded.shape]).toEqual([file, [1, channels, height, width]])
+          const values = decoded.permute([0, 2, 3, 1]).contiguous().toTypedArray() as Uint8Array
+          const worst = largestDifference(values, pixels)
+          expect({ file, channels, decoder, worst }).toEqual({ file, channels, decoder, worst: 0 })
+        }
+      }
+    }
+  })
+
+  it.each(decoders)('%s: a damaged JPEG is an image of its size or an ERR_IMAGE', async (decoder) => {
+    const whole = await raw(70, 50, 3).jpeg({ quality: 60 }).toBuffer()
+    const path = join(temporaryFolder(), 'damaged.jpg')
+    const random = randn([400], 3).toTypedArray() as Float32Array
+    const outcomes = { image: 0, refused: 0 }
+    for (let i = 0; i < random.length; i += 2) {
+      const damaged = Buffer.from(whole)
+      const place = Math.floor(Math.abs(random[i]! * 1e6)) % whole.length
+      damaged[place] = damaged[place]! ^ (1 + (Math.floor(Math.abs(random[i + 1]! * 1e6)) % 255))
+      writeFileSync(path, i % 10 === 0 ? damaged.subarray(0, place) : damaged)
+      try {
+        using decoded = await decodeImage(path, 3, decoder)
+        expect(decoded.shape.slice(0, 2)).toEqual([1, 3])
+        outcomes.image++
+      } catch (error) {
+        expect((error as SosError).code).toBe('ERR_IMAGE')
+        expect((error as SosError).message).toContain(path)
+        outcomes.refused++
+      }
+    }
+    expect(outcomes.image).toBeGreaterThan(20)
+    expect(outcomes.refused).toBeGreaterThan(20)
+  })
+
+  it.each(decoders)('%s: refuses truncated images wherever they end, and bombs', async (decoder) => {
+    const path = join(temporaryFolder(), 'image')
+    const refused = async (bytes: Buffer, message: string) => {
+      writeFileSync(path, bytes)
+      const decoded = decodeImage(path, 3, decoder)
+      await expect(decoded).rejects.toMatchObject({
+        code: 'ERR_IMAGE',
+        message: expect.stringContaining(message),
+      })
+    }
+    for (const image of [raw(70, 50, 3).jpeg(), raw(70, 50, 3).jpeg({ progressive: true })]) {
+      const whole = await image.toBuffer()
+      // Without its last bytes, an end marker and what it closes, an image is whole to Pillow too.
+      for (let length = 0; length < whole.length - 20; length += 37)
+        await refused(whole.subarray(0, length), path)
+    }
+    const bomb = await raw(70, 50, 3).jpeg().toBuffer()
+    const frame = bomb.indexOf(Buffer.from([0xff, 0xc0]))
+    bomb.writeUInt16BE(65_000, frame + 5)
+    bomb.writeUInt16BE(65_000, frame + 7)
+    await refused(bomb, 'pixel')
+    await expect(decodeImage('/nowhere.jpg', 3, decoder)).rejects.toMatchObject({
+      code: 'ERR_FILE_NOT_FOUND',
+    })
+  })
+})
 
 describe.each<[string, Partial<Preprocess>]>([
   ['bilinear, resize 256, crop 224', {}],
@@ -59,6 +141,14 @@ describe.each<[string, Partial<Preprocess>]>([
 
       const values = preprocess(decoded, recipe)
       expect(values.shape).toEqual([1, ...python[i].shape])
+      for (const decoder of decoders) {
+        const out = torch.empty([3, ...values.shape.slice(1)])
+        await loadImage(file, recipe, out, 1, decoder)
+        expect(out.narrow(0, 1, 1).equal(values)).toBe(true)
+      }
+      if (file.endsWith('exact.png') && recipe.resize === 256) {
+        expect(largestDifference(values.toTypedArray() as Float32Array, python[i].values)).toBe(0)
+      }
       // Levels of 255; bicubic weights are rounded twice on either side.
       const scale = 255 * Math.max(...recipe.std)
       const levels = Float64Array.from(

@@ -16,7 +16,7 @@ function leave(how: string, where: string): Promise<{ code: number | null; signa
   })
 }
 
-describe.each(['forward', 'hook', 'gradient'])('a process in the middle of a %s', (where) => {
+describe.each(['forward', 'hook', 'gradient', 'images'])('a process in the middle of a %s', (where) => {
   it.each([
     ['by process.exit', 'exit', 7],
     ['by an error that nobody catches', 'throw', 1],

@@ -17,7 +17,8 @@ export const doctorCommand = new Command('doctor')
       printLine(`addon      not usable: ${findings.error}`)
       return
     }
-    const { version, variant, library, devices, threads, cpuCapability, addon, cuda } = findings.torch
+    const { version, variant, library, devices, threads, cpuCapability, jpegDecoder, addon, cuda } =
+      findings.torch
     printLine(`addon      ${addon}`)
     printLine(`libtorch   ${version}, ${variant}, ${library}`)
     printLine(`devices    ${devices.join(', ')}`)
@@ -25,7 +26,11 @@ export const doctorCommand = new Command('doctor')
       printLine(`${device.padEnd(11)}${name}, ${gibibytes(freeBytes)} of ${gibibytes(totalBytes)} GiB free`)
     }
     printLine(`threads    ${threads} (${cpuCapability})`)
+    printLine(`JPEG       ${jpegDecoder}${jpegDecoder === 'sharp' ? slower : ''}`)
   })
+
+const slower =
+  ', about half as fast as libturbojpeg: install its headers (Debian, Ubuntu: libturbojpeg0-dev), delete build/native and run `npm run setup`'
 
 async function examine() {
   const base = { node: process.versions.node, nodeApi: process.versions.napi }

@@ -1,0 +1,97 @@
+#include <ATen/ops/from_blob.h>
+
+#include <memory>
+
+#include "binding/convert.h"
+#include "binding/define.h"
+#include "binding/functions.h"
+#include "binding/handle.h"
+#include "binding/pool.h"
+#include "core/jpeg.h"
+#include "core/preprocess.h"
+
+namespace sos {
+namespace {
+
+/// { resize, bicubic, crop, mean, std } as src/torch/binding.ts describes it
+Preprocess to_preprocess(const Napi::Value& value) {
+  const auto object = value.As<Napi::Object>();
+  const auto numbers = [&](const char* name) {
+    const auto array = object.Get(name).As<Napi::Array>();
+    std::vector<double> values(array.Length());
+    for (uint32_t i = 0; i < array.Length(); ++i) values[i] = array.Get(i).As<Napi::Number>();
+    return values;
+  };
+  return {object.Get("resize").As<Napi::Number>(), object.Get("bicubic").As<Napi::Boolean>(),
+          object.Get("crop").As<Napi::Number>(), numbers("mean"), numbers("std")};
+}
+
+/// A row of a batch, [1, C, H, W].
+at::Tensor row_of(const Napi::Value& batch, const Napi::Value& row) {
+  return unwrap_tensor(batch).narrow(0, row.As<Napi::Number>().Int64Value(), 1);
+}
+
+/// (path, channels) → Promise<tensor | null>
+Napi::Value decode_jpeg_of(const Napi::CallbackInfo& info) {
+  const std::string path = info[0].As<Napi::String>();
+  const int64_t channels = info[1].As<Napi::Number>();
+  return run_in_pool(info.Env(), [path, channels] {
+    return [decoded = decode_jpeg_file(path, channels)](Napi::Env env) {
+      return decoded ? wrap_tensor(env, *decoded) : env.Null();
+    };
+  });
+}
+
+/// (path, recipe, batch, row) → Promise<boolean>: false where the decoder leaves the image to others
+Napi::Value load_jpeg(const Napi::CallbackInfo& info) {
+  const std::string path = info[0].As<Napi::String>();
+  const auto recipe = to_preprocess(info[1]);
+  const auto out = row_of(info[2], info[3]);
+  return run_in_pool(info.Env(), [path, recipe, out] {
+    const auto decoded = decode_jpeg_file(path, out.size(1));
+    if (decoded) preprocess(*decoded, recipe, out);
+    return [found = decoded.has_value()](Napi::Env env) { return Napi::Boolean::New(env, found); };
+  });
+}
+
+/// (images, recipe) → tensor
+Napi::Value preprocess_images(const Napi::CallbackInfo& info) {
+  return wrap_tensor(info.Env(), preprocess(unwrap_tensor(info[0]), to_preprocess(info[1])));
+}
+
+/// (bytes, [height, width, channels], recipe, batch, row) → Promise. The buffer of the bytes is detached
+/// then: V8 counts its memory, and would collect all after each 64 MB.
+Napi::Value preprocess_bytes(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  auto bytes = info[0].As<Napi::Uint8Array>();
+  const auto shape = to_ints(info[1]);
+  auto image = at::from_blob(bytes.Data(), {1, shape[0], shape[1], shape[2]}, at::kByte);
+  const auto recipe = to_preprocess(info[2]);
+  const auto out = row_of(info[3], info[4]);
+  // The bytes are kept from the collector until the promise is settled, and let go on the JavaScript thread.
+  const auto kept = std::make_shared<Napi::ObjectReference>(Napi::Persistent(info[0].As<Napi::Object>()));
+  return run_in_pool(env, [image = image.permute({0, 3, 1, 2}), recipe, out, kept] {
+    preprocess(image, recipe, out);
+    return [kept](Napi::Env env) {
+      auto buffer = kept->Value().As<Napi::Uint8Array>().ArrayBuffer();
+      if (!buffer.IsDetached()) buffer.Detach();
+      return env.Undefined();
+    };
+  });
+}
+
+Napi::Value has_decoder(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), has_jpeg_decoder());
+}
+
+}  // namespace
+
+void export_image_functions(Napi::Env env, Napi::Object exports) {
+  define<decode_jpeg_of>(env, exports, "decodeJpeg");
+  define<load_jpeg>(env, exports, "loadJpeg");
+  define<preprocess_images>(env, exports, "preprocessImages");
+  define<preprocess_bytes>(env, exports, "preprocessBytes");
+  define<has_decoder>(env, exports, "hasJpegDecoder");
+}
+
+}  // namespace sos

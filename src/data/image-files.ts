@@ -1,0 +1,112 @@
+import { SosError } from '../torch/errors.js'
+import { torch } from '../torch/ops.js'
+import { scope } from '../torch/scope.js'
+import type { Tensor } from '../torch/tensor.js'
+import type { Dataset, LoadedImages, SkippedImage } from './dataset.js'
+import { type Decoder, decodeImage, loadImage } from './image.js'
+import { type Preprocess, preprocess } from './preprocess.js'
+
+/** The images of one batch that are decoded side by side: libuv has four threads, unless UV_THREADPOOL_SIZE says more. */
+const atOnce = 2 * Math.max(4, Number(process.env.UV_THREADPOOL_SIZE) || 0)
+
+export interface ImageOptions {
+  /** Leaves corrupt files out, and tells of them in `skipped`, instead of failing. Default: false. */
+  skipCorrupt?: boolean
+  /** What decodes JPEG. Default: libturbojpeg where the addon was built with it, else sharp. */
+  decoder?: Decoder
+}
+
+/** Files, the class of each, and the classes' names. */
+export interface ImageFiles {
+  /** For messages. */
+  name: string
+  paths: readonly string[]
+  labels: readonly number[]
+  classes: readonly string[]
+}
+
+/** Image files as a dataset. Throws `ERR_DATASET` where there is none. */
+export function imageFiles(
+  { name, paths, labels, classes }: ImageFiles,
+  recipe: Preprocess,
+  options: ImageOptions,
+): Dataset {
+  if (paths.length === 0) throw new SosError('ERR_DATASET', `${name}: expected images but there is none`)
+  return {
+    name,
+    size: paths.length,
+    classes,
+    labels: Int32Array.from(labels),
+    load: (indices) => loadFiles(paths, indices, recipe, options),
+  }
+}
+
+async function loadFiles(
+  paths: readonly string[],
+  indices: readonly number[],
+  recipe: Preprocess,
+  { skipCorrupt = false, decoder }: ImageOptions,
+): Promise<LoadedImages> {
+  const { channels, crop } = recipe
+  return scope(async () => {
+    // Where all images end up in one size, each is written into its place in the batch.
+    const batch = crop === null ? null : torch.empty([indices.length, channels, crop, crop])
+    const images: Tensor[] = []
+    const skipped: SkippedImage[] = []
+    await sideBySide(indices.length, async (position) => {
+      const index = indices[position]!
+      const path = paths[index]!
+      try {
+        if (batch !== null) return await loadImage(path, recipe, batch, position, decoder)
+        using decoded = await decodeImage(path, channels, decoder)
+        images[position] = preprocess(decoded, recipe)
+      } catch (error) {
+        if (!skipCorrupt || (error as SosError).code !== 'ERR_IMAGE') throw error
+        skipped[position] = { index, path, reason: (error as Error).message }
+      }
+    })
+    const there = [...indices.keys()].filter((position) => skipped[position] === undefined)
+    const loaded = there.map((position) => indices[position]!)
+    const whole = batch ?? joined(images, loaded, paths)
+    return {
+      images: batch === null || skipped.length === 0 ? whole : rows(batch, there),
+      indices: loaded,
+      skipped: skipped.filter((one) => one !== undefined),
+    }
+  })
+}
+
+/** Calls `body` for 0 to `count` - 1, some at a time, and waits for all; after a failure, which it throws, for no more. */
+async function sideBySide(count: number, body: (position: number) => Promise<void>): Promise<void> {
+  let next = 0
+  const inTurn = async (): Promise<void> => {
+    try {
+      while (next < count) await body(next++)
+    } catch (error) {
+      next = count
+      throw error
+    }
+  }
+  const ends = await Promise.allSettled(Array.from({ length: atOnce }, inTurn))
+  for (const end of ends) if (end.status === 'rejected') throw end.reason
+}
+
+/** Some images of a batch; [0] for none. */
+function rows(batch: Tensor, places: readonly number[]): Tensor {
+  if (places.length === 0) return torch.empty([0])
+  return batch.index_select(0, torch.tensor([...places], { dtype: 'int64' }))
+}
+
+/** The images that were loaded one after another; [0] for none. */
+function joined(sparse: readonly Tensor[], indices: readonly number[], paths: readonly string[]): Tensor {
+  const images = sparse.filter((image) => image !== undefined)
+  if (images.length === 0) return torch.empty([0])
+  const size = (image: Tensor) => image.shape.slice(1).join('×')
+  const expected = size(images[0]!)
+  const other = images.findIndex((image) => size(image) !== expected)
+  if (other < 0) return torch.cat(images)
+  throw new SosError(
+    'ERR_DATASET',
+    `${paths[indices[other]!]}: expected images of one size after preprocessing (${expected}) but this one is ${size(images[other]!)}; the preprocessing needs a crop`,
+  )
+}
