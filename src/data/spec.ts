@@ -3,41 +3,43 @@ import { cifar10, cifar100 } from './cifar.js'
 import type { CifarLabels } from './cifar-files.js'
 import type { Dataset } from './dataset.js'
 import { idx } from './idx.js'
+import type { ImageOptions } from './image-files.js'
 import { imageFolder } from './image-folder.js'
+import { imageNet } from './imagenet.js'
 import type { Preprocess } from './preprocess.js'
-
-/** How a dataset is named on the command line. */
-export const specHelp =
-  'imagefolder:DIR, idx:DIR:SPLIT, cifar10:DIR:SPLIT or cifar100:DIR:SPLIT[:coarse], where SPLIT is train or test'
+import { specHelp } from './spec-help.js'
 
 export type DatasetSpec =
   | { kind: 'imagefolder'; folder: string }
+  | { kind: 'imagenet'; folder: string; split: 'train' | 'val' }
   | { kind: 'idx'; folder: string; split: 'train' | 'test' }
   | { kind: 'cifar10' | 'cifar100'; folder: string; split: 'train' | 'test' | null; labels: CifarLabels }
 
 /** Reads `KIND:PATH[:SPLIT]`; `cifar10:FILE.bin` is that file of CIFAR alone. Throws `ERR_SPEC`. */
 export function parseSpec(text: string): DatasetSpec {
   const [, kind, rest = ''] = text.match(/^([a-z0-9]+):(.+)$/) ?? []
+  const [, folder = '', split] = rest.match(/^(.+):([a-z]+)$/) ?? []
   if (kind === 'imagefolder') return { kind, folder: rest }
-  if (kind === 'idx') {
-    const [, folder = '', split = ''] = rest.match(/^(.*):(train|test)$/) ?? []
-    if (folder !== '') return { kind, folder, split: split as 'train' | 'test' }
-  }
+  if (kind === 'imagenet' && (split === 'train' || split === 'val')) return { kind, folder, split }
+  if (kind === 'idx' && (split === 'train' || split === 'test')) return { kind, folder, split }
   if (kind === 'cifar10' || kind === 'cifar100') {
     const labels = kind === 'cifar100' && rest.endsWith(':coarse') ? 'coarse' : 'fine'
     const place = labels === 'coarse' ? rest.slice(0, -':coarse'.length) : rest
-    const [, folder = '', split = ''] = place.match(/^(.+):(train|test)$/) ?? []
-    if (folder !== '') return { kind, folder, split: split as 'train' | 'test', labels }
+    const [, files = '', part = ''] = place.match(/^(.+):(train|test)$/) ?? []
+    if (files !== '') return { kind, folder: files, split: part as 'train' | 'test', labels }
     if (place.endsWith('.bin')) return { kind, folder: place, split: null, labels }
   }
   throw new SosError('ERR_SPEC', `expected a dataset as ${specHelp} but received '${text}'`)
 }
 
-export function openDataset(spec: string, recipe: Preprocess): Promise<Dataset> {
+/** Opens the dataset that `spec` names; `options` are those of image files. */
+export function openDataset(spec: string, recipe: Preprocess, options: ImageOptions = {}): Promise<Dataset> {
   const parsed = parseSpec(spec)
   switch (parsed.kind) {
     case 'imagefolder':
-      return imageFolder(parsed.folder, recipe)
+      return imageFolder(parsed.folder, recipe, options)
+    case 'imagenet':
+      return imageNet(parsed.folder, parsed.split, recipe, options)
     case 'idx':
       return idx(parsed.folder, parsed.split, recipe)
     case 'cifar10':

@@ -5,6 +5,7 @@ import { parseSpec } from '../../src/data/spec.js'
 describe('parseSpec', () => {
   it('reads KIND:PATH[:SPLIT]', () => {
     expect(parseSpec('imagefolder:a/b:c')).toEqual({ kind: 'imagefolder', folder: 'a/b:c' })
+    expect(parseSpec('imagenet:/a/b:val')).toEqual({ kind: 'imagenet', folder: '/a/b', split: 'val' })
     expect(parseSpec('idx:/x/y:test')).toEqual({ kind: 'idx', folder: '/x/y', split: 'test' })
     expect(parseSpec('cifar10:a/b:train')).toEqual({
       kind: 'cifar10',
@@ -37,6 +38,8 @@ describe('parseSpec', () => {
     'cifar10::test',
     'cifar10:x:test:coarse',
     'cifar100:x:coarse',
+    'imagenet:x',
+    'imagenet:x:test',
   ])('refuses %j', (text) => {
     expect(() => parseSpec(text)).toThrow(expect.objectContaining({ code: 'ERR_SPEC' }))
   })

@@ -1,0 +1,140 @@
+import { inflateSync } from 'node:zlib'
+
+import { SosError } from '../torch/errors.js'
+
+// The part of MATLAB's level 5 format ("MAT-File Format", The MathWorks) that a struct array of numbers and texts takes:
+// a header of 128 bytes, then data elements, each a tag (type, bytes) and its data, padded to 8 bytes.
+
+const headerBytes = 128
+const largestVariable = 2 ** 28
+const miMatrix = 14
+const miCompressed = 15
+const mxStruct = 2
+const mxChar = 4
+
+/** How the numbers of a type lie in a DataView, by the type's code. */
+const numberTypes: Record<number, [bytes: number, read: (view: DataView, at: number) => number]> = {
+  1: [1, (view, at) => view.getInt8(at)],
+  2: [1, (view, at) => view.getUint8(at)],
+  3: [2, (view, at) => view.getInt16(at, true)],
+  4: [2, (view, at) => view.getUint16(at, true)],
+  5: [4, (view, at) => view.getInt32(at, true)],
+  6: [4, (view, at) => view.getUint32(at, true)],
+  7: [4, (view, at) => view.getFloat32(at, true)],
+  9: [8, (view, at) => view.getFloat64(at, true)],
+  16: [1, (view, at) => view.getUint8(at)], // UTF-8; the texts wanted here are ASCII
+  17: [2, (view, at) => view.getUint16(at, true)], // UTF-16
+}
+
+interface Element {
+  type: number
+  data: DataView
+}
+
+/** The numbers and texts of one element of a struct array; other values are left out. */
+export type MatRecord = Record<string, number | string>
+
+/**
+ * Reads the struct array `name` of a little-endian MATLAB file of level 5.
+ *
+ * @param path for messages
+ * @throws `ERR_DATASET` where the file is something else, damaged, or has no such variable
+ */
+export function readMatStructs(path: string, bytes: Uint8Array, name: string): MatRecord[] {
+  const bad = (why: string, cause?: unknown) =>
+    new SosError(
+      'ERR_DATASET',
+      `${path}: expected a MATLAB 5 file with a struct array '${name}' but ${why}`,
+      {
+        cause,
+      },
+    )
+  const file = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  if (file.byteLength < headerBytes || file.getUint32(124, true) !== 0x4d490100) {
+    throw bad('its header is another (MATLAB saves such a file by save(…, "-v7"))')
+  }
+  try {
+    for (const element of elements(view(file, headerBytes, file.byteLength - headerBytes))) {
+      const records = structsOf(expand(element), name)
+      if (records !== null) return records
+    }
+  } catch (cause) {
+    throw bad('it is truncated or damaged', cause)
+  }
+  throw bad('it has none')
+}
+
+/** A part of a view. Throws RangeError beyond its end. */
+function view(whole: DataView, start: number, length: number): DataView {
+  if (start + length > whole.byteLength) throw new RangeError('beyond the end')
+  return new DataView(whole.buffer, whole.byteOffset + start, length)
+}
+
+function* elements(data: DataView): Generator<Element> {
+  for (let at = 0; at < data.byteLength; ) {
+    const first = data.getUint32(at, true)
+    const small = first >>> 16 // up to 4 bytes of data lie in the tag itself
+    const type = small > 0 ? first & 0xffff : first
+    const length = small > 0 ? small : data.getUint32(at + 4, true)
+    if (small > 4) throw new RangeError('a small element of more than 4 bytes')
+    yield { type, data: view(data, at + (small > 0 ? 4 : 8), length) }
+    const padded = type === miCompressed ? length : Math.ceil(length / 8) * 8
+    at += small > 0 ? 8 : 8 + padded
+  }
+}
+
+function expand({ type, data }: Element): Element {
+  if (type !== miCompressed) return { type, data }
+  const packed = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+  const bytes = inflateSync(packed, { maxOutputLength: largestVariable })
+  const [element] = elements(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+  if (element === undefined) throw new RangeError('an empty variable')
+  return element
+}
+
+/** The struct array in an element, or null where it is another variable. */
+function structsOf({ type, data }: Element, name: string): MatRecord[] | null {
+  if (type !== miMatrix) return null
+  const [flags, dimensions, ownName, fieldLength, fieldNames, ...values] = elements(data)
+  if (flags === undefined || (numbers(flags)[0]! & 0xff) !== mxStruct || text(ownName) !== name) return null
+  const count = numbers(dimensions!).reduce((a, b) => a * b, 1)
+  const width = numbers(fieldLength!)[0]!
+  const joined = text(fieldNames)
+  const fields = Array.from({ length: Math.floor(joined.length / width) }, (_, i) =>
+    joined.slice(i * width, (i + 1) * width).replace(/\0.*$/s, ''),
+  )
+  if (values.length !== count * fields.length) throw new RangeError('values are missing')
+  return Array.from({ length: count }, (_, i) =>
+    Object.fromEntries(
+      fields.flatMap((field, j) => {
+        const value = contentOf(values[i * fields.length + j]!)
+        return value === null ? [] : [[field, value]]
+      }),
+    ),
+  )
+}
+
+/** A text, or the only number of an array; null for anything else. */
+function contentOf({ type, data }: Element): number | string | null {
+  if (type !== miMatrix || data.byteLength === 0) return null
+  const [flags, , , content] = elements(data)
+  if (content === undefined) return null
+  if ((numbers(flags!)[0]! & 0xff) === mxChar) return text(content)
+  if (content.type === miMatrix) return null
+  const values = numbers(content)
+  return values.length === 1 ? values[0]! : null
+}
+
+function numbers({ type, data }: Element): number[] {
+  const [bytes, read] = numberTypes[type] ?? []
+  if (bytes === undefined || read === undefined) return []
+  return Array.from({ length: Math.floor(data.byteLength / bytes) }, (_, i) => read(data, i * bytes))
+}
+
+function text(element: Element | undefined): string {
+  return element === undefined
+    ? ''
+    : numbers(element)
+        .map((code) => String.fromCharCode(code))
+        .join('')
+}

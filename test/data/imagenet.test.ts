@@ -1,0 +1,107 @@
+import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+
+import sharp from 'sharp'
+import { describe, expect, it } from 'vitest'
+
+import { imageNet, openDataset, presets } from '../../src/index.js'
+import { root as checkout, temporaryFolder } from '../support/paths.js'
+
+const recipe = presets.resnet50!
+const image = await sharp({ create: { width: 8, height: 8, channels: 3, background: 'red' } })
+  .jpeg()
+  .toBuffer()
+const groundTruth = 'ILSVRC2012_validation_ground_truth.txt'
+const flat = {
+  'val/ILSVRC2012_val_00000003.JPEG': image,
+  'val/ILSVRC2012_val_00000001.JPEG': image,
+  'val/ILSVRC2012_val_00000002.JPEG': image,
+}
+const sorted = ['n01440764', 'n01443537', 'n02100735', 'n02119789']
+
+function folderWith(files: Record<string, string | Buffer>): string {
+  const root = temporaryFolder()
+  for (const [name, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(root, name)), { recursive: true })
+    writeFileSync(join(root, name), content)
+  }
+  return root
+}
+
+describe('imageNet', () => {
+  it.each(['train', 'val'] as const)('reads the folders of synsets of %s', async (split) => {
+    const root = folderWith({ [`${split}/n02/b.JPEG`]: image, [`${split}/n01/a.JPEG`]: image })
+    const dataset = await openDataset(`imagenet:${root}:${split}`, recipe)
+    expect([dataset.classes, [...dataset.labels]]).toEqual([
+      ['n01', 'n02'],
+      [0, 1],
+    ])
+    expect((await dataset.load([1])).images.shape).toEqual([1, 3, 224, 224])
+  })
+
+  it("translates the devkit's ids by meta.mat, or by a text", async () => {
+    const root = folderWith({ ...flat, [`ILSVRC2012_devkit_t12/data/${groundTruth}`]: '2\n1\n4\n' })
+    const devkit = join(root, 'ILSVRC2012_devkit_t12/data')
+    cpSync(`${checkout}/test/fixtures/meta.mat`, join(devkit, 'meta.mat'))
+    for (let round = 0; round < 2; round++) {
+      const dataset = await imageNet(root, 'val', recipe)
+      expect([dataset.classes, [...dataset.labels]]).toEqual([sorted, [0, 3, 1]])
+      rmSync(join(devkit, 'meta.mat'), { force: true })
+      writeFileSync(join(devkit, 'synsets.txt'), 'n02119789 kit fox\nn01440764\nn02100735\nn01443537\n')
+    }
+    writeFileSync(join(root, 'classes.txt'), [...sorted, 'n99'].reverse().join('\n'))
+    expect([...(await imageNet(root, 'val', recipe)).labels]).toEqual([4, 1, 3])
+  })
+
+  it("reads Kaggle's layout", async () => {
+    const root = folderWith({
+      ...Object.fromEntries(
+        Object.entries(flat).map(([path, bytes]) => [`ILSVRC/Data/CLS-LOC/${path}`, bytes]),
+      ),
+      'LOC_val_solution.csv':
+        'ImageId,PredictionString\nILSVRC2012_val_00000002,n02119789 85 1 499 272 n02119789 1 2 3 4 \nILSVRC2012_val_00000001,n01440764 1 2 3 4 \nILSVRC2012_val_00000003,n01443537 1 2 3 4 \n',
+      'LOC_synset_mapping.txt':
+        'n01440764 tench, Tinca tinca\nn01443537 goldfish\nn02100735 English setter\nn02119789 kit fox\n',
+    })
+    const dataset = await imageNet(root, 'val', recipe)
+    expect([dataset.classes, [...dataset.labels]]).toEqual([sorted, [0, 3, 1]])
+  })
+
+  it('reads a CSV of names or of indices', async () => {
+    const csv = (first: string, second: string, third: string) =>
+      `file,label\r\nILSVRC2012_val_00000001.JPEG,${first}\r\n"ILSVRC2012_val_00000002.JPEG","${second}"\r\nILSVRC2012_val_00000003.JPEG,${third}\r\n`
+    const root = folderWith({ ...flat, 'val.csv': csv('kit fox', 'n01', 'kit fox') })
+    const dataset = await imageNet(root, 'val', recipe)
+    expect([dataset.classes, [...dataset.labels]]).toEqual([
+      ['kit fox', 'n01'],
+      [0, 1, 0],
+    ])
+    writeFileSync(join(root, 'mine.csv'), csv('2', '0', '1'))
+    const options = { labels: join(root, 'mine.csv') }
+    writeFileSync(join(root, 'classes.txt'), 'n01\nn02\nn03\n')
+    expect([...(await imageNet(root, 'val', recipe, options)).labels]).toEqual([2, 0, 1])
+    writeFileSync(join(root, 'classes.txt'), 'n01\nn02\n')
+    await expect(imageNet(root, 'val', recipe, options)).rejects.toThrow("is '2' but none of the 2 classes")
+  })
+
+  it('refuses labels that do not fit the images, and says where it looked', async () => {
+    const one = 'ILSVRC2012_val_00000001'
+    const cases: [Record<string, string | Buffer>, string][] = [
+      [{ 'test/1.JPEG': image }, 'expected the folder val'],
+      [flat, 'expected their labels in one of LOC_val_solution.csv'],
+      [{ ...flat, [groundTruth]: '1\n2\n' }, '2 labels but there are 3 images'],
+      [{ ...flat, [groundTruth]: '1\n2\n9\n', 'synsets.txt': 'a\nb\n' }, 'line 3: expected an id of 1 to 2'],
+      [{ ...flat, [groundTruth]: '1\n2\n1\n' }, 'synsets.txt'],
+      [{ ...flat, [groundTruth]: '1\n2\n1\n', 'meta.mat': 'x' }, 'expected a MATLAB 5 file'],
+      [{ ...flat, 'val.csv': `${one},n01\n` }, 'no label for ILSVRC2012_val_00000002.JPEG'],
+      [{ ...flat, 'val.csv': `${one},n01\n${one}.JPEG,n01\n` }, 'stands there twice'],
+      [{ ...flat, 'val.csv': 'one column\n' }, 'line 1: expected FILE,LABEL'],
+      [{ 'val/n01/1.JPEG': image, 'classes.txt': 'n02\n' }, 'does not name the folder(s) n01'],
+    ]
+    for (const [files, message] of cases) {
+      const opened = imageNet(folderWith(files), 'val', recipe)
+      await expect(opened).rejects.toThrow(message)
+      await expect(opened).rejects.toMatchObject({ code: 'ERR_DATASET' })
+    }
+  })
+})
