@@ -15,7 +15,14 @@ import { studyCommand } from './commands/study.js'
 const failed = 1
 const wrongUse = 2
 /** Errors that are about what was typed, not about what it names. */
-const usageCodes = new Set(['ERR_SPEC', 'ERR_PRESET', 'ERR_DEVICE', 'ERR_NO_PREPROCESS', 'ERR_RANK_POLICY'])
+const usageCodes = new Set([
+  'ERR_SPEC',
+  'ERR_PRESET',
+  'ERR_PREPROCESS',
+  'ERR_NO_PREPROCESS',
+  'ERR_DEVICE',
+  'ERR_RANK_POLICY',
+])
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
 

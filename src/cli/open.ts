@@ -1,5 +1,5 @@
 import type { Dataset, Preprocess, ScriptModule } from '../index.js'
-import type { ModelOptions } from './options.js'
+import { type ModelOptions, preprocessChanges } from './options.js'
 
 /** Loads a model, and opens the dataset with the preprocessing that the model asks for. */
 export async function openModelAndData(
@@ -8,6 +8,7 @@ export async function openModelAndData(
 ): Promise<{ model: ScriptModule; dataset: Dataset; preprocess: Preprocess }> {
   const { openDataset, preprocessOf, ScriptModule } = await import('../index.js')
   const model = await ScriptModule.load(path, { device: options.device })
-  const preprocess = preprocessOf(model, options.preset)
-  return { model, dataset: await openDataset(options.data, preprocess), preprocess }
+  const preprocess = preprocessOf(model, options.preset, preprocessChanges(options))
+  const { skipCorrupt = false } = options
+  return { model, dataset: await openDataset(options.data, preprocess, { skipCorrupt }), preprocess }
 }

@@ -1,4 +1,6 @@
-import { InvalidArgumentError, Option } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
+
+import type { Preprocess } from '../index.js'
 
 /** A parser for commander that takes whole numbers of at least `least`. */
 export function wholeNumber(least: number): (text: string) => number {
@@ -15,6 +17,12 @@ export function wholeNumber(least: number): (text: string) => number {
 export interface ModelOptions {
   data: string
   preset?: string
+  resize?: number | null
+  interpolation?: Preprocess['interpolation']
+  crop?: number | null
+  mean?: number[]
+  std?: number[]
+  skipCorrupt?: boolean
   device: string
   json?: boolean
 }
@@ -25,3 +33,31 @@ export const presetOption = new Option(
 )
 
 export const deviceOption = new Option('--device <device>', 'cpu, cuda, cuda:1, …').default('cpu')
+
+/** Adds what says how images are read beside {@link presetOption}, whose parts the first five change. */
+export function addImageOptions(command: Command): void {
+  command
+    .option('--resize <n>', 'the shorter side after resizing, in pixels, or none', pixels)
+    .addOption(new Option('--interpolation <how>', 'of the resizing').choices(['bilinear', 'bicubic']))
+    .option('--crop <n>', 'the side of the square from the centre, in pixels, or none', pixels)
+    .option('--mean <a,b,c>', 'of each channel, for values scaled to [0, 1]', numbers)
+    .option('--std <a,b,c>', 'of each channel, for values scaled to [0, 1]', numbers)
+    .option('--skip-corrupt', 'leave corrupt images out, and count them, instead of stopping')
+}
+
+/** What the options of {@link addImageOptions} change of the preprocessing. */
+export function preprocessChanges(options: ModelOptions): Partial<Preprocess> {
+  const { resize, interpolation, crop, mean, std } = options
+  const given = Object.entries({ resize, interpolation, crop, mean, std })
+  return Object.fromEntries(given.filter(([, value]) => value !== undefined))
+}
+
+function pixels(text: string): number | null {
+  return text === 'none' ? null : wholeNumber(1)(text)
+}
+
+function numbers(text: string): number[] {
+  const values = text.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)))
+  if (values.every(Number.isFinite)) return values
+  throw new InvalidArgumentError('Expected numbers with commas between them, as 0.485,0.456,0.406.')
+}

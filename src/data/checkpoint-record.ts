@@ -51,19 +51,31 @@ export function checkpointRecord(model: ScriptModule): CheckpointRecord | null {
 }
 
 /**
- * How images become inputs of `model`: by the named preset if there is one, else by the checkpoint's own record. There
- * is no default: a wrong one costs points of accuracy and says nothing.
+ * How images become inputs of `model`: by the named preset if there is one, else by the checkpoint's own record; what
+ * `changes` says goes before either, and is enough where it says all but the interpolation (bilinear, as torchvision) and
+ * the channels (those of the mean). There is no other default: a wrong one costs points of accuracy and says nothing.
  *
- * @throws `ERR_PRESET` for an unknown name, `ERR_NO_PREPROCESS` where neither tells
+ * @throws `ERR_PRESET` for an unknown name, `ERR_NO_PREPROCESS` where something is told by none of them,
+ *   `ERR_PREPROCESS` where what they tell does not go together
  */
-export function preprocessOf(model: ScriptModule, preset?: string): Preprocess {
-  if (preset !== undefined) return presetNamed(preset)
-  const record = checkpointRecord(model)
-  if (record !== null) return record.preprocess
-  throw new SosError(
-    'ERR_NO_PREPROCESS',
-    `${model.path} does not tell how its images are preprocessed (it carries no ${recordFile}); name a preset, as --preset resnet50`,
-  )
+export function preprocessOf(
+  model: ScriptModule,
+  preset?: string,
+  changes: Partial<Preprocess> = {},
+): Preprocess {
+  const base = preset === undefined ? checkpointRecord(model)?.preprocess : presetNamed(preset)
+  const told: Partial<Preprocess> = { interpolation: 'bilinear', ...base, ...changes }
+  const missing = (['resize', 'crop', 'mean', 'std'] as const).filter((name) => told[name] === undefined)
+  if (missing.length > 0) {
+    throw new SosError(
+      'ERR_NO_PREPROCESS',
+      `${model.path} does not tell how its images are preprocessed (it carries no ${recordFile}); name a preset, as --preset resnet50, or give ${missing.map((name) => `--${name}`).join(', ')}`,
+    )
+  }
+  const parsed = preprocessSchema.safeParse({ ...told, channels: told.mean!.length })
+  if (parsed.success) return parsed.data
+  const why = parsed.error.issues.map(({ path, message }) => [...path, message].join(': ')).join('; ')
+  throw new SosError('ERR_PREPROCESS', `the preprocessing does not go together: ${why}`)
 }
 
 export function presetNamed(name: string): Preprocess {

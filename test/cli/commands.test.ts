@@ -1,10 +1,10 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { describe, expect, it } from 'vitest'
 
 import { sos } from '../support/cli.js'
-import { dataRoot, demoModel, fashionMnist, fixture, temporaryFolder } from '../support/paths.js'
+import { dataRoot, demoModel, fashionMnist, fixture, root, temporaryFolder } from '../support/paths.js'
 import { reference } from '../support/python.js'
 
 const folder = temporaryFolder()
@@ -133,6 +133,21 @@ describe('sos', () => {
     expect(stdout).toContain('fc  Linear  weight [10, 512], bias [10]')
     expect(stdout).toContain('last linear layer: fc (512 → 10, with bias)')
     expect((await json('inspect', fixture('resnet18.frozen.pt'))).kind).toBe('frozen')
+  })
+
+  it('takes preprocessing from flags, and skips corrupt images on request', async () => {
+    const images = join(folder, 'images')
+    mkdirSync(join(images, 'a'), { recursive: true })
+    copyFileSync(`${root}/test/fixtures/grey.png`, join(images, 'a/1.png'))
+    writeFileSync(join(images, 'a/2.jpg'), 'no image')
+    writeFileSync(join(images, 'classes.txt'), 'a\nb\n')
+    const flags = ['--data', `imagefolder:${images}`, '--resize', '28', '--crop', '28', '--skip-corrupt']
+    const [own] = await json('eval', demoModel, ...flags)
+    expect(own.images).toBe(1)
+    const [same] = await json('eval', demoModel, ...flags, '--mean', '0.286', '--std', '0.353')
+    expect(same.loss).toBe(own.loss)
+    const [other] = await json('eval', demoModel, ...flags, '--mean', '0.9', '--interpolation', 'bicubic')
+    expect(other.loss).not.toBe(own.loss)
   })
 
   it('doctor tells what is installed', async () => {

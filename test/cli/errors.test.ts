@@ -84,6 +84,13 @@ describe('wrong use ends with exit code 2:', () => {
     ['a number that is none', ['eval', demoModel, '--data', train, '--limit', 'many'], 'whole number'],
     ['a malformed dataset', ['eval', demoModel, '--data', 'train'], 'expected a dataset as'],
     ['an unknown preset', ['eval', demoModel, '--data', train, '--preset', 'resnet5'], 'resnet50'],
+    ['numbers that are none', ['eval', demoModel, '--data', train, '--mean', '0.5,x'], 'numbers with commas'],
+    [
+      'a size that is none',
+      ['eval', demoModel, '--data', train, '--crop', '0'],
+      'whole number of at least 1',
+    ],
+    ['three means for one channel', ['eval', demoModel, '--data', train, '--mean', '0,0,0'], 'go together'],
     ['an unknown sampling', shift('--sampling', 'random'), 'stratified'],
     ['a malformed device', ['eval', demoModel, '--data', train, '--device', 'nowhere'], 'expected a device'],
   ])('%s', async (_, args, message) => {

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 
 import { describe, expect, it } from 'vitest'
 
-import { checkpointRecord, preprocessOf, ScriptModule } from '../../src/index.js'
+import { checkpointRecord, preprocessOf, presets, ScriptModule } from '../../src/index.js'
 import { demoModel, fixture, temporaryFolder } from '../support/paths.js'
 
 describe('the record of a checkpoint', () => {
@@ -24,6 +24,28 @@ describe('the record of a checkpoint', () => {
     const plain = await ScriptModule.load(fixture('mlp.scripted.pt'))
     expect(checkpointRecord(plain)).toBeNull()
     expect(() => preprocessOf(plain)).toThrow(expect.objectContaining({ code: 'ERR_NO_PREPROCESS' }))
+  })
+
+  it('gives way to changes, which may tell all where there is none', async () => {
+    const [plain, model] = [
+      await ScriptModule.load(fixture('mlp.scripted.pt')),
+      await ScriptModule.load(demoModel),
+    ]
+    expect(preprocessOf(model, undefined, { mean: [0.5] })).toEqual({ ...preprocessOf(model), mean: [0.5] })
+    expect(preprocessOf(model, 'resnet50', { crop: null, interpolation: 'bicubic' })).toEqual({
+      ...presets.resnet50,
+      crop: null,
+      interpolation: 'bicubic',
+    })
+    const all = { resize: null, crop: 28, mean: [0.1, 0.2, 0.3], std: [1, 1, 1] }
+    expect(preprocessOf(plain, undefined, all)).toEqual({ channels: 3, interpolation: 'bilinear', ...all })
+    const { std: _, ...without } = all
+    expect(() => preprocessOf(plain, undefined, without)).toThrow(/or give --std$/)
+    for (const changes of [{ mean: [0, 0, 0] }, { std: [0] }, { crop: 0 }, { mean: [0, 0], std: [1, 1] }]) {
+      expect(() => preprocessOf(model, undefined, changes)).toThrow(
+        expect.objectContaining({ code: 'ERR_PREPROCESS' }),
+      )
+    }
   })
 
   it.each([

@@ -1,7 +1,8 @@
 import { Command } from 'commander'
 
+import { specHelp } from '../../data/spec-help.js'
 import { openModelAndData } from '../open.js'
-import { deviceOption, type ModelOptions, presetOption, wholeNumber } from '../options.js'
+import { addImageOptions, deviceOption, type ModelOptions, presetOption, wholeNumber } from '../options.js'
 import { figure, percent, printJson, printTable } from '../print.js'
 import { withProgress } from '../progress.js'
 import { evaluationRecord } from '../records.js'
@@ -14,7 +15,7 @@ interface Options extends ModelOptions {
 export const evalCommand = new Command('eval')
   .description('accuracy and cross-entropy of classifiers on a dataset')
   .argument('<model...>', 'TorchScript files')
-  .requiredOption('--data <spec>', 'imagefolder:DIR, or idx:DIR:train, or idx:DIR:test')
+  .requiredOption('--data <spec>', specHelp)
   .addOption(presetOption)
   .option('--limit <n>', 'evaluate n images, spread evenly over the dataset', wholeNumber(1))
   .option('--batch-size <n>', 'images in one forward', wholeNumber(1), 64)
@@ -44,3 +45,4 @@ export const evalCommand = new Command('eval')
       ]),
     )
   })
+addImageOptions(evalCommand)

@@ -1,7 +1,8 @@
 import { Command } from 'commander'
 
+import { specHelp } from '../../data/spec-help.js'
 import { openModelAndData } from '../open.js'
-import { deviceOption, type ModelOptions, presetOption, wholeNumber } from '../options.js'
+import { addImageOptions, deviceOption, type ModelOptions, presetOption, wholeNumber } from '../options.js'
 import { plusMinus, printJson, printLine, printTable } from '../print.js'
 import { withProgress } from '../progress.js'
 import { comparisonRecord, traceRecord } from '../records.js'
@@ -17,7 +18,7 @@ export const sharpnessCommand = new Command('sharpness')
   .description('trace of the Hessian of the loss, and its difference between two models')
   .argument('<model>', 'TorchScript file')
   .option('--compare <model>', 'a second model, measured on the same probes and samples')
-  .requiredOption('--data <spec>', 'imagefolder:DIR, or idx:DIR:train, or idx:DIR:test')
+  .requiredOption('--data <spec>', specHelp)
   .option('--samples <n>', 'images that the loss is the mean of (default: 512, or all)', wholeNumber(1))
   .option('--probes <n>', 'random probes', wholeNumber(2), 32)
   .option('--seed <n>', 'of the samples and the probes', wholeNumber(0), 0)
@@ -56,3 +57,4 @@ export const sharpnessCommand = new Command('sharpness')
     )
     printLine(`${first.probes} probes on the mean loss of ${first.samples} images, the same for both`)
   })
+addImageOptions(sharpnessCommand)

@@ -3,10 +3,10 @@ import { access } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 
 import { Command, Option } from 'commander'
-
+import { specHelp } from '../../data/spec-help.js'
 import type { BiasMode, Sampling, ShiftRecord, Solver } from '../../index.js'
 import { openModelAndData } from '../open.js'
-import { deviceOption, type ModelOptions, presetOption, wholeNumber } from '../options.js'
+import { addImageOptions, deviceOption, type ModelOptions, presetOption, wholeNumber } from '../options.js'
 import { figure, percent, printJson, printLine, signed } from '../print.js'
 import { withProgress } from '../progress.js'
 
@@ -26,7 +26,7 @@ interface Options extends ModelOptions {
 export const shiftCommand = new Command('shift')
   .description('replace the last linear layer by its least-norm equivalent on a small batch')
   .argument('<model>', 'TorchScript file')
-  .requiredOption('--data <spec>', 'the training images: imagefolder:DIR, or idx:DIR:train')
+  .requiredOption('--data <spec>', `the training images: ${specHelp}`)
   .requiredOption('--out <file>', 'where the shifted model goes, as TorchScript')
   .option(
     '--layer <path...>',
@@ -102,6 +102,7 @@ export const shiftCommand = new Command('shift')
     for (const record of records) printShift(record)
     printLine(`written     ${out}`)
   })
+addImageOptions(shiftCommand)
 
 /** Without what is undefined: the library's defaults stand. */
 function defined<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
