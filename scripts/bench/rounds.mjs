@@ -1,7 +1,7 @@
 import { compare, relativeDifference } from './statistics.mjs'
 
 /** The same results up to rounding: float32 sums in another order differ by some 1e-6. */
-const tolerance = 1e-4
+const roundingTolerance = 1e-4
 
 /**
  * Measures the cases of a benchmark on both sides, interleaved: for each case first whether both sides give the same
@@ -14,8 +14,9 @@ export async function compareCases(benchmark, context) {
   const sides = await context.startBoth()
   const rows = []
   for (const name of context.select(sides.cases)) {
-    const difference = await checkResults(name, sides)
-    const { reference, ours, ratio, ratioQuartiles } = compare(await sample(name, sides, context))
+    const difference = await checkResults(name, sides, benchmark.tolerance ?? roundingTolerance)
+    const { seconds, cpuSeconds } = await sample(name, sides, context)
+    const { reference, ours, ratio, ratioQuartiles } = compare(seconds)
     rows.push({
       case: name,
       unit: figure.unit,
@@ -26,6 +27,7 @@ export async function compareCases(benchmark, context) {
       rounds: context.rounds,
       relativeDifference: difference,
       target: benchmark.targets?.[name],
+      ...(benchmark.showsCpu && { also: { 'ratio of CPU time': compare(cpuSeconds).ratio } }),
     })
     context.log(`${name}: ${ratio.toFixed(2)}`)
   }
@@ -34,7 +36,7 @@ export async function compareCases(benchmark, context) {
 
 const milliseconds = { unit: 'ms', of: (seconds) => seconds * 1e3 }
 
-async function checkResults(name, { reference, ours }) {
+async function checkResults(name, { reference, ours }, tolerance) {
   const expected = (await reference.request({ result: name })).values
   const given = (await ours.request({ result: name })).values
   const difference = relativeDifference(expected, given)
@@ -53,13 +55,15 @@ async function sample(name, sides, { rounds, sampleSeconds }) {
   ]
   for (const one of both) one.iterations = await warmUp(name, one.child, sampleSeconds)
   const seconds = { reference: [], ours: [] }
+  const cpuSeconds = { reference: [], ours: [] }
   for (let round = 0; round < rounds; round++) {
     for (const { side, child, iterations } of round % 2 === 0 ? both : both.toReversed()) {
       const answer = await child.request({ case: name, iterations })
       seconds[side].push(answer.seconds / iterations)
+      cpuSeconds[side].push(answer.cpuSeconds / iterations)
     }
   }
-  return seconds
+  return { seconds, cpuSeconds }
 }
 
 /** Runs until one call lasts as long as a sample should, and once more; tells how many iterations that takes. */

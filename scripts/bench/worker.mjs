@@ -1,6 +1,6 @@
 /**
  * Our side of a benchmark: `worker.mjs NAME PREPARED THREADS`. Runs its cases when it is told to over stdin: messages
- * { case, iterations } → { seconds, value }, { result: case } → { values }. See README.md.
+ * { case, iterations } → { seconds, cpuSeconds, value }, { result: case } → { values }. See README.md.
  */
 import { createInterface } from 'node:readline'
 import { runtimeInfo, setNumThreads } from '../../dist/index.js'
@@ -28,10 +28,13 @@ try {
 
 /** A synchronous case runs in one piece: nothing yields to the event loop in between. */
 async function run(chosen, { iterations }) {
+  const cpuStart = process.cpuUsage()
   const start = process.hrtime.bigint()
   let value = chosen.run(iterations)
   if (value instanceof Promise) value = await value
-  return { seconds: Number(process.hrtime.bigint() - start) / 1e9, value }
+  const seconds = Number(process.hrtime.bigint() - start) / 1e9
+  const { user, system } = process.cpuUsage(cpuStart)
+  return { seconds, cpuSeconds: (user + system) / 1e6, value }
 }
 
 async function result(chosen) {

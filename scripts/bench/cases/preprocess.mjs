@@ -1,0 +1,43 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+
+const images = 96
+
+export const description =
+  'JPEG files to normalised 224×224 inputs, beside Pillow and torchvision, each in one process on the same cores'
+export const threads = 1
+export const figure = { unit: 'ms/image', of: (seconds) => (seconds * 1e3) / images }
+export const targets = { libturbojpeg: 1.7, sharp: 1.0 }
+
+/** libtorch's resizing differs from Pillow's by one level in some 2 of 1000 values. */
+export const tolerance = 3e-3
+
+/** Pillow uses one core, our decoders, libuv's threads, all: the ratio of CPU time tells what an image costs. */
+export const showsCpu = true
+
+/** The photographs of the extra data, or made ones where there are none. */
+export function prepare({ root, python, folder, log }) {
+  const photographs = join(process.env.SOS_DATA_ROOT ?? '', 'imagenet-sample/val')
+  if (process.env.SOS_DATA_ROOT && existsSync(photographs)) return { folder: photographs, images }
+  log('SOS_DATA_ROOT names no imagenet-sample: making images …')
+  const made = join(folder(), 'photographs')
+  const script = join(root, 'scripts/bench/cases/preprocess.py')
+  execFileSync(python, [script, made, String(images)], { stdio: ['ignore', 2, 2] })
+  return { folder: made, images }
+}
+
+export async function cases({ folder, images }) {
+  const { batches, imageFolder, presets } = await import('../../../dist/index.js')
+  const one = async (decoder) => {
+    const dataset = await imageFolder(folder, presets.resnet50, { decoder })
+    const indices = Array.from({ length: images }, (_, i) => Math.floor((i * dataset.size) / images))
+    return {
+      async run(n) {
+        for (let i = 0; i < n; i++) for await (const _ of batches(dataset, indices, 32));
+      },
+      result: async () => (await dataset.load(indices.slice(0, 4))).images,
+    }
+  }
+  return { libturbojpeg: await one('libturbojpeg'), sharp: await one('sharp') }
+}
