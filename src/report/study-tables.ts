@@ -128,7 +128,7 @@ export function drawsTable(study: Study): Table {
     { head: 'top-5 (%)', of: ({ score }) => (score.top5 === null ? '–' : fixed(score.top5)) },
     { head: 'lost / won', of: ({ test }) => `${test.onlyBefore} / ${test.onlyAfter}` },
     { head: 'p', of: ({ test }) => pValue(test.pValue) },
-    { head: 'p, Holm', of: ({ test }) => pValue(test.adjustedPValue) },
+    { head: 'p, Holm', of: ({ test, method }) => (method === 'shift' ? pValue(test.adjustedPValue) : '–') },
     {
       head: 'unseen: before → after (%)',
       of: ({ unseen }) =>

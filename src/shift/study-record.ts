@@ -34,7 +34,10 @@ export interface PairedTest {
   readonly onlyAfter: number
   /** Two-sided, of this comparison alone. */
   readonly pValue: number
-  /** The same after Holm's correction for all rows of the study: below 0.05 it may be called significant. */
+  /**
+   * The same after Holm's correction for all shifts of the study: below 0.05 it may be called significant. Controls are not
+   * corrected.
+   */
   readonly adjustedPValue: number
 }
 
