@@ -10,7 +10,8 @@ import { defaultTolerance, project, rowSpace } from './row-space.js'
  * How AV* = Z is solved, all in float64:
  *
  * - `svd`: the singular value decomposition of A. The default: it tells the rank best and costs no more than a pseudo-inverse.
- * - `gram`: the eigenvalues of AAᵀ or AᵀA. Several times faster; directions below about 1e-7 · σ₁ are lost.
+ * - `gram`: the eigenvalues of AAᵀ or AᵀA. Directions below about
+ *   1e-7 · σ₁ are lost. `npm run bench -- solve` tells what each solver costs.
  * - `qr`: LAPACK's complete orthogonal factorisation by QR with column pivoting (gelsy).
  * - `gaussian`: Algorithm 1 of the paper to the letter: [A, Z] is eliminated, zero rows are dropped, A_*A_*ᵀ is inverted.
  *   For comparison: the inverse squares the condition number of A_*.

@@ -2,7 +2,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 
 import type { BiasMode, RankPolicy, Sampling, Solver, Study, StudyProgress } from '../../index.js'
 import { openModelAndData } from '../open.js'
-import { deviceOption, type ModelOptions, presetOption, wholeNumber } from '../options.js'
+import { addImageOptions, deviceOption, type ModelOptions, presetOption, wholeNumber } from '../options.js'
 import { printJson, printLine, printTable } from '../print.js'
 import { ProgressLine } from '../progress.js'
 
@@ -80,7 +80,9 @@ Example:
     if (options.report !== undefined) await makeReportFolder(options.report)
     const policies: RankPolicy[] | undefined = options.policies?.map(parseRankPolicy)
     const { model, dataset, preprocess } = await openModelAndData(path, { ...options, data: options.train })
-    const validation = await openDataset(options.val, preprocess)
+    const validation = await openDataset(options.val, preprocess, {
+      skipCorrupt: options.skipCorrupt ?? false,
+    })
     const study = await withPhases((onProgress) =>
       runStudy(model, dataset, validation, {
         ...options,
@@ -97,6 +99,7 @@ Example:
     await printStudy(study)
     if (written !== null) printLine(`Written: ${written.page} and ${written.json}`)
   })
+addImageOptions(studyCommand)
 
 /** Table 2 and Table 4 of the paper, and what they let one say. */
 async function printStudy(study: Study): Promise<void> {
