@@ -14,6 +14,8 @@ import { studyCommand } from './commands/study.js'
 
 const failed = 1
 const wrongUse = 2
+/** As shells tell of a process that SIGINT ended. */
+const interrupted = 130
 /** Errors that are about what was typed, not about what it names. */
 const usageCodes = new Set([
   'ERR_SPEC',
@@ -59,5 +61,6 @@ function report(error: unknown): number {
   const message = error instanceof Error ? error.message : String(error)
   process.stderr.write(`sos: ${message}\n`)
   if ((!known || process.env.SOS_DEBUG) && error instanceof Error) process.stderr.write(`${error.stack}\n`)
+  if (known && error.code === 'ERR_INTERRUPTED') return interrupted
   return known && usageCodes.has(String(error.code)) ? wrongUse : failed
 }

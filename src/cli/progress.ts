@@ -1,3 +1,5 @@
+import type { Progress } from '../data/dataset.js'
+
 /**
  * Tells on stderr how far long work is: on a terminal in one line that is overwritten, elsewhere in a plain line every
  * ten seconds.
@@ -12,14 +14,14 @@ export class ProgressLine {
     this.#label = label
   }
 
-  readonly update = ({ done, total }: { done: number; total: number }): void => {
+  readonly update = ({ done, total, resumed = 0 }: Progress): void => {
     const now = performance.now()
     const interval = process.stderr.isTTY ? 100 : 10_000
     if (now - (this.#last || this.#start) < interval) return
     this.#last = now
-    const rate = done / ((now - this.#start) / 1000)
-    const left = Math.ceil((total - done) / rate)
-    const text = `${this.#label}: ${done}/${total}, ${rate.toFixed(rate < 10 ? 1 : 0)}/s, ${left} s left`
+    const rate = (done - resumed) / ((now - this.#start) / 1000)
+    const left = duration((total - done) / rate)
+    const text = `${this.#label}: ${done}/${total}, ${rate.toFixed(rate < 10 ? 1 : 0)}/s, ${left} left`
     process.stderr.write(process.stderr.isTTY ? `\r\x1b[2K${text}` : `${text}\n`)
     this.#shown = true
   }
@@ -28,6 +30,13 @@ export class ProgressLine {
   end(): void {
     if (this.#shown && process.stderr.isTTY) process.stderr.write('\r\x1b[2K')
   }
+}
+
+/** Of seconds, in words: what is exact to a few per cent. */
+function duration(seconds: number): string {
+  if (seconds < 120) return `${Math.ceil(seconds)} s`
+  const minutes = Math.ceil(seconds / 60)
+  return minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }
 
 /** Runs `body` with a progress line, which is gone afterwards. */

@@ -1,10 +1,21 @@
 import type { Evaluation } from '../evaluate/evaluate.js'
+import { mcnemar } from '../evaluate/mcnemar.js'
 import type { HessianTrace, TraceComparison } from '../sharpness/hessian-trace.js'
 
 // The documents that `--json` prints: the library's records without what is long and can be made again.
 
-export function evaluationRecord(model: string, { top1, top5, loss, images }: Evaluation) {
-  return { model, top1, top5, loss, images }
+export function evaluationRecord(model: string, evaluation: Evaluation) {
+  const { top1, top5, loss, calibrationError, images, skipped } = evaluation
+  return { model, top1, top5, loss, calibrationError, images, skipped: skipped.length }
+}
+
+/** Of evaluations on the same images; each model but the first is held against that. */
+export function evaluationRecords(models: readonly string[], evaluations: readonly Evaluation[]) {
+  return evaluations.map((evaluation, i) => ({
+    ...evaluationRecord(models[i]!, evaluation),
+    perClass: evaluation.perClass,
+    mcnemar: i === 0 ? null : mcnemar(evaluations[0]!.correct, evaluation.correct),
+  }))
 }
 
 export function traceRecord({ trace, standardError, probes, samples }: HessianTrace) {

@@ -59,9 +59,18 @@ describe('sos', () => {
       '32',
     )
     expect(records).toHaveLength(2)
-    expect(Object.keys(records[0])).toEqual(['model', 'top1', 'top5', 'loss', 'images'])
-    expect(records[0]).toEqual(records[1])
-    expect(records[0].images).toBe(100)
+    expect(records[0]).toEqual({
+      model: demoModel,
+      top1: expect.any(Number),
+      top5: expect.any(Number),
+      loss: expect.any(Number),
+      calibrationError: expect.any(Number),
+      images: 100,
+      skipped: 0,
+      perClass: null,
+      mcnemar: null,
+    })
+    expect(records[1]).toEqual({ ...records[0], mcnemar: { onlyFirst: 0, onlySecond: 0, pValue: 1 } })
   })
 
   it('shift writes a model that eval reads, with the same shift for the same seed', async () => {

@@ -1,5 +1,5 @@
 """Accuracy and loss on Fashion-MNIST: { model, folder } → { top1, top5, loss, calibrationError,
-predictions, perClass }."""
+predictions, labels, perClass }."""
 
 import torch
 from _common import answer, argument, fashion_mnist
@@ -20,4 +20,5 @@ answer({
     "calibrationError": gaps.abs().sum().item() / len(labels),
     "perClass": [100 * correct[labels == k].mean().item() for k in range(10)],
     "predictions": best[:, 0].tolist(),
+    "labels": labels.tolist(),
 })

@@ -1,48 +1,168 @@
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 
 import { specHelp } from '../../data/spec-help.js'
+import type { Evaluation, EvaluationRecord, Progress } from '../../index.js'
+import { untilInterrupted } from '../interrupt.js'
 import { openModelAndData } from '../open.js'
 import { addImageOptions, deviceOption, type ModelOptions, presetOption, wholeNumber } from '../options.js'
-import { figure, percent, printJson, printTable } from '../print.js'
+import { figure, percent, printJson, printLine, printTable } from '../print.js'
 import { withProgress } from '../progress.js'
-import { evaluationRecord } from '../records.js'
+import { evaluationRecords } from '../records.js'
 
 interface Options extends ModelOptions {
   limit?: number
   batchSize: number
+  perClass?: boolean
+  record?: string
+  resume?: string
+  optimize: boolean
 }
 
+type Opened = Awaited<ReturnType<typeof openModelAndData>> & { path: string }
+
 export const evalCommand = new Command('eval')
-  .description('accuracy and cross-entropy of classifiers on a dataset')
-  .argument('<model...>', 'TorchScript files')
+  .description(
+    'accuracy, cross-entropy and calibration of classifiers on a dataset, and McNemar’s test of them',
+  )
+  .argument('<model...>', 'TorchScript files; each is compared with the first')
   .requiredOption('--data <spec>', specHelp)
   .addOption(presetOption)
   .option('--limit <n>', 'evaluate n images, spread evenly over the dataset', wholeNumber(1))
   .option('--batch-size <n>', 'images in one forward', wholeNumber(1), 64)
+  .option('--per-class', 'the accuracy of each class too')
+  .addOption(
+    new Option('--record <file>', 'note each batch in FILE (JSON lines) when it is done').conflicts('resume'),
+  )
+  .option('--resume <file>', 'go on from the record in FILE, and note there; begin it where there is none')
+  .option('--no-optimize', 'run the models as they are, not frozen and optimised copies')
   .addOption(deviceOption)
-  .option('--json', 'print one JSON document: [{ model, top1, top5, loss, images }]')
-  .addHelpText('after', '\nExample:\n  sos eval resnet50.pt --data imagefolder:imagenet/val --limit 1000\n')
-  .action(async (models: string[], options: Options) => {
-    const { evaluate } = await import('../../index.js')
-    const records = []
-    for (const path of models) {
-      const { model, dataset } = await openModelAndData(path, options)
-      const evaluation = await withProgress(`eval ${path}`, (onProgress) =>
-        evaluate(model, dataset, { ...options, onProgress }),
-      )
-      records.push(evaluationRecord(path, evaluation))
-      model.dispose()
-    }
+  .option(
+    '--json',
+    'print one JSON document: [{ model, top1, top5, loss, calibrationError, images, skipped, perClass, mcnemar }]',
+  )
+  .addHelpText(
+    'after',
+    `
+With --json, accuracies are in per cent, the loss in nats, the calibration error in [0, 1]; skipped counts corrupt images;
+perClass is [{ name, images, top1 }], or null without --per-class; mcnemar is { onlyFirst, onlySecond, pValue } with the
+images that only the first model, or only this one, has right, and null for the first.
+
+Ctrl-C ends after the batch at work where there is a record (exit code 130).
+
+Examples:
+  sos eval resnet50.pt --data imagefolder:imagenet/val --limit 1000
+  sos eval resnet50.pt resnet50.sos.pt --data imagefolder:imagenet/val --resume eval.jsonl
+`,
+  )
+  .action(async (paths: string[], options: Options) => {
+    const opened: Opened[] = []
+    for (const path of paths) opened.push({ path, ...(await openModelAndData(path, options)) })
+    const evaluations = await evaluatePasses(opened, options)
+    const records = evaluationRecords(paths, evaluations)
+    const { skipped } = evaluations[0]!
     if (options.json) return printJson(records)
     printTable(
-      ['model', 'top-1', 'top-5', 'loss', 'images'],
-      records.map(({ model, top1, top5, loss, images }) => [
+      ['model', 'top-1', 'top-5', 'loss', 'calibration error', 'images'],
+      records.map(({ model, top1, top5, loss, calibrationError, images }) => [
         model,
         percent(top1),
         percent(top5),
         figure(loss),
+        figure(calibrationError),
         String(images),
       ]),
     )
+    if (skipped.length > 0) {
+      printLine(`${skipped.length} corrupt image(s) skipped: ${skipped[0]!.reason}`)
+    }
+    if (records.length > 1) printComparison(records)
+    if (options.perClass) printClasses(records)
   })
 addImageOptions(evalCommand)
+
+/** One pass over the images for all models that want them preprocessed alike; evaluations in the order of the models. */
+async function evaluatePasses(opened: readonly Opened[], options: Options): Promise<Evaluation[]> {
+  const { evaluateAll, SosError } = await import('../../index.js')
+  const file = options.record ?? options.resume
+  const passes = new Map<string, Opened[]>()
+  for (const one of opened) {
+    const key = JSON.stringify(one.preprocess)
+    passes.set(key, [...(passes.get(key) ?? []), one])
+  }
+  if (file !== undefined && passes.size > 1) {
+    throw new SosError(
+      'ERR_INVALID_ARGUMENT',
+      'expected models with the same preprocessing for one record; evaluate them one by one, each with its own',
+    )
+  }
+  const evaluations = new Map<Opened, Evaluation>()
+  for (const pass of passes.values()) {
+    const { dataset } = pass[0]!
+    const models = pass.map(({ model }) => model)
+    const label = pass.length === 1 ? `eval ${pass[0]!.path}` : `eval ${pass.length} models`
+    const run = (update: (progress: Progress) => void, more = {}) =>
+      evaluateAll(models, dataset, { ...options, record: undefined, onProgress: update, ...more })
+    const results = await withProgress(label, async (update) =>
+      file === undefined ? run(update) : withRecord(file, pass, options, update, run),
+    )
+    for (const [i, one] of pass.entries()) evaluations.set(one, results[i]!)
+  }
+  return opened.map((one) => evaluations.get(one)!)
+}
+
+async function withRecord<T>(
+  file: string,
+  pass: readonly Opened[],
+  options: Options,
+  update: (progress: Progress) => void,
+  run: (
+    update: (progress: Progress) => void,
+    more: { record: EvaluationRecord; signal: AbortSignal },
+  ) => Promise<T>,
+): Promise<T> {
+  const { EvaluationRecord, evaluationSubject } = await import('../../index.js')
+  const { dataset, preprocess } = pass[0]!
+  const paths = pass.map(({ path }) => path)
+  const subject = await evaluationSubject(paths, dataset, preprocess, options.limit)
+  let done = 0
+  const message = () => `interrupted after ${done} of ${subject.images} images; go on with --resume ${file}`
+  return untilInterrupted(message, async (signal) => {
+    const record = EvaluationRecord[options.resume === undefined ? 'create' : 'resume'](file, subject)
+    done = record.batches.reduce((sum, { indices, skipped }) => sum + indices.length + skipped.length, 0)
+    const onProgress = (progress: Progress) => {
+      done = progress.done
+      update(progress)
+    }
+    try {
+      return await run(onProgress, { record, signal })
+    } finally {
+      record.close()
+    }
+  })
+}
+
+type Records = ReturnType<typeof evaluationRecords>
+
+function printComparison(records: Records): void {
+  printLine()
+  printTable(
+    [`against ${records[0]!.model}`, 'only that right', 'only this right', 'McNemar’s p'],
+    records.flatMap(({ model, mcnemar }) =>
+      mcnemar === null
+        ? []
+        : [[model, String(mcnemar.onlyFirst), String(mcnemar.onlySecond), figure(mcnemar.pValue)]],
+    ),
+  )
+}
+
+function printClasses(records: Records): void {
+  printLine()
+  printTable(
+    ['class', 'images', ...records.map(({ model }) => model)],
+    records[0]!.perClass!.map(({ name, images }, k) => [
+      name,
+      String(images),
+      ...records.map(({ perClass }) => percent(perClass![k]!.top1)),
+    ]),
+  )
+}
