@@ -20,3 +20,9 @@ export function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): n
   for (let i = 0; i < a.length; i++) largest = Math.max(largest, Math.abs(a[i]! - b[i]!))
   return largest
 }
+
+/** How many places of two equally long lists differ. */
+export function differences(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  if (a.length !== b.length) throw new Error(`${a.length} values against ${b.length}`)
+  return Array.from(a).filter((value, i) => value !== b[i]).length
+}
