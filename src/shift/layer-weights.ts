@@ -4,6 +4,7 @@ import { scope } from '../torch/scope.js'
 import type { ScriptModule } from '../torch/script-module.js'
 import type { Tensor } from '../torch/tensor.js'
 import type { LinearMap } from './certificates.js'
+import { groupMatrix, weightOfGroups } from './convolution-rows.js'
 
 /** What replacing a layer's weights did to them and to the batch. */
 export interface Replacement {
@@ -36,7 +37,7 @@ export class LayerWeights {
   /** V and b of each group as they are now, float64 on the CPU: [m, n / groups] and [n / groups]. */
   maps(): LinearMap[] {
     return this.#parts(this.#weight, this.#bias).map(({ weight, bias }) => ({
-      weight: weight.t().to({ device: 'cpu', dtype: 'float64', copy: true }),
+      weight: weight.to({ device: 'cpu', dtype: 'float64', copy: true }),
       bias: bias?.to({ device: 'cpu', dtype: 'float64', copy: true }) ?? null,
     }))
   }
@@ -53,16 +54,16 @@ export class LayerWeights {
       const [weight, bias] = [this.#weight, this.#bias]
       const before = { weight: weight.clone(), bias: bias?.clone() ?? null }
       const restore = this.snapshot()
-      this.#parts(weight, bias).forEach((part, i) => {
-        part.weight.copy_(maps[i]!.weight.t())
-        part.bias?.copy_(maps[i]!.bias!)
-      })
+      const [matrices, biases] = [maps.map((map) => map.weight), maps.map((map) => map.bias!)]
+      weight.copy_(weightOfGroups(matrices, weight.shape))
+      bias?.copy_(torch.cat(biases))
       const [old, now] = [this.#parts(before.weight, before.bias), this.#parts(weight, bias)]
       let [batchLogitChange, largestLogit] = [0, 0]
       rows.forEach((group, i) => {
         const inputs = group.to({ device: weight.device, dtype: weight.dtype })
-        const logits = torch.linear(inputs, old[i]!.weight, old[i]!.bias)
-        const moved = torch.linear(inputs, now[i]!.weight, now[i]!.bias).sub(logits)
+        const [before, after] = [old[i]!, now[i]!]
+        const logits = torch.linear(inputs, before.weight.t(), before.bias)
+        const moved = torch.linear(inputs, after.weight.t(), after.bias).sub(logits)
         batchLogitChange = Math.max(batchLogitChange, moved.abs().max().item())
         largestLogit = Math.max(largestLogit, logits.abs().max().item())
       })
@@ -97,13 +98,12 @@ export class LayerWeights {
     }
   }
 
-  #parts(weight: Tensor, bias: Tensor | null): { weight: Tensor; bias: Tensor | null }[] {
+  /** V [m, n / groups] and b [n / groups] of each group, in the layer's dtype. */
+  #parts(weight: Tensor, bias: Tensor | null): LinearMap[] {
     const outputs = weight.shape[0]! / this.#groups
-    const flat = weight.view([this.#groups, outputs, -1])
-    const biases = bias?.view([this.#groups, outputs])
     return Array.from({ length: this.#groups }, (_, group) => ({
-      weight: flat.select(0, group),
-      bias: biases?.select(0, group) ?? null,
+      weight: groupMatrix(weight, this.#groups, group),
+      bias: bias?.narrow(0, group * outputs, outputs) ?? null,
     }))
   }
 }

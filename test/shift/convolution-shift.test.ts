@@ -111,6 +111,18 @@ describe('shiftOptimum of a convolution', () => {
     expect(largest(change)).toBeGreaterThan(1e-2)
   })
 
+  it.each(['grouped', 'strided'])('does not depend on the memory format of the weight: %s', async (layer) => {
+    const [model, other] = await Promise.all(
+      [1, 2].map(() => ScriptModule.load(fixture('convolutions.scripted.pt'))),
+    )
+    await model!.to({ memoryFormat: 'channels_last' })
+    const options = { layer, indices: [0, 1], windowsPerImage: 4 }
+    for (const one of [model!, other!]) await shiftOptimum(one, images(2), options)
+    const [a, b] = [model!, other!].map((m) => m.namedParameters().get(`${layer}.weight`)!)
+    expect(a!.stride()).not.toEqual(b!.stride())
+    expect(largest(a!.sub(b!))).toBeLessThan(1e-12)
+  })
+
   it('refuses what cannot be shifted', async () => {
     const model = await ScriptModule.load(fixture('convolutions.scripted.pt'))
     for (const layer of ['reflected', 'transposed', 'standardised', 'tied']) {
