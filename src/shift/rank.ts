@@ -145,6 +145,12 @@ export async function rankOfLogits(
   return high
 }
 
+/** What ridge multiplies each direction by: σᵢ² / (σᵢ² + λ), with λ = `lambda` · σ₁². */
+export function damping(singularValues: readonly number[], rank: number, lambda: number): number[] {
+  const scaled = lambda * (singularValues[0] ?? 0) ** 2
+  return singularValues.slice(0, rank).map((value) => value ** 2 / (value ** 2 + scaled))
+}
+
 /** What to say of a cut without a gap; null where there is one, or nothing is cut. */
 export function gapWarning(singularValues: readonly number[], rank: number): string | null {
   const [last, next] = [singularValues[rank - 1], singularValues[rank]]

@@ -6,6 +6,7 @@ import type { Tensor } from '../torch/tensor.js'
 import {
   checkRankPolicy,
   countAbove,
+  damping,
   defaultDelta,
   type RankPolicy,
   rankOfEnergy,
@@ -72,7 +73,7 @@ export async function rowSpace(a: Tensor, options: RowSpaceOptions = {}): Promis
       basis: q.narrow(1, 0, rank),
       rank,
       singularValues,
-      filter: policy.policy === 'ridge' ? damping(singularValues.slice(0, rank), policy.lambda) : null,
+      filter: policy.policy === 'ridge' ? damping(singularValues, rank, policy.lambda) : null,
     }
   })
 }
@@ -146,11 +147,6 @@ async function chooseRank(
     case 'logits':
       return residual(policy.delta ?? defaultDelta)
   }
-}
-
-function damping(singularValues: readonly number[], lambda: number): number[] {
-  const scaled = lambda * (singularValues[0] ?? 0) ** 2
-  return singularValues.map((value) => value ** 2 / (value ** 2 + scaled))
 }
 
 function numbers(tensor: Tensor): number[] {

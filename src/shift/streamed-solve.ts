@@ -3,10 +3,10 @@ import { scope } from '../torch/scope.js'
 import type { Tensor } from '../torch/tensor.js'
 import type { LinearMap } from './certificates.js'
 import { GramAccumulator, spectrumOfGram } from './gram.js'
-import { checkRankPolicy, countAbove, defaultDelta, gapWarning, rankOfEnergy } from './rank.js'
+import { checkRankPolicy, countAbove, damping, defaultDelta, gapWarning, rankOfEnergy } from './rank.js'
 import { project } from './row-space.js'
 import type { Solution, SolveOptions } from './solve.js'
-import { cutAt, driftBounds, type Spectrum } from './spectrum.js'
+import { driftBounds, type Spectrum } from './spectrum.js'
 import { spectrumOfTsqr, TsqrAccumulator } from './tsqr.js'
 
 /**
@@ -60,19 +60,16 @@ export class StreamedSolve {
           ? await spectrumOfGram(this.#accumulator, { centred })
           : await spectrumOfTsqr(this.#accumulator, { centred })
       const rank = this.#rank(spectrum, v)
-      const space = { ...cutAt(spectrum, 0), basis: spectrum.directions.narrow(1, 0, rank), rank }
       const policy = this.#options.rank!
-      const lambda = policy.policy === 'ridge' ? policy.lambda : null
-      const weight = project(
-        lambda === null ? space : { ...space, filter: damping(spectrum, rank, lambda) },
-        v,
-      )
-      const warning = lambda === null ? gapWarning(spectrum.singularValues, rank) : null
+      const { directions, singularValues } = spectrum
+      const filter = policy.policy === 'ridge' ? damping(singularValues, rank, policy.lambda) : null
+      const weight = project({ basis: directions.narrow(1, 0, rank), rank, singularValues, filter }, v)
+      const warning = filter === null ? gapWarning(singularValues, rank) : null
       return {
         weight,
         bias: centred ? bias!.add((await this.#mean()).matmul(v.sub(weight))) : bias,
         rank,
-        singularValues: spectrum.singularValues,
+        singularValues,
         warnings: warning === null ? [] : [warning],
       }
     })
@@ -121,9 +118,4 @@ export class StreamedSolve {
       }
     }
   }
-}
-
-function damping({ singularValues }: Spectrum, rank: number, lambda: number): number[] {
-  const scaled = lambda * (singularValues[0] ?? 0) ** 2
-  return singularValues.slice(0, rank).map((value) => value ** 2 / (value ** 2 + scaled))
 }
