@@ -1,7 +1,10 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+
+import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
 
-import { enableGrad, hvp, noGrad, ScriptModule, torch } from '../../src/index.js'
-import { demoModel, fixture } from '../support/paths.js'
+import { enableGrad, hvp, imageFolder, noGrad, presets, ScriptModule, torch } from '../../src/index.js'
+import { demoModel, fixture, temporaryFolder } from '../support/paths.js'
 import { randn } from '../support/random.js'
 
 /** Runs `work` beside a timer of 1 ms and tells by how many milliseconds it was late at worst, and how often it fired. */
@@ -38,6 +41,18 @@ describe('the event loop', () => {
     const model = (await ScriptModule.load(fixture('resnet50.scripted.pt'))).eval()
     const x = randn([4, 3, 224, 224], 1)
     const { worst, ticks } = await bestOf(5, () => noGrad(() => model.forward(x)))
+    expect(ticks).toBeGreaterThan(10)
+    expect(worst).toBeLessThan(20)
+  })
+
+  it('stays free while images are decoded and preprocessed', async () => {
+    const folder = temporaryFolder()
+    mkdirSync(`${folder}/a`)
+    const noise = { type: 'gaussian', mean: 128, sigma: 40 } as const
+    const image = sharp({ create: { width: 1200, height: 900, channels: 3, background: 'red', noise } })
+    writeFileSync(`${folder}/a/1.jpg`, await image.jpeg().toBuffer())
+    const dataset = await imageFolder(folder, presets.resnet50!)
+    const { worst, ticks } = await bestOf(5, () => dataset.load(Array.from({ length: 32 }, () => 0)))
     expect(ticks).toBeGreaterThan(10)
     expect(worst).toBeLessThan(20)
   })
