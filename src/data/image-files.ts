@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os'
+
 import { SosError } from '../torch/errors.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
@@ -6,8 +8,8 @@ import type { Dataset, LoadedImages, SkippedImage } from './dataset.js'
 import { type Decoder, decodeImage, loadImage } from './image.js'
 import { type Preprocess, preprocess } from './preprocess.js'
 
-/** The images of one batch that are decoded side by side: libuv has four threads, unless UV_THREADPOOL_SIZE says more. */
-const atOnce = 2 * Math.max(4, Number(process.env.UV_THREADPOOL_SIZE) || 0)
+/** How many images of a batch are worked on at a time: one for each core, and one that waits. More only crowd the caches. */
+const atOnce = availableParallelism() + 1
 
 export interface ImageOptions {
   /** Leaves corrupt files out, and tells of them in `skipped`, instead of failing. Default: false. */
