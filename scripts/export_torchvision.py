@@ -4,9 +4,13 @@
     export_torchvision.py resnet50 --weights resnet50-0676ba61.pth --out resnet50.pt
     export_torchvision.py resnet50 --weights resnet50-11ad3fa6.pth --recipe IMAGENET1K_V2 --out resnet50-v2.pt
     export_torchvision.py resnet18 --classes 10 --seed 7 --out untrained.pt
+    export_torchvision.py resnet18 --calibrate photographs/ --out untrained.pt
 
 Nothing is downloaded: without --weights the network starts from random weights. Size, crop, interpolation,
 mean and deviation of the inputs come from torchvision's metadata of its published weights.
+
+Deep inside an untrained network all images look nearly alike. --calibrate takes the statistics of its batch norms
+from some images (their cumulative average in training mode), so that its logits differ as a trained one's do.
 
 The network is saved in evaluation mode. googlenet and inception_v3 lose their auxiliary heads and, as their
 published weights want, rescale their inputs from ImageNet's mean and deviation to 0.5 and 0.5.
@@ -20,12 +24,14 @@ import warnings
 from pathlib import Path
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from torchscript_export import import_torchvision, make_record, save_with_record
 
 warnings.filterwarnings("ignore", message="The TorchScript type system")  # about inception_v3's source
 models = import_torchvision().models
+CALIBRATION = 12
 REMEDY = "save one with torch.save(model.state_dict(), FILE)"
 
 
@@ -40,6 +46,8 @@ def main() -> int:
         torch.manual_seed(options.seed)
         weights = None if options.weights is None else load_weights(options.weights)
         network = build(options.name, options.classes, recipe, weights)
+        if options.calibrate is not None:
+            calibrate(network, recipe, options.calibrate)
         categories = recipe.meta["categories"] or ()  # VGG-16's features come without
         classes = categories if options.classes == len(categories) else None
         record = make_record(options.name, preprocess_of(recipe), classes)
@@ -113,6 +121,26 @@ def build(name: str, classes: int, recipe, weights: dict[str, Tensor] | None) ->
     return network.eval()
 
 
+def calibrate(network: nn.Module, recipe, folder: Path) -> None:
+    """Gives the batch norms the statistics of CALIBRATION images, spread over `folder`. Raises OSError or ValueError."""
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    if not files:
+        raise ValueError(f"expected images below {folder} but there is none")
+    chosen = [files[i * len(files) // CALIBRATION] for i in range(CALIBRATION)]
+    transform = recipe.transforms()
+    images = torch.stack([transform(Image.open(path).convert("RGB")) for path in chosen])
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = None  # a cumulative average
+        norm.reset_running_stats()
+    with torch.no_grad():
+        network.train()(images)
+    network.eval()
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+
+
 def load_weights(path: Path) -> dict[str, Tensor]:
     """A state dict from a file, in the names of today's torchvision. Raises OSError or ValueError."""
     try:
@@ -154,8 +182,11 @@ def parse_options() -> argparse.Namespace:
     add("--recipe", metavar="ENTRY", help="published weights whose preprocessing to record, such as "
         "IMAGENET1K_V2 (default: IMAGENET1K_V1, or torchvision's default where there is none)")
     add("--seed", type=int, default=0, help="of the random weights (default: %(default)s)")
+    add("--calibrate", type=Path, metavar="FOLDER", help="take the batch norms' statistics from images below")
     add("--out", type=Path, required=True, metavar="FILE", help="the TorchScript file to write")
     options = parser.parse_args()
+    if options.calibrate is not None and options.weights is not None:
+        parser.error("--calibrate is for random weights; those of --weights have their own statistics")
     if options.classes < 1:
         parser.error(f"expected a positive number for --classes but received {options.classes}")
     return options

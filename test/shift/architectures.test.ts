@@ -32,8 +32,11 @@ describe.skipIf(dataRoot === undefined)('the paper’s ImageNet networks', () =>
   const photographs = `${dataRoot}/imagenet-sample/val`
 
   beforeAll(async () => {
-    const script = `${root}/test/fixtures/make_architectures.py`
-    await promisify(execFile)(pythonPath(), [script, JSON.stringify({ names, photographs, folder })])
+    const script = `${root}/scripts/export_torchvision.py`
+    for (const name of names) {
+      const options = ['--calibrate', photographs, '--out', join(folder, `${name}.pt`)]
+      await promisify(execFile)(pythonPath(), [script, name, ...options])
+    }
   }, 300_000)
 
   it.each(names)(

@@ -1,0 +1,70 @@
+"""The references of eval.mjs: torchvision's evaluation loop as people run it (stock), and as one tunes it for a CPU (tuned)."""
+
+import sys
+from pathlib import Path
+
+import torch
+from torch.utils.data import DataLoader, Subset
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from torchscript_export import import_torchvision
+
+torchvision = import_torchvision()
+NETWORKS = {"ResNet-50": ("resnet50", 256), "ShuffleNetV2 x2.0": ("shufflenet_v2_x2_0", 232)}
+BATCH_SIZE = 64
+
+
+def cases(prepared: dict) -> dict:
+    made = {}
+    for title, (name, resize) in NETWORKS.items():
+        weights = torch.jit.load(f"{prepared['folder']}/{name}.pt").state_dict()
+        dataset = images(prepared, resize)
+        for kind in ("stock", "tuned"):
+            model = torchvision.models.get_model(name)
+            model.load_state_dict(weights)
+            made[f"{title} {kind}"] = case(model.eval(), dataset, tuned=kind == "tuned")
+    return made
+
+
+def images(prepared: dict, resize: int) -> Subset:
+    transforms = torchvision.transforms
+    transform = transforms.Compose(
+        [
+            transforms.Resize(resize),
+            transforms.CenterCrop(224),
+            transforms.ToTensor(),
+            transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+        ]
+    )
+    dataset = torchvision.datasets.ImageFolder(prepared["photographs"], transform)
+    order = Path(prepared["photographs"]).parent / "classes.txt"
+    if order.exists():  # there are more classes than folders
+        places = {name: place for place, name in enumerate(order.read_text().splitlines())}
+        dataset.target_transform = lambda folder: places[dataset.classes[folder]]
+    count = prepared["count"]
+    return Subset(dataset, [i * len(dataset) // count for i in range(count)])
+
+
+def case(model: torch.nn.Module, dataset: Subset, tuned: bool) -> tuple:
+    if tuned:
+        model = model.to(memory_format=torch.channels_last)
+
+    def evaluate() -> torch.Tensor:
+        loader = DataLoader(dataset, batch_size=BATCH_SIZE, num_workers=torch.get_num_threads())
+        loss, top1, top5 = 0.0, 0, 0
+        with torch.inference_mode() if tuned else torch.no_grad():
+            for inputs, labels in loader:
+                if tuned:
+                    inputs = inputs.to(memory_format=torch.channels_last)
+                logits = model(inputs)
+                loss += torch.nn.functional.cross_entropy(logits, labels, reduction="sum").item()
+                best = logits.topk(5).indices == labels[:, None]
+                top1 += best[:, 0].sum().item()
+                top5 += best.sum().item()
+        return torch.tensor([loss / len(dataset)], dtype=torch.float64)
+
+    def run(n: int) -> None:
+        for _ in range(n):
+            evaluate()
+
+    return run, evaluate
