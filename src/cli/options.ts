@@ -17,9 +17,9 @@ export function wholeNumber(least: number): (text: string) => number {
 export interface ModelOptions {
   data: string
   preset?: string
-  resize?: number | null
+  resize?: number | 'none'
   interpolation?: Preprocess['interpolation']
-  crop?: number | null
+  crop?: number | 'none'
   mean?: number[]
   std?: number[]
   skipCorrupt?: boolean
@@ -49,11 +49,16 @@ export function addImageOptions(command: Command): void {
 export function preprocessChanges(options: ModelOptions): Partial<Preprocess> {
   const { resize, interpolation, crop, mean, std } = options
   const given = Object.entries({ resize, interpolation, crop, mean, std })
-  return Object.fromEntries(given.filter(([, value]) => value !== undefined))
+  return Object.fromEntries(
+    given
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]) => [name, value === 'none' ? null : value]),
+  )
 }
 
-function pixels(text: string): number | null {
-  return text === 'none' ? null : wholeNumber(1)(text)
+/** Not null for `none`: commander takes that for a value that is missing. */
+function pixels(text: string): number | 'none' {
+  return text === 'none' ? text : wholeNumber(1)(text)
 }
 
 function numbers(text: string): number[] {

@@ -157,6 +157,11 @@ describe('sos', () => {
     expect(same.loss).toBe(own.loss)
     const [other] = await json('eval', demoModel, ...flags, '--mean', '0.9', '--interpolation', 'bicubic')
     expect(other.loss).not.toBe(own.loss)
+    // The image has 28 × 28 pixels already.
+    const [asItIs] = await json('eval', demoModel, ...flags, '--resize', 'none', '--crop', 'none')
+    expect(asItIs.loss).toBe(own.loss)
+    const [small] = await json('eval', demoModel, ...flags, '--resize', '14', '--crop', 'none')
+    expect(small.loss).not.toBe(own.loss)
   })
 
   it('doctor tells what is installed', async () => {
