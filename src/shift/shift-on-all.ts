@@ -33,7 +33,7 @@ export async function shiftOnAll(
     scope(async () => {
       const weights = new LayerWeights(model, layer.path, groupsOf(layer))
       const before = weights.maps()
-      const solutions = await solveAll(model, layer, dataset, before, options)
+      const { solutions, images } = await solveAll(model, layer, dataset, before, options)
       const restore = weights.snapshot()
       const replaced = weights.replace([], solutions, null)
       const after = weights.maps()
@@ -57,7 +57,7 @@ export async function shiftOnAll(
         layer,
         options: { solver: 'gram', ...options },
         dataset,
-        batch: { sampling: 'all', seed: 0, indices: [], batchSize: certificate.samples },
+        batch: { sampling: 'all', seed: 0, indices: [], batchSize: images, rows: certificate.samples },
         before,
         after,
         solutions,
@@ -75,15 +75,23 @@ async function solveAll(
   dataset: Dataset,
   before: readonly LinearMap[],
   options: CaptureOptions & ShiftOnAllOptions,
-): Promise<Solution[]> {
+): Promise<{ solutions: Solution[]; images: number }> {
   const solves = before.map(() => new StreamedSolve(layer.inFeatures, options))
+  let images = 0
   try {
-    for await (const { rows } of captureChunks(model, layer, dataset, spread(dataset.size), options)) {
+    for await (const { rows, indices } of captureChunks(
+      model,
+      layer,
+      dataset,
+      spread(dataset.size),
+      options,
+    )) {
+      images += indices.length
       for (const [group, part] of rows.entries()) await solves[group]!.add(part)
     }
     const solutions: Solution[] = []
     for (const [group, solve] of solves.entries()) solutions.push(await solve.solve(before[group]!))
-    return solutions
+    return { solutions, images }
   } finally {
     for (const solve of solves) solve.dispose()
   }

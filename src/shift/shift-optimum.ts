@@ -74,7 +74,7 @@ export async function shiftOptimum(
         layer,
         options,
         dataset,
-        batch: { ...batch, indices },
+        batch: { ...batch, indices, batchSize: indices.length, rows: rows[0]!.shape[0]! },
         before,
         after,
         solutions,

@@ -2,7 +2,7 @@ import type { Dataset } from '../data/dataset.js'
 import type { Sampling } from '../data/sampling.js'
 import type { Tensor } from '../torch/tensor.js'
 import type { DriftCertificate, LinearMap } from './certificates.js'
-import { groupsOf, type ShiftableLayer } from './layer.js'
+import { groupsOf, isConvolution, type ShiftableLayer } from './layer.js'
 import type { Replacement } from './layer-weights.js'
 import { defaultDelta, rankPolicyName } from './rank.js'
 import type { BiasMode, Solution, SolveOptions, Solver } from './solve.js'
@@ -14,7 +14,10 @@ export interface ShiftRecord {
   /** The rank policy and its number, as `logits:0.001`. */
   readonly policy: string
   readonly bias: BiasMode
+  /** Images in the batch. */
   readonly batchSize: number
+  /** The rows of A that they gave, and what a row is: an image, a convolution's window, or one position of several in an image. */
+  readonly rows: { readonly count: number; readonly of: 'images' | 'windows' | 'positions' }
   /** `given` where the batch was given, `all` where it is the dataset. */
   readonly sampling: Sampling | 'given' | 'all'
   readonly seed: number
@@ -43,7 +46,7 @@ export interface ShiftRecord {
   readonly batchLogitChange: number
   /** Whether the batch left nothing to shift: V* is V. */
   readonly identity: boolean
-  /** Of the samples held out; null where there were none. */
+  /** Of the rows of the samples held out; null where there were none. */
   readonly certificate: DriftCertificate | null
   readonly warnings: readonly string[]
   readonly milliseconds: number
@@ -54,7 +57,7 @@ export interface ShiftResult {
   layer: ShiftableLayer
   options: SolveOptions
   dataset: Dataset
-  batch: Pick<ShiftRecord, 'sampling' | 'seed' | 'indices'> & { batchSize?: number }
+  batch: Pick<ShiftRecord, 'sampling' | 'seed' | 'indices'> & { batchSize: number; rows: number }
   before: readonly LinearMap[]
   after: readonly LinearMap[]
   solutions: readonly Solution[]
@@ -66,7 +69,7 @@ export interface ShiftResult {
 export function describeShift(result: ShiftResult): ShiftRecord {
   const { layer, options, dataset, batch, before, after, solutions, replaced } = result
   const { classes } = dataset
-  const unseenClasses = batch.sampling === 'all' ? [] : classesWithout(dataset, batch.indices)
+  const unseenClasses = classesWithout(dataset, batch.sampling === 'all' ? null : batch.indices)
   const moved = Math.hypot(...before.map(({ weight }, i) => norm(after[i]!.weight.sub(weight))))
   const { solver = 'svd', bias = 'fixed' } = options
   return {
@@ -74,7 +77,8 @@ export function describeShift(result: ShiftResult): ShiftRecord {
     solver,
     policy: policyName(solver, options),
     bias,
-    batchSize: batch.batchSize ?? batch.indices.length,
+    batchSize: batch.batchSize,
+    rows: { count: batch.rows, of: rowsAre(layer, batch) },
     sampling: batch.sampling,
     seed: batch.seed,
     indices: batch.indices,
@@ -106,8 +110,17 @@ function cut({ singularValues, rank }: Solution): ShiftRecord['singularValues'] 
   }
 }
 
-function classesWithout(dataset: Dataset, indices: readonly number[]): string[] {
-  const seen = new Set(indices.map((index) => dataset.labels[index]))
+function rowsAre(
+  layer: ShiftableLayer,
+  { batchSize, rows }: ShiftResult['batch'],
+): ShiftRecord['rows']['of'] {
+  if (isConvolution(layer)) return 'windows'
+  return rows === batchSize ? 'images' : 'positions'
+}
+
+/** `indices` is null for all samples. */
+function classesWithout(dataset: Dataset, indices: readonly number[] | null): string[] {
+  const seen = new Set(indices === null ? dataset.labels : indices.map((index) => dataset.labels[index]))
   return dataset.classes.filter((_, label) => !seen.has(label))
 }
 

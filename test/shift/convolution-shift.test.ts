@@ -7,6 +7,7 @@ import {
   noGrad,
   presetNamed,
   ScriptModule,
+  shiftOnAll,
   shiftOptimum,
   type Tensor,
   torch,
@@ -123,6 +124,16 @@ describe('shiftOptimum of a convolution', () => {
     expect(largest(a!.sub(b!))).toBeLessThan(1e-12)
   })
 
+  it('counts images and windows apart, and the classes of the images', async () => {
+    const model = await ScriptModule.load(fixture('convolutions.scripted.pt'))
+    const data = { ...images(3), classes: ['one', 'other'] }
+    expect(await shiftOnAll(model, data, { layer: 'pointwise' })).toMatchObject({
+      batchSize: 3,
+      rows: { count: 3 * 11 * 9, of: 'windows' },
+      unseenClasses: ['other'],
+    })
+  })
+
   it('refuses what cannot be shifted', async () => {
     const model = await ScriptModule.load(fixture('convolutions.scripted.pt'))
     for (const layer of ['reflected', 'transposed', 'standardised', 'tied']) {
@@ -137,6 +148,7 @@ describe('shiftOptimum of a convolution', () => {
     expect(record).toMatchObject({ layer: 'classifier.1', batchSize: 30, inFeatures: 512, classes: 1000 })
     expect(record.rank).toBeLessThanOrEqual(30 * 8)
     expect(record.normAfter).toBeLessThan(record.normBefore)
+    expect(record.rows).toEqual({ count: 30 * 8, of: 'windows' })
     expect(record.certificate!.samples).toBe(20 * 8)
   })
 })

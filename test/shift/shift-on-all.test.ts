@@ -37,6 +37,7 @@ describe('shiftOnAll', () => {
         solver,
         sampling: 'all',
         batchSize: 200,
+        rows: { count: 200, of: 'images' },
         rank: 4,
         identity: false,
         indices: [],

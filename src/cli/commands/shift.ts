@@ -114,8 +114,10 @@ function defined<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], 
 export function printShift(record: ShiftRecord): void {
   const share = (100 * (record.normAfter - record.normBefore)) / record.normBefore
   printLine(`layer       ${record.layer} (${record.inFeatures} inputs)`)
+  const { rows } = record
+  const parts = rows.of === 'images' ? '' : `, ${rows.count} ${rows.of} in them`
   printLine(
-    `batch       ${record.batchSize} images, ${record.sampling}, seed ${record.seed}; ${record.classesCovered} of ${record.classes} classes`,
+    `batch       ${record.batchSize} images${parts}, ${record.sampling}, seed ${record.seed}; ${record.classesCovered} of ${record.classes} classes`,
   )
   printLine(`row space   rank ${record.rank} by ${record.policy}${spectrum(record)}`)
   printLine(`‖V‖         ${figure(record.normBefore)} → ${figure(record.normAfter)} (${signed(share)} %)`)
@@ -123,7 +125,7 @@ export function printShift(record: ShiftRecord): void {
   if (record.certificate !== null) {
     const { samples, marginSafeShare, changedPredictions, maxLogitChange } = record.certificate
     printLine(
-      `certified   ${samples} ${record.sampling === 'all' ? 'images' : 'images outside of the batch'}: ${percent(100 * marginSafeShare)} cannot change class, ${changedPredictions} did; logits moved by ${figure(maxLogitChange)} at most`,
+      `certified   ${samples} ${rows.of}${record.sampling === 'all' ? '' : ' outside of the batch'}: ${percent(100 * marginSafeShare)} cannot change class, ${changedPredictions} did; logits moved by ${figure(maxLogitChange)} at most`,
     )
   }
   if (record.identity) {
