@@ -37,14 +37,28 @@ std::vector<std::string> operators_of(const Module& module) {
   return {names.begin(), names.end()};
 }
 
-/// libtorch's own copy lacks some values, as complex numbers; by way of an archive all come through.
+/// libtorch's own copies lack some values, as complex numbers; by way of an archive all come through.
+Module copy_by_archive(const Module& module) {
+  std::stringstream archive;
+  module.save(archive);
+  return torch::jit::load(archive);
+}
+
+/// Copies what the module holds; the graphs of its methods are shared.
 Module deep_copy(const Module& module) {
   try {
     return module.deepcopy();
   } catch (const c10::Error&) {
-    std::stringstream archive;
-    module.save(archive);
-    return torch::jit::load(archive);
+    return copy_by_archive(module);
+  }
+}
+
+/// Copies the graphs too, for passes that rewrite them.
+Module copy_with_graphs(const Module& module) {
+  try {
+    return module.clone();
+  } catch (const c10::Error&) {
+    return copy_by_archive(module);
   }
 }
 
@@ -133,8 +147,8 @@ std::shared_ptr<ScriptModule> ScriptModule::freeze(const std::vector<std::string
 
 std::shared_ptr<ScriptModule> ScriptModule::optimize_for_inference(
     const std::vector<std::string>& preserved) const {
-  if (kind() != ModuleKind::frozen) return freeze(preserved)->optimize_for_inference(preserved);
-  auto copy = deep_copy(module_);
+  // What is frozen may still have submodules, as one of an interface or quantised, and be of another kind.
+  auto copy = kind() == ModuleKind::frozen ? copy_with_graphs(module_) : freeze(preserved)->module_;
   std::vector<std::string> other_methods;
   for (const auto& name : preserved) {
     if (copy.find_method(name)) other_methods.push_back(name);

@@ -100,6 +100,23 @@ describe.each([
     }
   })
 
+  it("gives Python's outputs optimised for inference, and stays as it was", async () => {
+    const module = (await load(name)).eval()
+    const methods = [...new Set<string>(python[name].calls.map(([method]: Encoded[]) => method))]
+    const graphs = () => methods.map((method) => module.graph(method))
+    const before = graphs()
+    const fast = await module.optimizeForInference({
+      preserved: methods.filter((name) => name !== 'forward'),
+    })
+    expect(graphs()).toEqual(before)
+    for (const [method, inputs, output] of python[name].calls) {
+      for (let run = 0; run < 2; run++) {
+        const result = await noGrad(() => fast.call(method, ...inputs.map(decode)))
+        expect(difference(result, output)).toBeLessThan(tolerance)
+      }
+    }
+  })
+
   it('is described as in Python, by `sos inspect` too', async () => {
     const module = await load(name)
     const nodes = module.modules()
