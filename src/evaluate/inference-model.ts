@@ -14,9 +14,9 @@ const tolerance = 1e-3
 
 /**
  * A model for forwards alone. On the CPU it runs a frozen copy with the processor's fused kernels, elsewhere a frozen copy;
- * one with convolutions lies in channels_last before, as do its images. The copy has the weights of the moment at which it
- * is made. Where there can be none (in train mode; hooked, for a copy has no hooks; what libtorch cannot freeze), or its
- * first logits are not the model's, the model itself runs.
+ * one with convolutions lies in channels_last before, as do its images. Changes of the model's weights may not reach the
+ * copy. In train mode, or hooked (a copy has no hooks), the model itself runs. So it does where libtorch cannot make the
+ * copy or run it, or the copy's first logits are not the model's: the process warning `SOS_NOT_OPTIMIZED` tells why.
  */
 export class InferenceModel {
   readonly #model: ScriptModule
@@ -34,8 +34,12 @@ export class InferenceModel {
   static async of(model: ScriptModule, device: string): Promise<InferenceModel> {
     if (model.training || model.hooked) return InferenceModel.asItIs(model)
     const channelsLast = scope(() => model.parameters().some(({ shape }) => shape.length === 4))
-    const copy = await optimized(model, device, channelsLast).catch(() => null)
-    return new InferenceModel(model, copy, channelsLast && copy !== null)
+    try {
+      return new InferenceModel(model, await optimized(model, device, channelsLast), channelsLast)
+    } catch (error) {
+      warnOfSlowness(model, error as Error)
+      return InferenceModel.asItIs(model)
+    }
   }
 
   static asItIs(model: ScriptModule): InferenceModel {
@@ -59,11 +63,17 @@ export class InferenceModel {
   }
 
   async #firstForward(images: Tensor): Promise<Value> {
-    const output = await this.#copy!.forward<Value>(this.#placed(images)).catch(() => null)
     this.#checked = true
-    if (await this.#agrees(output, images).catch(() => false)) return output
-    this.dispose()
-    return this.#model.forward<Value>(images)
+    try {
+      const output = await this.#copy!.forward<Value>(this.#placed(images))
+      if (await this.#agrees(output, images)) return output
+      throw new Error('its first logits are not those of the model')
+    } catch (error) {
+      this.dispose()
+      const output = await this.#model.forward<Value>(images) // throws what is wrong with the model or its images
+      warnOfSlowness(this.#model, error as Error)
+      return output
+    }
   }
 
   async #agrees(output: Value, images: Tensor): Promise<boolean> {
@@ -77,6 +87,12 @@ export class InferenceModel {
   #placed(images: Tensor): Tensor {
     return this.#channelsLast ? images.contiguous({ memory_format: 'channels_last' }) : images
   }
+}
+
+function warnOfSlowness({ path }: ScriptModule, { message }: Error): void {
+  process.emitWarning(`${path} runs as it is, slower than a frozen, optimised copy: ${message}`, {
+    code: 'SOS_NOT_OPTIMIZED',
+  })
 }
 
 async function optimized(model: ScriptModule, device: string, channelsLast: boolean): Promise<ScriptModule> {

@@ -80,6 +80,16 @@ describe('a model for inference', () => {
     expect((await InferenceModel.of(model.train(), 'cpu')).optimized).toBe(false)
   })
 
+  it('is the model itself, and warns, where libtorch cannot make the copy', async () => {
+    const warned = new Promise((resolve) => process.once('warning', resolve))
+    const { model, fast } = await load('values.scripted.pt') // has no forward
+    expect(fast.optimized).toBe(false)
+    expect(await warned).toMatchObject({
+      code: 'SOS_NOT_OPTIMIZED',
+      message: expect.stringContaining(model.path),
+    })
+  })
+
   it('takes linear networks in float64 too', async () => {
     const { model, fast } = await load('mlp.scripted.pt')
     const x = randn([7, 6], 1, 'float64')
