@@ -117,7 +117,7 @@ describe('the command', () => {
   })
 
   it.each([
-    [['nothing'], /one of .*eventloop, .*ops.* but received 'nothing'/],
+    [['nothing'], /one of eval, eventloop, .*ops.* but received 'nothing'/],
     [['ops', 'hvp'], /one NAME/],
     [['ops', '--rounds', '0'], /--rounds/],
     [['ops', '--fast'], /--fast/],
