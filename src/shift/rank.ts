@@ -94,6 +94,33 @@ export function checkRankPolicy(policy: RankPolicy): void {
   }
 }
 
+/**
+ * The rank that a policy keeps. Beyond `full` there is nothing but noise, which only `rankOfDelta` may keep.
+ *
+ * @param singularValues in descending order
+ * @param tolerance of the policy `tolerance` where it has none itself
+ * @param rankOfDelta the smallest rank at which no logit moves by more than `delta`
+ */
+export async function chooseRank(
+  policy: RankPolicy,
+  singularValues: readonly number[],
+  full: number,
+  { tolerance, rankOfDelta }: { tolerance: number; rankOfDelta: (delta: number) => number | Promise<number> },
+): Promise<number> {
+  switch (policy.policy) {
+    case 'tolerance':
+      return Math.min(full, countAbove(singularValues, policy.tolerance ?? tolerance))
+    case 'energy':
+      return Math.min(full, rankOfEnergy(singularValues, policy.share))
+    case 'fixed':
+      return Math.min(full, policy.rank)
+    case 'ridge':
+      return full
+    case 'logits':
+      return rankOfDelta(policy.delta ?? defaultDelta)
+  }
+}
+
 /** How many of the singular values, in descending order, are above `tolerance` · σ₁. */
 export function countAbove(singularValues: readonly number[], tolerance: number): number {
   const floor = tolerance * (singularValues[0] ?? 0)

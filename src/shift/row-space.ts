@@ -3,15 +3,7 @@ import { SosError } from '../torch/errors.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
 import type { Tensor } from '../torch/tensor.js'
-import {
-  checkRankPolicy,
-  countAbove,
-  damping,
-  defaultDelta,
-  type RankPolicy,
-  rankOfEnergy,
-  rankOfLogits,
-} from './rank.js'
+import { checkRankPolicy, chooseRank, countAbove, damping, type RankPolicy, rankOfLogits } from './rank.js'
 
 /** The row space of A, from its singular value decomposition A = U Σ Qᵀ. */
 export interface RowSpace {
@@ -62,7 +54,7 @@ export async function rowSpace(a: Tensor, options: RowSpaceOptions = {}): Promis
     const full = countAbove(singularValues, floor)
     const rank = await chooseRank(policy, singularValues, full, {
       tolerance: Math.max(floor, defaultTolerance(a.dtype)),
-      residual: (delta) => {
+      rankOfDelta: (delta) => {
         if (v === undefined) {
           throw new SosError('ERR_RANK_POLICY', "expected v, the layer's weights, for the policy 'logits'")
         }
@@ -127,26 +119,6 @@ async function ofGram(a: Tensor): Promise<SingularSystem> {
   // Division by small singular values leaves the columns not quite orthogonal: one QR makes them so.
   const [orthonormal] = await torch.async.linalg_qr(q)
   return { q: orthonormal, singularValues, floor }
-}
-
-async function chooseRank(
-  policy: RankPolicy,
-  singularValues: readonly number[],
-  full: number,
-  { tolerance, residual }: { tolerance: number; residual: (delta: number) => Promise<number> },
-): Promise<number> {
-  switch (policy.policy) {
-    case 'tolerance':
-      return Math.min(full, countAbove(singularValues, policy.tolerance ?? tolerance))
-    case 'energy':
-      return Math.min(full, rankOfEnergy(singularValues, policy.share))
-    case 'fixed':
-      return Math.min(full, policy.rank)
-    case 'ridge':
-      return full
-    case 'logits':
-      return residual(policy.delta ?? defaultDelta)
-  }
 }
 
 function numbers(tensor: Tensor): number[] {

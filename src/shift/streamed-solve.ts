@@ -3,7 +3,7 @@ import { scope } from '../torch/scope.js'
 import type { Tensor } from '../torch/tensor.js'
 import type { LinearMap } from './certificates.js'
 import { GramAccumulator, spectrumOfGram } from './gram.js'
-import { checkRankPolicy, countAbove, damping, defaultDelta, gapWarning, rankOfEnergy } from './rank.js'
+import { checkRankPolicy, chooseRank, countAbove, damping, gapWarning } from './rank.js'
 import { project } from './row-space.js'
 import type { Solution, SolveOptions } from './solve.js'
 import { driftBounds, type Spectrum } from './spectrum.js'
@@ -59,7 +59,7 @@ export class StreamedSolve {
         this.#accumulator instanceof GramAccumulator
           ? await spectrumOfGram(this.#accumulator, { centred })
           : await spectrumOfTsqr(this.#accumulator, { centred })
-      const rank = this.#rank(spectrum, v)
+      const rank = await this.#rank(spectrum, v)
       const policy = this.#options.rank!
       const { directions, singularValues } = spectrum
       const filter = policy.policy === 'ridge' ? damping(singularValues, rank, policy.lambda) : null
@@ -90,32 +90,23 @@ export class StreamedSolve {
     return first.narrow(0, 1, this.#inFeatures).div(first.select(0, 0))
   }
 
-  #rank(spectrum: Spectrum, v: Tensor): number {
+  async #rank(spectrum: Spectrum, v: Tensor): Promise<number> {
     const { singularValues, uncertainty } = spectrum
     const floor = uncertainty / (singularValues[0] || 1)
-    const full = countAbove(singularValues, floor)
     const policy = this.#options.rank!
-    switch (policy.policy) {
-      case 'tolerance': {
-        const { tolerance = Math.max(1e-6, floor) } = policy
-        if (tolerance >= floor) return countAbove(singularValues, tolerance)
-        throw new SosError(
-          'ERR_TOLERANCE',
-          `expected a tolerance of at least ${floor.toExponential(2)}, what the streamed ${this.#options.solver} of ${this.#inFeatures} inputs resolves, but received ${tolerance}; the solver svd resolves more`,
-        )
-      }
-      case 'energy':
-        return Math.min(full, rankOfEnergy(singularValues, policy.share))
-      case 'fixed':
-        return Math.min(full, policy.rank)
-      case 'ridge':
-        return full
-      case 'logits': {
-        const { delta = defaultDelta } = policy
+    if (policy.policy === 'tolerance' && policy.tolerance !== undefined && policy.tolerance < floor) {
+      throw new SosError(
+        'ERR_TOLERANCE',
+        `expected a tolerance of at least ${floor.toExponential(2)}, what the streamed ${this.#options.solver} of ${this.#inFeatures} inputs resolves, but received ${policy.tolerance}; the solver svd resolves more`,
+      )
+    }
+    return chooseRank(policy, singularValues, countAbove(singularValues, floor), {
+      tolerance: Math.max(1e-6, floor),
+      rankOfDelta: (delta) => {
         const rank = driftBounds(spectrum, v).findIndex((bound) => bound <= delta)
         // Where rounding alone may move more than that, everything that it resolves is kept.
         return rank < 0 ? singularValues.length : rank
-      }
-    }
+      },
+    })
   }
 }
