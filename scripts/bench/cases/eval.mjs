@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 
+import { photographs } from '../photographs.mjs'
 import { compareCases } from '../rounds.mjs'
 
 export const description =
@@ -15,8 +16,11 @@ const networks = {
 const kinds = ['stock', 'tuned']
 
 /** Images of one evaluation at `--scale 1`. */
-const images = 300
+const evaluated = 300
 const batchSize = 64
+
+/** Of the square matrices whose product tells what the cores can do. */
+const side = 2048
 
 export const targets = {
   'ResNet-50 stock': 1.3,
@@ -42,7 +46,7 @@ export async function measure(context) {
   return rows
 }
 
-const imageCount = ({ scale }) => Math.max(batchSize, Math.round(images * scale))
+const imageCount = ({ scale }) => Math.max(batchSize, Math.round(evaluated * scale))
 
 /** FLOP/s of large float32 products, the best of ten, in a worker that ends before the others start. */
 async function matmulPeak(context) {
@@ -54,30 +58,25 @@ async function matmulPeak(context) {
   await child.stop()
   return (2 * side ** 3) / Math.min(...times)
 }
-const side = 2048
 
-/** The photographs of the extra data, or made ones, and the networks, whose random weights tell them apart. */
-export function prepare({ root, python, scale, folder, log }) {
-  const count = imageCount({ scale })
+/** Photographs, and the networks, whose random weights tell them apart. */
+export function prepare(context) {
+  const { root, python, folder } = context
+  const count = imageCount(context)
   const place = join(folder(), 'eval')
   mkdirSync(place, { recursive: true })
-  const run = (script, ...args) =>
-    execFileSync(python, [join(root, 'scripts', script), ...args], { stdio: ['ignore', 'ignore', 2] })
-  let photographs = join(process.env.SOS_DATA_ROOT ?? '', 'imagenet-sample/val')
-  if (!process.env.SOS_DATA_ROOT || !existsSync(photographs) || count > images) {
-    log('making images …')
-    run('bench/cases/study_images.py', place, '0', String(count))
-    photographs = join(place, 'val')
-  }
+  const images = photographs(context, count)
   for (const { file } of Object.values(networks)) {
     const out = join(place, `${file}.pt`)
-    if (!existsSync(out)) run('export_torchvision.py', file, '--calibrate', photographs, '--out', out)
+    if (existsSync(out)) continue
+    const args = [join(root, 'scripts/export_torchvision.py'), file, '--calibrate', images, '--out', out]
+    execFileSync(python, args, { stdio: ['ignore', 'ignore', 2] })
   }
-  return { folder: place, photographs, count }
+  return { folder: place, images, count }
 }
 
 /** Each network twice, for each script has its own row; without what prepare() made, the product alone. */
-export async function cases({ folder, photographs, count }) {
+export async function cases({ folder, images, count }) {
   const { evaluate, imageFolder, preprocessOf, ScriptModule, torch } = await import('../../../dist/index.js')
   if (folder === undefined) {
     const [a, b] = [torch.randn([side, side]), torch.randn([side, side])]
@@ -86,7 +85,7 @@ export async function cases({ folder, photographs, count }) {
   const made = {}
   for (const [name, { file }] of Object.entries(networks)) {
     const model = await ScriptModule.load(join(folder, `${file}.pt`))
-    const dataset = await imageFolder(photographs, preprocessOf(model))
+    const dataset = await imageFolder(images, preprocessOf(model))
     const run = async (n) => {
       let evaluation
       for (let i = 0; i < n; i++) evaluation = await evaluate(model, dataset, { limit: count, batchSize })

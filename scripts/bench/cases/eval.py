@@ -1,17 +1,13 @@
 """The references of eval.mjs: torchvision's evaluation loop as people run it (stock), and as one tunes it for a CPU (tuned)."""
 
-import sys
 from pathlib import Path
 
 import torch
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import Subset
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from torchscript_export import import_torchvision
+from torchvision_images import loader, preprocessing, torchvision
 
-torchvision = import_torchvision()
 NETWORKS = {"ResNet-50": ("resnet50", 256), "ShuffleNetV2 x2.0": ("shufflenet_v2_x2_0", 232)}
-BATCH_SIZE = 64
 
 
 def cases(prepared: dict) -> dict:
@@ -27,17 +23,8 @@ def cases(prepared: dict) -> dict:
 
 
 def images(prepared: dict, resize: int) -> Subset:
-    transforms = torchvision.transforms
-    transform = transforms.Compose(
-        [
-            transforms.Resize(resize),
-            transforms.CenterCrop(224),
-            transforms.ToTensor(),
-            transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
-        ]
-    )
-    dataset = torchvision.datasets.ImageFolder(prepared["photographs"], transform)
-    order = Path(prepared["photographs"]).parent / "classes.txt"
+    dataset = torchvision.datasets.ImageFolder(prepared["images"], preprocessing(resize))
+    order = Path(prepared["images"]).parent / "classes.txt"
     if order.exists():  # there are more classes than folders
         places = {name: place for place, name in enumerate(order.read_text().splitlines())}
         dataset.target_transform = lambda folder: places[dataset.classes[folder]]
@@ -50,10 +37,9 @@ def case(model: torch.nn.Module, dataset: Subset, tuned: bool) -> tuple:
         model = model.to(memory_format=torch.channels_last)
 
     def evaluate() -> torch.Tensor:
-        loader = DataLoader(dataset, batch_size=BATCH_SIZE, num_workers=torch.get_num_threads())
         loss, top1, top5 = 0.0, 0, 0
         with torch.inference_mode() if tuned else torch.no_grad():
-            for inputs, labels in loader:
+            for inputs, labels in loader(dataset):
                 if tuned:
                     inputs = inputs.to(memory_format=torch.channels_last)
                 logits = model(inputs)

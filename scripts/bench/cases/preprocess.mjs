@@ -1,6 +1,4 @@
-import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { photographs } from '../photographs.mjs'
 
 const images = 96
 
@@ -17,15 +15,7 @@ export const tolerance = 3e-3
 export const showsCpu = true
 
 /** The photographs of the extra data, or made ones where there are none. */
-export function prepare({ root, python, folder, log }) {
-  const photographs = join(process.env.SOS_DATA_ROOT ?? '', 'imagenet-sample/val')
-  if (process.env.SOS_DATA_ROOT && existsSync(photographs)) return { folder: photographs, images }
-  log('SOS_DATA_ROOT names no imagenet-sample: making images …')
-  const made = join(folder(), 'photographs')
-  const script = join(root, 'scripts/bench/cases/preprocess.py')
-  execFileSync(python, [script, made, String(images)], { stdio: ['ignore', 2, 2] })
-  return { folder: made, images }
-}
+export const prepare = (context) => ({ folder: photographs(context, images), images })
 
 export async function cases({ folder, images }) {
   const { batches, imageFolder, presets } = await import('../../../dist/index.js')

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 
+import { makePhotographs } from '../photographs.mjs'
 import { compare, relativeDifference } from '../statistics.mjs'
 
 export const description =
@@ -52,11 +53,10 @@ export function prepare({ root, python, scale, folder, log }) {
   const run = (command, ...args) => execFileSync(command, args, { stdio: ['ignore', 'ignore', 2] })
   const count = Math.max(10 * batchSizes.at(-1), Math.round(images * scale))
   log('making images …')
-  run(python, join(root, 'scripts/bench/cases/study_images.py'), place, '500', String(count))
+  const { train, val } = makePhotographs({ root, python }, place, { train: 500, val: count })
   const original = join(place, 'resnet18.pt')
   if (!existsSync(original))
     run(python, join(root, 'scripts/export_torchvision.py'), 'resnet18', '--out', original)
-  const [train, val] = ['train', 'val'].map((split) => join(place, split))
   log('shifting 15 networks …')
   const shifted = batchSizes.flatMap((batchSize) =>
     seeds.map((seed) => {

@@ -1,4 +1,4 @@
-"""`study_images.py FOLDER TRAIN VAL` makes FOLDER/train and FOLDER/val: seeded JPEGs of a photograph's size and detail, 500 × 375,
+"""`make_photographs.py FOLDER TRAIN VAL` makes FOLDER/train and FOLDER/val: seeded JPEGs of a photograph's size and detail, 500 × 375,
 in 100 folders. What is there is left."""
 
 import sys
