@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { InferenceModel } from '../../src/evaluate/inference-model.js'
-import { cuda, noGrad, ScriptModule, type Tensor, torch } from '../../src/index.js'
+import {
+  cuda,
+  getNumThreads,
+  noGrad,
+  ScriptModule,
+  setNumThreads,
+  type Tensor,
+  torch,
+} from '../../src/index.js'
 import { fixture } from '../support/paths.js'
 import { randn } from '../support/random.js'
 
@@ -28,6 +36,28 @@ describe('a model for inference', () => {
         expect(distance(logits, await model.forward(images))).toBeLessThan(1e-4)
       }
     })
+    expect(fast.optimized).toBe(true)
+  })
+
+  it('takes the images of a batch in parts, in their order', async () => {
+    const { model, fast } = await load('resnet18.scripted.pt')
+    const threads = getNumThreads()
+    setNumThreads(1) // eight of 224 × 224 at a time
+    try {
+      await noGrad(async () => {
+        const images = randn([19, 3, 224, 224], 1)
+        const sizes: number[] = []
+        for (const size of [19, 8, 1]) {
+          const some = images.narrow(0, 19 - size, size)
+          const logits = (await fast.forward(some)) as Tensor
+          expect(distance(logits, await model.forward(some))).toBeLessThan(1e-4)
+          sizes.push(logits.shape[0]!)
+        }
+        expect(sizes).toEqual([19, 8, 1])
+      })
+    } finally {
+      setNumThreads(threads)
+    }
     expect(fast.optimized).toBe(true)
   })
 
