@@ -1,3 +1,4 @@
+export { type Augmentation, randomCrop, randomFlip } from './data/augmentation.js'
 export {
   type CheckpointRecord,
   checkpointRecord,
@@ -11,10 +12,12 @@ export {
   batches,
   type Dataset,
   type LoadedImages,
+  type Pixels,
   type Progress,
   type RunOptions,
   type SkippedImage,
 } from './data/dataset.js'
+export { Draws } from './data/draws.js'
 export { idx } from './data/idx.js'
 export type { Decoder } from './data/image.js'
 export type { ImageOptions } from './data/image-files.js'
@@ -229,3 +232,52 @@ export { Tensor } from './torch/tensor.js'
 export { getNumInteropThreads, getNumThreads, setNumInteropThreads, setNumThreads } from './torch/threads.js'
 export type { ToOptions } from './torch/to-options.js'
 export type { NamedTuple, Value } from './torch/values.js'
+export { type EvaluationOptions, evaluateDuringTraining } from './train/evaluate-during-training.js'
+export type {
+  BatchEndEvent,
+  BatchEvent,
+  CheckpointEvent,
+  EpochEndEvent,
+  EpochStartEvent,
+  ErrorEvent,
+  EvaluationEvent,
+  ProbeEvent,
+  RunEndEvent,
+  RunStartEvent,
+  ShiftEvent,
+  TrainerEvent,
+  TrainerEvents,
+  WaitingEvent,
+} from './train/events.js'
+export { type Mixup, mixup } from './train/mixup.js'
+export { type AdamOptions, adam, adamW } from './train/optimizers/adam.js'
+export { clipGradients } from './train/optimizers/clip-gradients.js'
+export type {
+  Closure,
+  LossAndGradients,
+  Optimizer,
+  OptimizerRecipe,
+  OptimizerState,
+  Target,
+} from './train/optimizers/optimizer.js'
+export { type AsamOptions, asam, type SamOptions, sam } from './train/optimizers/sam.js'
+export { type SgdOptions, sgd } from './train/optimizers/sgd.js'
+export type { Parallel } from './train/parallel.js'
+export type { EpochProbe } from './train/probe-record.js'
+export { recordRun } from './train/record-run.js'
+export { type RunLine, readRunRecord } from './train/run-record.js'
+export {
+  type CosineOptions,
+  constant,
+  cosine,
+  multiStep,
+  type OneCycleOptions,
+  oneCycle,
+  type Place,
+  type Schedule,
+  schedule,
+  warmUp,
+} from './train/schedules.js'
+export { type SosOptions, sosDuringTraining } from './train/sos-during-training.js'
+export { type CheckpointOptions, type Plugin, Trainer, type TrainerOptions } from './train/trainer.js'
+export type { TrainingDataOptions } from './train/training-data.js'

@@ -3,7 +3,6 @@ import { readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 
 import { SosError } from '../torch/errors.js'
-import { torch } from '../torch/ops.js'
 import {
   type CifarLabels,
   type CifarLayout,
@@ -13,7 +12,8 @@ import {
 } from './cifar-files.js'
 import { readNames } from './classes.js'
 import type { Dataset } from './dataset.js'
-import { type Preprocess, preprocess } from './preprocess.js'
+import type { Preprocess } from './preprocess.js'
+import { storedImages } from './stored-images.js'
 
 export interface CifarOptions {
   /** Hold the official files against their MD5 sums. Default: false, since it takes as long as reading them. */
@@ -95,22 +95,17 @@ async function open(
       `${folder}: expected the labels 0 to ${count - 1} of ${layout.title} but record ${wrong} has ${labels[wrong]}: is this another format?`,
     )
   }
-  return {
-    name: [kind, folder, ...(split === null ? [] : [split]), ...(wanted === 'coarse' ? ['coarse'] : [])].join(
-      ':',
-    ),
-    size: records.length,
-    classes: await classNames(join(split === null ? dirname(folder) : folder, names), count),
-    labels,
-    async load(indices) {
-      const pixels = new Uint8Array(indices.length * imageBytes)
-      indices.forEach((index, i) => {
-        pixels.set(records[index]!.subarray(layout.labels.length), i * imageBytes)
-      })
-      using raw = torch.tensor(pixels, { shape: [indices.length, 3, 32, 32] })
-      return { images: preprocess(raw, recipe), indices, skipped: [] }
+  const title = [kind, folder, ...(split === null ? [] : [split]), ...(wanted === 'coarse' ? ['coarse'] : [])]
+  return storedImages(
+    {
+      name: title.join(':'),
+      classes: await classNames(join(split === null ? dirname(folder) : folder, names), count),
+      labels,
+      shape: [3, 32, 32],
+      bytesOf: (index) => records[index]!.subarray(layout.labels.length),
     },
-  }
+    recipe,
+  )
 }
 
 async function readRecords(path: string, layout: CifarLayout, expected: number | null): Promise<Uint8Array> {

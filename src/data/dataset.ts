@@ -12,6 +12,17 @@ export interface Dataset {
   readonly labels: Int32Array
   /** The preprocessed images at `indices`, in their order. */
   load(indices: readonly number[]): Promise<LoadedImages>
+  /** What training needs to augment images; a dataset without it is trained on as `load` gives it. */
+  readonly pixels?: Pixels
+}
+
+/** Images before the values are scaled. */
+export interface Pixels {
+  /** What is done to the values then: (value / 255 − mean) / std, by channel. */
+  readonly mean: readonly number[]
+  readonly std: readonly number[]
+  /** As the dataset's own `load`, but uint8 [n, C, H, W]: resized and cropped. */
+  load(indices: readonly number[]): Promise<LoadedImages>
 }
 
 export interface LoadedImages {

@@ -4,10 +4,10 @@ import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
 
 import { SosError } from '../torch/errors.js'
-import { torch } from '../torch/ops.js'
 import { readClasses } from './classes.js'
 import type { Dataset } from './dataset.js'
-import { type Preprocess, preprocess } from './preprocess.js'
+import type { Preprocess } from './preprocess.js'
+import { storedImages } from './stored-images.js'
 
 /** A file of more than this many bytes is no IDX of images that fits in memory. */
 const largestFile = 2 ** 31
@@ -43,21 +43,17 @@ export async function idx(folder: string, split: 'train' | 'test', recipe: Prepr
       `${folder}: a label is ${largest} but classes.txt names ${classes.length} classes`,
     )
   }
-  const pixels = height * width
-  return {
-    name: `idx:${folder}:${split}`,
-    size,
-    classes,
-    labels: Int32Array.from(labels.values),
-    async load(indices) {
-      const bytes = new Uint8Array(indices.length * pixels)
-      indices.forEach((index, i) => {
-        bytes.set(images.values.subarray(index * pixels, (index + 1) * pixels), i * pixels)
-      })
-      using raw = torch.tensor(bytes, { shape: [indices.length, 1, height, width] })
-      return { images: preprocess(raw, recipe), indices, skipped: [] }
+  const length = height * width
+  return storedImages(
+    {
+      name: `idx:${folder}:${split}`,
+      classes,
+      labels: Int32Array.from(labels.values),
+      shape: [1, height, width],
+      bytesOf: (index) => images.values.subarray(index * length, (index + 1) * length),
     },
-  }
+    recipe,
+  )
 }
 
 interface IdxFile {

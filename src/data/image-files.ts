@@ -6,7 +6,7 @@ import { scope } from '../torch/scope.js'
 import type { Tensor } from '../torch/tensor.js'
 import type { Dataset, LoadedImages, SkippedImage } from './dataset.js'
 import { type Decoder, decodeImage, loadImage } from './image.js'
-import { type Preprocess, preprocess } from './preprocess.js'
+import { type Preprocess, preprocess, toBytes, unscaled } from './preprocess.js'
 
 /** How many images of a batch are worked on at a time: one for each core, and one that waits. More only crowd the caches. */
 const atOnce = availableParallelism() + 1
@@ -40,6 +40,15 @@ export function imageFiles(
     classes,
     labels: Int32Array.from(labels),
     load: (indices) => loadFiles(paths, indices, recipe, options),
+    pixels: {
+      mean: recipe.mean,
+      std: recipe.std,
+      async load(indices) {
+        const { images, ...which } = await loadFiles(paths, indices, unscaled(recipe), options)
+        using values = images
+        return { images: scope(() => toBytes(values)), ...which }
+      },
+    },
   }
 }
 

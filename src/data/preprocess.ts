@@ -1,5 +1,6 @@
 import { SosError } from '../torch/errors.js'
 import { preprocessImages } from '../torch/images.js'
+import { scope } from '../torch/scope.js'
 import type { Tensor } from '../torch/tensor.js'
 
 /** How an image becomes the input of a network, in torchvision's order: resize, centre crop, scale, normalise. */
@@ -38,6 +39,22 @@ export function preprocess(images: Tensor, recipe: Preprocess): Tensor {
     'ERR_INVALID_ARGUMENT',
     `expected images as uint8 [N, ${recipe.channels}, H, W] on the CPU but received ${dtype} [${shape.join(', ')}] on ${device}`,
   )
+}
+
+/** As {@link preprocess} up to the scaling of values: uint8 [N, C, h, w]. */
+export function preprocessToBytes(images: Tensor, recipe: Preprocess): Tensor {
+  return scope(() => toBytes(preprocess(images, unscaled(recipe))))
+}
+
+/** Values of a recipe that {@link unscaled} made, from [0, 1] back to bytes. */
+export function toBytes(images: Tensor): Tensor {
+  return images.mul(255).round_().to('uint8')
+}
+
+/** The recipe, with values in [0, 1]. */
+export function unscaled(recipe: Preprocess): Preprocess {
+  const { mean, std } = recipe
+  return { ...recipe, mean: mean.map(() => 0), std: std.map(() => 1) }
 }
 
 /** The recipe as the addon takes it. */

@@ -12,7 +12,10 @@ import { describeShift, type ShiftRecord } from './shift-record.js'
 import type { Solution } from './solve.js'
 import { StreamedSolve } from './streamed-solve.js'
 
-export type ShiftOnAllOptions = Omit<ShiftOptions, 'batchSize' | 'sampling' | 'seed' | 'indices' | 'heldOut'>
+export type ShiftOnAllOptions = Omit<
+  ShiftOptions,
+  'batchSize' | 'sampling' | 'seed' | 'indices' | 'rows' | 'companions' | 'heldOut'
+>
 
 /**
  * Optimum shifting on a whole dataset (the paper's OS): V* of AV* = AV with least Frobenius norm, where A holds the layer's

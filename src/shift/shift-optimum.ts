@@ -4,6 +4,7 @@ import { noGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
 import { scope } from '../torch/scope.js'
 import type { ScriptModule } from '../torch/script-module.js'
+import type { Tensor } from '../torch/tensor.js'
 import { type CaptureOptions, captureRows } from './capture.js'
 import { DriftSums } from './certificates.js'
 import { groupsOf, isConvolution, type ShiftableLayer, shiftableLayer } from './layer.js'
@@ -12,7 +13,7 @@ import { defaultDelta } from './rank.js'
 import { describeShift, type ShiftRecord } from './shift-record.js'
 import { type Solution, type SolveOptions, solveShift } from './solve.js'
 
-export interface ShiftOptions extends CaptureOptions, SolveOptions {
+export interface ShiftOptions extends CaptureOptions, Omit<SolveOptions, 'companions'> {
   /** Path of a linear layer or a 2-d convolution. Default: the last linear layer that forward calls. */
   layer?: string
   /**
@@ -31,6 +32,16 @@ export interface ShiftOptions extends CaptureOptions, SolveOptions {
    * `delta` of the rank policy `logits`; any where the policy is `ridge`, which does not keep them.
    */
   logitBudget?: number
+  /**
+   * A of the samples at `indices`, which are needed with it: [rows, m] of each group, as `captureRows` gives them. Default: they
+   * are captured.
+   */
+  rows?: readonly Tensor[]
+  /**
+   * More tensors of the weight's shape, as an optimizer's momentum of it: projected, in place, on the directions that the
+   * weight keeps. Not with convolutions, nor with what `SolveOptions.companions` is not for. Default: none.
+   */
+  companions?: readonly Tensor[]
   /** Samples of the dataset outside of the batch that certify the shift. Default: 0. */
   heldOut?: number
 }
@@ -59,13 +70,21 @@ export async function shiftOptimum(
     scope(async () => {
       const weights = new LayerWeights(model, layer.path, groupsOf(layer))
       const capture = { ...options, ...windowsOf(layer, batch.indices.length, options) }
-      const { rows, indices } = await captureRows(model, layer, dataset, batch.indices, capture)
+      const { rows, indices } =
+        options.rows === undefined
+          ? await captureRows(model, layer, dataset, batch.indices, capture)
+          : { rows: options.rows, indices: batch.indices }
       const before = weights.maps()
+      const solve = {
+        ...options,
+        ...(options.companions && { companions: transposed(options.companions, layer) }),
+      }
       const solutions: Solution[] = []
       for (const [group, { weight, bias }] of before.entries()) {
-        solutions.push(await solveShift(rows[group]!, weight, bias, options))
+        solutions.push(await solveShift(rows[group]!, weight, bias, solve))
       }
       const replaced = weights.replace(rows, solutions, logitBudget(options))
+      options.companions?.forEach((tensor, i) => void tensor.copy_(solutions[0]!.companions[i]!.t()))
       const after = weights.maps()
       const others = heldOutSamples(dataset, batch.indices, options)
       const drifts = new DriftSums(before, after)
@@ -86,8 +105,20 @@ export async function shiftOptimum(
   )
 }
 
+/** As V is, [m, n]: what TorchScript keeps is [n, m]. */
+function transposed(companions: readonly Tensor[], layer: ShiftableLayer): Tensor[] {
+  if (!isConvolution(layer)) return companions.map((tensor) => tensor.t())
+  throw new SosError(
+    'ERR_INVALID_ARGUMENT',
+    `expected a linear layer to project companions of but '${layer.path}' is a convolution`,
+  )
+}
+
 function chooseBatch(dataset: Dataset, options: ShiftOptions, inFeatures: number) {
-  const { indices, seed = 0, sampling = 'stratified' } = options
+  const { indices, rows, seed = 0, sampling = 'stratified' } = options
+  if (rows !== undefined && indices === undefined) {
+    throw new SosError('ERR_INDICES', 'expected the indices of the samples that `rows` are of')
+  }
   if (indices !== undefined) {
     const wrong = indices.find((index) => !Number.isInteger(index) || index < 0 || index >= dataset.size)
     if (indices.length === 0 || wrong !== undefined) {
@@ -109,7 +140,7 @@ export function defaultBatchSize(dataset: Dataset, inFeatures: number): number {
 }
 
 /** Pixels outnumber a convolution's inputs soon: as many windows by default as leave half of the directions free. */
-function windowsOf(
+export function windowsOf(
   layer: ShiftableLayer,
   images: number,
   { windowsPerImage, seed = 0 }: ShiftOptions,

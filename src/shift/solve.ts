@@ -40,6 +40,11 @@ export interface SolveOptions {
   rank?: RankPolicy
   /** Default: fixed. */
   bias?: BiasMode
+  /**
+   * More matrices [m, n], projected on the directions that V* keeps: an optimizer's momentum of V. With the solvers svd and
+   * gram, and not with the bias mode augment, whose directions are of m + 1 inputs. Default: none.
+   */
+  companions?: readonly Tensor[]
 }
 
 export interface Solution {
@@ -51,6 +56,8 @@ export interface Solution {
   readonly rank: number
   /** Of what was decomposed, in descending order; null where the solver does not tell. */
   readonly singularValues: readonly number[] | null
+  /** The companions projected, float64 [m, n]. */
+  readonly companions: readonly Tensor[]
   readonly warnings: readonly string[]
 }
 
@@ -79,6 +86,12 @@ export async function solveShift(
     throw new SosError(
       'ERR_BIAS',
       `expected a layer with a bias for the mode '${mode}' but it has none; take 'fixed'`,
+    )
+  }
+  if (options.companions !== undefined && (mode === 'augment' || !knowsSpace(options.solver))) {
+    throw new SosError(
+      'ERR_INVALID_ARGUMENT',
+      `expected the solver svd or gram, and the bias mode fixed or absorb, to project companions but received ${options.solver ?? 'svd'} and ${mode}`,
     )
   }
   // What is noise is told by the dtype that the features came in.
@@ -110,9 +123,9 @@ async function minimise(
   a: Tensor,
   v: Tensor,
   noise: number,
-  { solver = 'svd', rank }: SolveOptions,
+  { solver = 'svd', rank, companions = [] }: SolveOptions,
 ): Promise<Omit<Solution, 'bias'>> {
-  if (solver === 'svd' || solver === 'gram') {
+  if (knowsSpace(solver)) {
     const policy = rank ?? { policy: 'logits' }
     const space = await rowSpace(a, {
       decomposition: solver,
@@ -125,6 +138,7 @@ async function minimise(
       weight: project(space, v),
       rank: space.rank,
       singularValues,
+      companions: companions.map((matrix) => project(space, exact(matrix))),
       warnings: warning === null ? [] : [warning],
     }
   }
@@ -138,7 +152,11 @@ async function minimise(
   const z = await torch.async.matmul(a, v)
   const solve = { qr: solveByPivotedQr, gaussian: solveByElimination, pinv: solveByPseudoinverse }[solver]
   const { solution, rank: found } = await solve(a, z, policy.tolerance ?? noise)
-  return { weight: solution, rank: found, singularValues: null, warnings: [] }
+  return { weight: solution, rank: found, singularValues: null, companions: [], warnings: [] }
+}
+
+function knowsSpace(solver: Solver = 'svd'): solver is 'svd' | 'gram' {
+  return solver === 'svd' || solver === 'gram'
 }
 
 const exact = (tensor: Tensor): Tensor => tensor.detach().to({ device: 'cpu', dtype: 'float64' })

@@ -70,6 +70,7 @@ export class StreamedSolve {
         bias: centred ? bias!.add((await this.#mean()).matmul(v.sub(weight))) : bias,
         rank,
         singularValues,
+        companions: [],
         warnings: warning === null ? [] : [warning],
       }
     })

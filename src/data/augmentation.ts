@@ -1,0 +1,76 @@
+import { SosError } from '../torch/errors.js'
+import { torch } from '../torch/ops.js'
+import type { Tensor } from '../torch/tensor.js'
+import type { Draws } from './draws.js'
+
+/** Changes the images of a batch at random, each in its own way, before their values are scaled. */
+export interface Augmentation {
+  /** What it is, as a checkpoint tells it: name and numbers. */
+  readonly description: Readonly<Record<string, unknown>>
+  /**
+   * @param images uint8 [n, C, H, W], on the device; not to be written to
+   * @param draws random numbers, one for each image
+   * @returns uint8 [n, C, h, w]
+   */
+  apply(images: Tensor, draws: Draws): Tensor
+}
+
+/**
+ * Mirrors images left to right, as torchvision's RandomHorizontalFlip.
+ *
+ * @param probability of each image. Default: 0.5, as in torchvision
+ */
+export function randomFlip(probability = 0.5): Augmentation {
+  if (!(probability >= 0 && probability <= 1)) {
+    throw new SosError(
+      'ERR_INVALID_ARGUMENT',
+      `expected a probability from 0 to 1 but received ${probability}`,
+    )
+  }
+  return {
+    description: { name: 'randomFlip', probability },
+    apply(images, draws) {
+      const flipped = draws.uniform().lt(probability).view([-1, 1, 1, 1])
+      return torch.where(flipped, images.flip([3]), images)
+    },
+  }
+}
+
+/**
+ * Cuts a window of the image's own size from the image with a black border, as torchvision's RandomCrop(size, padding).
+ *
+ * @param padding pixels on each side. Default: 4, as He et al. 2016 for CIFAR
+ */
+export function randomCrop(padding = 4): Augmentation {
+  if (!Number.isInteger(padding) || padding < 1) {
+    throw new SosError(
+      'ERR_INVALID_ARGUMENT',
+      `expected a whole number of pixels of at least 1 but received ${padding}`,
+    )
+  }
+  return {
+    description: { name: 'randomCrop', padding },
+    apply(images, draws) {
+      const [count, channels, height, width] = images.shape as [number, number, number, number]
+      const { device } = images
+      const padded = images.constant_pad_nd([padding, padding, padding, padding])
+      const span = (length: number) => torch.arange(length, { dtype: 'int64', device })
+      const rows = draws
+        .integers(2 * padding + 1)
+        .view([-1, 1])
+        .add(span(height))
+      const columns = draws
+        .integers(2 * padding + 1)
+        .view([-1, 1])
+        .add(span(width))
+      const places = rows
+        .mul(width + 2 * padding)
+        .view([count, height, 1])
+        .add(columns.view([count, 1, width]))
+      return padded
+        .view([count, channels, -1])
+        .gather(2, places.view([count, 1, height * width]).expand([count, channels, height * width]))
+        .view([count, channels, height, width])
+    },
+  }
+}

@@ -1,0 +1,43 @@
+import { Generator } from '../torch/generator.js'
+import { torch } from '../torch/ops.js'
+import type { Tensor } from '../torch/tensor.js'
+
+/**
+ * Random numbers for the images of a batch, one for each. They are drawn on the CPU for the whole batch, of which this process
+ * may have a part: what an image gets depends on the seed and its place alone, not on devices or the number of processes.
+ */
+export class Draws {
+  readonly #generator: Generator
+  readonly #whole: number
+  readonly #first: number
+  readonly #count: number
+  readonly #device: string
+
+  /** @param part of a batch of `whole` images: `count` of them from `first` on */
+  constructor(
+    seed: number,
+    device: string,
+    whole: number,
+    part: { first: number; count: number } = { first: 0, count: whole },
+  ) {
+    this.#generator = new Generator(seed)
+    this.#device = device
+    this.#whole = whole
+    this.#first = part.first
+    this.#count = part.count
+  }
+
+  /** Uniform in [0, 1): float32 [n] on the device. */
+  uniform(): Tensor {
+    return this.#part(torch.rand([this.#whole], { generator: this.#generator }))
+  }
+
+  /** Whole numbers from 0 to `below` - 1, all alike: int64 [n] on the device. */
+  integers(below: number): Tensor {
+    return this.#part(torch.randint(0, below, [this.#whole], { generator: this.#generator, dtype: 'int64' }))
+  }
+
+  #part(drawn: Tensor): Tensor {
+    return drawn.narrow(0, this.#first, this.#count).to({ device: this.#device })
+  }
+}

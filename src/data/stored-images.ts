@@ -1,0 +1,43 @@
+import { torch } from '../torch/ops.js'
+import type { Tensor } from '../torch/tensor.js'
+import type { Dataset } from './dataset.js'
+import { type Preprocess, preprocess, preprocessToBytes } from './preprocess.js'
+
+/** Images that lie in memory as bytes. */
+export interface StoredImages extends Pick<Dataset, 'name' | 'classes' | 'labels'> {
+  /** [C, H, W] of each. */
+  shape: readonly [number, number, number]
+  /** The bytes of one, in the order of its shape. */
+  bytesOf(index: number): Uint8Array
+}
+
+/** Images in memory as a dataset. */
+export function storedImages(
+  { name, classes, labels, shape, bytesOf }: StoredImages,
+  recipe: Preprocess,
+): Dataset {
+  const length = shape[0] * shape[1] * shape[2]
+  const raw = (indices: readonly number[]): Tensor => {
+    const bytes = new Uint8Array(indices.length * length)
+    indices.forEach((index, i) => void bytes.set(bytesOf(index), i * length))
+    return torch.tensor(bytes, { shape: [indices.length, ...shape] })
+  }
+  return {
+    name,
+    size: labels.length,
+    classes,
+    labels,
+    async load(indices) {
+      using images = raw(indices)
+      return { images: preprocess(images, recipe), indices, skipped: [] }
+    },
+    pixels: {
+      mean: recipe.mean,
+      std: recipe.std,
+      async load(indices) {
+        using images = raw(indices)
+        return { images: preprocessToBytes(images, recipe), indices, skipped: [] }
+      },
+    },
+  }
+}

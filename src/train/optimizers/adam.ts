@@ -1,0 +1,70 @@
+import { torch } from '../../torch/ops.js'
+import { nonNegative, within } from '../check-number.js'
+import { gradientDescent } from './gradient-descent.js'
+import type { OptimizerRecipe } from './optimizer.js'
+
+export interface AdamOptions {
+  /** η. Default: 1e-3, as in PyTorch and the paper. */
+  learningRate?: number
+  /** β₁ and β₂. Default: 0.9 and 0.999, as in PyTorch and the paper. */
+  betas?: readonly [number, number]
+  /** ε. Default: 1e-8, as in PyTorch and the paper. */
+  epsilon?: number
+  /** λ. Default: 0 for adam, 0.01 for adamW, as in PyTorch. */
+  weightDecay?: number
+  /** Divide by the largest second moment so far (Reddi et al. 2018). Default: false. */
+  amsgrad?: boolean
+}
+
+/**
+ * Adam (Kingma and Ba 2015) as `torch.optim.Adam` has it, by libtorch's fused kernel: g ← g + λw; m ← β₁m + (1 − β₁)g;
+ * v ← β₂v + (1 − β₂)g²; w ← w − η·m̂ / (√v̂ + ε) with m̂ = m / (1 − β₁ᵗ) and v̂ = v / (1 − β₂ᵗ).
+ *
+ * @throws `ERR_INVALID_ARGUMENT` for numbers out of range
+ */
+export function adam(options: AdamOptions = {}): OptimizerRecipe {
+  return recipe('adam', { weightDecay: 0, ...options })
+}
+
+/**
+ * AdamW (Loshchilov and Hutter 2019) as `torch.optim.AdamW` has it: {@link adam} whose weight decay shrinks the weights
+ * themselves, w ← (1 − ηλ)w, and not the gradient's scale.
+ *
+ * @throws `ERR_INVALID_ARGUMENT` for numbers out of range
+ */
+export function adamW(options: AdamOptions = {}): OptimizerRecipe {
+  return recipe('adamW', { weightDecay: 0.01, ...options })
+}
+
+function recipe(name: 'adam' | 'adamW', options: AdamOptions & { weightDecay: number }): OptimizerRecipe {
+  const { learningRate = 1e-3, betas = [0.9, 0.999], epsilon = 1e-8, weightDecay, amsgrad = false } = options
+  const [beta1, beta2] = betas
+  nonNegative('learningRate', learningRate)
+  nonNegative('epsilon', epsilon)
+  nonNegative('weightDecay', weightDecay)
+  within(0, 1, 'betas[0]', beta1)
+  within(0, 1, 'betas[1]', beta2)
+  const numbers = { beta1, beta2, weight_decay: weightDecay, eps: epsilon, amsgrad, maximize: false }
+  const zeros = (parameter: Parameters<typeof torch.zeros_like>[0]) => torch.zeros_like(parameter)
+  const fused = name === 'adam' ? torch.async._fused_adam_ : torch.async._fused_adamw_
+  return {
+    learningRate,
+    description: { name, betas, epsilon, weightDecay, amsgrad },
+    create: (target) =>
+      gradientDescent(target, {
+        kept: {
+          first: zeros,
+          second: zeros,
+          ...(amsgrad && { largest: zeros }),
+          steps: ({ device }) => torch.zeros([], { dtype: 'float32', device }),
+        },
+        async update({ parameters, gradients, kept }, lr) {
+          torch._foreach_add_(kept.steps!, 1)
+          await fused(parameters, gradients, kept.first!, kept.second!, kept.largest ?? [], kept.steps!, {
+            ...numbers,
+            lr,
+          })
+        },
+      }),
+  }
+}

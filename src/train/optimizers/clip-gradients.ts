@@ -1,0 +1,39 @@
+import { noGrad } from '../../torch/context.js'
+import { torch } from '../../torch/ops.js'
+import { scope } from '../../torch/scope.js'
+import { atLeast } from '../check-number.js'
+import { gradientNorm, present } from './gradients.js'
+import type { OptimizerRecipe } from './optimizer.js'
+
+/**
+ * Scales the gradients of all parameters together where their 2-norm is above `maxNorm`, before the optimizer sees them: by
+ * maxNorm / (‖g‖ + 1e-6), as `torch.nn.utils.clip_grad_norm_` does. Around SAM it would clip both of its gradients; in SAM,
+ * `sam(clipGradients(sgd(…), 1))`, the one of the step.
+ *
+ * @throws `ERR_INVALID_ARGUMENT` where `maxNorm` is not above 0
+ */
+export function clipGradients(base: OptimizerRecipe, maxNorm: number): OptimizerRecipe {
+  atLeast(Number.MIN_VALUE, 'maxNorm', maxNorm)
+  return {
+    learningRate: base.learningRate,
+    description: { ...base.description, maxNorm },
+    create(target) {
+      const optimizer = base.create(target)
+      return {
+        ...optimizer,
+        step: (closure, learningRate) =>
+          optimizer.step(async () => {
+            const computed = await closure()
+            noGrad(() =>
+              scope(() => {
+                const gradients = present(computed.gradients)
+                const scale = gradientNorm(gradients).add(1e-6).reciprocal().mul(maxNorm).clamp_max(1)
+                torch._foreach_mul_(gradients, scale)
+              }),
+            )
+            return computed
+          }, learningRate),
+      }
+    },
+  }
+}

@@ -1,0 +1,55 @@
+import { cuda } from '../torch/cuda.js'
+import { SosError } from '../torch/errors.js'
+import { getRngState, setRngState } from '../torch/random.js'
+import type { ScriptModule } from '../torch/script-module.js'
+import type { Tensor } from '../torch/tensor.js'
+import type { Optimizer } from './optimizers/optimizer.js'
+
+/** The tensors that a run is made of: weights and buffers, the optimizer's, where the sources of random numbers are. */
+export function capture(model: ScriptModule, optimizer: Optimizer, device: string): Map<string, Tensor> {
+  const named = (prefix: string, tensors: Iterable<[string, Tensor]>): [string, Tensor][] =>
+    Array.from(tensors, ([name, tensor]) => [`${prefix}.${name}`, tensor])
+  return new Map([
+    ...named('model', model.stateDict()),
+    ...named('optimizer', optimizer.state()),
+    ...sources(device).map((source): [string, Tensor] => [`random.${source}`, getRngState(source)]),
+  ])
+}
+
+/**
+ * Puts a run's tensors back: copies them.
+ *
+ * @throws `ERR_CHECKPOINT`, `ERR_STATE_DICT_MISMATCH` where they are of another model or optimizer
+ */
+export function restore(
+  tensors: ReadonlyMap<string, Tensor>,
+  model: ScriptModule,
+  optimizer: Optimizer,
+  device: string,
+): void {
+  const under = (prefix: string) =>
+    new Map(
+      [...tensors]
+        .filter(([name]) => name.startsWith(`${prefix}.`))
+        .map(([name, tensor]) => [name.slice(prefix.length + 1), tensor] as const),
+    )
+  model.loadStateDict(under('model'))
+  optimizer.restore(under('optimizer'))
+  const states = under('random')
+  for (const source of sources(device)) {
+    const state = states.get(source)
+    if (state === undefined) {
+      throw new SosError(
+        'ERR_CHECKPOINT',
+        `expected the state of the random numbers of ${source} but there is none`,
+      )
+    }
+    setRngState(state, source)
+  }
+  for (const tensor of tensors.values()) tensor.dispose()
+}
+
+/** The sources of random numbers that a model on `device` draws from. */
+function sources(device: string): string[] {
+  return device.startsWith('cuda') && cuda.isAvailable() ? ['cpu', device] : ['cpu']
+}

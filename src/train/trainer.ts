@@ -1,0 +1,361 @@
+import { EventEmitter } from 'node:events'
+
+import type TypedEmitter from 'typed-emitter'
+
+import { expectLogits } from '../data/classification.js'
+import type { Dataset } from '../data/dataset.js'
+import { type AutocastDevice, type AutocastDType, autocast } from '../torch/autocast.js'
+import { enableGrad } from '../torch/context.js'
+import { SosError } from '../torch/errors.js'
+import { torch } from '../torch/ops.js'
+import { scope } from '../torch/scope.js'
+import type { ScriptModule } from '../torch/script-module.js'
+import type { Tensor } from '../torch/tensor.js'
+import { wholeFrom } from './check-number.js'
+import { lastCheckpoint, readCheckpoint, writeCheckpoint } from './checkpoint.js'
+import { EpochSums } from './epoch-sums.js'
+import type { RunEndEvent, TrainerEvent, TrainerEvents, WaitingEvent } from './events.js'
+import type { Optimizer, OptimizerRecipe } from './optimizers/optimizer.js'
+import { alone, type Parallel } from './parallel.js'
+import { capture, restore } from './run-tensors.js'
+import { constant, type Schedule } from './schedules.js'
+import { type TrainingBatch, TrainingData, type TrainingDataOptions } from './training-data.js'
+
+export interface TrainerOptions extends Omit<TrainingDataOptions, 'shard'> {
+  /** The images to train on. */
+  data: Dataset
+  epochs: number
+  optimizer: OptimizerRecipe
+  /** Of the learning rate. Default: constant. */
+  schedule?: Schedule
+  /** Forwards in mixed precision. Default: none. */
+  autocast?: AutocastDType
+  /** Where checkpoints go. Default: none are written. */
+  checkpoints?: CheckpointOptions
+  /** The processes that train together. Default: this one alone. */
+  parallel?: Parallel
+}
+
+export interface CheckpointOptions {
+  folder: string
+  /** Default: 1. */
+  everyEpochs?: number
+  /** How many are kept. Default: 2. */
+  keep?: number
+}
+
+/** Adds listeners to a trainer. */
+export type Plugin = (trainer: Trainer) => void
+
+/**
+ * Trains a classifier by its mean cross-entropy. What happens is told by events, in the order of {@link TrainerEvents}; an
+ * event's listeners run one after another, each awaited, and may change the weights, the learning rate, or stop the run.
+ *
+ * What a run computes depends on the model, the options and the number of threads alone: one that was ended, or killed, and
+ * resumed from its checkpoint gives the same weights to the bit as one that was not (on the CPU, or with
+ * `useDeterministicAlgorithms(true)` where an operator has no other way).
+ *
+ * @example
+ * const trainer = new Trainer(model, { data: train, epochs: 15, batchSize: 64, optimizer: sgd({ learningRate: 0.1 }) })
+ * trainer.use(sosDuringTraining({ batchSize: 300 }))
+ * trainer.on('epochEnd', ({ epoch, loss, accuracy }) => console.log(epoch, loss, accuracy))
+ * await trainer.run()
+ */
+export class Trainer extends (EventEmitter as new () => TypedEmitter.default<TrainerEvents>) {
+  readonly model: ScriptModule
+  readonly data: Dataset
+  readonly epochs: number
+  readonly device: string
+  readonly seed: number
+  readonly parallel: Parallel
+  /** What listeners keep in the checkpoints: any JSON, by their names. */
+  readonly extra: Record<string, unknown> = {}
+  /** Before the schedule's factor; a change holds from the next step on. */
+  learningRate: number
+
+  readonly #options: TrainerOptions
+  readonly #target: { parameters: Map<string, Tensor>; buffers: Map<string, Tensor> }
+  readonly #optimizer: Optimizer
+  readonly #schedule: Schedule
+  readonly #events: Record<string, number> = {}
+  #place = { epoch: 0, batch: 0, step: 0 }
+  #sums: EpochSums | null = null
+  #batchesPerEpoch = 0
+  #resumed = false
+  #asked: 'stop' | null = null
+  #checkpointAsked = false
+
+  /**
+   * @param model is trained in place; it keeps its device and dtype
+   * @throws `ERR_FROZEN` for one that has no parameters to train, `ERR_INVALID_ARGUMENT`
+   */
+  constructor(model: ScriptModule, options: TrainerOptions) {
+    super()
+    const {
+      data,
+      epochs,
+      optimizer,
+      schedule = constant,
+      device = 'cpu',
+      seed = 0,
+      parallel = alone,
+    } = options
+    wholeFrom(0, 'epochs', epochs)
+    const trained = [...model.namedParameters()].filter(([, { requiresGrad }]) => requiresGrad)
+    if (trained.length === 0) {
+      throw new SosError(
+        'ERR_FROZEN',
+        `${model.path}: expected parameters that require gradients but it has none (a frozen module?); export it by torch.jit.script, without torch.jit.freeze`,
+      )
+    }
+    this.model = model
+    this.data = data
+    this.epochs = epochs
+    this.device = device
+    this.seed = seed
+    this.parallel = parallel
+    this.learningRate = optimizer.learningRate
+    this.#options = options
+    this.#target = { parameters: new Map(trained), buffers: model.namedBuffers() }
+    this.#optimizer = optimizer.create(this.#target)
+    this.#schedule = schedule
+  }
+
+  /** Lets plugins add their listeners. */
+  use(...plugins: readonly Plugin[]): this {
+    for (const plugin of plugins) plugin(this)
+    return this
+  }
+
+  /** Ends the run after the step at work, with a checkpoint where these are written. */
+  stop(): void {
+    this.#asked = 'stop'
+  }
+
+  /** Asks for a checkpoint after the step at work. Throws `ERR_INVALID_ARGUMENT` where there is no folder for it. */
+  requestCheckpoint(): void {
+    if (this.#options.checkpoints === undefined) {
+      throw new SosError(
+        'ERR_INVALID_ARGUMENT',
+        'expected the option `checkpoints` with a folder to write them to',
+      )
+    }
+    this.#checkpointAsked = true
+  }
+
+  /** The optimizer's tensors, such as `momentum.fc.weight`: its own memory. */
+  optimizerState(): ReadonlyMap<string, Tensor> {
+    return this.#optimizer.state()
+  }
+
+  /**
+   * Takes up the last checkpoint in the folder of the checkpoints.
+   *
+   * @returns whether there was one
+   * @throws `ERR_CHECKPOINT` for one of another run, `ERR_DAMAGED_FILE`
+   */
+  async resume(): Promise<boolean> {
+    const path = await lastCheckpoint(this.#options.checkpoints?.folder ?? '')
+    if (path === null) return false
+    const { state, tensors } = await readCheckpoint(path, this.#describe())
+    restore(tensors, this.model, this.#optimizer, this.device)
+    this.#place = { epoch: state.epoch, batch: state.batch, step: state.step }
+    this.#sums = new EpochSums(this.device, state.sums)
+    this.learningRate = state.learningRate
+    Object.assign(this.extra, state.extra)
+    Object.assign(this.#events, state.events)
+    this.#resumed = true
+    return true
+  }
+
+  /**
+   * Trains until all epochs are done, a listener stops it, or `signal` aborts: then after the step at work, with a checkpoint.
+   *
+   * @throws what a listener threw, `ERR_LABELS`, `ERR_OUTPUT_SHAPE`, `ERR_DATASET`, `ERR_NOT_FINITE` where the loss of an epoch
+   * is no number
+   */
+  async run({ signal }: { signal?: AbortSignal } = {}): Promise<RunEndEvent['reason']> {
+    const { rank, size } = this.parallel
+    const training = this.model.training
+    const data = await TrainingData.open(this.data, { ...this.#options, shard: { rank, size } })
+    this.#batchesPerEpoch = data.batchesPerEpoch
+    try {
+      await this.parallel.broadcast([...this.model.stateDict().values()])
+      await this.#tell('runStart', {
+        resumed: this.#resumed,
+        epochs: this.epochs,
+        batchesPerEpoch: data.batchesPerEpoch,
+      })
+      while (this.#place.epoch < this.epochs && !this.#ending(signal)) await this.#epoch(data, signal)
+      const reason =
+        this.#place.epoch >= this.epochs ? 'done' : this.#asked === 'stop' ? 'stopped' : 'aborted'
+      await this.#tell('runEnd', { reason })
+      return reason
+    } catch (error) {
+      if (this.listenerCount('error') > 0) this.emit('error', { ...this.#where(), error })
+      throw error
+    } finally {
+      this.model.train(training)
+      data.dispose()
+    }
+  }
+
+  async #epoch(data: TrainingData, signal?: AbortSignal): Promise<void> {
+    const { epoch } = this.#place
+    const start = performance.now()
+    if (this.#place.batch === 0) await this.#tell('epochStart', { learningRate: this.#rate() })
+    this.#sums ??= new EpochSums(this.device)
+    for await (const batch of data.epoch(epoch, this.#place.batch)) {
+      await this.#step(batch)
+      if (this.#ending(signal)) return this.#checkpoint()
+      if (this.#checkpointAsked && this.#place.batch < data.batchesPerEpoch) await this.#checkpoint()
+    }
+    const seconds = (performance.now() - start) / 1000
+    await this.#tell('epochEnd', { learningRate: this.#rate(-1), ...(await this.#means()), seconds })
+    this.#place = { ...this.#place, epoch: epoch + 1, batch: 0 }
+    this.#sums?.dispose()
+    this.#sums = null
+    const { everyEpochs = 1 } = this.#options.checkpoints ?? {}
+    const due = (epoch + 1) % everyEpochs === 0 || epoch + 1 === this.epochs
+    if (due || this.#checkpointAsked) await this.#checkpoint()
+  }
+
+  async #step(batch: TrainingBatch): Promise<void> {
+    const learningRate = this.#rate()
+    const where = { batch: batch.number, learningRate }
+    await this.#tell('batchStart', where)
+    this.model.train()
+    await scope(async () => {
+      let first = true
+      const loss = await this.#optimizer.step(async () => {
+        const { loss, logits, gradients } = await this.#gradients(batch)
+        if (first) this.#sums!.add(loss, logits, batch.targets)
+        first = false
+        return { loss, gradients }
+      }, learningRate)
+      this.#place = { ...this.#place, batch: batch.number + 1, step: this.#place.step + 1 }
+      const read = () => loss.item()
+      await this.#tell('batchEnd', {
+        ...where,
+        images: batch.whole,
+        get loss() {
+          return read()
+        },
+      })
+    })
+  }
+
+  /** Of a batch's mean cross-entropy at the weights of the moment. */
+  async #gradients({ images, targets, whole }: TrainingBatch) {
+    const count = images.shape[0]!
+    const logits = expectLogits(
+      await enableGrad(() => this.#mixedPrecision(() => this.model.forward(images))),
+      count,
+    )
+    const loss = enableGrad(() => torch.cross_entropy_loss(inFullPrecision(logits), targets))
+    // The mean over the processes is that over all images: a process with more of them counts for more.
+    const share = (count * this.parallel.size) / whole
+    const shared = share === 1 ? loss : enableGrad(() => loss.mul(share))
+    const gradients = await this.parallel.gradients(shared, [...this.#target.parameters.values()])
+    return { loss: loss.detach(), logits: logits.detach(), gradients }
+  }
+
+  #mixedPrecision<T>(body: () => T): T {
+    const { autocast: dtype } = this.#options
+    if (dtype === undefined) return body()
+    return autocast({ device: this.device.split(':')[0] as AutocastDevice, dtype }, body)
+  }
+
+  async #checkpoint(): Promise<void> {
+    this.#checkpointAsked = false
+    const { checkpoints } = this.#options
+    if (checkpoints === undefined || this.parallel.rank !== 0) return
+    const sums = this.#sums?.read() ?? { loss: 0, correct: 0, images: 0 }
+    const { learningRate, extra } = this
+    const state = { ...this.#place, learningRate, sums, events: this.#events, extra }
+    const tensors = capture(this.model, this.#optimizer, this.device)
+    const path = await writeCheckpoint(
+      checkpoints.folder,
+      { run: this.#describe(), state, tensors },
+      checkpoints.keep ?? 2,
+    )
+    await this.#tell('checkpoint', { path })
+  }
+
+  async #means() {
+    const { loss, correct, images } = this.#sums!.read()
+    const [all = 0, right = 0, count = 0] = await this.parallel.sum([loss, correct, images])
+    if (!Number.isFinite(all)) {
+      throw new SosError(
+        'ERR_NOT_FINITE',
+        `the training loss of epoch ${this.#place.epoch} is ${all}: the learning rate may be too high (it was ${this.#rate(-1)})`,
+      )
+    }
+    return { loss: all / count, accuracy: (100 * right) / count, images: count }
+  }
+
+  /** The learning rate of the next step, or of one beside it. */
+  #rate(offset = 0): number {
+    const { epoch, batch } = this.#place
+    const place = {
+      epoch,
+      batch: batch + offset,
+      batchesPerEpoch: this.#batchesPerEpoch,
+      epochs: this.epochs,
+    }
+    return this.learningRate * this.#schedule.factor(place)
+  }
+
+  #ending(signal?: AbortSignal): boolean {
+    return this.#asked !== null || signal?.aborted === true
+  }
+
+  /** Calls the listeners of an event one after another, each when what the one before asked to wait for is done. */
+  async #tell<E extends keyof TrainerEvents>(
+    name: E,
+    fields: Omit<Parameters<TrainerEvents[E]>[0], keyof WaitingEvent>,
+  ): Promise<void> {
+    this.#events[name] = (this.#events[name] ?? 0) + 1
+    for (const listener of this.rawListeners(name)) {
+      const waiting: PromiseLike<unknown>[] = []
+      const waitUntil = (work: PromiseLike<unknown>) => void waiting.push(work)
+      const event = Object.defineProperties(
+        { ...this.#where(), waitUntil },
+        Object.getOwnPropertyDescriptors(fields),
+      )
+      ;(listener as (event: unknown) => void).call(this, event)
+      await Promise.all(waiting)
+    }
+  }
+
+  #where(): TrainerEvent {
+    return { trainer: this, epoch: this.#place.epoch, step: this.#place.step }
+  }
+
+  /** What a checkpoint must have been made by to be continued. */
+  #describe() {
+    const { batchSize, seed = 0, augment = [], mixup, dropLast = false, channelsLast = false } = this.#options
+    return {
+      data: { name: this.data.name, size: this.data.size },
+      epochs: this.epochs,
+      batchSize,
+      seed,
+      augment: augment.map(({ description }) => description),
+      mixup: mixup?.description ?? null,
+      dropLast,
+      channelsLast,
+      autocast: this.#options.autocast ?? null,
+      optimizer: {
+        learningRate: this.#options.optimizer.learningRate,
+        ...this.#options.optimizer.description,
+      },
+      schedule: this.#schedule.description,
+      processes: this.parallel.size,
+    }
+  }
+}
+
+/** Half precision is for what autocast chose: a loss is not among it. */
+function inFullPrecision(logits: Tensor): Tensor {
+  return logits.dtype === 'bfloat16' || logits.dtype === 'float16' ? logits.to('float32') : logits
+}

@@ -1,0 +1,244 @@
+import type { Augmentation } from '../data/augmentation.js'
+import type { Dataset } from '../data/dataset.js'
+import { Draws } from '../data/draws.js'
+import { SosError } from '../torch/errors.js'
+import { Generator } from '../torch/generator.js'
+import { torch } from '../torch/ops.js'
+import { keep, scope } from '../torch/scope.js'
+import type { Tensor } from '../torch/tensor.js'
+import { wholeFrom } from './check-number.js'
+import type { Mixup } from './mixup.js'
+import { seedAt } from './seeds.js'
+
+export interface TrainingDataOptions {
+  /** Images in a step, of all processes together. */
+  batchSize: number
+  /** Default: 0. */
+  seed?: number
+  /** Where the model is. Default: cpu. */
+  device?: string
+  /** Done to the images in this order. Default: none. */
+  augment?: readonly Augmentation[]
+  /** Default: none. */
+  mixup?: Mixup
+  /** Leave out the images of an epoch that fill no batch. Default: false, as in PyTorch. */
+  dropLast?: boolean
+  /** Lay images out for convolutions in channels_last. Default: false. */
+  channelsLast?: boolean
+  /** A dataset whose pixels take no more bytes is kept on the device. Default: 2 GiB. */
+  residentBytes?: number
+  /** Of several processes: this one takes its part of each batch. Default: one. */
+  shard?: { readonly rank: number; readonly size: number }
+}
+
+/** A step's images. They are freed when the next batch is asked for. */
+export interface TrainingBatch {
+  /** In the epoch, from 0. */
+  readonly number: number
+  /** float32 [n, C, H, W] on the device */
+  readonly images: Tensor
+  /** int64 [n], or with mixup float32 [n, classes]: the share of each class */
+  readonly targets: Tensor
+  /** Images in the step, of all processes together. */
+  readonly whole: number
+}
+
+/**
+ * A dataset as batches to train on, in an order that each epoch draws anew. A small dataset lies on the device as uint8, where
+ * whole batches are augmented; of a large one the next batch is loaded while the caller works on this one. What is drawn
+ * depends on the seed, the epoch and the batch alone: any epoch can be gone through from any batch on.
+ */
+export class TrainingData {
+  readonly dataset: Dataset
+  readonly batchesPerEpoch: number
+  readonly #options: Required<Omit<TrainingDataOptions, 'mixup'>> & Pick<TrainingDataOptions, 'mixup'>
+  /** uint8 [N, C, H, W] on the device. */
+  #resident: Tensor | null
+  /** int64 [N] on the device. */
+  readonly #labels: Tensor
+
+  private constructor(dataset: Dataset, options: TrainingDataOptions, resident: Tensor | null) {
+    this.dataset = dataset
+    this.#options = { ...defaults, ...options }
+    const { batchSize, dropLast, device } = this.#options
+    const batches = dataset.size / batchSize
+    this.batchesPerEpoch = dropLast ? Math.floor(batches) : Math.ceil(batches)
+    this.#resident = resident
+    this.#labels = keep(torch.tensor(dataset.labels, { dtype: 'int64', device }))
+  }
+
+  /**
+   * @throws `ERR_BATCH_SIZE` where an epoch would have no batch, `ERR_DATASET` where the dataset cannot be augmented
+   */
+  static async open(dataset: Dataset, options: TrainingDataOptions): Promise<TrainingData> {
+    const { batchSize, augment = [], dropLast = false, device = 'cpu' } = options
+    const { residentBytes = defaults.residentBytes, shard = defaults.shard } = options
+    wholeFrom(1, 'batchSize', batchSize)
+    const least = dropLast ? batchSize : shard.size
+    if (dataset.size < least) {
+      throw new SosError(
+        'ERR_BATCH_SIZE',
+        `expected a batch of at most ${dataset.size} samples, all that ${dataset.name} has, but received ${least}`,
+      )
+    }
+    if (augment.length > 0 && dataset.pixels === undefined) {
+      throw new SosError(
+        'ERR_DATASET',
+        `${dataset.name}: expected a dataset that gives its pixels, to augment them, but this one gives preprocessed images alone`,
+      )
+    }
+    const resident = await loadResident(dataset, residentBytes, device)
+    return new TrainingData(dataset, options, resident)
+  }
+
+  /** Goes through an epoch's batches, from batch `first` on. */
+  async *epoch(epoch: number, first = 0): AsyncGenerator<TrainingBatch> {
+    const order = this.#order(epoch)
+    const prepare = (number: number): Promise<TrainingBatch> | null => {
+      if (number >= this.batchesPerEpoch) return null
+      const work = this.#batch(order, epoch, number)
+      work.catch(() => {}) // it is awaited below, perhaps later than it fails
+      return work
+    }
+    let next = prepare(first)
+    try {
+      while (next !== null) {
+        const batch: TrainingBatch = await next
+        next = prepare(batch.number + 1)
+        try {
+          yield batch
+        } finally {
+          batch.images.dispose()
+          batch.targets.dispose()
+        }
+      }
+    } finally {
+      next
+        ?.then(({ images, targets }) => {
+          images.dispose()
+          targets.dispose()
+        })
+        .catch(() => {}) // the caller left early
+    }
+  }
+
+  dispose(): void {
+    this.#resident?.dispose()
+    this.#resident = null
+    this.#labels.dispose()
+  }
+
+  /** The samples of an epoch in their order, int64 on the CPU. */
+  #order(epoch: number): BigInt64Array {
+    const generator = new Generator(seedAt(this.#options.seed, 'order', epoch))
+    using drawn = torch.randperm(this.dataset.size, { generator })
+    return drawn.toTypedArray() as BigInt64Array
+  }
+
+  async #batch(order: BigInt64Array, epoch: number, number: number): Promise<TrainingBatch> {
+    const { batchSize, shard } = this.#options
+    const start = number * batchSize
+    const whole = Math.min(batchSize, order.length - start)
+    // As even parts as there are: each process gets an image, or the last steps of the epoch would hang.
+    const from = Math.floor((whole * shard.rank) / shard.size)
+    const count = Math.floor((whole * (shard.rank + 1)) / shard.size) - from
+    const samples = order.subarray(start + from, start + from + count)
+    const part = { whole, first: from, count }
+    const loaded = await (this.#resident === null ? this.#load(samples) : afterTheCaller())
+    try {
+      return scope(() => {
+        const { images, places } = loaded ?? this.#select(this.#resident!, samples)
+        const labels = this.#labels.index_select(0, places)
+        const batch = this.#mixed(this.#finish(images, epoch, number, part), labels, epoch, number)
+        return { number, whole, images: keep(batch.images), targets: keep(batch.targets) }
+      })
+    } finally {
+      for (const tensor of Object.values(loaded ?? {})) tensor.dispose()
+    }
+  }
+
+  #select(resident: Tensor, samples: BigInt64Array) {
+    const places = torch.tensor(samples, { dtype: 'int64', device: this.#options.device })
+    return { images: resident.index_select(0, places), places }
+  }
+
+  async #load(samples: BigInt64Array): Promise<{ images: Tensor; places: Tensor }> {
+    const { device } = this.#options
+    const source = this.dataset.pixels ?? this.dataset
+    const { images, indices } = await source.load(Array.from(samples, Number))
+    if (indices.length === 0) {
+      throw new SosError(
+        'ERR_DATASET',
+        `${this.dataset.name}: all ${samples.length} images of a batch are corrupt`,
+      )
+    }
+    return {
+      images: device === 'cpu' ? images : images.to({ device }),
+      places: torch.tensor([...indices], { dtype: 'int64', device }),
+    }
+  }
+
+  /** Augments bytes and scales them; images that came scaled are laid out alone. */
+  #finish(
+    images: Tensor,
+    epoch: number,
+    number: number,
+    { whole, ...part }: { whole: number; first: number; count: number },
+  ): Tensor {
+    const { seed, device, augment, channelsLast } = this.#options
+    const { pixels } = this.dataset
+    const memory_format = channelsLast ? 'channels_last' : 'contiguous_format'
+    if (pixels === undefined) return images.clone({ memory_format })
+    const draws = new Draws(seedAt(seed, 'augmentation', epoch, number), device, whole, part)
+    const changed = augment.reduce((bytes, { apply }) => apply(bytes, draws), images)
+    const perChannel = (values: readonly number[]) =>
+      torch.tensor([...values], { dtype: 'float32', device }).view([1, -1, 1, 1])
+    const { mean, std } = pixels
+    return changed
+      .to({ dtype: 'float32', memory_format, copy: true })
+      .mul_(perChannel(std.map((value) => 1 / (255 * value))))
+      .sub_(perChannel(mean.map((value, i) => value / std[i]!)))
+  }
+
+  #mixed(images: Tensor, labels: Tensor, epoch: number, number: number) {
+    const { mixup, seed } = this.#options
+    if (mixup === undefined) return { images, targets: labels }
+    const generator = new Generator(seedAt(seed, 'mixup', epoch, number))
+    return mixup.apply(images, labels, this.dataset.classes.length, generator)
+  }
+}
+
+const defaults = {
+  seed: 0,
+  device: 'cpu',
+  augment: [],
+  dropLast: false,
+  channelsLast: false,
+  residentBytes: 2 ** 31,
+  shard: { rank: 0, size: 1 },
+} as const
+
+/** Until the caller has set its own work going: then the next batch is prepared beside it. */
+function afterTheCaller(): Promise<null> {
+  return new Promise((resolve) => setImmediate(resolve, null))
+}
+
+/** All pixels on the device, uint8 [N, C, H, W]; null where they are too many or the dataset does not give them. */
+async function loadResident({ pixels, size }: Dataset, most: number, device: string): Promise<Tensor | null> {
+  if (pixels === undefined) return null
+  using one = (await pixels.load([0])).images
+  const bytes = one.shape.reduce((a, b) => a * b, 1)
+  if (bytes === 0 || bytes * size > most) return null
+  return scope(async () => {
+    const all = torch.empty([size, ...one.shape.slice(1)], { dtype: 'uint8', device })
+    const step = 1024
+    for (let start = 0; start < size; start += step) {
+      const count = Math.min(step, size - start)
+      const { images, skipped } = await pixels.load(Array.from({ length: count }, (_, i) => start + i))
+      if (skipped.length > 0) return null
+      all.narrow(0, start, count).copy_(images)
+      images.dispose()
+    }
+    return keep(all)
+  })
+}
