@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest'
+
+import { constant, cosine, multiStep, oneCycle, type Schedule, schedule, warmUp } from '../../src/index.js'
+import { reference } from '../support/python.js'
+import { largestDifference } from '../support/tensors.js'
+
+const epochs = 8
+const batchesPerEpoch = 5
+
+function factors(schedule: Schedule): number[] {
+  const place = (step: number) => ({
+    epoch: Math.floor(step / batchesPerEpoch),
+    batch: step % batchesPerEpoch,
+    batchesPerEpoch,
+    epochs,
+  })
+  return Array.from({ length: epochs * batchesPerEpoch }, (_, step) => schedule.factor(place(step)))
+}
+
+describe('a schedule', () => {
+  const expected = reference('schedules', { epochs, batches: batchesPerEpoch })
+
+  it.each([
+    ['multiStep', multiStep([0.5, 0.75])],
+    ['multiStep', multiStep([4, 6])],
+    ['cosine', cosine({ minimum: 0.05 })],
+    ['cosineByBatch', cosine({ per: 'batch' })],
+    ['warmUp', warmUp(constant, 2, 0.25)],
+    ['oneCycle', oneCycle()],
+  ])('%s is what PyTorch has', async (name, ours) => {
+    const theirs: number[] = (await expected)[name]
+    expect(theirs).toHaveLength(epochs * batchesPerEpoch)
+    expect(new Set(theirs).size).toBeGreaterThan(1)
+    expect(largestDifference(factors(ours), theirs)).toBeLessThan(1e-12)
+  })
+
+  it('rises before another one', () => {
+    const found = factors(warmUp(multiStep([4]), 1, 0))
+    expect(found.slice(0, 6)).toEqual([0, 0.2, 0.4, 0.6, 0.8, 1])
+    expect(found[19]).toBe(1)
+    expect(found[20]).toBe(0.1)
+  })
+
+  it('may be any function of the place', () => {
+    const halves = schedule('halves', ({ epoch }) => 0.5 ** epoch)
+    expect(factors(halves)[12]).toBe(0.25)
+    expect(halves.description).toEqual({ name: 'halves' })
+  })
+
+  it('refuses numbers out of range', () => {
+    const wrong = [
+      () => multiStep([0]),
+      () => multiStep([1.5]),
+      () => multiStep([2], -1),
+      () => cosine({ minimum: -0.1 }),
+      () => warmUp(constant, -1),
+      () => warmUp(constant, 1, 2),
+      () => oneCycle({ rise: 1 }),
+      () => oneCycle({ divisor: 0.5 }),
+      () => schedule('none', 1 as never),
+    ]
+    for (const make of wrong) expect(make).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }))
+  })
+})
