@@ -60,9 +60,11 @@ export class TrainingData {
   private constructor(dataset: Dataset, options: TrainingDataOptions, resident: Tensor | null) {
     this.dataset = dataset
     this.#options = { ...defaults, ...options }
-    const { batchSize, dropLast, device } = this.#options
-    const batches = dataset.size / batchSize
-    this.batchesPerEpoch = dropLast ? Math.floor(batches) : Math.ceil(batches)
+    const { batchSize, dropLast, device, shard } = this.#options
+    const rest = dataset.size % batchSize
+    // In a step each process needs an image: without one it would miss the others' exchange of gradients.
+    const last = !dropLast && rest > 0 && rest >= shard.size ? 1 : 0
+    this.batchesPerEpoch = Math.floor(dataset.size / batchSize) + last
     this.#resident = resident
     this.#labels = keep(torch.tensor(dataset.labels, { dtype: 'int64', device }))
   }
@@ -73,7 +75,7 @@ export class TrainingData {
   static async open(dataset: Dataset, options: TrainingDataOptions): Promise<TrainingData> {
     const { batchSize, augment = [], dropLast = false, device = 'cpu' } = options
     const { residentBytes = defaults.residentBytes, shard = defaults.shard } = options
-    wholeFrom(1, 'batchSize', batchSize)
+    wholeFrom(shard.size, shard.size > 1 ? 'batchSize, of all processes together,' : 'batchSize', batchSize)
     const least = dropLast ? batchSize : shard.size
     if (dataset.size < least) {
       throw new SosError(
@@ -139,7 +141,6 @@ export class TrainingData {
     const { batchSize, shard } = this.#options
     const start = number * batchSize
     const whole = Math.min(batchSize, order.length - start)
-    // As even parts as there are: each process gets an image, or the last steps of the epoch would hang.
     const from = Math.floor((whole * shard.rank) / shard.size)
     const count = Math.floor((whole * (shard.rank + 1)) / shard.size) - from
     const samples = order.subarray(start + from, start + from + count)
