@@ -56,6 +56,7 @@ export {
   type Table,
 } from './report/study-tables.js'
 export { makeReportFolder, writeStudyReport } from './report/write-study-report.js'
+export { ClassScatter } from './sharpness/class-scatter.js'
 export { type HessianOptions, hessian } from './sharpness/hessian.js'
 export {
   compareTraces,
@@ -67,6 +68,13 @@ export {
   type TraceEstimate,
   type TraceOptions,
 } from './sharpness/hessian-trace.js'
+export {
+  type Classifier,
+  type LabelledRows,
+  type NeuralCollapse,
+  neuralCollapse,
+  type VectorSpread,
+} from './sharpness/neural-collapse.js'
 export type { SymmetricOperator } from './sharpness/symmetric-operator.js'
 export {
   type CapturedRows,

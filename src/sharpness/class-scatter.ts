@@ -1,0 +1,110 @@
+import { noGrad } from '../torch/context.js'
+import { SosError } from '../torch/errors.js'
+import { torch } from '../torch/ops.js'
+import { keep, scope } from '../torch/scope.js'
+import type { Tensor } from '../torch/tensor.js'
+
+/**
+ * Class means μ_c and the within-class scatter Σ_i (h_i − μ_{y_i})(h_i − μ_{y_i})ᵀ of rows that come in chunks, in float64
+ * and in memory O(m² + Km), whatever their number.
+ *
+ * Each chunk is centred on its own class means and merged by Chan, Golub and LeVeque 1983: with n_c rows so far, k_c new ones
+ * and δ_c the difference of their means, the scatter grows by the chunk's own and Σ_c n_c k_c / (n_c + k_c) δ_c δ_cᵀ. Nothing
+ * is subtracted from a large sum, which would lose the small scatter of collapsed features.
+ */
+export class ClassScatter {
+  /** K. */
+  readonly classes: number
+  /** m. */
+  readonly features: number
+  #samples = 0
+  readonly #counts: Tensor
+  readonly #means: Tensor
+  readonly #scatter: Tensor
+
+  constructor(classes: number, features: number) {
+    this.classes = classes
+    this.features = features
+    this.#counts = keep(torch.zeros([classes], { dtype: 'float64' }))
+    this.#means = keep(torch.zeros([classes, features], { dtype: 'float64' }))
+    this.#scatter = keep(torch.zeros([features, features], { dtype: 'float64' }))
+  }
+
+  /** N, the rows added so far. */
+  get samples(): number {
+    return this.#samples
+  }
+
+  /** Rows of each class, in its order. */
+  get counts(): readonly number[] {
+    return this.#counts.toArray() as number[]
+  }
+
+  /**
+   * @param rows [k, m], any floating-point dtype and device
+   * @param labels the class of each, [k]
+   * @throws `ERR_SHAPE`, `ERR_LABELS` for a label that is none of 0 … K − 1
+   */
+  async add(rows: Tensor, labels: ArrayLike<number>): Promise<void> {
+    const { classes, features } = this
+    await noGrad(() =>
+      scope(async () => {
+        const block = rowsOf(rows, labels, features)
+        const which = torch.tensor(labelsOf(labels, classes), { dtype: 'int64' })
+        const ones = torch.ones([labels.length], { dtype: 'float64' })
+        const counts = torch.zeros_like(this.#counts).index_add_(0, which, ones)
+        const sums = torch.zeros_like(this.#means).index_add_(0, which, block)
+        const means = sums.div(counts.clamp(1).unsqueeze(1))
+        const centred = block.sub(means.index_select(0, which))
+        const total = this.#counts.add(counts)
+        const share = counts.div(total.clamp(1))
+        const delta = means.sub(this.#means)
+        const apart = delta.mul(this.#counts.mul(share).sqrt().unsqueeze(1))
+        const parts = torch.cat([centred, apart])
+        await torch.async.addmm_(this.#scatter, parts.t(), parts)
+        this.#means.add_(delta.mul(share.unsqueeze(1)))
+        this.#counts.copy_(total)
+        this.#samples += labels.length
+      }),
+    )
+  }
+
+  /** μ_c in its rows, float64 [K, m]; zeros for a class without rows. */
+  means(): Tensor {
+    return this.#means.clone()
+  }
+
+  /** The scatter divided by N: Σ_W, float64 [m, m]. */
+  within(): Tensor {
+    return this.#scatter.div(this.#samples)
+  }
+
+  dispose(): void {
+    for (const tensor of [this.#counts, this.#means, this.#scatter]) tensor.dispose()
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+}
+
+/** The rows in float64 on the CPU. Throws `ERR_SHAPE`. */
+export function rowsOf(rows: Tensor, labels: ArrayLike<number>, features: number): Tensor {
+  if (rows.ndim === 2 && rows.shape[0] === labels.length && rows.shape[1] === features) {
+    return rows.to({ device: 'cpu', dtype: 'float64' })
+  }
+  throw new SosError(
+    'ERR_SHAPE',
+    `expected rows [${labels.length}, ${features}], one for each label, but received [${rows.shape.join(', ')}]`,
+  )
+}
+
+function labelsOf(labels: ArrayLike<number>, classes: number): number[] {
+  const list = Array.from(labels)
+  const wrong = list.find((label) => !Number.isInteger(label) || label < 0 || label >= classes)
+  if (wrong === undefined) return list
+  throw new SosError(
+    'ERR_LABELS',
+    `expected labels from 0 to ${classes - 1}, of the classifier's ${classes} outputs, but received ${wrong}: is this its dataset?`,
+  )
+}

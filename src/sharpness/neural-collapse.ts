@@ -1,0 +1,207 @@
+import { noGrad } from '../torch/context.js'
+import { SosError } from '../torch/errors.js'
+import { torch } from '../torch/ops.js'
+import { scope } from '../torch/scope.js'
+import type { Tensor } from '../torch/tensor.js'
+import { ClassScatter, rowsOf } from './class-scatter.js'
+
+/** Inputs of the last layer with their classes. */
+export interface LabelledRows {
+  /** [k, m], any floating-point dtype and device. */
+  readonly rows: Tensor
+  /** The class of each row, [k]. */
+  readonly labels: ArrayLike<number>
+}
+
+/** The last layer, z = Wh + b. */
+export interface Classifier {
+  /** W as TorchScript keeps it, [K, m]. */
+  readonly weight: Tensor
+  /** [K] */
+  readonly bias: Tensor | null
+}
+
+/** How evenly K vectors spread. */
+export interface VectorSpread {
+  /** Their lengths' standard deviation / mean, over the K vectors: 0 where all are equally long. */
+  readonly normVariation: number
+  /** The mean over pairs of |cos + 1/(K − 1)|: 0 where all are as far apart as K vectors can be. */
+  readonly angleDeviation: number
+}
+
+/** How far a classifier is from neural collapse; each figure is 0 in the limit. */
+export interface NeuralCollapse {
+  readonly samples: number
+  readonly classes: number
+  /** NC1, variability within classes: tr(Σ_W Σ_B⁺) / K. */
+  readonly variability: number
+  /** Of Σ_B, as it was inverted: K − 1 where the means are in general position and m allows it. */
+  readonly betweenRank: number
+  /** NC2 of the centred class means, μ_c − μ_G. */
+  readonly means: VectorSpread
+  /** NC2 of the classifier's rows, w_c. */
+  readonly weights: VectorSpread
+  /** NC3, self-duality: ‖W/‖W‖_F − M/‖M‖_F‖²_F with M the centred means in its rows; 2 where they are orthogonal, at most 4. */
+  readonly duality: number
+  /** NC4: the share of samples whose nearest class mean is not the class that the classifier, with its bias, predicts. */
+  readonly disagreement: number
+}
+
+/**
+ * The four measures of neural collapse of Papyan, Han and Donoho, *Prevalence of neural collapse during the terminal phase of
+ * deep learning training* (PNAS 2020), in float64. With h_i the inputs of the last layer, μ_c the mean of class c and
+ * μ_G = Σ_c μ_c / K:
+ *
+ *     Σ_W = Σ_i (h_i − μ_{y_i})(h_i − μ_{y_i})ᵀ / N      Σ_B = Σ_c (μ_c − μ_G)(μ_c − μ_G)ᵀ / K
+ *
+ * The paper's classes are equally large. Where they are not, Σ_W weighs samples alike and μ_G classes, as the authors' own
+ * code does: with μ_G the mean of the class means Σ_B has rank K − 1 at most, and it is inverted on that rank. A
+ * pseudo-inverse by a tolerance alone takes the rounding of the K-th direction for a part of Σ_B. Standard deviations are
+ * those of the K vectors at hand (divided by K).
+ *
+ * It goes through the rows twice, for NC4 asks for the nearest of the final means: `chunks` is called twice and gives the same
+ * rows both times. No features are kept: memory is O(m² + Km).
+ *
+ * @example
+ * const parameters = model.namedParameters()
+ * const classifier = { weight: parameters.get('fc.weight')!, bias: parameters.get('fc.bias')! }
+ * const collapse = await neuralCollapse(async function* () {
+ *   for await (const { rows, indices } of captureChunks(model, linearLayer(model), train, samples)) {
+ *     yield { rows: rows[0]!, labels: indices.map((index) => train.labels[index]!) }
+ *   }
+ * }, classifier)
+ * @throws `ERR_SHAPE`, `ERR_LABELS`; `ERR_CLASSES` for a class without samples, fewer than 2 classes, or means that are all
+ *   equal; `ERR_NOT_FINITE`
+ */
+export async function neuralCollapse(
+  chunks: () => AsyncIterable<LabelledRows> | Iterable<LabelledRows>,
+  classifier: Classifier,
+): Promise<NeuralCollapse> {
+  const [classes, features] = expectClassifier(classifier)
+  using scatter = new ClassScatter(classes, features)
+  for await (const { rows, labels } of chunks()) await scatter.add(rows, labels)
+  expectAllClasses(scatter)
+  const means = noGrad(() => scatter.means())
+  try {
+    const figures = noGrad(() => scope(() => measure(scatter, means, classifier)))
+    let disagreements = 0
+    let samples = 0
+    for await (const { rows, labels } of chunks()) {
+      disagreements += noGrad(() =>
+        scope(() => disagreementsOf(rowsOf(rows, labels, features), means, classifier)),
+      )
+      samples += labels.length
+    }
+    if (samples !== scatter.samples) {
+      throw new SosError(
+        'ERR_INVALID_ARGUMENT',
+        `expected the same rows at both passes but there were ${scatter.samples}, then ${samples}: chunks is called twice and begins anew each time`,
+      )
+    }
+    return { samples, classes, ...figures, disagreement: disagreements / samples }
+  } finally {
+    means.dispose()
+  }
+}
+
+function measure(scatter: ClassScatter, means: Tensor, classifier: Classifier) {
+  const { weight } = inFloat64(classifier)
+  const centred = means.sub(means.mean([0]))
+  expectFinite(centred, weight)
+  return {
+    ...variabilityOf(scatter.within(), centred),
+    means: spreadOf(centred),
+    weights: spreadOf(weight),
+    duality: unit(weight).sub(unit(centred)).square().sum().item(),
+  }
+}
+
+/**
+ * tr(Σ_W Σ_B⁺) / K by the singular values s_k and right vectors q_k of the centred means in their rows: Σ_B = Σ_k s_k² q_k q_kᵀ / K,
+ * so that it is Σ_k q_kᵀ Σ_W q_k / s_k².
+ */
+function variabilityOf(within: Tensor, centred: Tensor): { variability: number; betweenRank: number } {
+  const [classes, features] = centred.shape as [number, number]
+  const [, singular, right] = torch.linalg_svd(centred, false)
+  const values = singular.toArray() as number[]
+  const floor = Math.max(classes, features) * 2 ** -52 * values[0]!
+  // Means that lie in fewer dimensions, as three on a line, leave less than K − 1.
+  const betweenRank = values.slice(0, classes - 1).filter((value) => value > floor).length
+  if (betweenRank === 0) {
+    throw new SosError(
+      'ERR_CLASSES',
+      'expected class means that differ but all are equal: there is no collapse to measure',
+    )
+  }
+  const directions = right.narrow(0, 0, betweenRank)
+  const inside = directions.matmul(within).mul(directions).sum([1])
+  const variability = inside
+    .div(singular.narrow(0, 0, betweenRank).square())
+    .sum()
+    .item()
+  return { variability, betweenRank }
+}
+
+/** Distances are compared about μ_G: ‖h − μ_c‖² less what all classes share, without the cancellation of a large mean. */
+function disagreementsOf(rows: Tensor, means: Tensor, classifier: Classifier): number {
+  const { weight, bias } = inFloat64(classifier)
+  const centre = means.mean([0])
+  const centred = means.sub(centre)
+  const half = centred.square().sum([1]).mul(0.5)
+  const nearness = rows.sub(centre).matmul(centred.t()).sub(half)
+  return nearness
+    .argmax(1)
+    .ne(torch.linear(rows, weight, bias).argmax(1))
+    .sum()
+    .item()
+}
+
+function spreadOf(vectors: Tensor): VectorSpread {
+  const classes = vectors.shape[0]!
+  const norms = vectors.square().sum([1]).sqrt()
+  const mean = norms.mean().item()
+  const deviation = norms.sub(mean).square().mean().sqrt().item()
+  const directions = vectors.div(norms.unsqueeze(1))
+  const off = directions
+    .matmul(directions.t())
+    .add(1 / (classes - 1))
+    .abs()
+  const pairs = off.sum().sub(off.trace())
+  return { normVariation: deviation / mean, angleDeviation: pairs.item() / (classes * (classes - 1)) }
+}
+
+function unit(matrix: Tensor): Tensor {
+  return matrix.div(matrix.square().sum().sqrt())
+}
+
+function inFloat64({ weight, bias }: Classifier): Classifier {
+  const placement = { device: 'cpu', dtype: 'float64' } as const
+  return { weight: weight.to(placement), bias: bias?.to(placement) ?? null }
+}
+
+function expectClassifier({ weight, bias }: Classifier): [classes: number, features: number] {
+  const [classes, features] = weight.shape as [number, number]
+  if (weight.ndim !== 2 || (bias !== null && String(bias.shape) !== String([classes]))) {
+    throw new SosError(
+      'ERR_SHAPE',
+      `expected a weight [classes, features] with a bias [classes] or null but received [${weight.shape.join(', ')}] and ${bias === null ? 'null' : `[${bias.shape.join(', ')}]`}`,
+    )
+  }
+  if (classes >= 2) return [classes, features]
+  throw new SosError('ERR_CLASSES', `expected a classifier of at least 2 classes but received ${classes}`)
+}
+
+function expectAllClasses({ counts, classes }: ClassScatter): void {
+  const missing = counts.flatMap((count, i) => (count === 0 ? [i] : []))
+  if (missing.length === 0) return
+  const first = missing.slice(0, 5).join(', ')
+  throw new SosError(
+    'ERR_CLASSES',
+    `expected samples of all ${classes} classes but there are none of ${missing.length} (${first}${missing.length > 5 ? ', …' : ''}): take more samples, or stratified ones`,
+  )
+}
+
+function expectFinite(...tensors: Tensor[]): void {
+  if (tensors.every((tensor) => tensor.isfinite().all().item() === 1)) return
+  throw new SosError('ERR_NOT_FINITE', 'expected finite features and weights but they hold NaN or infinity')
+}
