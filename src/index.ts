@@ -27,6 +27,7 @@ export { type Preprocess, preprocess } from './data/preprocess.js'
 export { presets } from './data/presets.js'
 export { classesCovered, type SampleOptions, type Sampling, sampleIndices } from './data/sampling.js'
 export { openDataset } from './data/spec.js'
+export { subset } from './data/subset.js'
 export {
   type ClassScore,
   type EvaluateOptions,
@@ -240,6 +241,7 @@ export { Tensor } from './torch/tensor.js'
 export { getNumInteropThreads, getNumThreads, setNumInteropThreads, setNumThreads } from './torch/threads.js'
 export type { ToOptions } from './torch/to-options.js'
 export type { NamedTuple, Value } from './torch/values.js'
+export { parseConfig, type TrainingConfig } from './train/config.js'
 export { type EvaluationOptions, evaluateDuringTraining } from './train/evaluate-during-training.js'
 export type {
   BatchEndEvent,
@@ -257,6 +259,12 @@ export type {
   TrainerEvents,
   WaitingEvent,
 } from './train/events.js'
+export {
+  type ExperimentOptions,
+  type ExperimentRun,
+  experimentRuns,
+  runExperiment,
+} from './train/experiment.js'
 export { type Mixup, mixup } from './train/mixup.js'
 export { type AdamOptions, adam, adamW } from './train/optimizers/adam.js'
 export { clipGradients } from './train/optimizers/clip-gradients.js'
@@ -271,6 +279,8 @@ export type {
 export { type AsamOptions, asam, type SamOptions, sam } from './train/optimizers/sam.js'
 export { type SgdOptions, sgd } from './train/optimizers/sgd.js'
 export type { Parallel } from './train/parallel.js'
+export { type TrainingPreset, trainingPresets } from './train/presets.js'
+export { type ProbeOptions, probeDuringTraining } from './train/probe-during-training.js'
 export type { EpochProbe } from './train/probe-record.js'
 export { recordRun } from './train/record-run.js'
 export { type RunLine, readRunRecord } from './train/run-record.js'
@@ -286,6 +296,7 @@ export {
   schedule,
   warmUp,
 } from './train/schedules.js'
+export { type Scheme, schemes } from './train/schemes.js'
 export { type SosOptions, sosDuringTraining } from './train/sos-during-training.js'
 export { type CheckpointOptions, type Plugin, Trainer, type TrainerOptions } from './train/trainer.js'
 export type { TrainingDataOptions } from './train/training-data.js'

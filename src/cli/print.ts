@@ -1,3 +1,5 @@
+import type { Table } from '../index.js'
+
 /** Writes one JSON document to stdout. */
 export function printJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
@@ -22,6 +24,20 @@ export function printTable(
   printLine(line(header))
   printLine(widths.map((width) => '─'.repeat(width)).join('  '))
   for (const row of rows) printLine(line(row))
+}
+
+/** Tables of a report, with what they say below each. */
+export function printTables(tables: readonly Table[]): void {
+  for (const { head, rows, caption } of tables) {
+    printTable(
+      head.map(({ text }) => text),
+      rows,
+      head.flatMap(({ words }, i) => (words ? [i] : [])),
+    )
+    printLine()
+    printLine(caption)
+    printLine()
+  }
 }
 
 export const percent = (value: number | null): string => (value === null ? '–' : `${value.toFixed(2)} %`)

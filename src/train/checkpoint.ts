@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { SosError } from '../torch/errors.js'
 import { readSafetensors, writeSafetensors } from '../torch/serialization/safetensors.js'
 import type { Tensor } from '../torch/tensor.js'
+import { difference } from './difference.js'
 
 /** Where a run stands, beside its tensors. */
 export interface RunState {
@@ -90,7 +91,7 @@ export async function readCheckpoint(path: string, run: unknown): Promise<Checkp
       )
     }
     const made = JSON.parse(metadata.run!)
-    const differing = difference(made, JSON.parse(JSON.stringify(run)))
+    const differing = difference(made, run)
     if (differing !== null) {
       throw new SosError(
         'ERR_CHECKPOINT',
@@ -111,21 +112,4 @@ export async function readCheckpoint(path: string, run: unknown): Promise<Checkp
 
 async function checkpoints(folder: string): Promise<string[]> {
   return (await readdir(folder)).filter((name) => pattern.test(name)).sort()
-}
-
-/** The first place where two documents differ, in words. */
-function difference(made: unknown, now: unknown, at = ''): string | null {
-  if (isRecord(made) && isRecord(now)) {
-    for (const key of new Set([...Object.keys(made), ...Object.keys(now)])) {
-      const found = difference(made[key], now[key], at === '' ? key : `${at}.${key}`)
-      if (found !== null) return found
-    }
-    return null
-  }
-  const [before, after] = [JSON.stringify(made), JSON.stringify(now)]
-  return before === after ? null : `${at} was ${before} and is ${after}`
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

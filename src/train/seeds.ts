@@ -1,5 +1,5 @@
 /** What draws: each has a sequence of its own, so that one more draw of one does not move the others. */
-const streams = { order: 1, augmentation: 2, mixup: 3, shift: 4, probe: 5 } as const
+const streams = { order: 1, augmentation: 2, mixup: 3, shift: 4, model: 5 } as const
 
 /**
  * The seed of what `stream` draws at a place of a run: a function of the place alone, so that a resumed run draws what an

@@ -8,17 +8,19 @@ import { type AutocastDevice, type AutocastDType, autocast } from '../torch/auto
 import { enableGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
 import { torch } from '../torch/ops.js'
+import { manualSeed } from '../torch/random.js'
 import { scope } from '../torch/scope.js'
 import type { ScriptModule } from '../torch/script-module.js'
 import type { Tensor } from '../torch/tensor.js'
 import { wholeFrom } from './check-number.js'
-import { lastCheckpoint, readCheckpoint, writeCheckpoint } from './checkpoint.js'
+import { lastCheckpoint, type RunState, readCheckpoint, writeCheckpoint } from './checkpoint.js'
 import { EpochSums } from './epoch-sums.js'
 import type { RunEndEvent, TrainerEvent, TrainerEvents, WaitingEvent } from './events.js'
 import type { Optimizer, OptimizerRecipe } from './optimizers/optimizer.js'
 import { alone, type Parallel } from './parallel.js'
 import { capture, restore } from './run-tensors.js'
 import { constant, type Schedule } from './schedules.js'
+import { seedAt } from './seeds.js'
 import { type TrainingBatch, TrainingData, type TrainingDataOptions } from './training-data.js'
 
 export interface TrainerOptions extends Omit<TrainingDataOptions, 'shard'> {
@@ -51,6 +53,7 @@ export type Plugin = (trainer: Trainer) => void
  * Trains a classifier by its mean cross-entropy. What happens is told by events, in the order of {@link TrainerEvents}; an
  * event's listeners run one after another, each awaited, and may change the weights, the learning rate, or stop the run.
  *
+ * What its operators draw, as dropout does, comes from libtorch's own source, which a run seeds (`manualSeed`) from its seed.
  * What a run computes depends on the model, the options and the number of threads alone: one that was ended, or killed, and
  * resumed from its checkpoint gives the same weights to the bit as one that was not (on the CPU, or with
  * `useDeterministicAlgorithms(true)` where an operator has no other way).
@@ -82,7 +85,7 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
   #sums: EpochSums | null = null
   #batchesPerEpoch = 0
   #resumed = false
-  #asked: 'stop' | null = null
+  #stopAsked = false
   #checkpointAsked = false
 
   /**
@@ -129,7 +132,7 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
 
   /** Ends the run after the step at work, with a checkpoint where these are written. */
   stop(): void {
-    this.#asked = 'stop'
+    this.#stopAsked = true
   }
 
   /** Asks for a checkpoint after the step at work. Throws `ERR_INVALID_ARGUMENT` where there is no folder for it. */
@@ -160,7 +163,9 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
     const { state, tensors } = await readCheckpoint(path, this.#describe())
     restore(tensors, this.model, this.#optimizer, this.device)
     this.#place = { epoch: state.epoch, batch: state.batch, step: state.step }
-    this.#sums = new EpochSums(this.device, state.sums)
+    // The first process keeps what all had: the sums are added up again.
+    this.#sums = new EpochSums(this.device, this.parallel.rank === 0 ? state.sums : undefined)
+    if (this.parallel.rank > 0) manualSeed(seedAt(this.seed, 'model', state.step, this.parallel.rank))
     this.learningRate = state.learningRate
     Object.assign(this.extra, state.extra)
     Object.assign(this.#events, state.events)
@@ -180,15 +185,16 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
     const data = await TrainingData.open(this.data, { ...this.#options, shard: { rank, size } })
     this.#batchesPerEpoch = data.batchesPerEpoch
     try {
+      if (!this.#resumed) manualSeed(seedAt(this.seed, 'model', 0, rank))
       await this.parallel.broadcast([...this.model.stateDict().values()])
       await this.#tell('runStart', {
         resumed: this.#resumed,
         epochs: this.epochs,
         batchesPerEpoch: data.batchesPerEpoch,
       })
-      while (this.#place.epoch < this.epochs && !this.#ending(signal)) await this.#epoch(data, signal)
-      const reason =
-        this.#place.epoch >= this.epochs ? 'done' : this.#asked === 'stop' ? 'stopped' : 'aborted'
+      let ended = (await this.#agree(signal)).end
+      while (this.#place.epoch < this.epochs && !ended) ended = await this.#epoch(data, signal)
+      const reason = this.#place.epoch >= this.epochs ? 'done' : signal?.aborted ? 'aborted' : 'stopped'
       await this.#tell('runEnd', { reason })
       return reason
     } catch (error) {
@@ -200,24 +206,29 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
     }
   }
 
-  async #epoch(data: TrainingData, signal?: AbortSignal): Promise<void> {
+  /** @returns whether the run is to end */
+  async #epoch(data: TrainingData, signal?: AbortSignal): Promise<boolean> {
     const { epoch } = this.#place
     const start = performance.now()
     if (this.#place.batch === 0) await this.#tell('epochStart', { learningRate: this.#rate() })
     this.#sums ??= new EpochSums(this.device)
+    const { everyEpochs = 1 } = this.#options.checkpoints ?? {}
+    let due = (epoch + 1) % everyEpochs === 0 || epoch + 1 === this.epochs
     for await (const batch of data.epoch(epoch, this.#place.batch)) {
       await this.#step(batch)
-      if (this.#ending(signal)) return this.#checkpoint()
-      if (this.#checkpointAsked && this.#place.batch < data.batchesPerEpoch) await this.#checkpoint()
+      const asked = await this.#agree(signal)
+      const last = this.#place.batch === data.batchesPerEpoch
+      if (asked.end || (asked.checkpoint && !last)) await this.#checkpoint()
+      if (asked.end) return true
+      due ||= asked.checkpoint && last
     }
     const seconds = (performance.now() - start) / 1000
     await this.#tell('epochEnd', { learningRate: this.#rate(-1), ...(await this.#means()), seconds })
     this.#place = { ...this.#place, epoch: epoch + 1, batch: 0 }
     this.#sums?.dispose()
     this.#sums = null
-    const { everyEpochs = 1 } = this.#options.checkpoints ?? {}
-    const due = (epoch + 1) % everyEpochs === 0 || epoch + 1 === this.epochs
-    if (due || this.#checkpointAsked) await this.#checkpoint()
+    if (due) await this.#checkpoint()
+    return (await this.#agree(signal)).end
   }
 
   async #step(batch: TrainingBatch): Promise<void> {
@@ -267,10 +278,10 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
   }
 
   async #checkpoint(): Promise<void> {
-    this.#checkpointAsked = false
     const { checkpoints } = this.#options
-    if (checkpoints === undefined || this.parallel.rank !== 0) return
-    const sums = this.#sums?.read() ?? { loss: 0, correct: 0, images: 0 }
+    if (checkpoints === undefined) return
+    const sums = await this.#sumsOfAll()
+    if (this.parallel.rank !== 0) return
     const { learningRate, extra } = this
     const state = { ...this.#place, learningRate, sums, events: this.#events, extra }
     const tensors = capture(this.model, this.#optimizer, this.device)
@@ -283,15 +294,20 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
   }
 
   async #means() {
-    const { loss, correct, images } = this.#sums!.read()
-    const [all = 0, right = 0, count = 0] = await this.parallel.sum([loss, correct, images])
-    if (!Number.isFinite(all)) {
+    const { loss, correct, images } = await this.#sumsOfAll()
+    if (!Number.isFinite(loss)) {
       throw new SosError(
         'ERR_NOT_FINITE',
-        `the training loss of epoch ${this.#place.epoch} is ${all}: the learning rate may be too high (it was ${this.#rate(-1)})`,
+        `the training loss of epoch ${this.#place.epoch} is ${loss}: the learning rate may be too high (it was ${this.#rate(-1)})`,
       )
     }
-    return { loss: all / count, accuracy: (100 * right) / count, images: count }
+    return { loss: loss / images, accuracy: (100 * correct) / images, images }
+  }
+
+  async #sumsOfAll(): Promise<RunState['sums']> {
+    const own = this.#sums?.read() ?? { loss: 0, correct: 0, images: 0 }
+    const [loss, correct, images] = await this.parallel.sum([own.loss, own.correct, own.images])
+    return { loss: loss!, correct: correct!, images: images! }
   }
 
   /** The learning rate of the next step, or of one beside it. */
@@ -306,8 +322,12 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
     return this.learningRate * this.#schedule.factor(place)
   }
 
-  #ending(signal?: AbortSignal): boolean {
-    return this.#asked !== null || signal?.aborted === true
+  /** What any of the processes was asked to do, so that all of them do it after the same step. */
+  async #agree(signal?: AbortSignal): Promise<{ end: boolean; checkpoint: boolean }> {
+    const end = this.#stopAsked || signal?.aborted === true
+    const asked = await this.parallel.sum([end ? 1 : 0, this.#checkpointAsked ? 1 : 0])
+    this.#checkpointAsked = false
+    return { end: asked[0]! > 0, checkpoint: asked[1]! > 0 }
   }
 
   /** Calls the listeners of an event one after another, each when what the one before asked to wait for is done. */

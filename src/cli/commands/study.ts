@@ -3,7 +3,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import type { BiasMode, RankPolicy, Sampling, Solver, Study, StudyProgress } from '../../index.js'
 import { openModelAndData } from '../open.js'
 import { addImageOptions, deviceOption, type ModelOptions, presetOption, wholeNumber } from '../options.js'
-import { printJson, printLine, printTable } from '../print.js'
+import { printJson, printLine, printTables } from '../print.js'
 import { ProgressLine } from '../progress.js'
 
 interface Options extends Omit<ModelOptions, 'data'> {
@@ -108,16 +108,7 @@ async function printStudy(study: Study): Promise<void> {
   )
   const tables = [accuracyTable(study), batchSizeTable(study), shiftTable(study)]
   if (study.controls.length > 0) tables.push(controlTable(study))
-  for (const { head, rows, caption } of tables) {
-    printTable(
-      head.map(({ text }) => text),
-      rows,
-      head.flatMap(({ words }, i) => (words ? [i] : [])),
-    )
-    printLine()
-    printLine(caption)
-    printLine()
-  }
+  printTables(tables)
   for (const sentence of studyFindings(study)) printLine(`- ${sentence}`)
 }
 

@@ -1,0 +1,146 @@
+import { readFile } from 'node:fs/promises'
+import { basename, extname, join } from 'node:path'
+
+import { Command, Option } from 'commander'
+
+import type { ExperimentRun, Scheme, Table, Trainer } from '../../index.js'
+import { untilInterrupted } from '../interrupt.js'
+import { wholeNumber } from '../options.js'
+import { figure, percent, printJson, printLine, printTables } from '../print.js'
+import { ProgressLine } from '../progress.js'
+
+interface Options {
+  out?: string
+  scheme: Scheme
+  seeds: number
+  grid?: boolean
+  json?: boolean
+}
+
+export const trainCommand = new Command('train')
+  .description('train a TorchScript classifier, without and with optimum shifting, by SGD and SAM')
+  .argument('<config>', 'a JSON file of settings; docs/training.md lists them')
+  .option('--out <dir>', 'the folder of the runs (default: runs/NAME of the configuration)')
+  .addOption(
+    new Option('--scheme <name>', 'what is trained with')
+      .choices(['sgd', 'sgd+sos', 'sam', 'sam+sos'])
+      .default('sgd+sos'),
+  )
+  .option('--seeds <n>', 'runs of each scheme, with the seeds from the configuration’s on', wholeNumber(1), 1)
+  .option('--grid', 'run all four schemes')
+  .option('--json', 'print one JSON document: report.json')
+  .addHelpText(
+    'after',
+    `
+A preset gives what the settings leave out: paper, paper-mixup, crop-flip, cpu-small. The least that is needed:
+  { "preset": "cpu-small", "model": "wide_small.pt", "train": "cifar10:DIR:train", "test": "cifar10:DIR:test" }
+
+Ctrl-C ends the run after the step at work, with a checkpoint; the same command goes on. Each run has a folder with run.jsonl,
+its checkpoints and, when it is done, model.pt; report.html is written after each epoch.
+Several processes train together under torchrun:
+  torchrun --nproc-per-node 2 --no-python npx sos train config.json
+Example:
+  python scripts/export_cifar.py wide_small --classes 10 --out wide_small.pt
+  sos data fetch cifar10 --out data/cifar10
+  sos train config.json --grid --seeds 3`,
+  )
+  .action(async (path: string, options: Options) => {
+    const {
+      experimentRuns,
+      parseConfig,
+      processes,
+      readRunRecord,
+      runExperiment,
+      schemes,
+      SosError,
+      trainingTables,
+      writeTrainingReport,
+    } = await import('../../index.js')
+    const config = parseConfig(await readJson(path, SosError), path)
+    const name = basename(path, extname(path))
+    const experiment = {
+      out: options.out ?? join('runs', name),
+      schemes: options.grid ? schemes : [options.scheme],
+      seeds: options.seeds,
+    }
+    const runs = experimentRuns(config, experiment)
+    const records = async () => {
+      const read = await Promise.all(
+        runs.map(async ({ scheme, seed, folder }) => {
+          const lines = await readRunRecord(join(folder, 'run.jsonl')).catch((error) => {
+            if (error.code === 'ERR_FILE_UNREADABLE') return null // it has not begun
+            throw error
+          })
+          return lines === null ? [] : [{ scheme, seed, lines }]
+        }),
+      )
+      return read.flat()
+    }
+    const parallel = await processes()
+    const report = async () => writeTrainingReport(experiment.out, name, await records())
+    const again = `The same command goes on: sos train ${path}`
+    await untilInterrupted(
+      () => `interrupted, with a checkpoint. ${again}`,
+      async (signal) => {
+        const follow = (run: ExperimentRun, trainer: Trainer) => {
+          if (parallel.rank !== 0) return
+          followRun(run, trainer, options.json === true)
+          trainer.on('epochEnd', (event) => event.waitUntil(report()))
+        }
+        const done = await runExperiment(config, { ...experiment, parallel, signal, onRun: follow })
+        if (!done) signal.throwIfAborted()
+      },
+    )
+    if (parallel.rank !== 0) return
+    const written = await report()
+    const found = await records()
+    if (options.json) return printJson(JSON.parse(await readFile(written.json, 'utf8')))
+    printLine()
+    printTables(trainingTables(found) as Table[])
+    printLine(`Written: ${written.page} and ${written.json}`)
+  })
+
+async function readJson(path: string, SosError: typeof import('../../index.js').SosError): Promise<unknown> {
+  const text = await readFile(path, 'utf8').catch((cause) => {
+    throw new SosError('ERR_CONFIG', `${path}: cannot be read: ${cause.message}`, { cause })
+  })
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new SosError('ERR_CONFIG', `${path}: expected JSON but ${(cause as Error).message}`, { cause })
+  }
+}
+
+/** A progress line for each epoch, and a plain line of its results. */
+function followRun({ scheme, seed }: ExperimentRun, trainer: Trainer, quiet: boolean): void {
+  const { epochs } = trainer
+  const results: string[] = []
+  let line: ProgressLine | undefined
+  let batches = 0
+  let begun = 0
+  trainer.on('runStart', ({ resumed, batchesPerEpoch, epoch }) => {
+    batches = batchesPerEpoch
+    if (resumed && !quiet) printLine(`${scheme}, seed ${seed}: goes on in epoch ${epoch + 1}`)
+  })
+  const progress = (epoch: number) =>
+    new ProgressLine(`${scheme}, seed ${seed}, epoch ${epoch + 1}/${epochs}`)
+  trainer.on('batchEnd', ({ epoch, batch }) => {
+    if (line === undefined) begun = batch
+    line ??= progress(epoch)
+    line.update({ done: batch + 1, total: batches, resumed: begun })
+  })
+  trainer.on('shift', ({ shift }) => {
+    results.push(`‖V‖ ${figure(shift.normBefore)} → ${figure(shift.normAfter)}`)
+  })
+  trainer.on('evaluation', ({ evaluation }) => results.push(`test ${percent(evaluation.top1)}`))
+  trainer.on('probe', ({ probe }) => {
+    if (probe.trace !== null) results.push(`tr(H) ${figure(probe.trace.trace)}`)
+  })
+  trainer.on('epochEnd', ({ epoch, loss, accuracy, seconds }) => {
+    line?.end()
+    line = undefined
+    const trained = `loss ${figure(loss)}, train ${percent(accuracy)}`
+    const text = [trained, ...results.splice(0), `${seconds.toFixed(1)} s`].join(', ')
+    if (!quiet) printLine(`${scheme}, seed ${seed}, epoch ${epoch + 1}/${epochs}: ${text}`)
+  })
+}

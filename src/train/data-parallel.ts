@@ -1,0 +1,47 @@
+import { backward } from '../torch/autograd.js'
+import { GradientReducer } from '../torch/gradient-reducer.js'
+import { torch } from '../torch/ops.js'
+import { ProcessGroup, type ProcessGroupOptions } from '../torch/process-group.js'
+import { scope } from '../torch/scope.js'
+import type { Tensor } from '../torch/tensor.js'
+import { alone, type Parallel } from './parallel.js'
+
+/**
+ * Data-parallel training by the processes of a group: each has a copy of the model and a part of each batch; gradients are
+ * averaged in buckets while the backward goes on.
+ */
+export function dataParallel(group: ProcessGroup): Parallel {
+  let reducer: { of: readonly Tensor[]; reducer: GradientReducer } | null = null
+  return {
+    rank: group.rank,
+    size: group.size,
+    async gradients(loss, parameters) {
+      if (reducer === null || !sameTensors(reducer.of, parameters)) {
+        reducer = { of: parameters, reducer: new GradientReducer(group, parameters) }
+      }
+      for (const parameter of parameters) parameter.grad = null
+      await reducer.reducer.prepare()
+      await backward([loss])
+      return parameters.map(({ grad }) => grad)
+    },
+    sum: (values) =>
+      scope(async () => {
+        // NCCL moves what is on its own device alone.
+        const device = group.backend === 'nccl' ? `cuda:${group.localRank}` : 'cpu'
+        const sums = torch.tensor([...values], { dtype: 'float64', device })
+        await group.allReduce([sums])
+        return sums.toArray() as number[]
+      }),
+    gatherRows: (tensor) => group.gatherRows(tensor),
+    broadcast: (tensors) => group.broadcast(tensors),
+  }
+}
+
+/** The processes that `torchrun` started together, or this one alone. Throws as `ProcessGroup.fromEnvironment` does. */
+export async function processes(options: ProcessGroupOptions = {}): Promise<Parallel> {
+  return ProcessGroup.isLaunched() ? dataParallel(await ProcessGroup.fromEnvironment(options)) : alone
+}
+
+function sameTensors(a: readonly Tensor[], b: readonly Tensor[]): boolean {
+  return a.length === b.length && a.every((tensor, i) => tensor === b[i])
+}
