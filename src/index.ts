@@ -58,6 +58,7 @@ export {
 } from './report/study-tables.js'
 export { makeReportFolder, writeStudyReport } from './report/write-study-report.js'
 export { ClassScatter } from './sharpness/class-scatter.js'
+export { type GaussNewtonTrace, gaussNewtonTrace } from './sharpness/gauss-newton-trace.js'
 export { type HessianOptions, hessian } from './sharpness/hessian.js'
 export {
   compareTraces,
@@ -76,6 +77,7 @@ export {
   neuralCollapse,
   type VectorSpread,
 } from './sharpness/neural-collapse.js'
+export { isPiecewiseLinear } from './sharpness/piecewise-linear.js'
 export type { SymmetricOperator } from './sharpness/symmetric-operator.js'
 export {
   type CapturedRows,

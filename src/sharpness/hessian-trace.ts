@@ -56,9 +56,7 @@ export async function hutchinsonTrace(
   operator: SymmetricOperator,
   { probes, seed }: { probes: number; seed: number },
 ): Promise<TraceEstimate> {
-  if (!Number.isInteger(probes) || probes < 2) {
-    throw new SosError('ERR_INVALID_ARGUMENT', `expected at least 2 probes but received ${probes}`)
-  }
+  expectProbes(probes)
   const generator = new Generator(seed)
   const block = Math.max(1, Math.floor(blockBytes / (4 * operator.size)))
   const perProbe: number[] = []
@@ -125,7 +123,14 @@ function rademacher({ size, dtype }: SymmetricOperator, generator: Generator) {
   return torch.randint(0, 2, [size], { generator, dtype }).mul_(2).sub_(1)
 }
 
-function summarize(values: readonly number[]): { mean: number; standardError: number } {
+/** Throws `ERR_INVALID_ARGUMENT`. One probe has no standard error. */
+export function expectProbes(probes: number): void {
+  if (Number.isInteger(probes) && probes >= 2) return
+  throw new SosError('ERR_INVALID_ARGUMENT', `expected at least 2 probes but received ${probes}`)
+}
+
+/** The mean and its standard error. */
+export function summarize(values: readonly number[]): { mean: number; standardError: number } {
   const mean = values.reduce((a, b) => a + b, 0) / values.length
   const variance = values.reduce((a, b) => a + (b - mean) ** 2, 0) / (values.length - 1)
   return { mean, standardError: Math.sqrt(variance / values.length) }

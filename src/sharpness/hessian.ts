@@ -29,13 +29,7 @@ export function hessian(
   options: HessianOptions = {},
 ): SymmetricOperator {
   const { chunk = 128, device = 'cpu', onProgress, signal } = options
-  const parameters = model.parameters().filter((parameter) => parameter.requiresGrad)
-  if (parameters.length === 0) {
-    throw new SosError(
-      'ERR_FROZEN',
-      `${model.path}: expected parameters that require gradients but it has none (a frozen module?); export it again without torch.jit.freeze`,
-    )
-  }
+  const parameters = trainedParameters(model)
   const sizes = parameters.map((parameter) => parameter.shape.reduce((a, b) => a * b, 1))
   const dtype = parameters[0]!.dtype
   const size = sizes.reduce((a, b) => a + b, 0)
@@ -84,6 +78,16 @@ export function hessian(
     return products.map((product) => product.div_(samples))
   }
   return { size, dtype, apply }
+}
+
+/** The parameters that require gradients, in their order. Throws `ERR_FROZEN` where there are none. */
+export function trainedParameters(model: ScriptModule): Tensor[] {
+  const parameters = model.parameters().filter((parameter) => parameter.requiresGrad)
+  if (parameters.length > 0) return parameters
+  throw new SosError(
+    'ERR_FROZEN',
+    `${model.path}: expected parameters that require gradients but it has none (a frozen module?); export it again without torch.jit.freeze`,
+  )
 }
 
 /** product += weight · parts, laid out flat. */
