@@ -70,6 +70,7 @@ export {
   type TraceEstimate,
   type TraceOptions,
 } from './sharpness/hessian-trace.js'
+export { type LastLayerTrace, lastLayerTrace } from './sharpness/last-layer-trace.js'
 export {
   type Classifier,
   type LabelledRows,

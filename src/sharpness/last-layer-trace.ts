@@ -1,0 +1,116 @@
+import { expectLogits } from '../data/classification.js'
+import { batches, type Dataset } from '../data/dataset.js'
+import { sampleIndices } from '../data/sampling.js'
+import { noGrad } from '../torch/context.js'
+import { SosError } from '../torch/errors.js'
+import { torch } from '../torch/ops.js'
+import { scope } from '../torch/scope.js'
+import type { ScriptModule } from '../torch/script-module.js'
+import { Tensor } from '../torch/tensor.js'
+import type { TraceOptions } from './hessian-trace.js'
+
+export interface LastLayerTrace {
+  /** Of the block of the layer's weight and, where it has one, its bias. */
+  readonly trace: number
+  /** The block is size × size. */
+  readonly size: number
+  readonly samples: number
+  readonly indices: readonly number[]
+}
+
+/**
+ * The last layer's part of the trace of the Hessian, exactly: in z = Wa + b the cross-entropy's second derivatives are
+ * (diag p − ppᵀ) ⊗ aaᵀ, so that for a mean over samples
+ *
+ *     tr(H_W) = E[‖a‖² (1 − ‖p‖²)],    and with the bias E[(‖a‖² + 1)(1 − ‖p‖²)],
+ *
+ * whatever comes before the layer. One forward pass, in eval mode and without gradients. It is the part that a shift of the
+ * layer changes by itself, p being that of the shifted logits.
+ *
+ * @param path that of the linear layer whose output is the model's, as `linearLayer(model).path`
+ * @param options.samples, seed as those of `hessianTrace`: the same draw the same samples. `chunk` default: 128
+ * @throws `ERR_NO_SUCH_MODULE`, `ERR_BATCH_SIZE`, `ERR_NOT_LAST` where the output of the layer is not the model's,
+ *   `ERR_DATASET` where every image was skipped
+ */
+export async function lastLayerTrace(
+  model: ScriptModule,
+  path: string,
+  dataset: Dataset,
+  options: Omit<TraceOptions, 'probes'> = {},
+): Promise<LastLayerTrace> {
+  const { samples = Math.min(512, dataset.size), seed = 0 } = options
+  const { chunk = 128, device = 'cpu', onProgress, signal } = options
+  const indices = sampleIndices(dataset, { size: samples, sampling: 'uniform', seed })
+  const layer = layerAt(model, path)
+  let heard: Tensor[] = []
+  const hook = model.registerForwardPreHook(path, ({ inputs: [input] }) => {
+    if (input instanceof Tensor) heard.push(input)
+  })
+  const mode = model.training
+  model.eval()
+  try {
+    let [sum, loaded, done] = [0, 0, 0]
+    for await (const batch of batches(dataset, indices, chunk, device)) {
+      signal?.throwIfAborted()
+      const count = batch.indices.length
+      loaded += count
+      done += count + batch.skipped.length
+      if (count > 0) {
+        sum += await noGrad(() =>
+          scope(async () => {
+            heard = []
+            const logits = expectLogits(await model.forward(batch.images), count)
+            const input = expectInput(heard, count, path)
+            expectLast(logits, torch.linear(input, layer.weight, layer.bias), path)
+            const p = torch.softmax(logits.to({ dtype: 'float64' }), 1)
+            const lengths = input.to({ dtype: 'float64' }).square().sum([1])
+            const spread = torch.ones_like(lengths).sub(p.square().sum([1]))
+            return lengths
+              .add(layer.bias === null ? 0 : 1)
+              .dot(spread)
+              .item()
+          }),
+        )
+      }
+      onProgress?.({ done, total: samples })
+    }
+    if (loaded === 0) {
+      throw new SosError('ERR_DATASET', `${dataset.name}: expected images but all ${samples} are corrupt`)
+    }
+    const [outputs, inputs] = layer.weight.shape as [number, number]
+    const size = outputs * (inputs + (layer.bias === null ? 0 : 1))
+    return { trace: sum / loaded, size, samples, indices }
+  } finally {
+    hook.remove()
+    model.train(mode)
+  }
+}
+
+function layerAt(model: ScriptModule, path: string): { weight: Tensor; bias: Tensor | null } {
+  const parameters = model.namedParameters()
+  const named = (name: string) => parameters.get(path === '' ? name : `${path}.${name}`)
+  const weight = named('weight')
+  if (weight?.ndim === 2) return { weight, bias: named('bias') ?? null }
+  throw notLast(path, 'it has no weight [outputs, inputs]')
+}
+
+function expectInput(heard: readonly Tensor[], images: number, path: string): Tensor {
+  const [input] = heard
+  if (heard.length === 1 && input!.ndim === 2 && input!.shape[0] === images) return input!
+  throw notLast(path, 'it does not get one row for each image')
+}
+
+/** Equal but for the rounding of another kernel. */
+function expectLast(logits: Tensor, output: Tensor, path: string): void {
+  const alike = String(logits.shape) === String(output.shape)
+  const largest = alike ? Math.max(1, logits.abs().max().item()) : 0
+  if (alike && !(logits.sub(output).abs().max().item() > 1e-4 * largest)) return
+  throw notLast(path, "its output is not the model's: something comes after it")
+}
+
+function notLast(path: string, why: string): SosError {
+  return new SosError(
+    'ERR_NOT_LAST',
+    `expected the last layer of a classifier but '${path}' is not that: ${why}`,
+  )
+}
