@@ -4,7 +4,7 @@ import { format, promisify } from 'node:util'
 
 import { afterAll, describe, expect, it, vi } from 'vitest'
 
-import { documentedBlocks, tableModule, writeModules } from './support/docs.js'
+import { documentedBlocks, doors, tableModule, writeModules } from './support/docs.js'
 import { root } from './support/paths.js'
 
 const folder = `${root}/test/.docs`
@@ -28,6 +28,13 @@ describe('the code in the README and in docs', () => {
       }
       const promised = [...code.matchAll(/^ *\/\/ → (.*)$/gm)].map(([, line]) => line!)
       if (promised.length > 0) expect(printed).toEqual(promised)
+    },
+  )
+
+  it.each(doors())(
+    "is, for the README's three doors, the programs of examples/: $example",
+    ({ code, program }) => {
+      expect(program).toBe(code)
     },
   )
 

@@ -12,7 +12,9 @@ function blocksOf(page: string, language: string): string[] {
 
 /** Every block of TypeScript in the README and in docs/, with a name for it. */
 export function documentedBlocks(): { name: string; code: string }[] {
-  const pages = ['README.md', ...readdirSync(`${root}/docs`).map((name) => `docs/${name}`)]
+  const pages = ['README.md', ...readdirSync(`${root}/docs`).map((name) => `docs/${name}`)].filter((name) =>
+    name.endsWith('.md'),
+  )
   return pages.flatMap((page) =>
     blocksOf(page, 'ts').map((code, i) => ({ name: `${page.replace(/\W+/g, '-')}-${i + 1}`, code })),
   )
@@ -63,4 +65,13 @@ export function writeModules(folder: string, modules: { name: string; code: stri
     writeFileSync(`${folder}/${name}.ts`, code)
     return `${folder}/${name}.ts`
   })
+}
+
+/** The README's blocks, which are the programs of examples/ in this order. */
+export function doors(): { example: string; code: string; program: string }[] {
+  const examples = ['checkpoint', 'post-hoc', 'training'].map((name) => `examples/${name}.ts`)
+  const blocks = blocksOf('README.md', 'ts')
+  if (blocks.length !== examples.length)
+    throw new Error(`${blocks.length} doors but ${examples.length} examples`)
+  return examples.map((example, i) => ({ example, code: blocks[i]!, program: read(example) }))
 }
