@@ -1,6 +1,6 @@
 /** An error that a program can act on: `code` is stable, the message says what was expected, what came, what to do. */
 export class SosError extends Error {
-  /** As `ERR_SHAPE`; docs/bridge.md lists them. */
+  /** As `ERR_SHAPE`; docs/errors.md lists them. */
   readonly code: string
 
   constructor(code: string, message: string, options?: ErrorOptions) {
