@@ -5,7 +5,7 @@ import { graphReads } from './graph-reads.js'
 
 type Arguments = OperatorCall['arguments']
 
-/** Piecewise linear in all their tensors together. */
+/** Piecewise linear in all their tensors together, or handing them on as they are. */
 const linear = names(`
   add sub rsub neg sum mean cumsum cat concat stack abs max min amax amin maximum minimum where
   relu relu6 leaky_relu hardtanh threshold clamp clamp_min clamp_max
@@ -13,11 +13,12 @@ const linear = names(`
   avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d
   flatten view reshape permute transpose t contiguous clone squeeze unsqueeze expand expand_as repeat slice select narrow
   chunk split split_with_sizes unbind index_select flip roll pixel_shuffle channel_shuffle
+  copy append insert list __getitem__
   pad constant_pad_nd reflection_pad2d replication_pad2d upsample_nearest2d upsample_bilinear2d to type_as`)
 
-/** Of shapes, numbers and lists, or with steps for results, through which no gradient flows. */
+/** Of shapes and numbers, or with steps for results: no gradient flows through them. */
 const flat = names(`
-  size len dim numel eq ne lt le gt ge __and__ __or__ __is__ __isnot__ __not__ __contains__ __getitem__ append insert list copy format warn
+  size len dim numel eq ne lt le gt ge __and__ __or__ __is__ __isnot__ __not__ __contains__ format warn
   Int Float Bool floordiv floor_divide remainder is_floating_point is_cuda`)
 
 /** Linear in each of two factors: one must be a tensor of the module, or a constant. */

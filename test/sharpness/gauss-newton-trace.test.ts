@@ -25,7 +25,7 @@ const load = (name: string) => ScriptModule.load(file(name))
 
 const linear = ['relu', 'residual']
 const curved =
-  `gelu sigmoid softmax layer_norm gated tied shared_weight looped divided standardised chosen squared`.split(
+  `gelu sigmoid softmax layer_norm gated tied shared_weight looped divided standardised chosen listed squared`.split(
     ' ',
   )
 const drawn = [1, 4, 16].map((chunk) => ({ chunk, probes: 5, seed: 11 }))
