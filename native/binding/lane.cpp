@@ -108,7 +108,8 @@ void Lane::stop() {
     stopping_ = true;
     queue_.clear();
   }
-  js_->stop();  // before the thread is waited for: it may wait for a hook
+  js_->stop();          // before the thread is waited for: it may wait for a hook
+  interrupt_->raise();  // or for another process
   ready_.notify_all();
   if (thread_.joinable()) thread_.join();
 }

@@ -5,10 +5,12 @@
 #include <deque>
 #include <functional>
 #include <list>
+#include <memory>
 #include <mutex>
 #include <thread>
 
 #include "binding/js_thread.h"
+#include "core/interrupt.h"
 #include "core/modes.h"
 #include "core/storage_use.h"
 
@@ -44,6 +46,9 @@ class Lane {
   /// hooks and its `grad`. Not while that gradient waits for this thread.
   void refuse_graph_use(const at::Tensor& tensor, const std::string& what) const;
 
+  /// Ends the waits of tasks for other processes once the lane is stopped.
+  const std::shared_ptr<Interrupt>& interrupt() const { return interrupt_; }
+
   /// Drops what has not begun and waits for what has: libtorch must be idle when the process ends.
   void stop();
   size_t pending() const { return pending_.size(); }
@@ -72,6 +77,7 @@ class Lane {
   void forget(const std::shared_ptr<Task>& task);
 
   std::shared_ptr<JsThread> js_;
+  const std::shared_ptr<Interrupt> interrupt_ = std::make_shared<Interrupt>();
   std::thread thread_;
   std::mutex mutex_;
   std::condition_variable ready_;
