@@ -68,6 +68,7 @@ void Lane::loop() {
       task = std::move(queue_.front());
       queue_.pop_front();
     }
+    dropped_->free();
     try {
       adopt_threads();
       const ModeGuard guard(task->modes);
@@ -112,6 +113,17 @@ void Lane::stop() {
   interrupt_->raise();  // or for another process
   ready_.notify_all();
   if (thread_.joinable()) thread_.join();
+}
+
+void Lane::Dropped::add(std::shared_ptr<void> object) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  objects_.push_back(std::move(object));
+}
+
+void Lane::Dropped::free() {
+  std::vector<std::shared_ptr<void>> objects;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  objects.swap(objects_);
 }
 
 }  // namespace sos

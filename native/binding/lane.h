@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "binding/js_thread.h"
 #include "core/interrupt.h"
@@ -46,6 +47,13 @@ class Lane {
   /// hooks and its `grad`. Not while that gradient waits for this thread.
   void refuse_graph_use(const at::Tensor& tensor, const std::string& what) const;
 
+  /// A shared pointer to something that is used on the lane alone and freed there, before the next task,
+  /// wherever the last pointer is dropped. It need not be that the lane lives then.
+  template <class T>
+  std::shared_ptr<T> freed_here(std::unique_ptr<T> owned) {
+    return {owned.release(), [dropped = dropped_](T* pointer) { dropped->add(std::shared_ptr<T>(pointer)); }};
+  }
+
   /// Ends the waits of tasks for other processes once the lane is stopped.
   const std::shared_ptr<Interrupt>& interrupt() const { return interrupt_; }
 
@@ -72,12 +80,24 @@ class Lane {
     std::exception_ptr failure;
   };
 
+  /// What waits for the lane to free it.
+  class Dropped {
+   public:
+    void add(std::shared_ptr<void> object);
+    void free();
+
+   private:
+    std::mutex mutex_;
+    std::vector<std::shared_ptr<void>> objects_;
+  };
+
   void loop();
   void settle(Napi::Env env, const std::shared_ptr<Task>& task);
   void forget(const std::shared_ptr<Task>& task);
 
   std::shared_ptr<JsThread> js_;
   const std::shared_ptr<Interrupt> interrupt_ = std::make_shared<Interrupt>();
+  const std::shared_ptr<Dropped> dropped_ = std::make_shared<Dropped>();
   std::thread thread_;
   std::mutex mutex_;
   std::condition_variable ready_;
