@@ -1,0 +1,17 @@
+#pragma once
+#include <torch/csrc/distributed/c10d/Backend.hpp>
+#include <torch/csrc/distributed/c10d/Store.hpp>
+
+#include <chrono>
+
+namespace sos {
+
+/// Whether gloo's headers were there when this was built. libtorch holds gloo's code, and not its headers.
+bool has_gloo();
+
+/// Connects to all other ranks, which is done when they have come, by the network interfaces that
+/// `GLOO_SOCKET_IFNAME` names, else by that of the host's name. Throws Error `ERR_NOT_BUILT`.
+c10::intrusive_ptr<c10d::Backend> make_gloo(const c10::intrusive_ptr<c10d::Store>& store, int rank, int size,
+                                            std::chrono::milliseconds timeout);
+
+}  // namespace sos

@@ -1,0 +1,41 @@
+#pragma once
+#include <torch/csrc/distributed/c10d/HashStore.hpp>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/error.h"
+#include "core/process_group.h"
+
+namespace sos::test {
+
+using Group = std::shared_ptr<sos::ProcessGroup>;
+
+/// Runs `body` as each rank of a group, on threads of this process.
+inline void run_ranks(int size, const std::function<void(const Group&)>& body,
+                      const std::shared_ptr<sos::Interrupt>& interrupt = std::make_shared<sos::Interrupt>()) {
+  const auto store = c10::make_intrusive<c10d::HashStore>();
+  std::vector<std::thread> threads;
+  for (int rank = 0; rank < size; ++rank) {
+    threads.emplace_back([&, rank] {
+      const sos::Membership membership{"gloo", rank, size, std::chrono::milliseconds(20'000)};
+      body(std::make_shared<sos::ProcessGroup>(store, membership, interrupt));
+    });
+  }
+  for (auto& thread : threads) thread.join();
+}
+
+inline std::string code_of(const std::function<void()>& body) {
+  try {
+    body();
+  } catch (const sos::Error& error) {
+    return error.code;
+  }
+  return "";
+}
+
+}  // namespace sos::test
