@@ -3,6 +3,8 @@
 #include <torch/csrc/autograd/anomaly_mode.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include "core/gradient_reducer.h"
+
 namespace sos {
 namespace {
 
@@ -38,6 +40,7 @@ void backward(const std::vector<at::Tensor>& outputs, const std::vector<at::Tens
   const AnomalyGuard guard(options.detect_anomaly);
   torch::autograd::backward(outputs, grad_outputs, options.retain_graph || options.create_graph,
                             options.create_graph, inputs);
+  GradientReducer::expect_reduced();
 }
 
 }  // namespace sos

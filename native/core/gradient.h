@@ -19,7 +19,7 @@ std::vector<at::Tensor> grad(const std::vector<at::Tensor>& outputs, const std::
                              const std::vector<at::Tensor>& grad_outputs, const GradOptions& options);
 
 /// The same, added to the `grad` of `inputs`, or, where there are none, of all leaves that the outputs depend
-/// on.
+/// on. After GradientReducer::prepare() these are the means over its group once it returns.
 void backward(const std::vector<at::Tensor>& outputs, const std::vector<at::Tensor>& inputs,
               const std::vector<at::Tensor>& grad_outputs, const GradOptions& options);
 
