@@ -203,6 +203,7 @@ export type { Device, DType, Layout, MemoryFormat, Scalar, TypedArray } from './
 export type { BufferOptions, TensorOptions } from './torch/elements.js'
 export { SosError } from './torch/errors.js'
 export { Generator, type Seed } from './torch/generator.js'
+export { GradientReducer, type GradientReducerOptions } from './torch/gradient-reducer.js'
 export type {
   CaptureTreatment,
   ForwardHook,
@@ -220,6 +221,12 @@ export { pendingCalls, setQueueLimit, withSignal } from './torch/lane.js'
 export type { NestedArray, NestedValues } from './torch/nested-array.js'
 export type { AsyncOperators, Operators, TensorMethods } from './torch/operators.generated.js'
 export { callOperator, callOperatorAsync, torch } from './torch/ops.js'
+export {
+  ProcessGroup,
+  type ProcessGroupBackend,
+  type ProcessGroupOptions,
+  type Reduction,
+} from './torch/process-group.js'
 export { getRngState, initialSeed, manualSeed, setRngState } from './torch/random.js'
 export { type RuntimeInfo, runtimeInfo } from './torch/runtime.js'
 export { keep, memoryStats, scope } from './torch/scope.js'

@@ -20,6 +20,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   sos::export_archive_functions(env, exports);
   sos::export_execution_functions(env, exports);
   sos::export_gradient_functions(env, exports);
+  sos::export_process_group_functions(env, exports);
   sos::export_random_functions(env, exports);
   sos::export_device_functions(env, exports);
   sos::export_image_functions(env, exports);

@@ -14,6 +14,7 @@ void export_storage_functions(Napi::Env env, Napi::Object exports);
 void export_archive_functions(Napi::Env env, Napi::Object exports);
 void export_execution_functions(Napi::Env env, Napi::Object exports);
 void export_gradient_functions(Napi::Env env, Napi::Object exports);
+void export_process_group_functions(Napi::Env env, Napi::Object exports);
 void export_random_functions(Napi::Env env, Napi::Object exports);
 void export_device_functions(Napi::Env env, Napi::Object exports);
 void export_image_functions(Napi::Env env, Napi::Object exports);

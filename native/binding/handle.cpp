@@ -94,6 +94,14 @@ Napi::Value wrap_generator(Napi::Env env, at::Generator generator) {
   return wrap(EnvData::of(env), env, std::move(generator), 0);
 }
 
+Napi::Value wrap_group(Napi::Env env, std::shared_ptr<ProcessGroup> group) {
+  return wrap(EnvData::of(env), env, std::move(group), 0);
+}
+
+Napi::Value wrap_reducer(Napi::Env env, std::shared_ptr<GradientReducer> reducer) {
+  return wrap(EnvData::of(env), env, std::move(reducer), 0);
+}
+
 Handle& unwrap_handle(const Napi::Value& value) {
   void* data = nullptr;
   if (napi_get_value_external(value.Env(), value, &data) != napi_ok || data == nullptr) {
@@ -114,6 +122,14 @@ const std::shared_ptr<ScriptModule>& unwrap_module(const Napi::Value& value) {
 
 const at::Generator& unwrap_generator(const Napi::Value& value) {
   return expect<at::Generator>(value, "Generator");
+}
+
+const std::shared_ptr<ProcessGroup>& unwrap_group(const Napi::Value& value) {
+  return expect<std::shared_ptr<ProcessGroup>>(value, "ProcessGroup");
+}
+
+const std::shared_ptr<GradientReducer>& unwrap_reducer(const Napi::Value& value) {
+  return expect<std::shared_ptr<GradientReducer>>(value, "GradientReducer");
 }
 
 std::shared_ptr<ScriptObject> unwrap_object(const Napi::Value& value) {

@@ -10,12 +10,15 @@
 
 namespace sos {
 
+class ProcessGroup;
+class GradientReducer;
+
 /// What a JavaScript external holds. TypeScript's classes keep it in a private field and pass it back.
 struct Handle {
   static constexpr uint64_t kMark = 0x6f7074696d73686eU;
   const uint64_t mark = kMark;  ///< tells our externals, as far as that goes, from those of other addons
   std::variant<std::monostate, at::Tensor, std::shared_ptr<ScriptModule>, std::shared_ptr<ScriptObject>,
-               at::Generator>
+               at::Generator, std::shared_ptr<ProcessGroup>, std::shared_ptr<GradientReducer>>
       held;
   int64_t bytes = 0;  ///< what the environment counts for it
 };
@@ -30,6 +33,8 @@ Napi::Value wrap_tensor(EnvData& data, Napi::Env env, at::Tensor tensor, const N
 Napi::Value wrap_module(Napi::Env env, std::shared_ptr<ScriptModule> module);
 Napi::Value wrap_object(Napi::Env env, std::shared_ptr<ScriptObject> object);
 Napi::Value wrap_generator(Napi::Env env, at::Generator generator);
+Napi::Value wrap_group(Napi::Env env, std::shared_ptr<ProcessGroup> group);
+Napi::Value wrap_reducer(Napi::Env env, std::shared_ptr<GradientReducer> reducer);
 
 /// Throw a JavaScript error where the value is none of ours (`ERR_INVALID_ARGUMENT`) or was disposed of
 /// (`ERR_DISPOSED`).
@@ -40,6 +45,8 @@ const std::shared_ptr<ScriptModule>& unwrap_module(const Napi::Value& value);
 /// A module is an object too.
 std::shared_ptr<ScriptObject> unwrap_object(const Napi::Value& value);
 const at::Generator& unwrap_generator(const Napi::Value& value);
+const std::shared_ptr<ProcessGroup>& unwrap_group(const Napi::Value& value);
+const std::shared_ptr<GradientReducer>& unwrap_reducer(const Napi::Value& value);
 
 /// Frees what is held now; the external stays and is disposed of.
 void dispose(Napi::Env env, Handle& handle);

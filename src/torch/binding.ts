@@ -12,7 +12,16 @@ export type TensorHandle = { readonly [brand]: 'Tensor' }
 export type ModuleHandle = { readonly [brand]: 'ScriptModule' }
 export type ObjectHandle = { readonly [brand]: 'ScriptObject' }
 export type GeneratorHandle = { readonly [brand]: 'Generator' }
+export type ProcessGroupHandle = { readonly [brand]: 'ProcessGroup' }
+export type GradientReducerHandle = { readonly [brand]: 'GradientReducer' }
 export type OperatorHandle = { readonly [brand]: 'Operator' }
+
+export type DisposableHandle =
+  | TensorHandle
+  | ModuleHandle
+  | ObjectHandle
+  | ProcessGroupHandle
+  | GradientReducerHandle
 
 /** What crosses the boundary: tensors and generators as handles, a complex number as its two parts, all else as itself. */
 export type NativeValue =
@@ -85,6 +94,19 @@ export interface NativePreprocess {
   std: readonly number[]
 }
 
+/** Which process of which group is to be connected (native/core/process_group.h). */
+export interface NativeMeeting {
+  host: string
+  port: number
+  serves: boolean
+  prefix: string
+  backend: string
+  rank: number
+  size: number
+  /** Milliseconds. */
+  timeout: number
+}
+
 /**
  * How a TorchScript module was made: by `torch.jit.script`, by `torch.jit.trace` (its mode, train or eval, is baked in), or by
  * `torch.jit.freeze` (its weights are); undetermined where nothing in it differs
@@ -155,8 +177,8 @@ export interface Binding {
   tensorGetItem(tensor: TensorHandle, modes: number, indices: NativeValue[]): TensorHandle
   tensorSetItem(tensor: TensorHandle, modes: number, indices: NativeValue[], value: NativeValue): void
   tensorItem(tensor: TensorHandle): number | bigint | boolean | Float64Array
-  dispose(handle: TensorHandle | ModuleHandle | ObjectHandle): void
-  isDisposed(handle: TensorHandle | ModuleHandle | ObjectHandle): boolean
+  dispose(handle: DisposableHandle): void
+  isDisposed(handle: DisposableHandle): boolean
   disposedHandle(): TensorHandle
   memoryStats(): { tensors: number; bytes: number }
 
@@ -255,6 +277,20 @@ export interface Binding {
     tensor: TensorHandle,
     listener: (gradient: TensorHandle, recording: boolean) => TensorHandle | undefined,
   ): () => void
+
+  processGroupBackends(): string[]
+  connectProcessGroup(meeting: NativeMeeting): Promise<ProcessGroupHandle>
+  allReduce(group: ProcessGroupHandle, tensors: TensorHandle[], reduction: number): Promise<void>
+  broadcast(group: ProcessGroupHandle, tensors: TensorHandle[], root: number): Promise<void>
+  /** [size, …], or of rows [n, …], whose n differ, [Σ n, …]. */
+  gather(group: ProcessGroupHandle, tensor: TensorHandle, rows: boolean): Promise<TensorHandle>
+  barrier(group: ProcessGroupHandle): Promise<void>
+  createReducer(
+    group: ProcessGroupHandle,
+    parameters: TensorHandle[],
+    bucketBytes: number,
+  ): GradientReducerHandle
+  prepareReducer(reducer: GradientReducerHandle): Promise<void>
 
   lastTask(): number
   cancelTask(task: number, reason: unknown): void
