@@ -1,4 +1,5 @@
 import { addonPath, binding } from './binding.js'
+import { ProcessGroup, type ProcessGroupBackend } from './process-group.js'
 
 /** What {@link runtimeInfo} tells. */
 export interface RuntimeInfo {
@@ -14,6 +15,8 @@ export interface RuntimeInfo {
   cpuCapability: string
   /** What decodes JPEG images: `sharp` where the addon was built without libturbojpeg. */
   jpegDecoder: 'libturbojpeg' | 'sharp'
+  /** The backends of process groups: none where the addon was built without gloo's headers. */
+  processGroups: ProcessGroupBackend[]
   /** Path of the native addon. */
   addon: string
 }
@@ -21,5 +24,6 @@ export interface RuntimeInfo {
 /** Which libtorch is loaded, from where, and what it finds on this machine. */
 export function runtimeInfo(): RuntimeInfo {
   const jpegDecoder = binding.hasJpegDecoder() ? 'libturbojpeg' : 'sharp'
-  return { ...binding.runtimeInfo(), jpegDecoder, addon: addonPath }
+  const processGroups = ProcessGroup.backends()
+  return { ...binding.runtimeInfo(), jpegDecoder, processGroups, addon: addonPath }
 }

@@ -173,6 +173,7 @@ describe('sos', () => {
     expect(record.torch.devices.slice(1)).toEqual(devices)
     expect(existsSync(record.torch.library)).toBe(true)
     expect(['libturbojpeg', 'sharp']).toContain(record.torch.jpegDecoder)
+    expect([[], ['gloo']]).toContainEqual(record.torch.processGroups)
   })
 
   it.skipIf(dataRoot === undefined)('eval takes foreign TorchScript with a preset', async () => {

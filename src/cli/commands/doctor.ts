@@ -17,20 +17,24 @@ export const doctorCommand = new Command('doctor')
       printLine(`addon      not usable: ${findings.error}`)
       return
     }
-    const { version, variant, library, devices, threads, cpuCapability, jpegDecoder, addon, cuda } =
+    const { version, variant, library, devices, threads, cpuCapability, jpegDecoder, processGroups, addon } =
       findings.torch
     printLine(`addon      ${addon}`)
     printLine(`libtorch   ${version}, ${variant}, ${library}`)
     printLine(`devices    ${devices.join(', ')}`)
-    for (const { device, name, freeBytes, totalBytes } of cuda) {
+    for (const { device, name, freeBytes, totalBytes } of findings.torch.cuda) {
       printLine(`${device.padEnd(11)}${name}, ${gibibytes(freeBytes)} of ${gibibytes(totalBytes)} GiB free`)
     }
     printLine(`threads    ${threads} (${cpuCapability})`)
     printLine(`JPEG       ${jpegDecoder}${jpegDecoder === 'sharp' ? slower : ''}`)
+    printLine(`c10d       ${processGroups.join(', ') || noGroups}`)
   })
 
 const slower =
   ', about half as fast as libturbojpeg: install its headers (Debian, Ubuntu: libturbojpeg0-dev), delete build/native and run `npm run setup`'
+
+const noGroups =
+  "none, so no training on several processes: install gloo's headers (Debian, Ubuntu: libgloo-dev), delete build/native and run `npm run setup`"
 
 async function examine() {
   const base = { node: process.versions.node, nodeApi: process.versions.napi }
