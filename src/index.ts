@@ -46,6 +46,7 @@ export {
   sampleScores,
   score,
 } from './evaluate/metrics.js'
+export { makeReportFolder } from './report/report-folder.js'
 export { studyFindings } from './report/study-findings.js'
 export { studyPage } from './report/study-page.js'
 export {
@@ -54,9 +55,9 @@ export {
   controlTable,
   drawsTable,
   shiftTable,
-  type Table,
 } from './report/study-tables.js'
-export { makeReportFolder, writeStudyReport } from './report/write-study-report.js'
+export type { Table } from './report/table.js'
+export { writeStudyReport } from './report/write-study-report.js'
 export { ClassScatter } from './sharpness/class-scatter.js'
 export { type GaussNewtonTrace, gaussNewtonTrace } from './sharpness/gauss-newton-trace.js'
 export { type HessianOptions, hessian } from './sharpness/hessian.js'

@@ -1,5 +1,5 @@
 import { type Html, html } from './html.js'
-import type { Table } from './study-tables.js'
+import type { Table } from './table.js'
 
 export function htmlTable({ caption, head, rows }: Table): Html {
   const kind = (i: number) => (head[i]!.words ? 'words' : 'number')

@@ -1,17 +1,14 @@
 import type { Study } from '../shift/study-record.js'
 import { accuracyFigure, normFigure, pairedFigure } from './batch-size-figures.js'
 import { driftFigure, reliabilityFigure, spectrumFigure } from './detail-figures.js'
-import { Html, html } from './html.js'
+import { html } from './html.js'
 import { htmlTable } from './html-table.js'
-import { pageStyle } from './page-style.js'
+import { findingsList, page } from './page.js'
 import { studyFindings } from './study-findings.js'
 import { accuracyTable, batchSizeTable, controlTable, drawsTable, shiftTable } from './study-tables.js'
 import { draughtsman } from './svg.js'
 
-/**
- * A study as one HTML page: findings in words, figures as SVG, the tables. It has no scripts and fetches nothing, which its
- * content security policy enforces.
- */
+/** A study as one HTML page: findings in words, figures as SVG, the tables. */
 export async function studyPage(study: Study): Promise<string> {
   const hand = await draughtsman()
   const figures = [
@@ -24,30 +21,8 @@ export async function studyPage(study: Study): Promise<string> {
   ].map((figure) => figure(study, hand))
   const { model, layer, train, validation } = study
   const name = model.split('/').at(-1)!
-  const page = html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<title>Optimum shifting of ${name}</title>
-<style>${new Html(pageStyle)}</style>
-</head>
-<body>
-<header>
-<h1>Optimum shifting of ${name}</h1>
-<dl>
-<dt>model</dt><dd>${model}</dd>
-<dt>layer</dt><dd>${layer === '' ? 'the model itself' : layer}, ${study.inFeatures} inputs, ${study.classes} outputs</dd>
-<dt>batches from</dt><dd>${train.dataset}</dd>
-<dt>validated on</dt><dd>${validation.dataset}, ${validation.images} images</dd>
-<dt>batch sizes</dt><dd>${study.batchSizes.join(', ')}</dd>
-<dt>draws of each</dt><dd>${study.seeds.length} (seeds ${study.seeds.join(', ')})</dd>
-</dl>
-</header>
-<main>
-<h2>Findings</h2>
-<ul class="findings">${studyFindings(study).map((sentence) => html`<li>${sentence}</li>`)}</ul>
+  const main = html`<h2>Findings</h2>
+${findingsList(studyFindings(study))}
 <h2>Before and after</h2>
 ${htmlTable(accuracyTable(study))}
 <h2>Batch size</h2>
@@ -64,11 +39,21 @@ ${htmlTable(drawsTable(study))}
 logits. Only the batch’s own logits stay; those of other images move, which can do good or harm. The standard deviation is that
 between draws of the batch. It says nothing of the choice of validation images: McNemar’s test does, on the images that one
 model gets right and the other wrong. The draws share their validation images, so their tests are not independent of one
-another. The validation images chose nothing here: to take the best row of this page as a result would be to choose by them.</p>
-</main>
-<footer>All numbers: study.json beside this page. Made by optimum-shifting; Zhou et al., “Improving Generalization of Deep Neural Networks by Optimum Shifting”.</footer>
-</body>
-</html>
-`
-  return page.toString()
+another. The validation images chose nothing here: to take the best row of this page as a result would be to choose by them.</p>`
+  return page({
+    title: `Optimum shifting of ${name}`,
+    facts: [
+      ['model', model],
+      [
+        'layer',
+        `${layer === '' ? 'the model itself' : layer}, ${study.inFeatures} inputs, ${study.classes} outputs`,
+      ],
+      ['batches from', train.dataset],
+      ['validated on', `${validation.dataset}, ${validation.images} images`],
+      ['batch sizes', study.batchSizes.join(', ')],
+      ['draws of each', `${study.seeds.length} (seeds ${study.seeds.join(', ')})`],
+    ],
+    main,
+    footer: 'All numbers: study.json beside this page.',
+  })
 }

@@ -1,22 +1,7 @@
 import type { Study, StudyRow, StudySummary } from '../shift/study-record.js'
 import { figure, fixed, pValue, share, signed, spread, wholeSpread } from './numbers.js'
 import { variantName } from './study-series.js'
-
-/** A table in plain text, for a page or a terminal. */
-export interface Table {
-  readonly caption: string
-  /** Words stand to the left, numbers to the right. */
-  readonly head: readonly { readonly text: string; readonly words: boolean }[]
-  /** The first cell names the row. */
-  readonly rows: readonly (readonly string[])[]
-}
-
-interface Column<T> {
-  head: string
-  of: (row: T) => string | number
-  /** Default: false. */
-  words?: boolean
-}
+import { type Column, type Table, table } from './table.js'
 
 /** Table 2 of the paper: before and after, and what tells whether the difference means anything. */
 export function accuracyTable(study: Study): Table {
@@ -144,11 +129,3 @@ export function drawsTable(study: Study): Table {
 
 const isShift = ({ method }: StudySummary): boolean => method === 'shift'
 const range = (low: string, high: string): string => (low === high ? low : `${low} – ${high}`)
-
-function table<T>(caption: string, columns: readonly Column<T>[], rows: readonly T[]): Table {
-  return {
-    caption,
-    head: columns.map(({ head, words = false }) => ({ text: head, words })),
-    rows: rows.map((row) => columns.map(({ of }) => String(of(row)))),
-  }
-}
