@@ -1,6 +1,6 @@
 import type { Markish, PlotOptions } from '@observablehq/plot'
 
-import { Html } from './html.js'
+import { Html, html } from './html.js'
 
 /** What figures are drawn with: it is loaded when the first one is, not before. */
 export type Plot = typeof import('@observablehq/plot')
@@ -34,9 +34,9 @@ export async function draughtsman(): Promise<Draughtsman> {
         marks,
         document,
       })
-      svg.setAttribute('role', 'img')
-      svg.setAttribute('aria-label', alt)
-      return new Html(svg.outerHTML)
+      // linkedom leaves & as it is in an attribute: the text comes from outside.
+      const told = html`<svg role="img" aria-label="${alt}"`.toString()
+      return new Html(svg.outerHTML.replace('<svg', () => told))
     },
   }
 }
