@@ -1,17 +1,20 @@
-/** The page's style sheet: light, dark by the reader's setting, and print. Nothing is fetched. */
+/**
+ * The page's style sheet: light, dark by the reader's setting, and print. Nothing is fetched. The first four colours of series are
+ * told apart, in light and in dark, by readers who lack any one kind of cones.
+ */
 export const pageStyle = `
 :root {
   color-scheme: light dark;
   --paper: #fdfdfb; --ink: #1d2126; --faint: #5b636d; --line: #d9dcdf; --panel: #ffffff;
   --before: #8a929b;
-  --series-1: #0b6fa4; --series-2: #c8501f; --series-3: #2b8a57; --series-4: #8a4fb0;
+  --series-1: #0b6fa4; --series-2: #c8501f; --series-3: #3fa66b; --series-4: #4a1546;
   --series-5: #a67c00; --series-6: #b8336a; --series-7: #3f7f8c; --series-8: #6b6f3a;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #14171a; --ink: #e6e8ea; --faint: #a0a8b1; --line: #343a41; --panel: #1a1e22;
     --before: #8f99a4;
-    --series-1: #5bb8ea; --series-2: #f08d5c; --series-3: #63cc94; --series-4: #c398e6;
+    --series-1: #5bb8ea; --series-2: #f08d5c; --series-3: #a8e6b8; --series-4: #a066f0;
     --series-5: #e3bb4a; --series-6: #ee82ae; --series-7: #7ec8d6; --series-8: #bfc47a;
   }
 }
