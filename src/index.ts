@@ -46,6 +46,7 @@ export {
   sampleScores,
   score,
 } from './evaluate/metrics.js'
+export type { Paired } from './report/paired.js'
 export { makeReportFolder } from './report/report-folder.js'
 export { studyFindings } from './report/study-findings.js'
 export { studyPage } from './report/study-page.js'
@@ -57,6 +58,15 @@ export {
   shiftTable,
 } from './report/study-tables.js'
 export type { Table } from './report/table.js'
+export { trainingFindings } from './report/training-findings.js'
+export type { ProbeResult, RunResult, ShiftsResult, TestResult, TrainingRun } from './report/training-run.js'
+export {
+  type SchemeDifference,
+  type SchemeSummary,
+  summariseTraining,
+  type TrainingSummary,
+} from './report/training-summary.js'
+export { probeTable, runTable, schemeTable, trainingShiftTable } from './report/training-tables.js'
 export { writeStudyReport } from './report/write-study-report.js'
 export { ClassScatter } from './sharpness/class-scatter.js'
 export { type GaussNewtonTrace, gaussNewtonTrace } from './sharpness/gauss-newton-trace.js'

@@ -21,6 +21,22 @@ export const figure = (value: number, digits = 4): string => {
 export const spread = ({ mean, sd }: Spread, digits = 2): string =>
   sd === null ? fixed(mean, digits) : `${fixed(mean, digits)} ± ${fixed(sd, digits)}`
 
+/** The same of a quantity of any size: two digits of the deviation that count, and as many places of the mean. */
+export const figureSpread = ({ mean, sd }: Spread): string => {
+  if (sd === null) return figure(mean)
+  const places = 1 - Math.floor(Math.log10(sd))
+  if (sd === 0 || Math.abs(mean) < 1e-3 || !(places <= 6)) return `${figure(mean)} ± ${figure(sd, 2)}`
+  return spread({ mean, sd }, Math.max(0, places))
+}
+
+/** A difference: its mean with its sign, ± standard deviation. */
+export const signedSpread = ({ mean, sd }: Spread, digits = 2): string =>
+  sd === null ? signed(mean, digits) : `${signed(mean, digits)} ± ${fixed(sd, digits)}`
+
+/** A difference of a quantity of any size. */
+export const signedFigures = ({ mean, sd }: Spread): string =>
+  `${mean > 0 ? '+' : ''}${figureSpread({ mean, sd })}`
+
 /** Of whole numbers: the number itself where all draws have the same. */
 export const wholeSpread = (value: Spread): string =>
   value.sd === 0 ? fixed(value.mean, 0) : spread(value, 1)
