@@ -59,6 +59,7 @@ export {
 } from './report/study-tables.js'
 export type { Table } from './report/table.js'
 export { trainingFindings } from './report/training-findings.js'
+export { trainingPage } from './report/training-page.js'
 export type { ProbeResult, RunResult, ShiftsResult, TestResult, TrainingRun } from './report/training-run.js'
 export {
   type SchemeDifference,
@@ -68,6 +69,7 @@ export {
 } from './report/training-summary.js'
 export { probeTable, runTable, schemeTable, trainingShiftTable } from './report/training-tables.js'
 export { writeStudyReport } from './report/write-study-report.js'
+export { writeTrainingReport } from './report/write-training-report.js'
 export { ClassScatter } from './sharpness/class-scatter.js'
 export { type GaussNewtonTrace, gaussNewtonTrace } from './sharpness/gauss-newton-trace.js'
 export { type HessianOptions, hessian } from './sharpness/hessian.js'

@@ -2,6 +2,7 @@ import type { ReliabilityBin } from '../evaluate/metrics.js'
 import type { Study } from '../shift/study-record.js'
 import { beforeEntry, colourOf, framed } from './framed.js'
 import { type Html, html } from './html.js'
+import { logTicks } from './log-ticks.js'
 import { fixed, share } from './numbers.js'
 import { seriesOf } from './study-series.js'
 import type { Draughtsman } from './svg.js'
@@ -144,14 +145,4 @@ const positivePoints = (values: readonly number[]) =>
 function thinned<T>(points: readonly T[], most: number): T[] {
   if (points.length <= most) return [...points]
   return Array.from({ length: most }, (_, i) => points[Math.round((i * (points.length - 1)) / (most - 1))]!)
-}
-
-/** 1, 2 and 5 of each decade, or the decades alone where those are many. */
-function logTicks(values: readonly number[]): number[] {
-  const [low, high] = [Math.min(...values), Math.max(...values)]
-  const decades: number[] = []
-  for (let e = Math.floor(Math.log10(low)); e <= Math.log10(high); e++) decades.push(e)
-  const steps = decades.length > 3 ? [1] : [1, 2, 5]
-  const ticks = decades.flatMap((e) => steps.map((step) => Number(`${step}e${e}`)))
-  return ticks.filter((tick) => tick >= low && tick <= high)
 }
