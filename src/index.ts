@@ -265,6 +265,7 @@ export { getNumInteropThreads, getNumThreads, setNumInteropThreads, setNumThread
 export type { ToOptions } from './torch/to-options.js'
 export type { NamedTuple, Value } from './torch/values.js'
 export { parseConfig, type TrainingConfig } from './train/config.js'
+export { dataParallel, processes } from './train/data-parallel.js'
 export { type EvaluationOptions, evaluateDuringTraining } from './train/evaluate-during-training.js'
 export type {
   BatchEndEvent,

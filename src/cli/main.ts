@@ -11,6 +11,7 @@ import { inspectCommand } from './commands/inspect.js'
 import { sharpnessCommand } from './commands/sharpness.js'
 import { shiftCommand } from './commands/shift.js'
 import { studyCommand } from './commands/study.js'
+import { trainCommand } from './commands/train.js'
 
 const failed = 1
 const wrongUse = 2
@@ -24,6 +25,8 @@ const usageCodes = new Set([
   'ERR_NO_PREPROCESS',
   'ERR_DEVICE',
   'ERR_RANK_POLICY',
+  'ERR_CONFIG',
+  'ERR_ENVIRONMENT',
 ])
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
@@ -41,6 +44,7 @@ for (const command of [
   evalCommand,
   shiftCommand,
   studyCommand,
+  trainCommand,
   sharpnessCommand,
   dataCommand,
 ]) {

@@ -26,15 +26,15 @@ if (!hasGroups) {
   )
 }
 
-/** Runs a scenario of test/fixtures/rank.mjs as a group of `size`, with the environment that torchrun sets. */
+/** Runs a scenario of test/fixtures/rank.mjs, or a program with its arguments, as a group of `size`, with torchrun's environment. */
 export async function runRanks(
-  scenario: string,
+  scenario: string | readonly string[],
   size: number,
   environment: Record<string, string> = {},
 ): Promise<RankResult[]> {
   const port = await freePort()
   const start = (rank: number) =>
-    run(process.execPath, [script, scenario], {
+    run(process.execPath, programOf(scenario), {
       RANK: String(rank),
       LOCAL_RANK: String(rank),
       WORLD_SIZE: String(size),
@@ -48,7 +48,7 @@ export async function runRanks(
 
 /** The same under the real torchrun, on a port that it finds; `stdout` holds the lines of all ranks. */
 export function torchrun(
-  scenario: string,
+  scenario: string | readonly string[],
   size: number,
   ...args: string[]
 ): Promise<RankResult & { stdout: string }> {
@@ -62,10 +62,18 @@ export function torchrun(
       String(size),
       ...args,
     ],
-    ...[process.execPath, script, scenario],
+    ...[process.execPath, ...programOf(scenario)],
   ]
   return run(pythonPath(), command, { OMP_NUM_THREADS: '1' })
 }
+
+/** A program in one process, as it runs without torchrun. */
+export function runAlone(program: readonly string[]): Promise<RankResult> {
+  return run(process.execPath, [...program], { OMP_NUM_THREADS: '1' })
+}
+
+const programOf = (scenario: string | readonly string[]): string[] =>
+  typeof scenario === 'string' ? [script, scenario] : [...scenario]
 
 function run(
   file: string,

@@ -29,7 +29,15 @@ describe.skipIf(!hasGroups)('training by several processes', () => {
     expect(alone.shifts).toEqual([1, 2, 3].map(() => [3, true]))
     expect(ranks.map(({ shifts }) => shifts)).toEqual([alone.shifts, []])
     const lines = await readRunRecord(`${folder}/run.jsonl`)
-    expect(lines.map(({ event }) => event)).toEqual(['run', 'shift', 'epoch', 'shift', 'epoch', 'shift', 'epoch'])
+    expect(lines.map(({ event }) => event)).toEqual([
+      'run',
+      'shift',
+      'epoch',
+      'shift',
+      'epoch',
+      'shift',
+      'epoch',
+    ])
     expect(readdirSync(folder).filter((name) => name.startsWith('checkpoint'))).toHaveLength(2)
   })
 

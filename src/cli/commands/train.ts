@@ -3,7 +3,7 @@ import { basename, extname, join } from 'node:path'
 
 import { Command, Option } from 'commander'
 
-import type { ExperimentRun, Scheme, Table, Trainer } from '../../index.js'
+import type { ExperimentRun, Scheme, Trainer } from '../../index.js'
 import { untilInterrupted } from '../interrupt.js'
 import { wholeNumber } from '../options.js'
 import { figure, percent, printJson, printLine, printTables } from '../print.js'
@@ -41,26 +41,17 @@ Several processes train together under torchrun:
   torchrun --nproc-per-node 2 --no-python npx sos train config.json
 Example:
   python scripts/export_cifar.py wide_small --classes 10 --out wide_small.pt
-  sos data fetch cifar10 --out data/cifar10
+  sos data fetch cifar10
   sos train config.json --grid --seeds 3`,
   )
   .action(async (path: string, options: Options) => {
-    const {
-      experimentRuns,
-      parseConfig,
-      processes,
-      readRunRecord,
-      runExperiment,
-      schemes,
-      SosError,
-      trainingTables,
-      writeTrainingReport,
-    } = await import('../../index.js')
-    const config = parseConfig(await readJson(path, SosError), path)
+    const sos = await import('../../index.js')
+    const { experimentRuns, parseConfig, processes, readRunRecord, runExperiment, writeTrainingReport } = sos
+    const config = parseConfig(await readJson(path, sos.SosError), path)
     const name = basename(path, extname(path))
     const experiment = {
       out: options.out ?? join('runs', name),
-      schemes: options.grid ? schemes : [options.scheme],
+      schemes: options.grid ? sos.schemes : [options.scheme],
       seeds: options.seeds,
     }
     const runs = experimentRuns(config, experiment)
@@ -76,7 +67,7 @@ Example:
       )
       return read.flat()
     }
-    const parallel = await processes()
+    const parallel = await processes({ backend: config.device.startsWith('cuda') ? 'nccl' : 'gloo' })
     const report = async () => writeTrainingReport(experiment.out, name, await records())
     const again = `The same command goes on: sos train ${path}`
     await untilInterrupted(
@@ -93,10 +84,11 @@ Example:
     )
     if (parallel.rank !== 0) return
     const written = await report()
-    const found = await records()
     if (options.json) return printJson(JSON.parse(await readFile(written.json, 'utf8')))
+    const training = sos.summariseTraining(await records())
     printLine()
-    printTables(trainingTables(found) as Table[])
+    printTables([sos.schemeTable(training), sos.probeTable(training), sos.trainingShiftTable(training)])
+    for (const sentence of sos.trainingFindings(training)) printLine(`- ${sentence}`)
     printLine(`Written: ${written.page} and ${written.json}`)
   })
 
