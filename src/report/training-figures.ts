@@ -15,6 +15,9 @@ const fewestEpochsOfPart = 20
 /** A line of so few points also shows these. */
 const fewPoints = 12
 
+/** Values are one value up to the rounding of their mean. */
+const alike = 1e-9
+
 /** A logarithmic scale needs values so far apart, and then has two ticks at least. */
 const leastRatio = 5
 
@@ -39,7 +42,12 @@ function trainingFigure(
   const ticks = log ? logTicks([low, high]) : []
   const scale = log
     ? { label: quantity.label, type: 'log' as const, axis: null }
-    : { label: quantity.label, grid: true, nice: true, ...(low === high ? oneTick(low) : {}) }
+    : {
+        label: quantity.label,
+        grid: true,
+        nice: true,
+        ...(high - low <= alike * Math.abs(high) ? oneTick(low) : {}),
+      }
   const drawing = draw({
     alt: `${quantity.title} by epoch. ${curves.map((curve) => inWords(curve, quantity)).join(' ')}`,
     marks: [
@@ -56,8 +64,16 @@ function trainingFigure(
   return framed(quantity.id, drawing, caption, curves)
 }
 
-/** Of a scale of one value, which has no step by which its ticks could be told. */
-const oneTick = (value: number) => ({ ticks: [value], tickFormat: (tick: number) => figure(tick) })
+/** A scale around one value, which has no step by which its ticks could be told. */
+function oneTick(value: number) {
+  const margin = Math.abs(value) / 10 || 1
+  return {
+    domain: [value - margin, value + margin],
+    ticks: [value],
+    tickFormat: (tick: number) => figure(tick),
+    nice: false,
+  }
+}
 
 /** Epochs are whole: an axis of few of them would have ticks between. */
 function epochAxis(curves: readonly Curve[]) {

@@ -96,6 +96,17 @@ describe('the page of a training', () => {
     expect(page).not.toMatch(noNumber)
   })
 
+  it('draws what does not change as a level line, whatever the rounding of its mean', () => {
+    // Three learning rates of 0.1, whose mean is 0.10000000000000002.
+    const svg = pageOf(markup).getElementById('learning-rate')!.querySelector('svg')!
+    const heights = [...svg.querySelectorAll('g[aria-label=line] path')].flatMap((path) =>
+      [...path.getAttribute('d')!.matchAll(/,([\d.]+)/g)].map(([, y]) => Number(y)),
+    )
+    expect(heights.length).toBeGreaterThan(16 * 29)
+    expect(Math.max(...heights) - Math.min(...heights)).toBeLessThan(0.01)
+    expect(svg.querySelector('g[aria-label="y-axis tick label"]')!.textContent).toBe('0.1')
+  })
+
   it('does with runs that have not begun, that diverged, and with none', async () => {
     const unbegun: TrainingRun = { scheme: 'sgd', seed: 0, lines: [] }
     expect(await trainingPage('empty', [unbegun])).toContain('not begun')
