@@ -92,7 +92,7 @@ export const trainingQuantities: readonly TrainingQuantity[] = [
   {
     id: 'nc1',
     title: 'Neural collapse, NC1',
-    note: 'Variation of the features within classes against that between them.',
+    note: 'Variation of the features within classes against that between them: tr(Σ_W Σ_B⁺)/K.',
     label: 'NC1',
     of: probed(({ collapse }) => collapse?.nc1),
     text: plain,
@@ -101,7 +101,7 @@ export const trainingQuantities: readonly TrainingQuantity[] = [
   {
     id: 'nc2',
     title: 'NC2',
-    note: 'How far the class means are from a simplex whose corners lie evenly.',
+    note: 'How far the angles between the K class means are from those of a simplex: the mean of |cos + 1/(K − 1)| over pairs.',
     label: 'NC2',
     of: probed(({ collapse }) => collapse?.nc2),
     text: plain,
@@ -110,7 +110,7 @@ export const trainingQuantities: readonly TrainingQuantity[] = [
   {
     id: 'nc3',
     title: 'NC3',
-    note: 'How far the rows of V are from the class means, each scaled to norm 1.',
+    note: 'How far V is from the class means M: ‖V/‖V‖ − M/‖M‖‖².',
     label: 'NC3',
     of: probed(({ collapse }) => collapse?.nc3),
     text: plain,
