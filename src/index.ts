@@ -67,7 +67,13 @@ export {
   summariseTraining,
   type TrainingSummary,
 } from './report/training-summary.js'
-export { probeTable, runTable, schemeTable, trainingShiftTable } from './report/training-tables.js'
+export {
+  probeTable,
+  runTable,
+  schemeTable,
+  trainingShiftTable,
+  trainingTables,
+} from './report/training-tables.js'
 export { writeStudyReport } from './report/write-study-report.js'
 export { writeTrainingReport } from './report/write-training-report.js'
 export { ClassScatter } from './sharpness/class-scatter.js'

@@ -1,9 +1,10 @@
-import { html } from './html.js'
+import { type Html, html } from './html.js'
 import { htmlTable } from './html-table.js'
 import { share } from './numbers.js'
 import { findingsList, page } from './page.js'
 import { chanceOfExceeding } from './paired.js'
 import { draughtsman } from './svg.js'
+import type { Table } from './table.js'
 import { trainingFigures } from './training-figures.js'
 import { trainingFindings } from './training-findings.js'
 import type { TrainingRun } from './training-run.js'
@@ -22,17 +23,13 @@ export async function trainingPage(
   training: TrainingSummary = summariseTraining(runs),
 ): Promise<string> {
   const figures = trainingFigures(runs, await draughtsman())
-  const probed = training.schemes.some(({ weightNorm }) => weightNorm !== null)
-  const shifted = training.schemes.some(({ shifts }) => shifts !== null)
   const main = html`<h2>Findings</h2>
 ${findingsList(trainingFindings(training))}
-<h2>Schemes</h2>
-${htmlTable(schemeTable(training))}
+${section('Schemes', schemeTable(training))}
 ${figures.length === 0 ? '' : html`<h2>By epoch</h2>\n<div class="figures">${figures}</div>`}
-${probed ? html`<h2>Sharpness, norm and neural collapse at the end</h2>\n${htmlTable(probeTable(training))}` : ''}
-${shifted ? html`<h2>Shifts</h2>\n${htmlTable(trainingShiftTable(training))}` : ''}
-<h2>Every run</h2>
-${htmlTable(runTable(training))}
+${section('Sharpness, norm and neural collapse at the end', probeTable(training))}
+${section('Shifts', trainingShiftTable(training))}
+${section('Every run', runTable(training))}
 <h2>How to read this</h2>
 <p>A scheme’s number is the mean of what its finished runs have after their last epoch, ± the standard deviation over the seeds
 (n − 1): it says how much runs differ that have nothing but their random numbers apart. Runs of one seed share its random
@@ -76,3 +73,7 @@ function sharedSettings(runs: readonly TrainingRun[]): [string, string][] {
     return [[name, typeof value === 'string' ? value : text] as [string, string]]
   })
 }
+
+/** A table under its heading; nothing where it has no rows. */
+const section = (heading: string, shown: Table): Html | string =>
+  shown.rows.length === 0 ? '' : html`<h2>${heading}</h2>\n${htmlTable(shown)}`

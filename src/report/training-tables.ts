@@ -9,8 +9,21 @@ import {
   wholeSpread,
 } from './numbers.js'
 import { type Column, type Table, table } from './table.js'
-import type { RunResult } from './training-run.js'
-import type { SchemeDifference, SchemeSummary, TrainingSummary } from './training-summary.js'
+import type { RunResult, TrainingRun } from './training-run.js'
+import {
+  type SchemeDifference,
+  type SchemeSummary,
+  summariseTraining,
+  type TrainingSummary,
+} from './training-summary.js'
+
+/** The tables of a training that have rows, as its page and `sos train` show them. */
+export function trainingTables(runs: readonly TrainingRun[]): Table[] {
+  const training = summariseTraining(runs)
+  return [schemeTable, probeTable, trainingShiftTable, runTable]
+    .map((tableOf) => tableOf(training))
+    .filter(({ rows }) => rows.length > 0)
+}
 
 /** Table 3 of the paper: the schemes' accuracy on the test images, and what shifting adds. */
 export function schemeTable(training: TrainingSummary): Table {
@@ -37,7 +50,7 @@ export function schemeTable(training: TrainingSummary): Table {
   return table(caption, columns, training.schemes)
 }
 
-/** Figures 3 and 4 of the paper as numbers: sharpness, norm and neural collapse at the end. */
+/** Figures 3 and 4 of the paper as numbers: sharpness, norm and neural collapse at the end; of schemes that were probed. */
 export function probeTable(training: TrainingSummary): Table {
   const columns: Column<SchemeSummary>[] = [
     { head: 'scheme', of: ({ scheme }) => scheme, words: true },
@@ -54,14 +67,25 @@ export function probeTable(training: TrainingSummary): Table {
     { head: 'NC4', of: ({ nc4 }) => orDash(nc4, figureSpread) },
   ]
   const traces = training.runs.flatMap(({ probe }) => probe?.trace ?? [])
-  const how = [...new Set(traces.map(({ by }) => (by === 'hessian' ? 'Hessian' : 'Gauss-Newton matrix')))]
+  const ways = [...new Set(traces.map(({ by }) => estimators[by]))]
   const errors = traces.map(({ standardError }) => standardError)
   const estimated =
     traces.length === 0
       ? ''
-      : ` tr(H) is an estimate from products with the ${how.join(' or the ')}; the standard error of a single run’s is ${figure(Math.max(...errors), 2)} at most.`
-  const caption = `The last probe of finished runs, mean ± standard deviation over the seeds.${estimated} NC1 to NC4, of neural collapse, go to 0 as the features of a class draw together (1), the class means spread evenly (2), V lines up with them (3), and the class is that of the nearest mean (4).`
-  return table(caption, columns, training.schemes)
+      : ` tr(H) is estimated by ${ways.join(' or by ')}; the standard error of a single run’s is ${figure(Math.max(...errors), 2)} at most.`
+  const caption = `The last probe of finished runs, mean ± standard deviation over the seeds.${estimated} NC1 to NC4, of neural collapse, are 0 in its limit: no variation within classes (1), class means as far apart as they can be (2), V in their directions (3), the class of the nearest mean (4).`
+  return table(
+    caption,
+    columns,
+    training.schemes.filter(({ weightNorm }) => weightNorm !== null),
+  )
+}
+
+/** How a probe's tr(H) came about. */
+const estimators = {
+  'gauss-newton':
+    'first derivatives, in the Gauss-Newton form, which is the same where a network is piecewise linear',
+  hessian: 'Hessian-vector products',
 }
 
 /** What the shifts of each scheme did; of schemes that have any. */

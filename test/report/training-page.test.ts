@@ -17,6 +17,7 @@ import {
   Trainer,
   type TrainingRun,
   trainingPage,
+  trainingTables,
   writeTrainingReport,
 } from '../../src/index.js'
 import { browse, chromium } from '../support/chromium.js'
@@ -65,6 +66,9 @@ describe('the page of a training', () => {
 
   it('has the tables, and the settings that all runs share', () => {
     const tables = [...pageOf(markup).querySelectorAll('table')]
+    expect(trainingTables(whole).map(({ caption }) => caption)).toEqual(
+      tables.map((table) => table.querySelector('caption')!.textContent),
+    )
     expect(tables.map((table) => table.querySelectorAll('tbody tr').length)).toEqual([4, 4, 2, 12])
     const facts = [...pageOf(markup).querySelectorAll('dd')].map((one) => one.textContent)
     expect(facts).toEqual([schemes.join(', '), '0, 1, 2', '12, of which 12 finished', '30', 'resnet18'])

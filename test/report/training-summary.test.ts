@@ -152,7 +152,7 @@ describe('the tables of a training', () => {
       'change by SOS',
     ])
     expect(rows[1]!.slice(0, 5)).toEqual(['sgd+sos', '50 ± 10', '−60 ± 20', '3.50 ± 0.50', '−1.50 ± 0.50'])
-    expect(caption).toContain('Gauss-Newton matrix; the standard error of a single run’s is 3 at most')
+    expect(caption).toContain('piecewise linear; the standard error of a single run’s is 3 at most')
     expect(trainingShiftTable(summary).rows).toEqual([
       ['sgd+sos', '1.3 ± 0.6', '0.8833 ± 0.0289', '3.0 ± 1.4', '75.0 %'],
     ])
