@@ -61,16 +61,26 @@ function factsOf(
   ]
 }
 
-/** What the first lines of all runs that have begun tell alike. */
+/** What the first lines of all runs that have begun tell alike; names of settings in settings are joined by points. */
 function sharedSettings(runs: readonly TrainingRun[]): [string, string][] {
   const told = runs.flatMap(({ lines }) =>
     lines.flatMap((line) => (line.event === 'run' ? [line.about] : [])),
   )
-  const [first, ...others] = told
-  return Object.entries(first ?? {}).flatMap(([name, value]) => {
-    const text = JSON.stringify(value)
-    if (!others.every((about) => JSON.stringify(about[name]) === text)) return []
-    return [[name, typeof value === 'string' ? value : text] as [string, string]]
+  const [first, ...others] = told.map((about) => new Map(settings(about)))
+  return [...(first ?? [])].filter(
+    ([name, value]) => !toldElsewhere.has(name) && others.every((other) => other.get(name) === value),
+  )
+}
+
+/** Of single runs: the page tells of them where it tells of the runs. */
+const toldElsewhere = new Set(['scheme', 'seed'])
+
+function settings(about: object, prefix = ''): [string, string][] {
+  return Object.entries(about).flatMap(([name, value]): [string, string][] => {
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+      return settings(value, `${prefix}${name}.`)
+    }
+    return [[`${prefix}${name}`, typeof value === 'string' ? value : JSON.stringify(value)]]
   })
 }
 

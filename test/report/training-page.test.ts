@@ -71,7 +71,16 @@ describe('the page of a training', () => {
     )
     expect(tables.map((table) => table.querySelectorAll('tbody tr').length)).toEqual([4, 4, 2, 12])
     const facts = [...pageOf(markup).querySelectorAll('dd')].map((one) => one.textContent)
-    expect(facts).toEqual([schemes.join(', '), '0, 1, 2', '12, of which 12 finished', '30', 'resnet18'])
+    expect(facts).toEqual([
+      schemes.join(', '),
+      '0, 1, 2',
+      '12, of which 12 finished',
+      '30',
+      'resnet18',
+      '[1,2]',
+    ])
+    const names = [...pageOf(markup).querySelectorAll('dt')].map((one) => one.textContent)
+    expect(names.slice(4)).toEqual(['config.model', 'config.sos.layers'])
   })
 
   it('fetches nothing, runs nothing, and shows no number that is none', () => {

@@ -63,7 +63,9 @@ export const shiftLine = (epoch: number, told: Partial<Line<'shift'>> = {}): Run
 
 /** A run of `done` of `epochs` epochs that goes through all that a record tells. */
 export function wholeRun(scheme: string, seed: number, epochs: number, done = epochs): TrainingRun {
-  const lines = [runLine(epochs, { model: 'resnet18', seed })]
+  const lines = [
+    runLine(epochs, { scheme, seed, config: { model: 'resnet18', epochs: [seed], sos: { layers: [1, 2] } } }),
+  ]
   const offset = seed + scheme.length
   for (let epoch = 0; epoch < done; epoch++) {
     const progress = (epoch + 1) / epochs
