@@ -56,16 +56,15 @@ Example:
     }
     const runs = experimentRuns(config, experiment)
     const records = async () => {
-      const read = await Promise.all(
+      return Promise.all(
         runs.map(async ({ scheme, seed, folder }) => {
           const lines = await readRunRecord(join(folder, 'run.jsonl')).catch((error) => {
-            if (error.code === 'ERR_FILE_UNREADABLE') return null // it has not begun
+            if (error.code === 'ERR_FILE_UNREADABLE') return [] // it has not begun
             throw error
           })
-          return lines === null ? [] : [{ scheme, seed, lines }]
+          return { scheme, seed, lines }
         }),
       )
-      return read.flat()
     }
     const parallel = await processes({ backend: config.device.startsWith('cuda') ? 'nccl' : 'gloo' })
     const report = async () => writeTrainingReport(experiment.out, name, await records())
@@ -85,10 +84,10 @@ Example:
     if (parallel.rank !== 0) return
     const written = await report()
     if (options.json) return printJson(JSON.parse(await readFile(written.json, 'utf8')))
-    const training = sos.summariseTraining(await records())
+    const finished = await records()
     printLine()
-    printTables([sos.schemeTable(training), sos.probeTable(training), sos.trainingShiftTable(training)])
-    for (const sentence of sos.trainingFindings(training)) printLine(`- ${sentence}`)
+    printTables(sos.trainingTables(finished))
+    for (const sentence of sos.trainingFindings(sos.summariseTraining(finished))) printLine(`- ${sentence}`)
     printLine(`Written: ${written.page} and ${written.json}`)
   })
 
