@@ -3,27 +3,23 @@
 #include <ATen/Context.h>
 #include <ATen/Functions.h>
 #include <ATen/core/grad_mode.h>
-#include <torch/csrc/autograd/variable.h>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include <algorithm>
 #include <atomic>
 #include <cstring>
-#include <map>
 #include <thread>
 #include <utility>
 
-#include "core/dtype.h"
 #include "core/error.h"
 #include "core/gloo.h"
+#include "core/shared_buffers.h"
 
 namespace sos {
 namespace {
 
 using Future = c10::ivalue::Future;
-
-constexpr int64_t kBufferBytes = 25 * 1024 * 1024;  // DistributedDataParallel's size of a bucket
 
 /// What a rank tells the others before a collective.
 struct Announcement {
@@ -31,17 +27,6 @@ struct Announcement {
   int64_t number = 0;
   char text[240] = {};  ///< cut where it is longer
 };
-
-/// `float32 [2, 3] on cpu`, or with a word for the first extent, which may differ between ranks.
-std::string describe_tensor(const at::Tensor& tensor, const std::string& first = "") {
-  std::string shape;
-  for (int64_t i = 0; i < tensor.dim(); ++i) {
-    if (i > 0) shape += ", ";
-    shape += i == 0 && !first.empty() ? first : std::to_string(tensor.size(i));
-  }
-  return dtype_name(tensor.scalar_type()) + " [" + shape + "] on " +
-         c10::DeviceTypeName(tensor.device().type(), /*lower_case=*/true);
-}
 
 /// The cause, without the place in gloo's source that its messages begin with.
 std::string text_of_cause(const std::exception_ptr& cause) {
@@ -59,50 +44,6 @@ std::string text_of_cause(const std::exception_ptr& cause) {
     text.erase(0, end + 2);
   }
   return text.substr(0, std::min(text.find('\n'), text.find(". This is typically caused by")));
-}
-
-/// Which tensors share a buffer: neighbours of one dtype and device, up to kBufferBytes. Each collective
-/// costs a round trip, which dozens of small tensors need not pay one by one.
-std::vector<std::vector<at::Tensor>> in_buffers(const std::vector<at::Tensor>& tensors) {
-  std::vector<std::vector<at::Tensor>> parts;
-  int64_t bytes = 0;
-  for (const auto& tensor : tensors) {
-    if (tensor.numel() == 0) continue;
-    const auto size = static_cast<int64_t>(tensor.nbytes());
-    const bool joins = !parts.empty() && bytes + size <= kBufferBytes &&
-                       parts.back()[0].scalar_type() == tensor.scalar_type() &&
-                       parts.back()[0].device() == tensor.device();
-    if (!joins) {
-      parts.emplace_back();
-      bytes = 0;
-    }
-    parts.back().push_back(tensor);
-    bytes += size;
-  }
-  return parts;
-}
-
-/// Calls `collective`, which writes in place, on contiguous one-dimensional tensors that hold all `tensors`.
-template <class Collective>
-void in_place(const std::vector<at::Tensor>& tensors, const Collective& collective) {
-  const at::NoGradGuard guard;
-  // As operators in place do: it tells autograd that what it has saved is gone.
-  for (const auto& tensor : tensors) torch::autograd::impl::bump_version(tensor);
-  for (const auto& part : in_buffers(tensors)) {
-    if (part.size() == 1 && part[0].is_contiguous()) {
-      collective(part[0].detach().view({-1}));
-      continue;
-    }
-    std::vector<at::Tensor> flat;
-    for (const auto& tensor : part) flat.push_back(tensor.detach().reshape({-1}));
-    const auto buffer = at::cat(flat);
-    collective(buffer);
-    int64_t offset = 0;
-    for (const auto& tensor : part) {
-      tensor.detach().copy_(buffer.narrow(0, offset, tensor.numel()).view(tensor.sizes()));
-      offset += tensor.numel();
-    }
-  }
 }
 
 c10d::ReduceOp::RedOpType to_c10d(Reduction reduction) {
@@ -170,22 +111,6 @@ std::vector<std::string> process_group_backends() {
   return has_gloo() ? std::vector<std::string>{"gloo"} : std::vector<std::string>{};
 }
 
-CollectiveCall::CollectiveCall(const std::string& name, const std::vector<at::Tensor>& tensors,
-                               const std::string& words)
-    : text(name), hash(14695981039346656037U) {
-  constexpr size_t kShown = 3;
-  const auto add = [this](const std::string& part) {  // FNV-1a
-    for (const char c : part) hash = (hash ^ static_cast<uint8_t>(c)) * 1099511628211U;
-  };
-  add(name);
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    const auto tensor = describe_tensor(tensors[i], words);
-    add(", " + tensor);
-    if (i < kShown) text += (i == 0 ? " of " : ", ") + tensor;
-  }
-  if (tensors.size() > kShown) text += " and " + std::to_string(tensors.size() - kShown) + " more";
-}
-
 std::shared_ptr<ProcessGroup> ProcessGroup::connect(const MeetingPoint& point, const Membership& membership,
                                                     std::shared_ptr<Interrupt> interrupt) {
   const auto backends = process_group_backends();
@@ -248,7 +173,7 @@ void ProcessGroup::all_reduce(const std::vector<at::Tensor>& tensors, Reduction 
   agree(call);
   c10d::AllreduceOptions options;
   options.reduceOp = to_c10d(reduction);
-  in_place(tensors, [&](const at::Tensor& flat) {
+  in_shared_buffers(tensors, [&](const at::Tensor& flat) {
     std::vector<at::Tensor> list = {flat};
     wait(group_->allreduce(list, options), call.text);
     if (reduction == Reduction::kMean) list[0].div_(size());
@@ -260,7 +185,7 @@ void ProcessGroup::broadcast(const std::vector<at::Tensor>& tensors, int root) {
   agree(call);
   c10d::BroadcastOptions options;
   options.rootRank = root;
-  in_place(tensors, [&](const at::Tensor& flat) {
+  in_shared_buffers(tensors, [&](const at::Tensor& flat) {
     std::vector<at::Tensor> list = {flat.view(at::kByte)};  // of any dtype, then
     wait(group_->broadcast(list, options), call.text);
   });

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/collective_call.h"
 #include "core/error.h"
 #include "core/interrupt.h"
 
@@ -30,16 +31,6 @@ struct Membership {
 };
 
 enum class Reduction : uint8_t { kSum, kMean, kMinimum, kMaximum };
-
-/// What a rank begins.
-struct CollectiveCall {
-  /// `words`, where given, stand for the first extents, which may differ between ranks.
-  CollectiveCall(const std::string& name, const std::vector<at::Tensor>& tensors,
-                 const std::string& words = "");
-
-  std::string text;  ///< for people: `allReduce(sum) of float32 [2, 3] on cpu`, the first tensors of many
-  uint64_t hash;     ///< of the same with all tensors; the same on all machines
-};
 
 /// The backends that this was built with.
 std::vector<std::string> process_group_backends();

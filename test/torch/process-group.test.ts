@@ -148,10 +148,14 @@ describe.skipIf(!hasGroups)('the collectives of a process group', () => {
 })
 
 describe.skipIf(!hasGroups)('a process group that loses a rank', () => {
-  it.each([2, 3])('of %i rejects on all others, soon, and refuses what follows', async (size) => {
-    const ranks = await runRanks('killed', size)
-    expect(ranks[1]).toMatchObject({ code: null, signal: 'SIGKILL' })
-    for (const { result, code } of ranks.filter((_, rank) => rank !== 1)) {
+  it.each([
+    [2, 1],
+    [3, 1],
+    [3, 0], // which serves the store
+  ])('of %i, number %i, rejects on all others, soon, and refuses what follows', async (size, victim) => {
+    const ranks = await runRanks('killed', size, { TEST_VICTIM: String(victim) })
+    expect(ranks[victim]).toMatchObject({ code: null, signal: 'SIGKILL' })
+    for (const { result, code } of ranks.filter((_, rank) => rank !== victim)) {
       expect(code).toBe(0)
       expect(result.first.code).toBe('ERR_PROCESS_GROUP')
       expect(result.first.message).toMatch(

@@ -1,0 +1,15 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <vector>
+
+namespace sos {
+
+/// Calls `collective`, which writes in place, on contiguous one-dimensional tensors that hold all `tensors`:
+/// their own memory, or buffers that several share and that are copied back. Each collective costs a round
+/// trip, which dozens of small tensors need not pay one by one.
+void in_shared_buffers(const std::vector<at::Tensor>& tensors,
+                       const std::function<void(const at::Tensor&)>& collective);
+
+}  // namespace sos
