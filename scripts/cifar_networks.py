@@ -156,38 +156,23 @@ class LeNet(nn.Module):
         return self.fc3(F.relu(self.fc2(units)))
 
 
-class Residual(nn.Module):
-    """One 3×3 convolution beside the identity."""
-
-    def __init__(self, maps: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(*normed(maps, maps))
-
-    def forward(self, maps: Tensor) -> Tensor:
-        return maps + self.body(maps)
-
-
 class WideSmall(nn.Module):
     """A network that a CPU trains in minutes, with 512 inputs of its last layer: a batch below that leaves some free.
 
-    It is DAWNBench's ResNet-9 (Page 2018) shrunk: strided convolutions in place of convolutions that are pooled, residual
-    blocks of one convolution, and the width of the last maps from a 1×1 convolution.
+    It is the backbone of DAWNBench's ResNet-9 (Page 2018) shrunk: convolutions that are pooled by their maximum, a 5×5 stem
+    that halves the side, and the width from a 1×1 convolution, 8.8 million multiplications in all. Fastest in channels_last.
     """
 
     def __init__(self, classes: int) -> None:
         super().__init__()
-        self.features = nn.Sequential(
-            *normed(3, 32, stride=2),
-            *normed(32, 64, stride=2),
-            Residual(64),
-            *normed(64, 128, stride=2),
-            Residual(128),
-            *normed(128, 512, side=1),
-        )
+        layers = normed(3, 24, side=5, stride=2)
+        for inputs, outputs in ((24, 48), (48, 96), (96, 192)):
+            layers += [*normed(inputs, outputs), nn.MaxPool2d(2)]
+        self.features = nn.Sequential(*layers, *normed(192, 512, side=1))
         self.fc = nn.Linear(512, classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.fc(self.features(images).mean((2, 3)))
+        return self.fc(self.features(images).amax((2, 3)))
 
 
 NETWORKS = {

@@ -50,11 +50,7 @@ const literature: Record<string, { inputs: number; parameters: number }> = {
   lenet: { inputs: 84, parameters: 62_006 },
   wide_small: {
     inputs: 512,
-    parameters:
-      9 * (3 * 32 + 32 * 64 + 64 * 64 + 64 * 128 + 128 * 128) +
-      128 * 512 +
-      2 * (32 + 2 * 64 + 2 * 128 + 512) +
-      10 * 513,
+    parameters: 25 * 3 * 24 + 9 * (24 * 48 + 48 * 96 + 96 * 192) + 192 * 512 + 2 * 872 + 10 * 513,
   },
 }
 
