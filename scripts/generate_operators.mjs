@@ -182,11 +182,11 @@ const parseAll = (schemas) =>
 function file(torchVersion, lines) {
   const text = lines.join('\n')
   const imports = Object.entries({
-    dtype: ['Device', 'DType', 'Layout', 'MemoryFormat', 'Scalar'],
+    'tensor/dtype': ['Device', 'DType', 'Layout', 'MemoryFormat', 'Scalar'],
     generator: ['Generator'],
     'operators.generated': ['Operators'],
-    'script-object': ['ScriptObject'],
-    tensor: ['Tensor'],
+    'module/script-object': ['ScriptObject'],
+    'tensor/tensor': ['Tensor'],
   }).flatMap(([from, names]) => {
     const used = names.filter((name) =>
       new RegExp(`[:[ (]${name}\\b`).test(text.replace(/interface \w+/g, '')),

@@ -46,36 +46,42 @@ export {
   sampleScores,
   score,
 } from './evaluate/metrics.js'
-export type { Paired } from './report/paired.js'
 export { makeReportFolder } from './report/report-folder.js'
-export { studyFindings } from './report/study-findings.js'
-export { studyPage } from './report/study-page.js'
+export { studyFindings } from './report/study/study-findings.js'
+export { studyPage } from './report/study/study-page.js'
 export {
   accuracyTable,
   batchSizeTable,
   controlTable,
   drawsTable,
   shiftTable,
-} from './report/study-tables.js'
+} from './report/study/study-tables.js'
+export { writeStudyReport } from './report/study/write-study-report.js'
 export type { Table } from './report/table.js'
-export { trainingFindings } from './report/training-findings.js'
-export { trainingPage } from './report/training-page.js'
-export type { ProbeResult, RunResult, ShiftsResult, TestResult, TrainingRun } from './report/training-run.js'
+export type { Paired } from './report/training/paired.js'
+export { trainingFindings } from './report/training/training-findings.js'
+export { trainingPage } from './report/training/training-page.js'
+export type {
+  ProbeResult,
+  RunResult,
+  ShiftsResult,
+  TestResult,
+  TrainingRun,
+} from './report/training/training-run.js'
 export {
   type SchemeDifference,
   type SchemeSummary,
   summariseTraining,
   type TrainingSummary,
-} from './report/training-summary.js'
+} from './report/training/training-summary.js'
 export {
   probeTable,
   runTable,
   schemeTable,
   trainingShiftTable,
   trainingTables,
-} from './report/training-tables.js'
-export { writeStudyReport } from './report/write-study-report.js'
-export { writeTrainingReport } from './report/write-training-report.js'
+} from './report/training/training-tables.js'
+export { writeTrainingReport } from './report/training/write-training-report.js'
 export { ClassScatter } from './sharpness/class-scatter.js'
 export { type GaussNewtonTrace, gaussNewtonTrace } from './sharpness/gauss-newton-trace.js'
 export { type HessianOptions, hessian } from './sharpness/hessian.js'
@@ -120,18 +126,23 @@ export {
   type ConvolutionLayer,
   convolutionLayer,
   convolutionLayers,
-} from './shift/convolution.js'
+} from './shift/layer/convolution.js'
 export {
   convolutionRows,
   groupMatrix,
   outputSize,
   sampleWindows,
   weightOfGroups,
-} from './shift/convolution-rows.js'
-export { GramAccumulator, rowSpaceOfGram, type StreamOptions, spectrumOfGram } from './shift/gram.js'
-export { type LinearLayer, linearLayer, linearLayers } from './shift/last-linear.js'
-export { isConvolution, type ShiftableLayer, shiftableLayer } from './shift/layer.js'
-export { parseRankPolicy, type RankPolicy, rankPolicyName } from './shift/rank.js'
+} from './shift/layer/convolution-rows.js'
+export { type LinearLayer, linearLayer, linearLayers } from './shift/layer/last-linear.js'
+export { isConvolution, type ShiftableLayer, shiftableLayer } from './shift/layer/layer.js'
+export { saveShifted } from './shift/save-shifted.js'
+export { shiftLayers } from './shift/shift-layers.js'
+export { type ShiftOnAllOptions, shiftOnAll } from './shift/shift-on-all.js'
+export { type ShiftOptions, shiftOptimum } from './shift/shift-optimum.js'
+export type { ShiftRecord } from './shift/shift-record.js'
+export { GramAccumulator, rowSpaceOfGram, type StreamOptions, spectrumOfGram } from './shift/solve/gram.js'
+export { parseRankPolicy, type RankPolicy, rankPolicyName } from './shift/solve/rank.js'
 export {
   type Decomposition,
   defaultTolerance,
@@ -139,12 +150,7 @@ export {
   type RowSpace,
   type RowSpaceOptions,
   rowSpace,
-} from './shift/row-space.js'
-export { saveShifted } from './shift/save-shifted.js'
-export { shiftLayers } from './shift/shift-layers.js'
-export { type ShiftOnAllOptions, shiftOnAll } from './shift/shift-on-all.js'
-export { type ShiftOptions, shiftOptimum } from './shift/shift-optimum.js'
-export type { ShiftRecord } from './shift/shift-record.js'
+} from './shift/solve/row-space.js'
 export {
   type BiasMode,
   biasModes,
@@ -153,11 +159,12 @@ export {
   type Solver,
   solvers,
   solveShift,
-} from './shift/solve.js'
-export { cutAt, driftBoundAt, driftBounds, type Spectrum } from './shift/spectrum.js'
-export { StreamedSolve } from './shift/streamed-solve.js'
-export { runStudy, type StudyOptions, type StudyProgress } from './shift/study.js'
-export type { StudyPlanOptions } from './shift/study-plan.js'
+} from './shift/solve/solve.js'
+export { cutAt, driftBoundAt, driftBounds, type Spectrum } from './shift/solve/spectrum.js'
+export { StreamedSolve } from './shift/solve/streamed-solve.js'
+export { rowSpaceOfTsqr, spectrumOfTsqr, TsqrAccumulator } from './shift/solve/tsqr.js'
+export { runStudy, type StudyOptions, type StudyProgress } from './shift/study/study.js'
+export type { StudyPlanOptions } from './shift/study/study-plan.js'
 export type {
   NormPath,
   PairedTest,
@@ -171,8 +178,7 @@ export type {
   StudySpectrum,
   StudySummary,
   StudyVariant,
-} from './shift/study-record.js'
-export { rowSpaceOfTsqr, spectrumOfTsqr, TsqrAccumulator } from './shift/tsqr.js'
+} from './shift/study/study-record.js'
 export {
   type AutocastDevice,
   type AutocastDType,
@@ -190,7 +196,8 @@ export {
   hvpOfGradients,
   jvp,
   vjp,
-} from './torch/autograd.js'
+} from './torch/autograd/autograd.js'
+export type { TensorAutograd } from './torch/autograd/tensor-autograd.js'
 export {
   areDeterministicAlgorithmsEnabled,
   backends,
@@ -207,7 +214,6 @@ export type {
   ModuleNode,
   OperatorCall,
 } from './torch/binding.js'
-export { Complex, complex } from './torch/complex.js'
 export {
   detectAnomaly,
   enableGrad,
@@ -218,11 +224,16 @@ export {
   setGradEnabled,
 } from './torch/context.js'
 export { type CudaDevice, cuda } from './torch/cuda.js'
-export type { Device, DType, Layout, MemoryFormat, Scalar, TypedArray } from './torch/dtype.js'
-export type { BufferOptions, TensorOptions } from './torch/elements.js'
+export { GradientReducer, type GradientReducerOptions } from './torch/distributed/gradient-reducer.js'
+export {
+  ProcessGroup,
+  type ProcessGroupBackend,
+  type ProcessGroupOptions,
+  type Reduction,
+} from './torch/distributed/process-group.js'
 export { SosError } from './torch/errors.js'
 export { Generator, type Seed } from './torch/generator.js'
-export { GradientReducer, type GradientReducerOptions } from './torch/gradient-reducer.js'
+export { pendingCalls, setQueueLimit, withSignal } from './torch/lane.js'
 export type {
   CaptureTreatment,
   ForwardHook,
@@ -234,23 +245,14 @@ export type {
   ReplaceOptions,
   ReplacingHook,
   ReplacingPreHook,
-} from './torch/hooks.js'
-export { type Index, Slice, slice } from './torch/indexing.js'
-export { pendingCalls, setQueueLimit, withSignal } from './torch/lane.js'
-export type { NestedArray, NestedValues } from './torch/nested-array.js'
+} from './torch/module/hooks.js'
+export { ScriptModule, type SharedModule } from './torch/module/script-module.js'
+export { ScriptObject } from './torch/module/script-object.js'
 export type { AsyncOperators, Operators, TensorMethods } from './torch/operators.generated.js'
 export { callOperator, callOperatorAsync, torch } from './torch/ops.js'
-export {
-  ProcessGroup,
-  type ProcessGroupBackend,
-  type ProcessGroupOptions,
-  type Reduction,
-} from './torch/process-group.js'
 export { getRngState, initialSeed, manualSeed, setRngState } from './torch/random.js'
 export { type RuntimeInfo, runtimeInfo } from './torch/runtime.js'
 export { keep, memoryStats, scope } from './torch/scope.js'
-export { ScriptModule, type SharedModule } from './torch/script-module.js'
-export { ScriptObject } from './torch/script-object.js'
 export type { LoadResult } from './torch/serialization/copy-state.js'
 export { readSafetensors, type Safetensors, writeSafetensors } from './torch/serialization/safetensors.js'
 export {
@@ -260,19 +262,21 @@ export {
   type StateDict,
   saveStateDict,
 } from './torch/serialization/state-dict.js'
-export type { TensorAutograd } from './torch/tensor-autograd.js'
-export type { TensorConversions } from './torch/tensor-conversions.js'
+export { Complex, complex } from './torch/tensor/complex.js'
+export type { Device, DType, Layout, MemoryFormat, Scalar, TypedArray } from './torch/tensor/dtype.js'
+export type { BufferOptions, TensorOptions } from './torch/tensor/elements.js'
+export { type Index, Slice, slice } from './torch/tensor/indexing.js'
+export type { NestedArray, NestedValues } from './torch/tensor/nested-array.js'
+export type { TensorConversions } from './torch/tensor/tensor-conversions.js'
 
-import './torch/tensor-autograd.js'
-import './torch/tensor-conversions.js'
+import './torch/autograd/tensor-autograd.js'
+import './torch/tensor/tensor-conversions.js'
 
-export { Tensor } from './torch/tensor.js'
+export { Tensor } from './torch/tensor/tensor.js'
+export type { ToOptions } from './torch/tensor/to-options.js'
 export { getNumInteropThreads, getNumThreads, setNumInteropThreads, setNumThreads } from './torch/threads.js'
-export type { ToOptions } from './torch/to-options.js'
 export type { NamedTuple, Value } from './torch/values.js'
-export { parseConfig, type TrainingConfig } from './train/config.js'
 export { dataParallel, processes } from './train/data-parallel.js'
-export { type EvaluationOptions, evaluateDuringTraining } from './train/evaluate-during-training.js'
 export type {
   BatchEndEvent,
   BatchEvent,
@@ -289,12 +293,15 @@ export type {
   TrainerEvents,
   WaitingEvent,
 } from './train/events.js'
+export { parseConfig, type TrainingConfig } from './train/experiment/config.js'
 export {
   type ExperimentOptions,
   type ExperimentRun,
   experimentRuns,
   runExperiment,
-} from './train/experiment.js'
+} from './train/experiment/experiment.js'
+export { type TrainingPreset, trainingPresets } from './train/experiment/presets.js'
+export { type Scheme, schemes } from './train/experiment/schemes.js'
 export { type Mixup, mixup } from './train/mixup.js'
 export { type AdamOptions, adam, adamW } from './train/optimizers/adam.js'
 export { clipGradients } from './train/optimizers/clip-gradients.js'
@@ -309,11 +316,12 @@ export type {
 export { type AsamOptions, asam, type SamOptions, sam } from './train/optimizers/sam.js'
 export { type SgdOptions, sgd } from './train/optimizers/sgd.js'
 export type { Parallel } from './train/parallel.js'
-export { type TrainingPreset, trainingPresets } from './train/presets.js'
-export { type ProbeOptions, probeDuringTraining } from './train/probe-during-training.js'
-export type { EpochProbe } from './train/probe-record.js'
-export { recordRun } from './train/record-run.js'
-export { type RunLine, readRunRecord } from './train/run-record.js'
+export { type EvaluationOptions, evaluateDuringTraining } from './train/plugins/evaluate-during-training.js'
+export { type ProbeOptions, probeDuringTraining } from './train/plugins/probe-during-training.js'
+export type { EpochProbe } from './train/plugins/probe-record.js'
+export { recordRun } from './train/plugins/record-run.js'
+export { type RunLine, readRunRecord } from './train/plugins/run-record.js'
+export { type SosOptions, sosDuringTraining } from './train/plugins/sos-during-training.js'
 export {
   type CosineOptions,
   constant,
@@ -326,7 +334,5 @@ export {
   schedule,
   warmUp,
 } from './train/schedules.js'
-export { type Scheme, schemes } from './train/schemes.js'
-export { type SosOptions, sosDuringTraining } from './train/sos-during-training.js'
 export { type CheckpointOptions, type Plugin, Trainer, type TrainerOptions } from './train/trainer.js'
 export type { TrainingDataOptions } from './train/training-data.js'

@@ -24,7 +24,7 @@ Lane::Finish nothing() {
   return [](Napi::Env env) { return env.Undefined(); };
 }
 
-/// In the order of src/torch/process-group.ts.
+/// In the order of src/torch/distributed/process-group.ts.
 Reduction to_reduction(const Napi::Value& value) {
   return static_cast<Reduction>(value.As<Napi::Number>().Int32Value());
 }

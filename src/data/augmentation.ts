@@ -1,6 +1,6 @@
 import { SosError } from '../torch/errors.js'
 import { torch } from '../torch/ops.js'
-import type { Tensor } from '../torch/tensor.js'
+import type { Tensor } from '../torch/tensor/tensor.js'
 import type { Draws } from './draws.js'
 
 /** Changes the images of a batch at random, each in its own way, before their values are scaled. */

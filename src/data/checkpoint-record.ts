@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 import { nearest, SosError } from '../torch/errors.js'
-import type { ScriptModule } from '../torch/script-module.js'
+import type { ScriptModule } from '../torch/module/script-module.js'
 import type { Preprocess } from './preprocess.js'
 import { presets } from './presets.js'
 

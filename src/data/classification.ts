@@ -1,5 +1,5 @@
 import { SosError } from '../torch/errors.js'
-import { Tensor } from '../torch/tensor.js'
+import { Tensor } from '../torch/tensor/tensor.js'
 import type { Dataset } from './dataset.js'
 
 /** The output of a classifier: one row of logits for each image. Throws `ERR_OUTPUT_SHAPE` for anything else. */

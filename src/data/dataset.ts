@@ -1,5 +1,5 @@
 import { torch } from '../torch/ops.js'
-import type { Tensor } from '../torch/tensor.js'
+import type { Tensor } from '../torch/tensor/tensor.js'
 
 /** Labelled images, of which the labels are known without decoding any. */
 export interface Dataset {

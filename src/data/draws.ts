@@ -1,6 +1,6 @@
 import { Generator } from '../torch/generator.js'
 import { torch } from '../torch/ops.js'
-import type { Tensor } from '../torch/tensor.js'
+import type { Tensor } from '../torch/tensor/tensor.js'
 
 /**
  * Random numbers for the images of a batch, one for each. They are drawn on the CPU for the whole batch, of which this process

@@ -6,7 +6,7 @@ import { SosError } from '../torch/errors.js'
 import { decodeJpeg, hasJpegDecoder, loadJpeg, preprocessBytes } from '../torch/images.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
-import type { Tensor } from '../torch/tensor.js'
+import type { Tensor } from '../torch/tensor/tensor.js'
 import { nativeRecipe, type Preprocess } from './preprocess.js'
 
 // Images are decoded side by side; threads within one would only compete with them and with libtorch.

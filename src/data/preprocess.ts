@@ -1,7 +1,7 @@
 import { SosError } from '../torch/errors.js'
 import { preprocessImages } from '../torch/images.js'
 import { scope } from '../torch/scope.js'
-import type { Tensor } from '../torch/tensor.js'
+import type { Tensor } from '../torch/tensor/tensor.js'
 
 /** How an image becomes the input of a network, in torchvision's order: resize, centre crop, scale, normalise. */
 export interface Preprocess {

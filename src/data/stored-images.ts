@@ -1,5 +1,5 @@
 import { torch } from '../torch/ops.js'
-import type { Tensor } from '../torch/tensor.js'
+import type { Tensor } from '../torch/tensor/tensor.js'
 import type { Dataset } from './dataset.js'
 import { type Preprocess, preprocess, preprocessToBytes } from './preprocess.js'
 

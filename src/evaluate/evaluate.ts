@@ -9,10 +9,10 @@ import {
 } from '../data/dataset.js'
 import { noGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
+import { InferenceModel } from '../torch/module/inference-model.js'
+import type { ScriptModule } from '../torch/module/script-module.js'
 import { scope } from '../torch/scope.js'
-import type { ScriptModule } from '../torch/script-module.js'
 import type { EvaluationRecord, RecordedScores } from './evaluation-record.js'
-import { InferenceModel } from './inference-model.js'
 import { type Score, ScoreSums, sampleScores } from './metrics.js'
 
 export interface EvaluateOptions extends RunOptions {

@@ -1,7 +1,7 @@
 import { SosError } from '../torch/errors.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
-import type { Tensor } from '../torch/tensor.js'
+import type { Tensor } from '../torch/tensor/tensor.js'
 
 /** What is told of each image by itself; everything else is summed from these. All lists are as long. */
 export interface SampleScores {

@@ -2,7 +2,7 @@ import { noGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
 import { torch } from '../torch/ops.js'
 import { keep, scope } from '../torch/scope.js'
-import type { Tensor } from '../torch/tensor.js'
+import type { Tensor } from '../torch/tensor/tensor.js'
 
 /**
  * Class means μ_c and the within-class scatter Σ_i (h_i − μ_{y_i})(h_i − μ_{y_i})ᵀ of rows that come in chunks, in float64

@@ -1,12 +1,12 @@
 import { checkLabels, expectLogits } from '../data/classification.js'
 import { batches, type Dataset, type RunOptions } from '../data/dataset.js'
-import { grad, hvpOfGradients } from '../torch/autograd.js'
+import { grad, hvpOfGradients } from '../torch/autograd/autograd.js'
 import { enableGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
+import type { ScriptModule } from '../torch/module/script-module.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
-import type { ScriptModule } from '../torch/script-module.js'
-import type { Tensor } from '../torch/tensor.js'
+import type { Tensor } from '../torch/tensor/tensor.js'
 import type { SymmetricOperator } from './symmetric-operator.js'
 
 export interface HessianOptions extends RunOptions {

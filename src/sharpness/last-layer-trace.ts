@@ -3,10 +3,10 @@ import { batches, type Dataset } from '../data/dataset.js'
 import { sampleIndices } from '../data/sampling.js'
 import { noGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
+import type { ScriptModule } from '../torch/module/script-module.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
-import type { ScriptModule } from '../torch/script-module.js'
-import { Tensor } from '../torch/tensor.js'
+import { Tensor } from '../torch/tensor/tensor.js'
 import type { TraceOptions } from './hessian-trace.js'
 
 export interface LastLayerTrace {

@@ -2,7 +2,7 @@ import { noGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
-import type { Tensor } from '../torch/tensor.js'
+import type { Tensor } from '../torch/tensor/tensor.js'
 import { ClassScatter, rowsOf } from './class-scatter.js'
 
 /** Inputs of the last layer with their classes. */

@@ -1,5 +1,5 @@
 import type { ArgumentSource, OperatorCall } from '../torch/binding.js'
-import type { ScriptModule } from '../torch/script-module.js'
+import type { ScriptModule } from '../torch/module/script-module.js'
 import { storageOf } from '../torch/serialization/storage.js'
 import { graphReads } from './graph-reads.js'
 

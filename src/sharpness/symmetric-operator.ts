@@ -1,5 +1,5 @@
-import type { DType } from '../torch/dtype.js'
-import type { Tensor } from '../torch/tensor.js'
+import type { DType } from '../torch/tensor/dtype.js'
+import type { Tensor } from '../torch/tensor/tensor.js'
 
 /** A symmetric matrix known by its products alone: all that the algorithms of this folder see of a model. */
 export interface SymmetricOperator {

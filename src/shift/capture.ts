@@ -2,12 +2,12 @@ import { batches, type Dataset, type RunOptions } from '../data/dataset.js'
 import { noGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
 import { Generator } from '../torch/generator.js'
+import type { ScriptModule } from '../torch/module/script-module.js'
 import { torch } from '../torch/ops.js'
 import { keep, scope } from '../torch/scope.js'
-import type { ScriptModule } from '../torch/script-module.js'
-import { Tensor } from '../torch/tensor.js'
-import { convolutionRows, sampleWindows } from './convolution-rows.js'
-import { groupsOf, isConvolution, type ShiftableLayer } from './layer.js'
+import { Tensor } from '../torch/tensor/tensor.js'
+import { convolutionRows, sampleWindows } from './layer/convolution-rows.js'
+import { groupsOf, isConvolution, type ShiftableLayer } from './layer/layer.js'
 
 export interface CaptureOptions extends RunOptions {
   /** Images in one forward. Default: 64. */

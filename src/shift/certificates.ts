@@ -1,6 +1,6 @@
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
-import type { Tensor } from '../torch/tensor.js'
+import type { Tensor } from '../torch/tensor/tensor.js'
 
 /** A linear map z = aV + b: V [m, n], b [n] or null. */
 export interface LinearMap {

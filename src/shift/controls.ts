@@ -1,8 +1,8 @@
 import { Generator } from '../torch/generator.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
-import type { Tensor } from '../torch/tensor.js'
-import { project, rowSpace } from './row-space.js'
+import type { Tensor } from '../torch/tensor/tensor.js'
+import { project, rowSpace } from './solve/row-space.js'
 
 /**
  * What a shift must be better than before its effect can be called its own:

@@ -1,6 +1,6 @@
 import { type CheckpointRecord, checkpointRecord, recordFile } from '../data/checkpoint-record.js'
 import type { Preprocess } from '../data/preprocess.js'
-import type { ScriptModule } from '../torch/script-module.js'
+import type { ScriptModule } from '../torch/module/script-module.js'
 import type { ShiftRecord } from './shift-record.js'
 
 /**

@@ -1,9 +1,9 @@
 import type { Dataset } from '../data/dataset.js'
 import { noGrad } from '../torch/context.js'
+import type { ScriptModule } from '../torch/module/script-module.js'
 import { scope } from '../torch/scope.js'
-import type { ScriptModule } from '../torch/script-module.js'
-import { groupsOf, shiftableLayer } from './layer.js'
-import { LayerWeights } from './layer-weights.js'
+import { groupsOf, shiftableLayer } from './layer/layer.js'
+import { LayerWeights } from './layer/layer-weights.js'
 import { defaultBatchSize, type ShiftOptions, shiftOptimum } from './shift-optimum.js'
 import type { ShiftRecord } from './shift-record.js'
 

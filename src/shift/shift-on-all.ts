@@ -1,16 +1,16 @@
 import { type Dataset, spread } from '../data/dataset.js'
 import { noGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
+import type { ScriptModule } from '../torch/module/script-module.js'
 import { scope } from '../torch/scope.js'
-import type { ScriptModule } from '../torch/script-module.js'
 import { type CaptureOptions, captureChunks } from './capture.js'
 import { type DriftCertificate, DriftSums, type LinearMap } from './certificates.js'
-import { groupsOf, type ShiftableLayer, shiftableLayer } from './layer.js'
-import { LayerWeights } from './layer-weights.js'
+import { groupsOf, type ShiftableLayer, shiftableLayer } from './layer/layer.js'
+import { LayerWeights } from './layer/layer-weights.js'
 import { logitBudget, type ShiftOptions } from './shift-optimum.js'
 import { describeShift, type ShiftRecord } from './shift-record.js'
-import type { Solution } from './solve.js'
-import { StreamedSolve } from './streamed-solve.js'
+import type { Solution } from './solve/solve.js'
+import { StreamedSolve } from './solve/streamed-solve.js'
 
 export type ShiftOnAllOptions = Omit<
   ShiftOptions,

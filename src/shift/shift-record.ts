@@ -1,11 +1,11 @@
 import type { Dataset } from '../data/dataset.js'
 import type { Sampling } from '../data/sampling.js'
-import type { Tensor } from '../torch/tensor.js'
+import type { Tensor } from '../torch/tensor/tensor.js'
 import type { DriftCertificate, LinearMap } from './certificates.js'
-import { groupsOf, isConvolution, type ShiftableLayer } from './layer.js'
-import type { Replacement } from './layer-weights.js'
-import { defaultDelta, rankPolicyName } from './rank.js'
-import type { BiasMode, Solution, SolveOptions, Solver } from './solve.js'
+import { groupsOf, isConvolution, type ShiftableLayer } from './layer/layer.js'
+import type { Replacement } from './layer/layer-weights.js'
+import { defaultDelta, rankPolicyName } from './solve/rank.js'
+import type { BiasMode, Solution, SolveOptions, Solver } from './solve/solve.js'
 
 /** What a shift did, in words that `sos.json` and `--json` carry too. */
 export interface ShiftRecord {

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 
-import type { Tensor } from './tensor.js'
+import type { Tensor } from './tensor/tensor.js'
 
 /**
  * What holds for the code that runs now. It is kept by AsyncLocalStorage: it lasts across `await`, and two tasks that

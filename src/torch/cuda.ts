@@ -1,10 +1,10 @@
 import { binding, type DeviceProperties } from './binding.js'
-import type { Device } from './dtype.js'
 import { SosError } from './errors.js'
 import { fromSeed, type Seed, toSeed } from './generator.js'
 import { onLane } from './lane.js'
 import * as random from './random.js'
-import type { Tensor } from './tensor.js'
+import type { Device } from './tensor/dtype.js'
+import type { Tensor } from './tensor/tensor.js'
 
 /** A CUDA device: its index, or `cuda` (the current one) or `cuda:1`. */
 export type CudaDevice = number | Device

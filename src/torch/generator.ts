@@ -1,7 +1,7 @@
 import { binding, type GeneratorHandle } from './binding.js'
-import type { Device } from './dtype.js'
 import { SosError } from './errors.js'
-import { handleOf, Tensor } from './tensor.js'
+import type { Device } from './tensor/dtype.js'
+import { handleOf, Tensor } from './tensor/tensor.js'
 
 /** A whole number from −2^63 to 2^64 − 1, a negative one standing for itself plus 2^64, as in Python. */
 export type Seed = number | bigint

@@ -1,5 +1,5 @@
 import { binding, type NativePreprocess } from './binding.js'
-import { handleOf, Tensor } from './tensor.js'
+import { handleOf, Tensor } from './tensor/tensor.js'
 
 // What images need of native code. All that returns a promise works on libuv's threads, several images side by side, and
 // not on the lane: the caller keeps its hands off the tensors meanwhile.

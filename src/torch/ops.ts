@@ -6,7 +6,7 @@ import { onLane } from './lane.js'
 import type { OperatorNamespaces } from './operator-packets.generated.js'
 import { operatorPackets } from './operator-packets.js'
 import type { AsyncOperators, Operators } from './operators.generated.js'
-import { handleOf, Tensor, takeSpareHandle } from './tensor.js'
+import { handleOf, Tensor, takeSpareHandle } from './tensor/tensor.js'
 import { fromNative, isOptions, toNative, toNativeRecord, type Value } from './values.js'
 
 /**

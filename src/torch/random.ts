@@ -1,7 +1,7 @@
 import { binding } from './binding.js'
-import type { Device } from './dtype.js'
 import { fromSeed, type Seed, toSeed } from './generator.js'
-import { handleOf, Tensor } from './tensor.js'
+import type { Device } from './tensor/dtype.js'
+import { handleOf, Tensor } from './tensor/tensor.js'
 
 /**
  * Seeds what operators draw from when they are given no generator, on the CPU and on all accelerators: from then on they

@@ -1,5 +1,5 @@
 import { addonPath, binding } from './binding.js'
-import { ProcessGroup, type ProcessGroupBackend } from './process-group.js'
+import { ProcessGroup, type ProcessGroupBackend } from './distributed/process-group.js'
 
 /** What {@link runtimeInfo} tells. */
 export interface RuntimeInfo {

@@ -1,6 +1,6 @@
 import { binding } from './binding.js'
 import { currentContext, runIn } from './context.js'
-import { Tensor } from './tensor.js'
+import { Tensor } from './tensor/tensor.js'
 
 /**
  * Runs `body`, sync or async, and disposes of every tensor made in it, save those that it returns (alone, or in arrays,

@@ -1,9 +1,9 @@
 import type { ModuleHandle, NativeValue, ObjectHandle, TensorHandle } from './binding.js'
-import { Complex } from './complex.js'
 import { SosError } from './errors.js'
 import { Generator, handleOfGenerator } from './generator.js'
-import type { ScriptObject } from './script-object.js'
-import { handleOf, Tensor } from './tensor.js'
+import type { ScriptObject } from './module/script-object.js'
+import { Complex } from './tensor/complex.js'
+import { handleOf, Tensor } from './tensor/tensor.js'
 
 /** What operators and TorchScript methods take and return, nested as their schemas say. */
 export type Value =

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 
 import { SosError } from '../torch/errors.js'
 import { readSafetensors, writeSafetensors } from '../torch/serialization/safetensors.js'
-import type { Tensor } from '../torch/tensor.js'
+import type { Tensor } from '../torch/tensor/tensor.js'
 import { difference } from './difference.js'
 
 /** Where a run stands, beside its tensors. */

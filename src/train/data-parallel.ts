@@ -1,9 +1,9 @@
-import { backward } from '../torch/autograd.js'
-import { GradientReducer } from '../torch/gradient-reducer.js'
+import { backward } from '../torch/autograd/autograd.js'
+import { GradientReducer } from '../torch/distributed/gradient-reducer.js'
+import { ProcessGroup, type ProcessGroupOptions } from '../torch/distributed/process-group.js'
 import { torch } from '../torch/ops.js'
-import { ProcessGroup, type ProcessGroupOptions } from '../torch/process-group.js'
 import { scope } from '../torch/scope.js'
-import type { Tensor } from '../torch/tensor.js'
+import type { Tensor } from '../torch/tensor/tensor.js'
 import { alone, type Parallel } from './parallel.js'
 
 /**

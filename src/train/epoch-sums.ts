@@ -1,7 +1,7 @@
 import { noGrad } from '../torch/context.js'
 import { torch } from '../torch/ops.js'
 import { keep, scope } from '../torch/scope.js'
-import type { Tensor } from '../torch/tensor.js'
+import type { Tensor } from '../torch/tensor/tensor.js'
 import type { RunState } from './checkpoint.js'
 
 /** Loss and accuracy of an epoch, summed on the device: a batch costs no wait. */

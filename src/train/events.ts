@@ -1,6 +1,6 @@
 import type { Evaluation } from '../evaluate/evaluate.js'
 import type { ShiftRecord } from '../shift/shift-record.js'
-import type { EpochProbe } from './probe-record.js'
+import type { EpochProbe } from './plugins/probe-record.js'
 import type { Trainer } from './trainer.js'
 
 /** What every event tells. */

@@ -1,6 +1,6 @@
 import type { Generator } from '../torch/generator.js'
 import { torch } from '../torch/ops.js'
-import type { Tensor } from '../torch/tensor.js'
+import type { Tensor } from '../torch/tensor/tensor.js'
 import { atLeast } from './check-number.js'
 
 /** Mixes the images of a batch, and their classes. */

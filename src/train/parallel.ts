@@ -1,5 +1,5 @@
-import { grad } from '../torch/autograd.js'
-import type { Tensor } from '../torch/tensor.js'
+import { grad } from '../torch/autograd/autograd.js'
+import type { Tensor } from '../torch/tensor/tensor.js'
 
 /** How the processes of a run work together. Every process makes the same calls in the same order. */
 export interface Parallel {

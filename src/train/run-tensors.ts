@@ -1,8 +1,8 @@
 import { cuda } from '../torch/cuda.js'
 import { SosError } from '../torch/errors.js'
+import type { ScriptModule } from '../torch/module/script-module.js'
 import { getRngState, setRngState } from '../torch/random.js'
-import type { ScriptModule } from '../torch/script-module.js'
-import type { Tensor } from '../torch/tensor.js'
+import type { Tensor } from '../torch/tensor/tensor.js'
 import type { Optimizer } from './optimizers/optimizer.js'
 
 /** The tensors that a run is made of: weights and buffers, the optimizer's, where the sources of random numbers are. */

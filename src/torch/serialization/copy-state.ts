@@ -1,7 +1,7 @@
 import { binding } from '../binding.js'
 import { noGrad } from '../context.js'
 import { SosError } from '../errors.js'
-import { handleOf, Tensor } from '../tensor.js'
+import { handleOf, Tensor } from '../tensor/tensor.js'
 
 /** What did not fit when a state dict was loaded without `strict`. */
 export interface LoadResult {

@@ -1,5 +1,5 @@
 import { nearest, SosError } from '../errors.js'
-import type { Tensor } from '../tensor.js'
+import type { Tensor } from '../tensor/tensor.js'
 import { ByteSource } from './byte-source.js'
 import { openLegacyFile } from './legacy-file.js'
 import { PickledTensor, type PickleValue } from './pickle-values.js'

@@ -1,6 +1,6 @@
 import { binding } from '../binding.js'
 import { SosError } from '../errors.js'
-import { handleOf, type Tensor } from '../tensor.js'
+import { handleOf, type Tensor } from '../tensor/tensor.js'
 
 /**
  * Where a dense tensor's elements lie: its storage, of which `id` is equal for all tensors over it, as bytes that share its

@@ -1,6 +1,6 @@
 import { binding, type TensorHandle } from '../binding.js'
 import { SosError } from '../errors.js'
-import { Tensor } from '../tensor.js'
+import { Tensor } from '../tensor/tensor.js'
 import type { PickledStorage, PickledTensor, PickleValue } from './pickle-values.js'
 import { elementSize } from './stored-dtype.js'
 

@@ -1,7 +1,7 @@
 import { writeAtomically } from '../atomic-file.js'
 import { binding, type TensorHandle } from '../binding.js'
 import { onLane } from '../lane.js'
-import type { Tensor } from '../tensor.js'
+import type { Tensor } from '../tensor/tensor.js'
 import { bytesTensor } from './byte-source.js'
 import { pickleStateDict, type TensorDescription } from './pickler.js'
 import { storageOf } from './storage.js'

@@ -2,7 +2,7 @@ import { noGrad } from '../../torch/context.js'
 import { SosError } from '../../torch/errors.js'
 import { torch } from '../../torch/ops.js'
 import { keep, scope } from '../../torch/scope.js'
-import type { Tensor } from '../../torch/tensor.js'
+import type { Tensor } from '../../torch/tensor/tensor.js'
 import type { Optimizer, OptimizerState, Target } from './optimizer.js'
 
 /** Parameters of one dtype on one device, with what an update rule keeps for each. */

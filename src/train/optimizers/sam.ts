@@ -1,7 +1,7 @@
 import { noGrad } from '../../torch/context.js'
 import { torch } from '../../torch/ops.js'
 import { keep, scope } from '../../torch/scope.js'
-import type { Tensor } from '../../torch/tensor.js'
+import type { Tensor } from '../../torch/tensor/tensor.js'
 import { atLeast, nonNegative } from '../check-number.js'
 import { gradientNorm } from './gradients.js'
 import type { OptimizerRecipe, Target } from './optimizer.js'

@@ -1,0 +1,136 @@
+import type { RunLine } from '../../train/plugins/run-record.js'
+import { figure, fixed } from '../numbers.js'
+import type { CurvePoint } from './training-curves.js'
+
+/** What a figure of a training shows by epoch. */
+export interface TrainingQuantity {
+  readonly id: string
+  readonly title: string
+  /** What the caption says after the title. */
+  readonly note: string
+  /** Of the vertical axis. */
+  readonly label: string
+  readonly of: (line: RunLine) => CurvePoint | null | undefined
+  readonly text: (value: number) => string
+  /** A logarithmic scale, where the values spread enough for one. Default: false. */
+  readonly log?: boolean
+  /** Shows the last part of the epochs alone, as 0.25; left out where those are few. Default: 1. */
+  readonly last?: number
+}
+
+const percent = (value: number): string => `${fixed(value)} %`
+const plain = (value: number): string => figure(value)
+
+const top1 = (line: RunLine): CurvePoint | null =>
+  line.event === 'evaluation' ? { epoch: line.epoch + 1, value: line.top1 } : null
+
+type Probe = Extract<RunLine, { event: 'probe' }>
+
+/** Of a probe: what it does not tell is left out. */
+const probed =
+  (value: (probe: Probe) => number | undefined) =>
+  (line: RunLine): CurvePoint | null => {
+    if (line.event !== 'probe') return null
+    const found = value(line)
+    return found === undefined ? null : { epoch: line.epoch + 1, value: found }
+  }
+
+/** The figures of a training in the order of the page. */
+export const trainingQuantities: readonly TrainingQuantity[] = [
+  {
+    id: 'accuracy',
+    title: 'Test accuracy',
+    note: 'Top-1 of the test images after each epoch.',
+    label: 'top-1 accuracy (%)',
+    of: top1,
+    text: percent,
+  },
+  {
+    id: 'accuracy-end',
+    title: 'Test accuracy, last quarter',
+    note: 'The same on a scale of its own.',
+    label: 'top-1 accuracy (%)',
+    of: top1,
+    text: percent,
+    last: 0.25,
+  },
+  {
+    id: 'loss',
+    title: 'Training loss',
+    note: 'Cross-entropy of an epoch’s images, each before the step that took it.',
+    label: 'cross-entropy (nats)',
+    of: (line) => (line.event === 'epoch' ? { epoch: line.epoch + 1, value: line.loss } : null),
+    text: plain,
+    log: true,
+  },
+  {
+    id: 'trace',
+    title: 'Trace of the Hessian',
+    note: 'Figure 3 of the paper: tr(H) of the training loss.',
+    label: 'tr(H)',
+    of: probed(({ trace }) => trace?.trace),
+    text: plain,
+  },
+  {
+    id: 'norm',
+    title: 'Norm of the last layer',
+    note: 'Figure 4 of the paper: the Frobenius norm of V after each epoch.',
+    label: '‖V‖',
+    of: probed(({ weightNorm }) => weightNorm),
+    text: plain,
+  },
+  {
+    id: 'shifts',
+    title: 'Shifts',
+    note: 'What a shift leaves of the norm of V: 1 would be a shift that does nothing.',
+    label: '‖V*‖ / ‖V‖',
+    // Before the epoch's steps.
+    of: (line) =>
+      line.event === 'shift' ? { epoch: line.epoch, value: line.normAfter / line.normBefore } : null,
+    text: plain,
+  },
+  {
+    id: 'nc1',
+    title: 'Neural collapse, NC1',
+    note: 'Variation of the features within classes against that between them: tr(Σ_W Σ_B⁺)/K.',
+    label: 'NC1',
+    of: probed(({ collapse }) => collapse?.nc1),
+    text: plain,
+    log: true,
+  },
+  {
+    id: 'nc2',
+    title: 'NC2',
+    note: 'How far the angles between the K class means are from those of a simplex: the mean of |cos + 1/(K − 1)| over pairs.',
+    label: 'NC2',
+    of: probed(({ collapse }) => collapse?.nc2),
+    text: plain,
+    log: true,
+  },
+  {
+    id: 'nc3',
+    title: 'NC3',
+    note: 'How far V is from the class means M: ‖V/‖V‖ − M/‖M‖‖².',
+    label: 'NC3',
+    of: probed(({ collapse }) => collapse?.nc3),
+    text: plain,
+    log: true,
+  },
+  {
+    id: 'nc4',
+    title: 'NC4',
+    note: 'Share of images to which the network gives another class than the nearest class mean does.',
+    label: 'NC4',
+    of: probed(({ collapse }) => collapse?.nc4),
+    text: plain,
+  },
+  {
+    id: 'learning-rate',
+    title: 'Learning rate',
+    note: 'Of each epoch’s last step.',
+    label: 'learning rate',
+    of: (line) => (line.event === 'epoch' ? { epoch: line.epoch + 1, value: line.learningRate } : null),
+    text: plain,
+    log: true,
+  },
+]

@@ -1,0 +1,123 @@
+import type { Generator } from '../../torch/generator.js'
+import { torch } from '../../torch/ops.js'
+import { scope } from '../../torch/scope.js'
+import type { Tensor } from '../../torch/tensor/tensor.js'
+import type { ConvolutionGeometry } from './convolution.js'
+
+/** Height and width of the convolution's output. */
+export function outputSize(
+  input: Tensor,
+  { kernel, stride, padding, dilation }: ConvolutionGeometry,
+): [height: number, width: number] {
+  const [height, width] = input.shape.slice(-2) as [number, number]
+  const [top, bottom, left, right] = padding
+  return [
+    Math.floor((height + top + bottom - dilation[0] * (kernel[0] - 1) - 1) / stride[0]) + 1,
+    Math.floor((width + left + right - dilation[1] * (kernel[1] - 1) - 1) / stride[1]) + 1,
+  ]
+}
+
+/**
+ * The rows of A for a convolution, by which it is a linear layer: the windows of the images (im2col). With V_g the group's
+ * matrix ({@link groupMatrix}) and its part of the bias, `rows · V_g + bias` is the convolution's output, a row for each
+ * pixel, images one after another and pixels in row-major order. Columns are ordered as the weight: channel, kernel row,
+ * kernel column.
+ *
+ * No more than the rows themselves and a padded copy of the images is made: the windows are a view of the images.
+ *
+ * @param input [N, C, H, W], or one image [C, H, W]; any dtype, strides and device
+ * @param options.group which group's channels. Default: 0, the only one of most layers
+ * @param options.positions which windows, as {@link sampleWindows} draws them. Default: all
+ * @returns [windows, m] in the dtype of the input, with m = C/groups · kh · kw
+ */
+export function convolutionRows(
+  input: Tensor,
+  geometry: ConvolutionGeometry,
+  options: { group?: number; positions?: Tensor } = {},
+): Tensor {
+  const { group = 0, positions } = options
+  return scope(() => {
+    const windows = windowsOf(input, geometry, group)
+    if (positions === undefined) return windows.reshape([-1, rowLength(windows)])
+    const [image, row, column] = positions.to({ device: input.device }).unbind(1) as [Tensor, Tensor, Tensor]
+    return windows.index([image, row, column]).reshape([-1, rowLength(windows)])
+  })
+}
+
+/**
+ * Draws windows of each image, without replacement and in random order: `torch.randperm(pixels)[:windowsPerImage]` of one
+ * generator for image after image. All are taken, in order, where an image has no more.
+ *
+ * @param input [N, C, H, W], or one image [C, H, W]
+ * @returns int64 [windows, 3]: the image, and row and column in the output
+ */
+export function sampleWindows(
+  input: Tensor,
+  geometry: ConvolutionGeometry,
+  windowsPerImage: number,
+  generator: Generator,
+): Tensor {
+  return scope(() => {
+    const images = input.ndim === 3 ? 1 : input.shape[0]!
+    const [height, width] = outputSize(input, geometry)
+    const pixels = height * width
+    const taken = Math.min(windowsPerImage, pixels)
+    const draw = () =>
+      taken === pixels ? torch.arange(pixels) : torch.randperm(pixels, { generator }).narrow(0, 0, taken)
+    const drawn = Array.from({ length: images }, () => scope(() => draw().clone()))
+    const pixel = torch.cat(drawn)
+    const image = torch.arange(images).repeat_interleave(taken)
+    const row = pixel.div(width, { rounding_mode: 'floor' })
+    return torch.stack([image, row, pixel.remainder(width)], 1)
+  })
+}
+
+/**
+ * V_g, the matrix of one group of a convolution.
+ *
+ * @param weight [n, C/groups, kh, kw]
+ * @returns [m, n/groups], a view where the weight is contiguous
+ */
+export function groupMatrix(weight: Tensor, groups: number, group = 0): Tensor {
+  const outputs = weight.shape[0]! / groups
+  return weight
+    .narrow(0, group * outputs, outputs)
+    .reshape([outputs, -1])
+    .t()
+}
+
+/**
+ * The weight whose groups have these matrices: the inverse of {@link groupMatrix}.
+ *
+ * @param matrices [m, n/groups] each, in the order of the groups
+ * @param shape [n, C/groups, kh, kw]
+ */
+export function weightOfGroups(matrices: readonly Tensor[], shape: readonly number[]): Tensor {
+  return scope(() => torch.cat(matrices.map((matrix) => matrix.t())).reshape([...shape]))
+}
+
+/** A view [N, H_out, W_out, C/groups, kh, kw] of the group's channels, padded: windows overlap in memory. */
+function windowsOf(input: Tensor, geometry: ConvolutionGeometry, group: number): Tensor {
+  const { kernel, stride, padding, dilation, groups } = geometry
+  const [top, bottom, left, right] = padding
+  const images = input.ndim === 3 ? input.unsqueeze(0) : input
+  const channels = images.shape[1]! / groups
+  let own = images.narrow(1, group * channels, channels)
+  if (padding.some((zeros) => zeros > 0)) own = own.constant_pad_nd([left, right, top, bottom])
+  const [ofImage, ofChannel, ofRow, ofColumn] = own.stride() as [number, number, number, number]
+  return own.as_strided(
+    [own.shape[0]!, ...outputSize(input, geometry), channels, ...kernel],
+    [
+      ofImage,
+      ofRow * stride[0],
+      ofColumn * stride[1],
+      ofChannel,
+      ofRow * dilation[0],
+      ofColumn * dilation[1],
+    ],
+  )
+}
+
+function rowLength(windows: Tensor): number {
+  return windows.shape.slice(3).reduce((product, extent) => product * extent, 1)
+}

@@ -1,0 +1,195 @@
+import type { ArgumentSource, ModuleNode, OperatorCall } from '../../torch/binding.js'
+import { SosError } from '../../torch/errors.js'
+import { noSuchModule, type ScriptModule } from '../../torch/module/script-module.js'
+import { WeightReads } from './weight-reads.js'
+
+/** How a 2-d convolution goes over an image. All is in pixels, the height first. */
+export interface ConvolutionGeometry {
+  readonly kernel: readonly [height: number, width: number]
+  readonly stride: readonly [height: number, width: number]
+  /** Zeros around the image. `same` of an even kernel has one more below and to the right, as PyTorch's. */
+  readonly padding: readonly [top: number, bottom: number, left: number, right: number]
+  readonly dilation: readonly [height: number, width: number]
+  readonly groups: number
+}
+
+/** A 2-d convolution of a model: groups of linear layers on the windows of an image. */
+export interface ConvolutionLayer {
+  readonly path: string
+  /** m = C_in/groups · kh · kw, the inputs of each group on one window. */
+  readonly inFeatures: number
+  /** n, the output channels of all groups; each has n/groups. */
+  readonly outFeatures: number
+  readonly hasBias: boolean
+  readonly geometry: ConvolutionGeometry
+}
+
+type Pair = ConvolutionGeometry['kernel']
+
+const convolutions = new Set([
+  'aten::conv1d',
+  'aten::conv2d',
+  'aten::conv3d',
+  'aten::conv_transpose1d',
+  'aten::conv_transpose2d',
+  'aten::conv_transpose3d',
+  'aten::convolution',
+  'aten::_convolution',
+  'aten::_convolution_mode',
+])
+
+/** Whether the submodule itself calls a convolution of any kind. */
+export function callsConvolution(node: ModuleNode): boolean {
+  return node.operators.some((name) => convolutions.has(name))
+}
+
+/** What the forward of the submodule at `path` calls; nothing where it has none. */
+export function ownCalls(model: ScriptModule, path: string): OperatorCall[] {
+  const own = model.submodule(path)
+  try {
+    return hasForward(own) ? own.operatorCalls() : []
+  } finally {
+    own.dispose()
+  }
+}
+
+/** The 2-d convolutions of a model that can be shifted, in the order in which its forward calls them. */
+export function convolutionLayers(model: ScriptModule): ConvolutionLayer[] {
+  const nodes = new Map(model.modules().map((node) => [node.path, node]))
+  const reads = new WeightReads(model)
+  return [...new Set(['', ...model.calledSubmodules()])].flatMap((path) => {
+    const node = nodes.get(path)!
+    if (!callsConvolution(node)) return []
+    const layer = read(model, node, reads)
+    return typeof layer === 'string' ? [] : [layer]
+  })
+}
+
+/**
+ * The 2-d convolution at `path`, or the last one that forward calls and that can be shifted.
+ *
+ * @throws `ERR_FROZEN`, `ERR_NO_SUCH_MODULE`, `ERR_NO_CONVOLUTION`, `ERR_NOT_CONVOLUTION`, and `ERR_NOT_SHIFTABLE` with the
+ * reason: transposed, 1-d or 3-d, quantised, other padding than zeros, a weight that is computed at run time or that
+ * something else reads too
+ */
+export function convolutionLayer(model: ScriptModule, path?: string): ConvolutionLayer {
+  if (model.kind === 'frozen') {
+    throw new SosError(
+      'ERR_FROZEN',
+      `${model.path}: a frozen module has no layers left to shift; export the model again without torch.jit.freeze`,
+    )
+  }
+  if (path === undefined) {
+    const last = convolutionLayers(model).at(-1)
+    if (last !== undefined) return last
+    throw new SosError(
+      'ERR_NO_CONVOLUTION',
+      `${model.path}: expected a 2-d convolution to shift but forward calls none that can be`,
+    )
+  }
+  const nodes = model.modules()
+  const node = nodes.find((candidate) => candidate.path === path)
+  if (node === undefined) {
+    throw noSuchModule(
+      path,
+      nodes.map((candidate) => candidate.path),
+    )
+  }
+  const layer = read(model, node, new WeightReads(model))
+  if (typeof layer !== 'string') return layer
+  if (layer !== '') throw new SosError('ERR_NOT_SHIFTABLE', `'${path}' cannot be shifted: ${layer}`)
+  const known = convolutionLayers(model).map((candidate) => candidate.path)
+  throw new SosError(
+    'ERR_NOT_CONVOLUTION',
+    `expected a 2-d convolution but '${path}' is a ${node.type}; those of this model: ${known.join(', ') || 'none'}`,
+  )
+}
+
+/** The layer, why it cannot be shifted, or '' where it is no convolution. */
+function read(model: ScriptModule, node: ModuleNode, reads: WeightReads): ConvolutionLayer | string {
+  const calls = ownCalls(model, node.path)
+  if (calls.some(({ operator }) => operator.startsWith('quantized::conv'))) {
+    return 'it is quantised; shift the model before it is quantised'
+  }
+  const found = calls.filter(({ operator }) => convolutions.has(operator))
+  if (found.length === 0 || !callsConvolution(node)) return ''
+  if (found.length > 1) return `it calls ${found.length} convolutions; name the one that is meant`
+  const { operator, arguments: given } = found[0]!
+  return (
+    reasonAgainst(operator, given, calls, node) ??
+    (reads.beyond(node.path, calls)
+      ? 'its weight is tied: something else reads it too'
+      : layerOf(node, given))
+  )
+}
+
+function reasonAgainst(
+  operator: string,
+  given: OperatorCall['arguments'],
+  calls: readonly OperatorCall[],
+  node: ModuleNode,
+): string | undefined {
+  if (operator.startsWith('aten::conv_transpose') || given.transposed?.value === true) {
+    return 'it is a transposed convolution, whose windows overlap in its output'
+  }
+  if (given.weight?.input !== undefined) return 'its weight is tied: it is that of another layer'
+  if (given.weight?.attribute !== 'weight') {
+    return `its weight is computed at run time${by(given.weight)}, as by weight norm or another parametrisation; remove that and export the model again`
+  }
+  const dimensions = node.parameters.find(({ name }) => name === 'weight')!.shape.length - 2
+  if (dimensions !== 2) return `it is a ${dimensions}-d convolution, and only 2-d ones are known`
+  if (given.input?.input !== 0) {
+    const mode = calls.find((call) => call.operator === 'aten::pad')?.arguments.mode?.value
+    return `its own code changes its input first${by(given.input)}${mode === undefined ? '' : `, padding mode '${mode}'`}; only zero padding by the convolution itself is known`
+  }
+  if (given.bias?.attribute !== 'bias' && given.bias?.value !== null) {
+    return `its bias is computed at run time${by(given.bias)}`
+  }
+  for (const name of ['stride', 'padding', 'dilation', 'groups']) {
+    if (given[name]?.value === undefined) return `its ${name} is computed at run time${by(given[name])}`
+  }
+  return undefined
+}
+
+function layerOf(node: ModuleNode, given: OperatorCall['arguments']): ConvolutionLayer {
+  const [outFeatures, channels, height, width] = node.parameters.find(({ name }) => name === 'weight')!
+    .shape as [number, number, number, number]
+  const kernel = [height, width] as const
+  const dilation = pair(given.dilation!.value)
+  return {
+    path: node.path,
+    inFeatures: channels * height * width,
+    outFeatures,
+    hasBias: given.bias!.attribute !== undefined,
+    geometry: {
+      kernel,
+      stride: pair(given.stride!.value),
+      padding: padding(given.padding!.value, kernel, dilation),
+      dilation,
+      groups: Number(given.groups!.value),
+    },
+  }
+}
+
+function padding(value: unknown, kernel: Pair, dilation: Pair): ConvolutionGeometry['padding'] {
+  if (value === 'same') {
+    const [height, width] = [dilation[0] * (kernel[0] - 1), dilation[1] * (kernel[1] - 1)]
+    return [height >> 1, height - (height >> 1), width >> 1, width - (width >> 1)]
+  }
+  const [height, width] = value === 'valid' ? [0, 0] : pair(value)
+  return [height, height, width, width]
+}
+
+/** A schema's `int[2]` takes one number for both. */
+function pair(value: unknown): Pair {
+  const numbers = ([value] as unknown[]).flat().map(Number)
+  return [numbers[0]!, numbers[1] ?? numbers[0]!]
+}
+
+function by(source: ArgumentSource | undefined): string {
+  return source?.resultOf === undefined ? '' : ` by ${source.resultOf}`
+}
+
+function hasForward(module: ScriptModule): boolean {
+  return module.methods.some((schema) => schema.startsWith('forward('))
+}

@@ -1,0 +1,77 @@
+import { torch } from '../../torch/ops.js'
+import { scope } from '../../torch/scope.js'
+import type { Tensor } from '../../torch/tensor/tensor.js'
+
+// Solvers that go from A and Z straight to V*, without a basis of the row space. All take float64 tensors A [b, m] and
+// Z [b, n] on the CPU and cut below `tolerance` times the largest pivot or singular value.
+
+export interface DirectSolution {
+  /** V*, [m, n]. */
+  readonly solution: Tensor
+  readonly rank: number
+}
+
+/** LAPACK's gelsy: QR with column pivoting, then the complete orthogonal factorisation of the part that is kept. */
+export async function solveByPivotedQr(a: Tensor, z: Tensor, tolerance: number): Promise<DirectSolution> {
+  const [solution, , rank] = await torch.async.linalg_lstsq(a, z, tolerance, { driver: 'gelsy' })
+  return { solution, rank: rank.item() }
+}
+
+/** The Moore–Penrose inverse A⁺ of a cut decomposition; its rank is the trace of A⁺A. */
+export async function solveByPseudoinverse(a: Tensor, z: Tensor, tolerance: number): Promise<DirectSolution> {
+  const inverse = await torch.async.linalg_pinv(a, { rtol: tolerance })
+  const solution = await torch.async.matmul(inverse, z)
+  return { solution, rank: Math.round(inverse.t().mul(a).sum().item()) }
+}
+
+/**
+ * Algorithm 1's lines 5 to 7, with rows for samples: Gaussian elimination of [A, Z] with partial pivoting, without its zero
+ * rows, then V* = A_*ᵀ(A_*A_*ᵀ)⁻¹Z_*.
+ */
+export async function solveByElimination(a: Tensor, z: Tensor, tolerance: number): Promise<DirectSolution> {
+  const m = a.shape[1]!
+  return scope(async () => {
+    const echelon = torch.cat([a, z], 1)
+    const rank = await eliminate(echelon, m, tolerance)
+    const rows = echelon.narrow(0, 0, rank)
+    const [left, right] = [rows.narrow(1, 0, m), rows.narrow(1, m, z.shape[1]!)]
+    if (rank === 0) return { solution: torch.zeros([m, z.shape[1]!], { dtype: 'float64' }), rank }
+    const inverse = await torch.async.linalg_inv(await torch.async.matmul(left, left.t()))
+    const solution = left.t().matmul(await torch.async.matmul(inverse, right))
+    return { solution, rank }
+  })
+}
+
+/** Brings the first `columns` columns of `matrix` to row echelon form, in place. Returns the number of rows that are not zero. */
+async function eliminate(matrix: Tensor, columns: number, tolerance: number): Promise<number> {
+  const [rows, width] = matrix.shape as [number, number]
+  let rank = 0
+  let floor = 0
+  for (let column = 0; column < columns && rank < rows; column++) {
+    const below = rows - rank
+    await scope(async () => {
+      const candidates = matrix.narrow(0, rank, below).select(1, column)
+      const [largest, at] = candidates.abs().max(0)
+      const pivot = largest.item()
+      floor = Math.max(floor, tolerance * pivot)
+      if (pivot <= floor) return
+      swapRows(matrix, rank, rank + Number(at.item()))
+      if (below > 1) {
+        const rest = matrix.narrow(0, rank + 1, below - 1).narrow(1, column, width - column)
+        const factors = rest.select(1, 0).div(matrix.select(0, rank).select(0, column)).neg_()
+        const row = matrix.select(0, rank).narrow(0, column, width - column)
+        await torch.async.addr_(rest, factors, row)
+        rest.select(1, 0).zero_()
+      }
+      rank++
+    })
+  }
+  return rank
+}
+
+function swapRows(matrix: Tensor, i: number, j: number): void {
+  if (i === j) return
+  const kept = matrix.select(0, i).clone()
+  matrix.select(0, i).copy_(matrix.select(0, j))
+  matrix.select(0, j).copy_(kept)
+}

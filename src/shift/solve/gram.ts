@@ -1,0 +1,159 @@
+import { noGrad } from '../../torch/context.js'
+import { SosError } from '../../torch/errors.js'
+import { torch } from '../../torch/ops.js'
+import { keep, scope } from '../../torch/scope.js'
+import type { Tensor } from '../../torch/tensor/tensor.js'
+import { blockLength, blocksOf } from './row-chunk.js'
+import type { RowSpace } from './row-space.js'
+import { cutAt, type Spectrum } from './spectrum.js'
+
+const EPS = 2 ** -52
+
+/**
+ * G has the symmetry to compute little more than half of it: column panels of this width, each with what is right of it.
+ * ATen has no syrk.
+ */
+const PANEL = 512
+
+/**
+ * The Gram matrix AᵀA of rows that come in chunks, in float64: what full-data optimum shifting needs of A, in memory that
+ * does not depend on the number of rows. Never in float32: its floor would be √(m·eps₃₂), 1.6 · 10⁻² for m = 2048.
+ *
+ * @example
+ * const gram = new GramAccumulator(2048)
+ * for await (const features of chunks) await gram.add(features)
+ * const space = await rowSpaceOfGram(gram)
+ */
+export class GramAccumulator {
+  /** m, the columns of A. */
+  readonly features: number
+  #rows = 0
+  readonly #upper: Tensor // Only panels from the diagonal to the right are kept up.
+  readonly #sum: Tensor
+  readonly #ones: Tensor
+  readonly #panels: { start: number; width: number; sums: Tensor }[] = []
+
+  /** @param features m */
+  constructor(features: number) {
+    this.features = features
+    this.#upper = keep(torch.zeros([features, features], { dtype: 'float64' }))
+    this.#sum = keep(torch.zeros([features], { dtype: 'float64' }))
+    this.#ones = keep(torch.ones([blockLength(features)], { dtype: 'float64' }))
+    for (let start = 0; start < features; start += PANEL) {
+      const width = Math.min(PANEL, features - start)
+      const sums = keep(this.#upper.narrow(0, start, width).narrow(1, start, features - start))
+      this.#panels.push({ start, width, sums })
+    }
+  }
+
+  /** The rows added so far. */
+  get rows(): number {
+    return this.#rows
+  }
+
+  /**
+   * G += AᵀA, off the event loop.
+   *
+   * @param rows [k, m], any floating-point dtype and device
+   * @throws `ERR_SHAPE`, `ERR_DTYPE`
+   */
+  add(rows: Tensor): Promise<void> {
+    return noGrad(async () => {
+      for await (const block of blocksOf(rows, this.features)) {
+        await scope(() => this.#addBlock(block))
+        this.#rows += block.shape[0]!
+      }
+    })
+  }
+
+  /** AᵀA, float64 [m, m]. */
+  gram(): Tensor {
+    return scope(() => this.#upper.triu().add(this.#upper.triu(1).t()))
+  }
+
+  /** ā, the mean of the rows, float64 [m]. */
+  mean(): Tensor {
+    return this.#sum.div(this.#rows)
+  }
+
+  /** (A − 1āᵀ)ᵀ(A − 1āᵀ) = AᵀA − N āāᵀ, float64 [m, m]. */
+  scatter(): Tensor {
+    return scope(() => {
+      const mean = this.mean()
+      return this.gram().sub(mean.outer(mean).mul(this.#rows))
+    })
+  }
+
+  dispose(): void {
+    for (const { sums } of this.#panels) sums.dispose()
+    for (const tensor of [this.#upper, this.#sum, this.#ones]) tensor.dispose()
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+
+  async #addBlock(block: Tensor): Promise<void> {
+    const { features } = this
+    const products = this.#panels.map(({ start, width, sums }) =>
+      torch.async.addmm_(sums, block.narrow(1, start, width).t(), block.narrow(1, start, features - start)),
+    )
+    const ones = this.#ones.narrow(0, 0, block.shape[0]!)
+    await Promise.all([...products, torch.async.addmv_(this.#sum, block.t(), ones)])
+  }
+}
+
+export interface StreamOptions {
+  /** Singular values below this share of the largest count as zero. */
+  tolerance?: number
+  /** Of the rows less their mean, for the bias policy `absorb`. Default: false. */
+  centred?: boolean
+}
+
+/**
+ * The row space of the rows whose Gram matrix it is, by its eigenvalues λ = σ².
+ *
+ * @param options.tolerance default: 10⁻⁶, that of float32 features, or the least that the Gram matrix resolves
+ * @throws `ERR_TOLERANCE` for a tolerance below √(m·eps₆₄): squared it drowns in the rounding of G; `ERR_NOT_FINITE`
+ */
+export async function rowSpaceOfGram(gram: GramAccumulator, options: StreamOptions = {}): Promise<RowSpace> {
+  const spectrum = await spectrumOfGram(gram, options)
+  const largest = spectrum.singularValues[0] ?? 0
+  const floor = largest === 0 ? 0 : spectrum.uncertainty / largest
+  const { tolerance = Math.max(1e-6, floor) } = options
+  if (tolerance < floor) {
+    throw new SosError(
+      'ERR_TOLERANCE',
+      `expected a tolerance of at least ${floor.toExponential(2)}, what a Gram matrix of ${gram.features} features resolves in float64, but received ${tolerance}; use TSQR for less`,
+    )
+  }
+  return cutAt(spectrum, tolerance)
+}
+
+/**
+ * The spectrum of the rows whose Gram matrix it is, off the event loop: G = Q Σ² Qᵀ. Its uncertainty is √(m·eps₆₄·‖G‖), also
+ * of centred rows: what the mean outweighs is lost.
+ *
+ * @throws `ERR_NOT_FINITE` where a row held NaN or infinity
+ */
+export async function spectrumOfGram(
+  gram: GramAccumulator,
+  { centred = false }: StreamOptions = {},
+): Promise<Spectrum> {
+  return scope(async () => {
+    const full = gram.gram()
+    const matrix = centred ? gram.scatter() : full
+    if (full.isfinite().all().item() !== 1) {
+      throw new SosError('ERR_NOT_FINITE', 'the rows of the Gram matrix held NaN or infinity')
+    }
+    const [eigenvalues, eigenvectors] = await torch.async.linalg_eigh(matrix)
+    const descending = Array.from(eigenvalues.flip([0]).toTypedArray<Float64Array>())
+    const norm = centred ? full.square().sum().sqrt().item() : Math.max(0, descending[0]!)
+    const reached = Math.min(Math.max(0, gram.rows - (centred ? 1 : 0)), gram.features)
+    return {
+      directions: eigenvectors.flip([1]).narrow(1, 0, reached).contiguous(),
+      singularValues: descending.slice(0, reached).map((value) => Math.sqrt(Math.max(0, value))),
+      uncertainty: Math.sqrt(gram.features * EPS * norm),
+    }
+  })
+}

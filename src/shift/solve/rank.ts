@@ -1,0 +1,188 @@
+import { SosError } from '../../torch/errors.js'
+import { torch } from '../../torch/ops.js'
+import { scope } from '../../torch/scope.js'
+import type { Tensor } from '../../torch/tensor/tensor.js'
+
+/**
+ * How many directions of the row space are kept. The choice is a hyper-parameter of the method: on collapsed features the
+ * usual tolerance of a numerical rank halves the rank, and the norm with it.
+ *
+ * - `logits`: the smallest rank at which no logit of the batch moves by more than `delta`. Default: 1e-3, far below what
+ *   separates two classes and above the rounding of float32.
+ * - `tolerance`: singular values above `tolerance` · σ₁. Default: by the dtype of the features ({@link defaultTolerance}).
+ * - `energy`: the smallest rank whose Σσᵢ² is at least `share` of the whole.
+ * - `fixed`: `rank` directions, or all that there are.
+ * - `ridge`: none is cut; each is damped by σᵢ² / (σᵢ² + λ), with λ = `lambda` · σ₁². A control, no shift: the batch's
+ *   logits move.
+ */
+export type RankPolicy =
+  | { readonly policy: 'logits'; readonly delta?: number }
+  | { readonly policy: 'tolerance'; readonly tolerance?: number }
+  | { readonly policy: 'energy'; readonly share: number }
+  | { readonly policy: 'fixed'; readonly rank: number }
+  | { readonly policy: 'ridge'; readonly lambda: number }
+
+export const defaultDelta = 1e-3
+
+/** A policy in words that parse again: `logits:0.001`, `fixed:100`. */
+export function rankPolicyName(policy: RankPolicy): string {
+  const { policy: name, ...values } = policy
+  const [value] = Object.values(values)
+  return value === undefined ? name : `${name}:${value}`
+}
+
+const parameters = {
+  logits: 'delta',
+  tolerance: 'tolerance',
+  energy: 'share',
+  fixed: 'rank',
+  ridge: 'lambda',
+} as const
+
+/** Reads `logits`, `logits:1e-3`, `tolerance`, `tolerance:1e-6`, `energy:0.99`, `fixed:100`, `ridge:1e-4`. Throws `ERR_RANK_POLICY`. */
+export function parseRankPolicy(text: string): RankPolicy {
+  const [name = '', value, ...rest] = text.split(':')
+  const known = Object.hasOwn(parameters, name) && rest.length === 0
+  if (known && value !== '' && !Number.isNaN(Number(value ?? 0))) {
+    const parameter = parameters[name as keyof typeof parameters]
+    const policy = {
+      policy: name,
+      ...(value === undefined ? {} : { [parameter]: Number(value) }),
+    } as RankPolicy
+    checkRankPolicy(policy)
+    return policy
+  }
+  throw new SosError(
+    'ERR_RANK_POLICY',
+    `expected a rank policy as logits[:DELTA], tolerance[:TAU], energy:SHARE, fixed:RANK or ridge:LAMBDA but received '${text}'`,
+  )
+}
+
+/** Throws `ERR_RANK_POLICY` where a policy's number is out of its range. */
+export function checkRankPolicy(policy: RankPolicy): void {
+  const refuse = (what: string, value: unknown): never => {
+    throw new SosError('ERR_RANK_POLICY', `expected ${what} but received ${value}`)
+  }
+  switch (policy.policy) {
+    case 'logits': {
+      const { delta = defaultDelta } = policy
+      if (!(delta >= 0)) refuse("a 'logits' policy's delta of at least 0", delta)
+      return
+    }
+    case 'tolerance': {
+      const { tolerance = 0 } = policy
+      if (!(tolerance >= 0 && tolerance < 1)) refuse("a 'tolerance' from 0 to below 1", tolerance)
+      return
+    }
+    case 'energy':
+      if (!(policy.share > 0 && policy.share <= 1)) {
+        refuse("an 'energy' policy's share above 0 and at most 1", policy.share)
+      }
+      return
+    case 'fixed':
+      if (!(Number.isInteger(policy.rank) && policy.rank >= 0)) {
+        refuse("a 'fixed' policy's rank, a whole number", policy.rank)
+      }
+      return
+    case 'ridge':
+      if (!(policy.lambda >= 0 && Number.isFinite(policy.lambda))) {
+        refuse("a 'ridge' policy's lambda of at least 0", policy.lambda)
+      }
+      return
+    default:
+      refuse('one of the rank policies', (policy as { policy: unknown }).policy)
+  }
+}
+
+/**
+ * The rank that a policy keeps. Beyond `full` there is nothing but noise, which only `rankOfDelta` may keep.
+ *
+ * @param singularValues in descending order
+ * @param tolerance of the policy `tolerance` where it has none itself
+ * @param rankOfDelta the smallest rank at which no logit moves by more than `delta`
+ */
+export async function chooseRank(
+  policy: RankPolicy,
+  singularValues: readonly number[],
+  full: number,
+  { tolerance, rankOfDelta }: { tolerance: number; rankOfDelta: (delta: number) => number | Promise<number> },
+): Promise<number> {
+  switch (policy.policy) {
+    case 'tolerance':
+      return Math.min(full, countAbove(singularValues, policy.tolerance ?? tolerance))
+    case 'energy':
+      return Math.min(full, rankOfEnergy(singularValues, policy.share))
+    case 'fixed':
+      return Math.min(full, policy.rank)
+    case 'ridge':
+      return full
+    case 'logits':
+      return rankOfDelta(policy.delta ?? defaultDelta)
+  }
+}
+
+/** How many of the singular values, in descending order, are above `tolerance` · σ₁. */
+export function countAbove(singularValues: readonly number[], tolerance: number): number {
+  const floor = tolerance * (singularValues[0] ?? 0)
+  return singularValues.filter((value) => value > floor).length
+}
+
+/** The smallest rank whose Σσᵢ² is at least `share` of the whole. */
+export function rankOfEnergy(singularValues: readonly number[], share: number): number {
+  const energies = singularValues.map((value) => value * value)
+  // From the small end, so that what is left over is summed without cancellation.
+  const allowed = (1 - share) * energies.reduce((sum, energy) => sum + energy, 0)
+  let rank = energies.length
+  let dropped = 0
+  while (rank > 0) {
+    dropped += energies[rank - 1]!
+    if (dropped > allowed) break
+    rank--
+  }
+  return rank
+}
+
+/**
+ * The smallest rank r with max |A(I − Q_r Q_rᵀ)V| ≤ δ, found by bisection: the residual of a cut at r is the product of the
+ * columns and rows beyond r. A largest entry, unlike a norm, may dip by chance while r falls; such a dip may be passed
+ * over, but the bound holds at the rank that is returned.
+ *
+ * @param left A·Q, float64 [b, k]
+ * @param right QᵀV, float64 [k, n]
+ * @param full the rank that nothing is cut beyond
+ */
+export async function rankOfLogits(
+  left: Tensor,
+  right: Tensor,
+  delta: number,
+  full: number,
+): Promise<number> {
+  const moved = (rank: number) =>
+    scope(async () => {
+      const tail = full - rank
+      const residual = await torch.async.matmul(left.narrow(1, rank, tail), right.narrow(0, rank, tail))
+      return residual.abs().max().item()
+    })
+  let [low, high] = [0, full] // high always keeps to delta, low − 1 never
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((await moved(middle)) <= delta) high = middle
+    else low = middle + 1
+  }
+  return high
+}
+
+/** What ridge multiplies each direction by: σᵢ² / (σᵢ² + λ), with λ = `lambda` · σ₁². */
+export function damping(singularValues: readonly number[], rank: number, lambda: number): number[] {
+  const scaled = lambda * (singularValues[0] ?? 0) ** 2
+  return singularValues.slice(0, rank).map((value) => value ** 2 / (value ** 2 + scaled))
+}
+
+/** What to say of a cut without a gap; null where there is one, or nothing is cut. */
+export function gapWarning(singularValues: readonly number[], rank: number): string | null {
+  const [last, next] = [singularValues[rank - 1], singularValues[rank]]
+  if (last === undefined || next === undefined || last >= leastGap * next) return null
+  return `the singular values have no gap at rank ${rank} (σ_r / σ_r+1 = ${(last / next).toPrecision(3)}, below ${leastGap}): the rank, and the norm with it, depends on where the cut is set`
+}
+
+const leastGap = 10

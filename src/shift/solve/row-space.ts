@@ -1,0 +1,126 @@
+import { SosError } from '../../torch/errors.js'
+import { torch } from '../../torch/ops.js'
+import { scope } from '../../torch/scope.js'
+import type { DType } from '../../torch/tensor/dtype.js'
+import type { Tensor } from '../../torch/tensor/tensor.js'
+import { checkRankPolicy, chooseRank, countAbove, damping, type RankPolicy, rankOfLogits } from './rank.js'
+
+/** The row space of A, from its singular value decomposition A = U Σ Qᵀ. */
+export interface RowSpace {
+  /** An orthonormal basis, float64 [m, rank]. */
+  readonly basis: Tensor
+  readonly rank: number
+  /** All min(rows, m) singular values, in descending order. */
+  readonly singularValues: readonly number[]
+  /** What each direction of the basis is multiplied by in a projection; null for 1. */
+  readonly filter: readonly number[] | null
+}
+
+/** How the singular vectors are found: of A itself, or, cheaper and for half the digits, of its Gram matrix. */
+export type Decomposition = 'svd' | 'gram'
+
+export interface RowSpaceOptions {
+  /** Default: svd. */
+  decomposition?: Decomposition
+  /** Default: `tolerance`. */
+  rank?: RankPolicy
+  /** V, float64 [m, n]: what the policy `logits` looks at. */
+  v?: Tensor
+}
+
+/**
+ * The rank tolerance by the dtype of the features: what is below it is noise of their arithmetic. The usual
+ * max(rows, m) · eps would cut directions that carry logits: on collapsed features it halves the rank.
+ */
+export function defaultTolerance(dtype: DType): number {
+  if (dtype === 'float64') return 1e-12
+  if (dtype === 'float16' || dtype === 'bfloat16') return 1e-3
+  return 1e-6
+}
+
+/**
+ * Finds the row space of A in float64 on the CPU, off the event loop.
+ *
+ * @param a [rows, m], any floating dtype
+ * @throws `ERR_RANK_POLICY`
+ */
+export async function rowSpace(a: Tensor, options: RowSpaceOptions = {}): Promise<RowSpace> {
+  const { decomposition = 'svd', rank: policy = { policy: 'tolerance' }, v } = options
+  checkRankPolicy(policy)
+  return scope(async () => {
+    const rows = a.to({ device: 'cpu', dtype: 'float64' })
+    const { q, singularValues, floor } = decomposition === 'svd' ? await ofMatrix(rows) : await ofGram(rows)
+    // Beyond the floor of the arithmetic there is nothing but noise, whatever the policy.
+    const full = countAbove(singularValues, floor)
+    const rank = await chooseRank(policy, singularValues, full, {
+      tolerance: Math.max(floor, defaultTolerance(a.dtype)),
+      rankOfDelta: (delta) => {
+        if (v === undefined) {
+          throw new SosError('ERR_RANK_POLICY', "expected v, the layer's weights, for the policy 'logits'")
+        }
+        return rankOfLogits(rows.matmul(q), q.t().matmul(v), delta, full)
+      },
+    })
+    return {
+      basis: q.narrow(1, 0, rank),
+      rank,
+      singularValues,
+      filter: policy.policy === 'ridge' ? damping(singularValues, rank, policy.lambda) : null,
+    }
+  })
+}
+
+/**
+ * The orthogonal projection of V onto the row space: V* = Q(QᵀV), the least-norm solution of AV* = AV (equation 13 of the
+ * paper, without its inverse).
+ *
+ * @param v float64 [m, n]
+ * @returns float64 [m, n]
+ */
+export function project({ basis, filter }: RowSpace, v: Tensor): Tensor {
+  return scope(() => {
+    const coordinates = basis.t().matmul(v)
+    if (filter === null) return basis.matmul(coordinates)
+    const factors = torch.tensor([...filter], { dtype: 'float64' }).unsqueeze(1)
+    return basis.matmul(coordinates.mul(factors))
+  })
+}
+
+interface SingularSystem {
+  /** float64 [m, k] */
+  readonly q: Tensor
+  readonly singularValues: readonly number[]
+  /** Singular values below this share of the largest are noise of the decomposition. */
+  readonly floor: number
+}
+
+const epsilon = 2 ** -52
+
+async function ofMatrix(a: Tensor): Promise<SingularSystem> {
+  const [, sigma, qt] = await torch.async.linalg_svd(a, false)
+  return { q: qt.t(), singularValues: numbers(sigma), floor: Math.max(...a.shape) * epsilon }
+}
+
+/**
+ * By the eigenvalues of AAᵀ or AᵀA, whichever is smaller: σ = √λ, Q = AᵀU/σ. Squaring halves the digits: singular values
+ * below √(k · eps) · σ₁ are lost.
+ */
+async function ofGram(a: Tensor): Promise<SingularSystem> {
+  const [rows, m] = a.shape as [number, number]
+  const wide = rows < m
+  const gram = await torch.async.matmul(wide ? a : a.t(), wide ? a.t() : a)
+  const [ascending, vectors] = await torch.async.linalg_eigh(gram)
+  const singularValues = numbers(ascending.flip([0]).clamp_min(0).sqrt())
+  const u = vectors.flip([1])
+  const floor = Math.sqrt(Math.min(rows, m) * epsilon)
+  if (!wide) return { q: u, singularValues, floor }
+  const scale = singularValues.map((value) => (value > floor * singularValues[0]! ? 1 / value : 0))
+  const q = (await torch.async.matmul(a.t(), u)).mul(torch.tensor(scale, { dtype: 'float64' }))
+  // Division by small singular values leaves the columns not quite orthogonal: one QR makes them so.
+  const [orthonormal] = await torch.async.linalg_qr(q)
+  return { q: orthonormal, singularValues, floor }
+}
+
+function numbers(tensor: Tensor): number[] {
+  return Array.from(tensor.toTypedArray() as Float64Array)
+}

@@ -1,0 +1,162 @@
+import { SosError } from '../../torch/errors.js'
+import { torch } from '../../torch/ops.js'
+import { scope } from '../../torch/scope.js'
+import type { Tensor } from '../../torch/tensor/tensor.js'
+import { solveByElimination, solveByPivotedQr, solveByPseudoinverse } from './direct-solvers.js'
+import { gapWarning, type RankPolicy } from './rank.js'
+import { defaultTolerance, project, rowSpace } from './row-space.js'
+
+/**
+ * How AV* = Z is solved, all in float64:
+ *
+ * - `svd`: the singular value decomposition of A. The default: it tells the rank best and costs no more than a pseudo-inverse.
+ * - `gram`: the eigenvalues of AAᵀ or AᵀA. Directions below about
+ *   1e-7 · σ₁ are lost. `npm run bench -- solve` tells what each solver costs.
+ * - `qr`: LAPACK's complete orthogonal factorisation by QR with column pivoting (gelsy).
+ * - `gaussian`: Algorithm 1 of the paper to the letter: [A, Z] is eliminated, zero rows are dropped, A_*A_*ᵀ is inverted.
+ *   For comparison: the inverse squares the condition number of A_*.
+ * - `pinv`: the Moore–Penrose inverse times Z.
+ *
+ * `svd` and `gram` know every rank policy; the others have a tolerance alone.
+ */
+export type Solver = 'svd' | 'gram' | 'qr' | 'gaussian' | 'pinv'
+
+/**
+ * What becomes of the bias b, all exact on the batch:
+ *
+ * - `fixed`: it stays (the paper).
+ * - `absorb`: A is centred, b* = b + (V − V*)ᵀā with ā the mean of A's rows. ‖V*‖ is never larger than under `fixed`.
+ * - `augment`: [A 1] and [V; bᵀ] are projected together.
+ */
+export type BiasMode = 'fixed' | 'absorb' | 'augment'
+
+export const solvers: readonly Solver[] = ['svd', 'qr', 'gram', 'gaussian', 'pinv']
+export const biasModes: readonly BiasMode[] = ['fixed', 'absorb', 'augment']
+
+export interface SolveOptions {
+  /** Default: svd. */
+  solver?: Solver
+  /** Default: `logits` with δ = 1e-3 for svd and gram; `tolerance` by the dtype of A for the others. */
+  rank?: RankPolicy
+  /** Default: fixed. */
+  bias?: BiasMode
+  /**
+   * More matrices [m, n], projected on the directions that V* keeps: an optimizer's momentum of V. With the solvers svd and
+   * gram, and not with the bias mode augment, whose directions are of m + 1 inputs. Default: none.
+   */
+  companions?: readonly Tensor[]
+}
+
+export interface Solution {
+  /** V*, float64 [m, n]. */
+  readonly weight: Tensor
+  /** b*, float64 [n]; null where there is none. */
+  readonly bias: Tensor | null
+  /** r, the directions that are kept. */
+  readonly rank: number
+  /** Of what was decomposed, in descending order; null where the solver does not tell. */
+  readonly singularValues: readonly number[] | null
+  /** The companions projected, float64 [m, n]. */
+  readonly companions: readonly Tensor[]
+  readonly warnings: readonly string[]
+}
+
+/**
+ * The least-norm solution V* of AV* = AV (equations 9 to 13 of the paper), in float64 on the CPU, off the event loop.
+ *
+ * @param a A, the layer's inputs, [b, m], any floating dtype
+ * @param v V, the layer's weights, [m, n]: the transpose of what TorchScript keeps
+ * @param bias [n], or null
+ * @throws `ERR_RANK_POLICY`, `ERR_BIAS` where there is none to absorb or augment, `ERR_NOT_FINITE`
+ */
+export async function solveShift(
+  a: Tensor,
+  v: Tensor,
+  bias: Tensor | null,
+  options: SolveOptions = {},
+): Promise<Solution> {
+  const { bias: mode = 'fixed' } = options
+  if (a.isfinite().all().item() !== 1) {
+    throw new SosError(
+      'ERR_NOT_FINITE',
+      'expected the inputs of the layer to be finite but they hold NaN or infinity: the model or its preprocessing is not right for these images',
+    )
+  }
+  if (bias === null && mode !== 'fixed') {
+    throw new SosError(
+      'ERR_BIAS',
+      `expected a layer with a bias for the mode '${mode}' but it has none; take 'fixed'`,
+    )
+  }
+  if (options.companions !== undefined && (mode === 'augment' || !knowsSpace(options.solver))) {
+    throw new SosError(
+      'ERR_INVALID_ARGUMENT',
+      `expected the solver svd or gram, and the bias mode fixed or absorb, to project companions but received ${options.solver ?? 'svd'} and ${mode}`,
+    )
+  }
+  // What is noise is told by the dtype that the features came in.
+  const tolerance = defaultTolerance(a.dtype)
+  return scope(async () => {
+    const [rows, weights] = [exact(a), exact(v)]
+    const b = bias === null ? null : exact(bias)
+    if (b === null || mode === 'fixed')
+      return { ...(await minimise(rows, weights, tolerance, options)), bias: b }
+    if (mode === 'absorb') {
+      const mean = rows.mean([0])
+      const solved = await minimise(rows.sub(mean), weights, tolerance, options)
+      return { ...solved, bias: b.add(mean.matmul(weights.sub(solved.weight))) }
+    }
+    const m = rows.shape[1]!
+    const ones = torch.ones([rows.shape[0]!, 1], { dtype: 'float64' })
+    const joint = torch.cat([weights, b.unsqueeze(0)])
+    const solved = await minimise(torch.cat([rows, ones], 1), joint, tolerance, options)
+    return {
+      ...solved,
+      weight: solved.weight.narrow(0, 0, m).clone(),
+      bias: solved.weight.select(0, m).clone(),
+    }
+  })
+}
+
+/** Without a thought of the bias; all in float64. */
+async function minimise(
+  a: Tensor,
+  v: Tensor,
+  noise: number,
+  { solver = 'svd', rank, companions = [] }: SolveOptions,
+): Promise<Omit<Solution, 'bias'>> {
+  if (knowsSpace(solver)) {
+    const policy = rank ?? { policy: 'logits' }
+    const space = await rowSpace(a, {
+      decomposition: solver,
+      rank: policy.policy === 'tolerance' ? { ...policy, tolerance: policy.tolerance ?? noise } : policy,
+      v,
+    })
+    const { singularValues } = space
+    const warning = space.filter === null ? gapWarning(singularValues, space.rank) : null
+    return {
+      weight: project(space, v),
+      rank: space.rank,
+      singularValues,
+      companions: companions.map((matrix) => project(space, exact(matrix))),
+      warnings: warning === null ? [] : [warning],
+    }
+  }
+  const policy = rank ?? { policy: 'tolerance' }
+  if (policy.policy !== 'tolerance') {
+    throw new SosError(
+      'ERR_RANK_POLICY',
+      `the solver '${solver}' cuts by a tolerance alone but received the rank policy '${policy.policy}'; take svd or gram for it`,
+    )
+  }
+  const z = await torch.async.matmul(a, v)
+  const solve = { qr: solveByPivotedQr, gaussian: solveByElimination, pinv: solveByPseudoinverse }[solver]
+  const { solution, rank: found } = await solve(a, z, policy.tolerance ?? noise)
+  return { weight: solution, rank: found, singularValues: null, companions: [], warnings: [] }
+}
+
+function knowsSpace(solver: Solver = 'svd'): solver is 'svd' | 'gram' {
+  return solver === 'svd' || solver === 'gram'
+}
+
+const exact = (tensor: Tensor): Tensor => tensor.detach().to({ device: 'cpu', dtype: 'float64' })

@@ -1,0 +1,131 @@
+import { noGrad } from '../../torch/context.js'
+import { SosError } from '../../torch/errors.js'
+import { torch } from '../../torch/ops.js'
+import { keep, scope } from '../../torch/scope.js'
+import type { Tensor } from '../../torch/tensor/tensor.js'
+import type { StreamOptions } from './gram.js'
+import { blocksOf } from './row-chunk.js'
+import type { RowSpace } from './row-space.js'
+import { cutAt, type Spectrum } from './spectrum.js'
+
+const EPS = 2 ** -52
+
+/**
+ * The triangular factor R of rows that come in chunks, by QR of [R; chunk] again and again (sequential TSQR: Demmel et al.
+ * 2012, "Communication-optimal parallel and sequential QR and LU factorizations"), in float64 and memory that does not depend
+ * on the number of rows. R has A's singular values to m·eps₆₄ · σ₁, where a Gram matrix has their squares to that: for
+ * tolerances below √(m·eps₆₄). It takes some three times as long.
+ *
+ * The rows go in as [1 A]: R without its first column is a factor of A, and without its first row too one of the rows
+ * less their mean.
+ */
+export class TsqrAccumulator {
+  /** m, the columns of A. */
+  readonly features: number
+  #rows = 0
+  #factor: Tensor // [≤ m + 1, m + 1]
+  #waiting: Tensor[] = []
+  #last: Promise<void> = Promise.resolve()
+
+  /** @param features m */
+  constructor(features: number) {
+    this.features = features
+    this.#factor = keep(torch.zeros([0, features + 1], { dtype: 'float64' }))
+  }
+
+  /** The rows added so far. */
+  get rows(): number {
+    return this.#rows
+  }
+
+  /**
+   * R ← the factor of [R; rows], off the event loop. Rows wait until there are as many as columns: a QR costs as much for
+   * one.
+   *
+   * @param rows [k, m], any floating-point dtype and device
+   * @throws `ERR_SHAPE`, `ERR_DTYPE`
+   */
+  add(rows: Tensor): Promise<void> {
+    const added = this.#last.then(() => noGrad(() => this.#addRows(rows)))
+    this.#last = added.catch(() => {})
+    return added
+  }
+
+  /** The factor of [1 A], float64 [min(rows, m + 1), m + 1]; the signs of its rows mean nothing. */
+  async factor(): Promise<Tensor> {
+    await this.#last
+    await noGrad(() => this.#reduce())
+    return this.#factor.clone()
+  }
+
+  dispose(): void {
+    for (const tensor of [this.#factor, ...this.#waiting.splice(0)]) tensor.dispose()
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+
+  async #addRows(rows: Tensor): Promise<void> {
+    for await (const block of blocksOf(rows, this.features)) {
+      const { shape } = block
+      this.#waiting.push(
+        keep(scope(() => torch.cat([torch.ones([shape[0]!, 1], { dtype: 'float64' }), block], 1))),
+      )
+      this.#rows += shape[0]!
+      const waiting = this.#waiting.reduce((sum, tensor) => sum + tensor.shape[0]!, 0)
+      if (waiting > this.features) await this.#reduce()
+    }
+  }
+
+  async #reduce(): Promise<void> {
+    if (this.#waiting.length === 0) return
+    const parts = [this.#factor, ...this.#waiting.splice(0)]
+    this.#factor = keep(
+      await scope(async () => {
+        const [, factor] = await torch.async.linalg_qr(await torch.async.cat(parts), 'r')
+        return factor
+      }),
+    )
+    for (const part of parts) part.dispose()
+  }
+}
+
+/**
+ * The row space of the rows whose factor it is, by the singular values of R.
+ *
+ * @param options.tolerance default: 10⁻¹², that of float64 features, or the least that float64 resolves
+ * @throws `ERR_NOT_FINITE`
+ */
+export async function rowSpaceOfTsqr(tsqr: TsqrAccumulator, options: StreamOptions = {}): Promise<RowSpace> {
+  const { tolerance = Math.max(1e-12, tsqr.features * EPS) } = options
+  return cutAt(await spectrumOfTsqr(tsqr, options), tolerance)
+}
+
+/**
+ * The spectrum of the rows whose factor it is, by a singular value decomposition of R, off the event loop. Its uncertainty
+ * is m·eps₆₄·‖R‖.
+ *
+ * @throws `ERR_NOT_FINITE` where a row held NaN or infinity
+ */
+export async function spectrumOfTsqr(
+  tsqr: TsqrAccumulator,
+  { centred = false }: StreamOptions = {},
+): Promise<Spectrum> {
+  return scope(async () => {
+    const whole = await tsqr.factor()
+    if (whole.isfinite().all().item() !== 1) {
+      throw new SosError('ERR_NOT_FINITE', 'the rows held NaN or infinity')
+    }
+    const first = centred ? 1 : 0
+    const rows = Math.max(0, whole.shape[0]! - first)
+    const factor = whole.narrow(0, whole.shape[0]! - rows, rows).narrow(1, 1, tsqr.features)
+    const [, sigma, qt] = await torch.async.linalg_svd(factor, false)
+    const norm = whole.square().sum().sqrt().item()
+    return {
+      directions: qt.t().contiguous(),
+      singularValues: Array.from(sigma.toTypedArray<Float64Array>()),
+      uncertainty: tsqr.features * EPS * norm,
+    }
+  })
+}

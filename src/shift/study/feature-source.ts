@@ -1,0 +1,98 @@
+import { noGrad } from '../../torch/context.js'
+import { SosError } from '../../torch/errors.js'
+import { InferenceModel } from '../../torch/module/inference-model.js'
+import type { ScriptModule } from '../../torch/module/script-module.js'
+import { torch } from '../../torch/ops.js'
+import { scope } from '../../torch/scope.js'
+import { Tensor } from '../../torch/tensor/tensor.js'
+import type { LinearLayer } from '../layer/last-linear.js'
+
+/** Gives the inputs of a model's last layer. */
+export interface FeatureSource {
+  /** @returns [N, m] on the CPU */
+  rows(images: Tensor): Promise<Tensor>
+  end(): void
+}
+
+/**
+ * The inputs as a forward pre-hook hears them. It holds the model's output against the layer's on the first images.
+ *
+ * @throws (`rows`) `ERR_NOT_LAST` where the layer's output is not the model's
+ */
+export function hookedSource(model: ScriptModule, layer: LinearLayer): FeatureSource {
+  let heard: Tensor[] = []
+  let checked = false
+  const hook = model.registerForwardPreHook(layer.path, ({ inputs: [input] }) => {
+    if (input instanceof Tensor) heard.push(input.detach())
+  })
+  return {
+    rows: (images) =>
+      scope(async () => {
+        heard = []
+        const output = await model.forward<Tensor>(images)
+        const [input] = heard
+        if (heard.length !== 1 || input!.shape.length !== 2 || input!.shape[0] !== images.shape[0]) {
+          throw notLast(layer, 'it does not get one row for each image')
+        }
+        if (!checked && !isOutputOf(model, layer, input!, output)) {
+          throw notLast(layer, "its output is not the model's: something comes after it")
+        }
+        checked = true
+        return input!.to({ device: 'cpu' }).clone()
+      }),
+    end: () => hook.remove(),
+  }
+}
+
+/**
+ * The output of a copy whose layer is the identity, run as evaluation runs a model: frozen, optimised, in channels_last. It is
+ * the inputs of the layer, exact up to what these round.
+ */
+export async function frozenSource(
+  model: ScriptModule,
+  layer: LinearLayer,
+  device: string,
+): Promise<FeatureSource> {
+  const copy = await model.clone()
+  const { weight, bias } = parametersOf(copy, layer)
+  noGrad(() =>
+    scope(() => {
+      const { dtype } = weight
+      weight.set_(torch.eye(layer.inFeatures, { dtype, device: weight.device }))
+      bias?.set_(torch.zeros([layer.inFeatures], { dtype, device: bias.device }))
+    }),
+  )
+  const inference = await InferenceModel.of(copy.eval(), device)
+  return {
+    rows: (images) =>
+      scope(async () => {
+        const output = await inference.forward(images)
+        if (output instanceof Tensor) return output.to({ device: 'cpu' })
+        throw notLast(layer, "its output is not the model's")
+      }),
+    end: () => {
+      inference.dispose()
+      copy.dispose()
+    },
+  }
+}
+
+function isOutputOf(model: ScriptModule, layer: LinearLayer, input: Tensor, output: unknown): boolean {
+  const { weight, bias } = parametersOf(model, layer)
+  const expected = torch.linear(input, weight, bias)
+  if (!(output instanceof Tensor) || output.shape.join() !== expected.shape.join()) return false
+  return output.sub(expected).abs().max().item() <= 1e-4 * Math.max(1, expected.abs().max().item())
+}
+
+function parametersOf(model: ScriptModule, layer: LinearLayer): { weight: Tensor; bias: Tensor | null } {
+  const parameters = model.namedParameters()
+  const named = (name: string) => parameters.get(layer.path === '' ? name : `${layer.path}.${name}`)
+  return { weight: named('weight')!, bias: named('bias') ?? null }
+}
+
+function notLast(layer: LinearLayer, why: string): SosError {
+  return new SosError(
+    'ERR_NOT_LAST',
+    `a study takes the last layer of a classifier but '${layer.path}' is not that: ${why}; shift it by \`sos shift\` and evaluate the result`,
+  )
+}

@@ -1,0 +1,108 @@
+import { batches, type Dataset, type RunOptions } from '../../data/dataset.js'
+import { noGrad } from '../../torch/context.js'
+import { SosError } from '../../torch/errors.js'
+import type { ScriptModule } from '../../torch/module/script-module.js'
+import { scope } from '../../torch/scope.js'
+import type { Tensor } from '../../torch/tensor/tensor.js'
+import type { LinearLayer } from '../layer/last-linear.js'
+import { type FeatureSource, frozenSource, hookedSource } from './feature-source.js'
+import { type RowStore, type RowStoreOptions, rowStore } from './row-store.js'
+
+export interface FeatureOptions extends RunOptions, RowStoreOptions {
+  /** Images in one forward. Default: 64. */
+  chunk?: number
+  /**
+   * Take them from a frozen copy of the model, optimised for this machine, where it gives the same up to rounding. Default:
+   * false. Evaluation runs such a copy, the shift captures its batch from the model itself.
+   */
+  frozen?: boolean
+}
+
+/** The inputs of a model's last layer for the images of a dataset, computed once. */
+export interface Features {
+  /** [N, m] on the CPU, in the dtype in which they came; perhaps mapped from a file. */
+  readonly rows: Tensor
+  /** The dataset's index of each row. */
+  readonly indices: readonly number[]
+  /** Images that could not be read. */
+  readonly skipped: number
+}
+
+/**
+ * Runs a model on the images at `indices` and keeps what its last layer gets. The layer's output must be the model's: then
+ * any other weight of it is evaluated by one matrix product.
+ *
+ * @throws `ERR_NOT_LAST` where something comes after the layer, or it sees more than one row an image
+ */
+export async function cacheFeatures(
+  model: ScriptModule,
+  layer: LinearLayer,
+  dataset: Dataset,
+  indices: readonly number[],
+  options: FeatureOptions = {},
+): Promise<Features> {
+  const { chunk = 64, device = 'cpu', frozen = false, onProgress, signal } = options
+  const mode = model.training
+  model.eval()
+  let source: FeatureSource | undefined
+  let store: RowStore | undefined
+  const loaded: number[] = []
+  let skipped = 0
+  try {
+    for await (const batch of batches(dataset, indices, chunk, device)) {
+      signal?.throwIfAborted()
+      skipped += batch.skipped.length
+      if (batch.indices.length > 0) {
+        source ??= await chooseSource(model, layer, batch.images, frozen, device)
+        const rows = await noGrad(() => source!.rows(batch.images))
+        store ??= await rowStore(indices.length, layer.inFeatures, rows.dtype, options)
+        await store.add(rows)
+        rows.dispose()
+        loaded.push(...batch.indices)
+      }
+      onProgress?.({ done: loaded.length + skipped, total: indices.length })
+    }
+    if (store === undefined) {
+      throw new SosError('ERR_DATASET', `${dataset.name}: none of ${indices.length} images could be read`)
+    }
+    const rows = await store.finish()
+    store = undefined
+    return { rows, indices: loaded, skipped }
+  } finally {
+    await store?.discard()
+    source?.end()
+    model.train(mode)
+  }
+}
+
+/** What comes from the hook is right; the frozen copy is taken where it agrees on the first images. */
+async function chooseSource(
+  model: ScriptModule,
+  layer: LinearLayer,
+  images: Tensor,
+  frozen: boolean,
+  device: string,
+): Promise<FeatureSource> {
+  const hooked = hookedSource(model, layer)
+  try {
+    if (!frozen) return hooked
+    const copy = await frozenSource(model, layer, device)
+    if (await noGrad(() => scope(() => agree(hooked, copy, images)))) {
+      hooked.end()
+      return copy
+    }
+    copy.end()
+    return hooked
+  } catch (error) {
+    hooked.end()
+    throw error
+  }
+}
+
+async function agree(hooked: FeatureSource, copy: FeatureSource, images: Tensor): Promise<boolean> {
+  const expected = await hooked.rows(images)
+  const given = await copy.rows(images).catch(() => null)
+  if (given === null || given.shape.join() !== expected.shape.join()) return false
+  const off = given.sub(expected).abs().max().item()
+  return off <= 1e-3 * Math.max(1e-3, expected.abs().max().item())
+}

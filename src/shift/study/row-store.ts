@@ -1,0 +1,106 @@
+import { mkdtemp, open, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { SosError } from '../../torch/errors.js'
+import { torch } from '../../torch/ops.js'
+import { keep } from '../../torch/scope.js'
+import { type DType, elementLayout } from '../../torch/tensor/dtype.js'
+import type { Tensor } from '../../torch/tensor/tensor.js'
+
+export interface RowStoreOptions {
+  /** Bytes above which rows are kept in a memory-mapped file. Default: 1 GiB. */
+  mapAbove?: number
+  /** The folder of that file. Default: the system's for temporary files. */
+  cacheFolder?: string
+}
+
+/** Rows of equal width that come one batch after another, and in the end are one tensor. */
+export interface RowStore {
+  /** @param rows [n, width], of the store's dtype, on the CPU */
+  add(rows: Tensor): Promise<void>
+  /** All that came, [rows, width]. To be disposed of by the caller. */
+  finish(): Promise<Tensor>
+  /** Frees what there is; does nothing after {@link finish}. */
+  discard(): Promise<void>
+}
+
+/**
+ * In memory, or, where `most` rows would take more than `mapAbove`, in a file. The file has no name any more when its
+ * tensor is handed out: whatever ends the process, nothing of it stays behind.
+ *
+ * @param most the rows that come at most
+ */
+export function rowStore(
+  most: number,
+  width: number,
+  dtype: DType,
+  options: RowStoreOptions = {},
+): Promise<RowStore> {
+  const { mapAbove = 2 ** 30, cacheFolder = tmpdir() } = options
+  const { array } = elementLayout(dtype)
+  const bytes = most * width * new array(new ArrayBuffer(0)).BYTES_PER_ELEMENT
+  return bytes > mapAbove ? storeInFile(width, dtype, cacheFolder) : storeInMemory(most, width, dtype)
+}
+
+async function storeInMemory(most: number, width: number, dtype: DType): Promise<RowStore> {
+  const all = keep(torch.empty([most, width], { dtype }))
+  let filled = 0
+  return {
+    async add(rows) {
+      using part = all.narrow(0, filled, rows.shape[0]!)
+      part.copy_(rows)
+      filled += rows.shape[0]!
+    },
+    async finish() {
+      if (filled === most) return all
+      const part = keep(all.narrow(0, 0, filled))
+      all.dispose()
+      return part
+    },
+    async discard() {
+      all.dispose()
+    },
+  }
+}
+
+async function storeInFile(width: number, dtype: DType, cacheFolder: string): Promise<RowStore> {
+  const failed = (cause: unknown): SosError =>
+    new SosError(
+      'ERR_OUTPUT',
+      `${cacheFolder}: the cache of the features cannot be written: ${(cause as Error).message}; name another folder for it`,
+      { cause },
+    )
+  const folder = await mkdtemp(join(cacheFolder, 'sos-features-')).catch((cause) => {
+    throw failed(cause)
+  })
+  const path = join(folder, 'rows')
+  const file = await open(path, 'wx', 0o600)
+  let filled = 0
+  const end = async () => {
+    await file.close()
+    await rm(folder, { recursive: true, force: true })
+  }
+  return {
+    // Written by the file system and mapped afterwards: a full disk is an error here, and a crash in a mapping.
+    async add(rows) {
+      const bytes = rows.contiguous().toBuffer()
+      for (let written = 0; written < bytes.length; ) {
+        const { bytesWritten } = await file.write(bytes, written).catch((cause) => {
+          throw failed(cause)
+        })
+        written += bytesWritten
+      }
+      filled += rows.shape[0]!
+    },
+    async finish() {
+      try {
+        if (filled === 0) return keep(torch.empty([0, width], { dtype }))
+        using flat = torch.from_file(path, true, filled * width, { dtype })
+        return keep(flat.view([filled, width]))
+      } finally {
+        await end()
+      }
+    },
+    discard: end,
+  }
+}

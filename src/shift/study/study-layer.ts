@@ -1,0 +1,68 @@
+import type { ScriptModule } from '../../torch/module/script-module.js'
+import { torch } from '../../torch/ops.js'
+import { scope } from '../../torch/scope.js'
+import type { Tensor } from '../../torch/tensor/tensor.js'
+import type { LinearMap } from '../certificates.js'
+import type { LinearLayer } from '../layer/last-linear.js'
+import { LayerWeights } from '../layer/layer-weights.js'
+
+/** Weights that a study puts in the place of V, as the layer would store them. */
+export interface Candidate {
+  /** weight [n, m] and bias [n], in the layer's dtype on the CPU. */
+  readonly map: LinearMap
+  readonly normAfter: number
+  /** The largest change of a logit of the batch, in the layer's dtype. */
+  readonly batchLogitChange: number
+  readonly identity: boolean
+}
+
+/** The layer of a study: copies of its weights, so that the model stays as it is. */
+export class StudyLayer {
+  /** V [m, n] and b, float64. */
+  readonly exact: LinearMap
+  /** As stored: weight [n, m] and bias [n], in the layer's dtype on the CPU. */
+  readonly stored: LinearMap
+  /** ‖V‖, Frobenius. */
+  readonly norm: number
+
+  constructor(model: ScriptModule, layer: LinearLayer) {
+    const weight = model.namedParameters().get(layer.path === '' ? 'weight' : `${layer.path}.weight`)!
+    this.exact = new LayerWeights(model, layer.path).maps()[0]!
+    this.stored = as(weight, this.exact)
+    this.norm = norm(this.exact.weight)
+  }
+
+  /**
+   * @param a A, the inputs of the batch, [b, m]
+   * @param map V* [m, n] and b*, float64
+   */
+  candidate(a: Tensor, map: LinearMap): Candidate {
+    const stored = as(this.stored.weight, map)
+    return scope(() => {
+      const inputs = a.to({ dtype: stored.weight.dtype })
+      const logits = ({ weight, bias }: LinearMap) => torch.linear(inputs, weight, bias)
+      const moved = stored.weight.to('float64').t().sub(this.exact.weight)
+      return {
+        map: stored,
+        normAfter: norm(stored.weight),
+        batchLogitChange: logits(stored).sub(logits(this.stored)).abs().max().item(),
+        identity: norm(moved) <= 1e-6 * this.norm,
+      }
+    })
+  }
+
+  dispose(): void {
+    for (const { weight, bias } of [this.exact, this.stored]) {
+      weight.dispose()
+      bias?.dispose()
+    }
+  }
+}
+
+/** [m, n] in float64 → [n, m] as the layer keeps it. */
+function as({ dtype }: Tensor, { weight, bias }: LinearMap): LinearMap {
+  const stored = (tensor: Tensor) => tensor.to({ device: 'cpu', dtype, copy: true }).contiguous()
+  return { weight: stored(weight.t()), bias: bias === null ? null : stored(bias) }
+}
+
+const norm = (tensor: Tensor): number => scope(() => tensor.to('float64').square().sum().sqrt().item())

@@ -1,0 +1,70 @@
+import type { Dataset } from '../../data/dataset.js'
+import { type Sampling, sampleIndices } from '../../data/sampling.js'
+import { SosError } from '../../torch/errors.js'
+import { checkRankPolicy, defaultDelta, type RankPolicy } from '../solve/rank.js'
+import type { BiasMode, Solver } from '../solve/solve.js'
+
+/** What a study tries: each of these lists with each other. */
+export interface StudyPlanOptions {
+  /** b, each from 1 to the size of the training set. */
+  batchSizes: readonly number[]
+  /** Draws of each batch size, with the seeds `seed`, `seed` + 1, … Default: 5. */
+  draws?: number
+  /** Of the first draw. Default: 0. */
+  seed?: number
+  /** Default: `logits` with δ = 1e-3. */
+  policies?: readonly RankPolicy[]
+  /** Default: stratified. */
+  samplings?: readonly Sampling[]
+  /** Default: fixed. */
+  biases?: readonly BiasMode[]
+  /** Default: svd. */
+  solver?: Solver
+}
+
+/** One draw of one batch size. */
+export interface StudyBatch {
+  readonly batchSize: number
+  readonly seed: number
+  readonly sampling: Sampling
+  /** The first b of those of a larger batch with the same seed and sampling. */
+  readonly indices: readonly number[]
+}
+
+/** The options with their defaults, and the batches, which are drawn as `shiftOptimum` draws them. */
+export interface StudyPlan extends Required<Omit<StudyPlanOptions, 'draws' | 'seed'>> {
+  readonly seeds: readonly number[]
+  readonly batches: readonly StudyBatch[]
+}
+
+/** Throws `ERR_BATCH_SIZE`, `ERR_RANK_POLICY`, and `ERR_INVALID_ARGUMENT` for a list that is empty. */
+export function planStudy(train: Dataset, options: StudyPlanOptions): StudyPlan {
+  const {
+    draws = 5,
+    seed: first = 0,
+    policies = [{ policy: 'logits', delta: defaultDelta }],
+    samplings = ['stratified'],
+    biases = ['fixed'],
+    solver = 'svd',
+  } = options
+  const batchSizes = [...new Set(options.batchSizes)].sort((a, b) => a - b)
+  const lists = { batchSizes, policies, samplings, biases, draws: { length: draws } }
+  for (const [name, { length }] of Object.entries(lists)) {
+    if (!Number.isInteger(length) || length < 1) {
+      throw new SosError('ERR_INVALID_ARGUMENT', `expected at least one of ${name} but received ${length}`)
+    }
+  }
+  for (const policy of policies) checkRankPolicy(policy)
+  const seeds = Array.from({ length: draws }, (_, i) => first + i)
+  const batches = batchSizes.flatMap((batchSize) =>
+    samplings.flatMap((sampling) =>
+      seeds.map((seed) => ({
+        batchSize,
+        seed,
+        sampling,
+        indices: sampleIndices(train, { size: batchSize, sampling, seed }),
+      })),
+    ),
+  )
+  return { batchSizes, policies, samplings, biases, solver, seeds, batches }
+}

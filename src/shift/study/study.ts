@@ -1,0 +1,116 @@
+import { checkLabels } from '../../data/classification.js'
+import { type Dataset, type RunOptions, spread } from '../../data/dataset.js'
+import { noGrad } from '../../torch/context.js'
+import type { ScriptModule } from '../../torch/module/script-module.js'
+import { linearLayer } from '../layer/last-linear.js'
+import { cacheFeatures } from './features.js'
+import type { RowStoreOptions } from './row-store.js'
+import { StudyLayer } from './study-layer.js'
+import { planStudy, type StudyPlanOptions } from './study-plan.js'
+import type { Study } from './study-record.js'
+import { studyRows } from './study-rows.js'
+import { holm, summarise } from './study-summary.js'
+import { ValidationMeter } from './validation-meter.js'
+
+export interface StudyOptions extends StudyPlanOptions, Omit<RunOptions, 'onProgress'>, RowStoreOptions {
+  /** Path of the linear layer. Default: the last one that forward calls; its output must be the model's. */
+  layer?: string
+  /** Measure the controls beside each row of the first policy, sampling and bias. Default: false. */
+  controls?: boolean
+  /** Validation images, spread evenly over their dataset. Default: all. */
+  limit?: number
+  /** Images in one forward. Default: 64. */
+  chunk?: number
+  onProgress?: (progress: StudyProgress) => void
+}
+
+export interface StudyProgress {
+  readonly phase: 'training images' | 'validation images' | 'shifts'
+  readonly done: number
+  readonly total: number
+}
+
+/**
+ * Shifts the last layer of a classifier in many ways and evaluates them all for one pass over the images: a shift changes
+ * this layer alone, so its inputs are computed once, and every batch size, draw and policy is a matrix product. The model is
+ * left as it is. Each shift starts from the original V.
+ *
+ * A row's predictions are those of `evaluate` on the model that `shiftOptimum` makes with the same batch size, seed,
+ * sampling, policy and bias, save for images whose two largest logits differ by no more than rounding.
+ *
+ * @throws `ERR_NOT_LAST`, `ERR_BATCH_SIZE`, `ERR_LABELS`, `ERR_RANK_POLICY`, `ERR_BIAS`, and what capturing throws
+ */
+export async function runStudy(
+  model: ScriptModule,
+  train: Dataset,
+  validation: Dataset,
+  options: StudyOptions,
+): Promise<Study> {
+  const start = performance.now()
+  const layer = linearLayer(model, options.layer)
+  for (const dataset of [train, validation]) checkLabels(dataset, layer.outFeatures)
+  const plan = planStudy(train, options)
+  const needed = [...new Set(plan.batches.flatMap(({ indices }) => indices))].sort((a, b) => a - b)
+  const owned: { dispose(): void }[] = []
+  const own = <T extends { dispose(): void }>(one: T): T => {
+    owned.push(one)
+    return one
+  }
+  const tell = (phase: StudyProgress['phase']) => (progress: { done: number; total: number }) =>
+    options.onProgress?.({ phase, ...progress })
+  try {
+    // Each as the command does that the study stands for: a shift captures from the model, evaluation runs a frozen copy.
+    const trained = await cacheFeatures(model, layer, train, needed, {
+      ...options,
+      onProgress: tell('training images'),
+    })
+    own(trained.rows)
+    const validated = await cacheFeatures(model, layer, validation, spread(validation.size, options.limit), {
+      ...options,
+      frozen: true,
+      onProgress: tell('validation images'),
+    })
+    own(validated.rows)
+    const captured = performance.now()
+    const weights = own(new StudyLayer(model, layer))
+    const meter = own(await ValidationMeter.open(validated, validation.labels, weights.stored, options))
+    const { rows, controls, spectra, paths } = await noGrad(() =>
+      studyRows(
+        {
+          plan,
+          train,
+          features: trained,
+          layer: weights,
+          meter,
+          controls: options.controls ?? false,
+          signal: options.signal,
+        },
+        tell('shifts'),
+      ),
+    )
+    const adjusted = holm(rows.map(({ test }) => test.pValue))
+    const tested = rows.map((row, i) => ({ ...row, test: { ...row.test, adjustedPValue: adjusted[i]! } }))
+    return {
+      version: 1,
+      model: model.path,
+      layer: layer.path,
+      inFeatures: layer.inFeatures,
+      classes: layer.outFeatures,
+      train: { dataset: train.name, images: trained.indices.length, skipped: trained.skipped },
+      validation: { dataset: validation.name, images: validated.indices.length, skipped: validated.skipped },
+      batchSizes: plan.batchSizes,
+      seeds: plan.seeds,
+      solver: plan.solver,
+      normBefore: weights.norm,
+      before: meter.before,
+      rows: tested,
+      controls,
+      summaries: summarise([...tested, ...controls]),
+      spectra,
+      paths,
+      milliseconds: { features: captured - start, rows: performance.now() - captured },
+    }
+  } finally {
+    for (const one of owned) one.dispose()
+  }
+}

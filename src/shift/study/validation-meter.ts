@@ -1,0 +1,178 @@
+import { mcnemar } from '../../evaluate/mcnemar.js'
+import { type Score, ScoreSums, sampleScores } from '../../evaluate/metrics.js'
+import { torch } from '../../torch/ops.js'
+import { scope } from '../../torch/scope.js'
+import type { Tensor } from '../../torch/tensor/tensor.js'
+import { certify, type Drift, type LinearMap } from '../certificates.js'
+import type { Features } from './features.js'
+import { type RowStoreOptions, rowStore } from './row-store.js'
+import type { PairedTest, StudyDrift, StudyRow, StudyScore } from './study-record.js'
+
+/** Rows of one matrix product: few enough that the scoring, which runs on the event loop's thread, takes milliseconds. */
+const chunk = 1024
+/** Points of the plot of drift against margin. */
+const sampleSize = 300
+
+export interface Measured {
+  readonly score: StudyScore
+  readonly test: Omit<PairedTest, 'adjustedPValue'>
+  readonly drift: StudyDrift
+  readonly unseen: StudyRow['unseen']
+  /** The class predicted for each image. */
+  readonly predictions: Int32Array
+}
+
+/**
+ * Scores weights of the last layer on cached inputs of the validation images, against the original ones. The logits are
+ * computed as the model's own forward would, in the dtype of the layer.
+ */
+export class ValidationMeter {
+  readonly #rows: Tensor
+  readonly #labels: Int32Array
+  readonly #logits: Tensor
+  readonly #before: Score
+  readonly #margins: Float64Array
+
+  private constructor(
+    rows: Tensor,
+    labels: Int32Array,
+    logits: Tensor,
+    before: Score,
+    margins: Float64Array,
+  ) {
+    this.#rows = rows
+    this.#labels = labels
+    this.#logits = logits
+    this.#before = before
+    this.#margins = margins
+  }
+
+  /** @param original the layer's weight [n, m] and bias [n], in its dtype on the CPU */
+  static async open(
+    { rows, indices }: Features,
+    labels: Int32Array,
+    original: LinearMap,
+    options: RowStoreOptions,
+  ): Promise<ValidationMeter> {
+    const own = Int32Array.from(indices, (index) => labels[index]!)
+    const [images, classes] = [rows.shape[0]!, original.weight.shape[0]!]
+    const store = await rowStore(images, classes, rows.dtype, options)
+    const sums = new ScoreSums(classes)
+    const margins = new Float64Array(images)
+    try {
+      await forChunks(rows, original, own, async (logits, targets, start) => {
+        await store.add(logits)
+        sums.add(sampleScores(logits, targets))
+        margins.set(marginsOf(logits), start)
+      })
+    } catch (error) {
+      await store.discard()
+      throw error
+    }
+    return new ValidationMeter(rows, own, await store.finish(), sums.score(), margins)
+  }
+
+  /** The original's. */
+  get before(): StudyScore {
+    return told(this.#before)
+  }
+
+  /**
+   * @param map weight [n, m] and bias [n], in the layer's dtype on the CPU
+   * @param covered the classes that the batch has images of
+   */
+  async measure(map: LinearMap, covered: ReadonlySet<number>): Promise<Measured> {
+    const images = this.#labels.length
+    const sums = new ScoreSums(map.weight.shape[0]!)
+    const drift: Drift = {
+      spread: new Float64Array(images),
+      margin: this.#margins,
+      change: new Float64Array(images),
+      norm: new Float64Array(images),
+      changed: new Uint8Array(images),
+    }
+    await forChunks(this.#rows, map, this.#labels, async (logits, targets, start) => {
+      sums.add(sampleScores(logits, targets))
+      const moved = logits.to('float64').sub(this.#logits.narrow(0, start, logits.shape[0]!))
+      drift.spread.set(values(moved.amax([1]).sub(moved.amin([1]))), start)
+      drift.change.set(values(moved.abs().amax([1])), start)
+      drift.norm.set(values(moved.square().sum([1]).sqrt()), start)
+    })
+    const after = sums.score()
+    for (let i = 0; i < images; i++) {
+      drift.changed[i] = after.predictions[i] === this.#before.predictions[i] ? 0 : 1
+    }
+    const { onlyFirst, onlySecond, pValue } = mcnemar(this.#before.correct, after.correct)
+    return {
+      score: told(after),
+      test: { onlyBefore: onlyFirst, onlyAfter: onlySecond, pValue },
+      drift: { ...certify(drift), sample: sampleOf(drift) },
+      unseen: this.#unseen(after, covered),
+      predictions: after.predictions,
+    }
+  }
+
+  /** The logits only: the features are their maker's. */
+  dispose(): void {
+    this.#logits.dispose()
+  }
+
+  #unseen({ correct }: Score, covered: ReadonlySet<number>): StudyRow['unseen'] {
+    const classes = new Set<number>()
+    let [images, before, after] = [0, 0, 0]
+    this.#labels.forEach((label, i) => {
+      if (covered.has(label)) return
+      classes.add(label)
+      images++
+      before += this.#before.correct[i]!
+      after += correct[i]!
+    })
+    if (images === 0) return null
+    return {
+      classes: classes.size,
+      images,
+      top1Before: (100 * before) / images,
+      top1After: (100 * after) / images,
+    }
+  }
+}
+
+/** Goes through the logits of all rows; what `body` makes is freed after each chunk. */
+async function forChunks(
+  rows: Tensor,
+  { weight, bias }: LinearMap,
+  labels: Int32Array,
+  body: (logits: Tensor, labels: Tensor, start: number) => Promise<void>,
+): Promise<void> {
+  for (let start = 0; start < labels.length; start += chunk) {
+    const size = Math.min(chunk, labels.length - start)
+    await scope(async () => {
+      const logits = await torch.async.linear(rows.narrow(0, start, size), weight, bias)
+      const targets = torch.tensor(labels.subarray(start, start + size)).to('int64')
+      await body(logits, targets, start)
+    })
+  }
+}
+
+function marginsOf(logits: Tensor): Float64Array {
+  return scope(() => {
+    if (logits.shape[1]! < 2) return new Float64Array(logits.shape[0]!).fill(Number.POSITIVE_INFINITY)
+    const [best] = logits.to('float64').topk(2, 1)
+    return values(best.select(1, 0).sub(best.select(1, 1)))
+  })
+}
+
+function sampleOf({ spread, margin }: Drift): StudyDrift['sample'] {
+  const size = Math.min(sampleSize, spread.length)
+  return Array.from({ length: size }, (_, i) => {
+    const at = Math.floor((i * spread.length) / size)
+    return { drift: rounded(spread[at]!), margin: rounded(margin[at]!) }
+  })
+}
+
+function told({ top1, top5, loss, calibrationError, reliability }: Score): StudyScore {
+  return { top1, top5, loss, calibrationError, reliability }
+}
+
+const rounded = (value: number): number => Number(value.toPrecision(5))
+const values = (tensor: Tensor) => tensor.toTypedArray() as Float64Array

@@ -1,0 +1,65 @@
+import { AsyncResource } from 'node:async_hooks'
+import { binding, type TensorHandle } from '../binding.js'
+import { setGradEnabled } from '../context.js'
+import { SosError } from '../errors.js'
+import type { HookHandle } from '../module/hooks.js'
+import { handleOf, Tensor } from '../tensor/tensor.js'
+import { type BackwardOptions, backward } from './autograd.js'
+
+/** What a tensor has for gradients. */
+export interface TensorAutograd {
+  /**
+   * The gradient that `backward` has gathered in this leaf, or null. It is the memory that the next `backward` adds to: set
+   * it to null before each step. Throws `ERR_BUSY` while a gradient of what depends on this tensor is pending: await it.
+   */
+  grad: Tensor | null
+
+  /**
+   * Adds the gradients of this tensor to the `grad` of the leaves that it depends on, off the event loop. As Python's
+   * `tensor.backward(gradient)`.
+   *
+   * @param options.gradient of this tensor's shape; default: 1 where it has one element, others need it
+   */
+  backward(options?: BackwardOptions & { gradient?: Tensor }): Promise<void>
+
+  /**
+   * Calls `hook` with the gradient with respect to this tensor each time that one is computed, on this thread, while the
+   * backward waits; what it returns, if anything, goes on in its place. Sync: a promise is refused with `ERR_HOOK_RESULT`. What it
+   * throws rejects the backward. Throws `ERR_BUSY` as `grad` does, `ERR_TORCH` where the tensor requires no gradients.
+   */
+  registerHook(hook: (gradient: Tensor) => Tensor | undefined): HookHandle
+}
+
+Object.defineProperty(Tensor.prototype, 'grad', {
+  configurable: true,
+  get(this: Tensor): Tensor | null {
+    const handle = binding.tensorGrad(handleOf(this))
+    return handle === null ? null : new Tensor(handle)
+  },
+  set(this: Tensor, gradient: Tensor | null) {
+    binding.tensorSetGrad(handleOf(this), gradient === null ? null : handleOf(gradient))
+  },
+})
+
+function define(name: keyof TensorAutograd, value: unknown): void {
+  Object.defineProperty(Tensor.prototype, name, { value, configurable: true, writable: true })
+}
+
+define('backward', function (this: Tensor, options: BackwardOptions & { gradient?: Tensor } = {}) {
+  const { gradient, ...rest } = options
+  return backward([this], gradient === undefined ? rest : { ...rest, gradOutputs: [gradient] })
+})
+
+define('registerHook', function (this: Tensor, hook: (gradient: Tensor) => unknown): HookHandle {
+  // In the context of the registration, but recording just where the backward does.
+  const listener = AsyncResource.bind((gradient: TensorHandle, recording: boolean) => {
+    const answer = setGradEnabled(recording, () => hook(new Tensor(gradient)))
+    if (answer === undefined) return undefined
+    if (answer instanceof Tensor) return handleOf(answer)
+    throw new SosError(
+      'ERR_HOOK_RESULT',
+      `expected the hook of a gradient to return a Tensor or nothing but it returned ${answer instanceof Promise ? 'a promise; make it sync' : typeof answer}`,
+    )
+  })
+  return { remove: binding.tensorRegisterHook(handleOf(this), listener) }
+})

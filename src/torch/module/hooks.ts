@@ -1,0 +1,161 @@
+import { AsyncResource } from 'node:async_hooks'
+
+import type { NativeTap, NativeValue } from '../binding.js'
+import { SosError } from '../errors.js'
+import type { Device } from '../tensor/dtype.js'
+import { fromNative, toNative, type Value } from '../values.js'
+
+/** What a forward pre-hook is told: the positional inputs of the submodule, in their order. */
+export interface PreHookEvent {
+  /** Of the submodule, dotted; '' is the root. */
+  readonly path: string
+  readonly inputs: readonly Value[]
+}
+
+/** What a forward hook is told: the output of the submodule. */
+export interface HookEvent {
+  /** Of the submodule, dotted; '' is the root. */
+  readonly path: string
+  /** A tensor, or what the submodule returns: arrays for lists and tuples, maps for dicts. */
+  readonly output: Value
+}
+
+/** Told of the inputs of a submodule, after the forward of the whole. What it throws rejects the forward. */
+export type ForwardPreHook = (event: PreHookEvent) => void
+/** Told of the output of a submodule, after the forward of the whole. What it throws rejects the forward. */
+export type ForwardHook = (event: HookEvent) => void
+
+/** Returns the inputs to go on with, or nothing to leave them. Sync: the forward waits. */
+export type ReplacingPreHook = (event: PreHookEvent) => readonly Value[] | undefined
+/** Returns the output to go on with, or nothing to leave it. Sync: the forward waits. */
+export type ReplacingHook = (event: HookEvent) => Value
+
+/** What is done natively with each tensor that an observing hook captures, in this order. */
+export interface CaptureTreatment {
+  /** Cuts it from the graph of gradients. Default: false, as in PyTorch. */
+  detach?: boolean
+  /** Name of an operator that takes a tensor alone and returns one, as `mean`, `norm` or `amax`. Default: none. */
+  reduce?: string
+  /** Where it is moved to, as `cpu`. Default: where it is. */
+  device?: Device
+}
+
+/** Options of a hook that observes. */
+export interface ObserveOptions extends CaptureTreatment {
+  /** Default: false. */
+  replace?: false
+  /** The submodule's method whose calls are hooked. Default: its forward. */
+  method?: string
+}
+
+/** Options of a hook that replaces. */
+export interface ReplaceOptions {
+  /** Calls the hook in the middle of the forward, which goes on with what it returns. */
+  replace: true
+  /** The submodule's method whose calls are hooked. Default: its forward. */
+  method?: string
+}
+
+/** Ends a hook. Calls that have begun still tell what they captured, but not to this hook. */
+export interface HookHandle {
+  /** Does nothing where it was removed before. */
+  remove(): void
+}
+
+interface Registration {
+  readonly tap: NativeTap
+  readonly listener: (event: PreHookEvent & HookEvent) => unknown
+  active: boolean
+}
+
+/** What one call needs of the hooks that are set when it is made. */
+export interface HookSnapshot {
+  taps: NativeTap[]
+  replace: ((tap: number, value: NativeValue) => NativeValue) | undefined
+  deliver: (captures: [tap: number, value: NativeValue][]) => void
+}
+
+/**
+ * The hooks of one module. What passes one that observes is captured natively, without a stop in JavaScript, and told
+ * after the forward, in the order of the calls. One that replaces is called in the middle of the forward.
+ */
+export class HookRegistry {
+  readonly #registrations = new Set<Registration>()
+
+  get isEmpty(): boolean {
+    return this.#registrations.size === 0
+  }
+
+  add(
+    paths: readonly string[],
+    before: boolean,
+    listener: Registration['listener'],
+    options: ObserveOptions | ReplaceOptions,
+  ): HookHandle {
+    const { method, detach = false, reduce, device } = options as ObserveOptions
+    const rest = {
+      ...(method !== undefined && { method }),
+      ...(reduce !== undefined && { reduce }),
+      ...(device !== undefined && { device }),
+    }
+    const registrations = paths.map((path) => ({
+      tap: { path, before, replaces: options.replace === true, detach, ...rest },
+      listener,
+      active: true,
+    }))
+    for (const registration of registrations) this.#registrations.add(registration)
+    return {
+      remove: () => {
+        for (const registration of registrations) {
+          registration.active = false
+          this.#registrations.delete(registration)
+        }
+      },
+    }
+  }
+
+  snapshot(): HookSnapshot {
+    const registrations = [...this.#registrations]
+    const tell = ({ tap, listener, active }: Registration, native: NativeValue): unknown => {
+      if (!active) return undefined
+      const value = fromNative(native)
+      // One of the two, by the kind of the hook.
+      return listener({ path: tap.path, inputs: value as Value[], output: value })
+    }
+    const replaces = registrations.some(({ tap }) => tap.replaces)
+    return {
+      taps: registrations.map(({ tap }) => tap),
+      // In the context of the call: a scope, noGrad and the like hold for its hooks too.
+      replace: replaces
+        ? AsyncResource.bind((tap: number, native: NativeValue) => {
+            const registration = registrations[tap]!
+            return replacement(registration.tap, tell(registration, native))
+          })
+        : undefined,
+      deliver: (captures) => {
+        for (const [tap, native] of captures) tell(registrations[tap]!, native)
+      },
+    }
+  }
+}
+
+function replacement({ path, before }: NativeTap, answer: unknown): NativeValue {
+  if (answer === undefined) return undefined
+  if (answer instanceof Promise) {
+    throw new SosError(
+      'ERR_HOOK_RESULT',
+      `expected the hook on '${path}' to return its result but it returned a promise; the forward waits for it, so make it sync`,
+    )
+  }
+  return toNative(before && !Array.isArray(answer) ? [answer] : answer)
+}
+
+/** Those of `paths` that a glob means: `*` and `?` within a name, `**` across the dots. */
+export function matchPaths(glob: string, paths: readonly string[]): string[] {
+  if (!/[*?]/.test(glob)) return paths.filter((path) => path === glob)
+  const pattern = glob
+    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replace(/\*\*|\*|\?/g, (wild) => (wild === '**' ? '.+' : wild === '*' ? '[^.]*' : '[^.]'))
+  const expression = new RegExp(`^${pattern}$`)
+  return paths.filter((path) => expression.test(path))
+}

@@ -1,0 +1,138 @@
+import { torch } from '../ops.js'
+import { keep, scope } from '../scope.js'
+import { Tensor } from '../tensor/tensor.js'
+import { getNumThreads } from '../threads.js'
+import type { Value } from '../values.js'
+import type { ScriptModule } from './script-module.js'
+
+/** Images of the first batch on which the fast copy is held against the model. */
+const probes = 4
+
+/**
+ * How far the logits of those may be apart, relative to the largest: above what float32 loses in another order of its sums
+ * (some 1e-5 in ResNets), far below what would change an accuracy.
+ */
+const tolerance = 1e-3
+
+/**
+ * Pixels of images that one forward on the CPU takes for each thread, four of 224 × 224: a layer's activations then stay in
+ * the processor's caches. With 64 images ResNet-50 and ShuffleNetV2 take 1.2 and 1.5 times as long for each (`docs/imagenet.md`).
+ */
+const pixelsPerThread = 4 * 224 * 224
+
+/**
+ * A model for forwards alone. On the CPU it runs a frozen copy with the processor's fused kernels, on some of a batch's
+ * images at a time; elsewhere a frozen copy. One with convolutions lies in channels_last before, as do its images. Changes of the model's weights may not reach the
+ * copy. In train mode, or hooked (a copy has no hooks), the model itself runs. So it does where libtorch cannot make the
+ * copy or run it, or the copy's first logits are not the model's: the process warning `SOS_NOT_OPTIMIZED` tells why.
+ */
+export class InferenceModel {
+  readonly #model: ScriptModule
+  readonly #channelsLast: boolean
+  readonly #device: string
+  #copy: ScriptModule | null
+  #checked = false
+
+  private constructor(model: ScriptModule, copy: ScriptModule | null, device: string, channelsLast: boolean) {
+    this.#model = model
+    this.#copy = copy
+    this.#device = device
+    this.#channelsLast = channelsLast
+  }
+
+  /** @param device where the model is and its images will be */
+  static async of(model: ScriptModule, device: string): Promise<InferenceModel> {
+    if (model.training || model.hooked) return InferenceModel.asItIs(model)
+    const channelsLast = scope(() => model.parameters().some(({ shape }) => shape.length === 4))
+    try {
+      return new InferenceModel(model, await optimized(model, device, channelsLast), device, channelsLast)
+    } catch (error) {
+      warnOfSlowness(model, error as Error)
+      return InferenceModel.asItIs(model)
+    }
+  }
+
+  static asItIs(model: ScriptModule): InferenceModel {
+    return new InferenceModel(model, null, 'cpu', false)
+  }
+
+  /** Whether the fast copy runs. */
+  get optimized(): boolean {
+    return this.#copy !== null
+  }
+
+  async forward(images: Tensor): Promise<Value> {
+    if (this.#copy === null) return this.#model.forward<Value>(images)
+    if (!this.#checked) return this.#firstForward(images)
+    return this.#forwardCopy(this.#copy, images)
+  }
+
+  dispose(): void {
+    this.#copy?.dispose()
+    this.#copy = null
+  }
+
+  async #firstForward(images: Tensor): Promise<Value> {
+    this.#checked = true
+    try {
+      const output = await this.#forwardCopy(this.#copy!, images)
+      if (await this.#agrees(output, images)) return output
+      throw new Error('its first logits are not those of the model')
+    } catch (error) {
+      this.dispose()
+      const output = await this.#model.forward<Value>(images) // throws what is wrong with the model or its images
+      warnOfSlowness(this.#model, error as Error)
+      return output
+    }
+  }
+
+  async #agrees(output: Value, images: Tensor): Promise<boolean> {
+    const some = Math.min(probes, images.shape[0]!)
+    const expected = await this.#model.forward<Value>(images.narrow(0, 0, some))
+    if (!(output instanceof Tensor && expected instanceof Tensor)) return false
+    const difference = output.narrow(0, 0, some).sub(expected).abs().max().item()
+    return difference <= tolerance * expected.abs().max().item()
+  }
+
+  async #forwardCopy(copy: ScriptModule, images: Tensor): Promise<Value> {
+    const most = this.#device === 'cpu' ? imagesAtATime(images) : images.shape[0]!
+    const parts = Math.ceil(images.shape[0]! / most)
+    if (parts <= 1) return copy.forward<Value>(this.#placed(images))
+    return scope(async () => {
+      const outputs: Tensor[] = []
+      for (const part of images.chunk(parts)) {
+        await scope(async () => {
+          outputs.push(keep(await copy.forward<Tensor>(this.#placed(part))))
+        })
+      }
+      return torch.cat(outputs)
+    })
+  }
+
+  #placed(images: Tensor): Tensor {
+    return this.#channelsLast ? images.contiguous({ memory_format: 'channels_last' }) : images
+  }
+}
+
+/** More than the probes, or a model in which the images of a batch influence each other would not be found out. */
+function imagesAtATime({ shape }: Tensor): number {
+  const [height = 1, width = 1] = shape.slice(-2)
+  return Math.max(2 * probes, Math.floor((getNumThreads() * pixelsPerThread) / (height * width)))
+}
+
+function warnOfSlowness({ path }: ScriptModule, { message }: Error): void {
+  process.emitWarning(`${path} runs as it is, slower than a frozen, optimised copy: ${message}`, {
+    code: 'SOS_NOT_OPTIMIZED',
+  })
+}
+
+async function optimized(model: ScriptModule, device: string, channelsLast: boolean): Promise<ScriptModule> {
+  if (!channelsLast) return device === 'cpu' ? model.optimizeForInference() : model.freeze()
+  const clone = await model.clone() // for to() would move the weights of the model itself
+  try {
+    await clone.to({ memoryFormat: 'channels_last' })
+    return await (device === 'cpu' ? clone.optimizeForInference() : clone.freeze())
+  } finally {
+    clone.dispose()
+  }
+}

@@ -1,0 +1,126 @@
+import { SosError } from '../errors.js'
+import { Complex } from './complex.js'
+import { type DType, integerRanges, type TypedArray } from './dtype.js'
+
+export type NestedArray<T> = T | NestedArray<T>[]
+
+/** What a tensor can be made of, besides a typed array. Complex numbers may stand beside real ones. */
+export type NestedValues =
+  | NestedArray<number>
+  | NestedArray<number | Complex>
+  | NestedArray<bigint>
+  | NestedArray<boolean>
+
+/** Values laid out flat, the dtype that `flat` stores and the one that the tensor gets if none is asked for. */
+export interface Flat {
+  flat: TypedArray
+  shape: number[]
+  stores: DType
+  dtype: DType
+}
+
+/** As in Python; an array may contain itself. */
+const mostDimensions = 128
+
+/** Lays out nested arrays, which must be as long as one another, for a tensor of `wanted` or the natural dtype. */
+export function flatten(values: NestedValues, wanted?: DType): Flat {
+  const shape: number[] = []
+  for (let level: unknown = values; Array.isArray(level); level = level[0]) {
+    shape.push(level.length)
+    if (shape.length > mostDimensions) {
+      throw new SosError('ERR_SHAPE', `expected arrays nested at most ${mostDimensions} deep`)
+    }
+  }
+  const leaves: unknown[] = []
+  const walk = (value: unknown, depth: number): void => {
+    if (Array.isArray(value) !== depth < shape.length) throw ragged(shape)
+    if (!Array.isArray(value)) {
+      leaves.push(value)
+      return
+    }
+    if (value.length !== shape[depth]) throw ragged(shape)
+    for (const element of value) walk(element, depth + 1)
+  }
+  walk(values, 0)
+  return { shape, ...lay(leaves, wanted) }
+}
+
+function lay(leaves: unknown[], wanted: DType | undefined): Omit<Flat, 'shape'> {
+  const kinds = new Set(leaves.map((leaf) => (leaf instanceof Complex ? 'complex' : typeof leaf)))
+  if (kinds.has('complex')) {
+    kinds.delete('number')
+    if (wanted !== undefined && !wanted.startsWith('complex')) {
+      throw new SosError('ERR_DTYPE', `expected a complex dtype for complex numbers but received ${wanted}`)
+    }
+  }
+  if (kinds.size > 1) {
+    throw new SosError(
+      'ERR_DTYPE',
+      'expected values of one kind: all numbers, all bigints, all booleans, or complex numbers and numbers',
+    )
+  }
+  const [kind = 'number'] = kinds
+  switch (kind) {
+    case 'number': {
+      const flat = Float64Array.from(leaves as number[])
+      const range = integerRanges[wanted ?? 'float32']
+      if (range) checkNumbers(flat, wanted!, Number(range[0]), Number(range[1] + 1n))
+      return { flat, stores: 'float64', dtype: 'float32' }
+    }
+    case 'bigint': {
+      const stores = wanted === 'uint64' ? 'uint64' : 'int64'
+      checkBigInts(leaves as bigint[], integerRanges[wanted ?? 'int64'] ? (wanted ?? 'int64') : 'int64')
+      const flat =
+        stores === 'uint64' ? BigUint64Array.from(leaves as bigint[]) : BigInt64Array.from(leaves as bigint[])
+      return { flat, stores, dtype: 'int64' }
+    }
+    case 'boolean':
+      return { flat: Uint8Array.from(leaves as number[]), stores: 'bool', dtype: 'bool' }
+    case 'complex':
+      return { flat: interleave(leaves as (number | Complex)[]), stores: 'complex128', dtype: 'complex64' }
+    default:
+      throw new SosError(
+        'ERR_DTYPE',
+        `expected numbers, bigints, booleans or complex numbers but received a ${kind}`,
+      )
+  }
+}
+
+function interleave(leaves: (number | Complex)[]): Float64Array {
+  const flat = new Float64Array(2 * leaves.length)
+  leaves.forEach((leaf, i) => {
+    flat[2 * i] = typeof leaf === 'number' ? leaf : leaf.re
+    flat[2 * i + 1] = typeof leaf === 'number' ? 0 : leaf.im
+  })
+  return flat
+}
+
+/** A float that no integer of the dtype is would become anything. */
+function checkNumbers(values: Float64Array, dtype: DType, least: number, end: number): void {
+  for (const value of values) {
+    const whole = Math.trunc(value)
+    if (whole >= least && whole < end) continue
+    throw new SosError('ERR_RANGE', `expected numbers that ${dtype} can hold but received ${value}`)
+  }
+}
+
+function checkBigInts(values: readonly bigint[], dtype: DType): void {
+  const [least, largest] = integerRanges[dtype]!
+  for (const value of values) {
+    if (value >= least && value <= largest) continue
+    throw new SosError('ERR_RANGE', `expected bigints that ${dtype} can hold but received ${value}`)
+  }
+}
+
+function ragged(shape: readonly number[]): SosError {
+  return new SosError('ERR_SHAPE', `expected nested arrays of equal lengths, as [${shape.join(', ')}]`)
+}
+
+/** Elements in row-major order as nested arrays. */
+export function nest<T>(values: T[], shape: readonly number[]): NestedArray<T> {
+  if (shape.length === 0) return values[0]!
+  const [length, ...inner] = shape
+  if (inner.length === 0) return values
+  const stride = inner.reduce((a, b) => a * b, 1)
+  return Array.from({ length: length! }, (_, i) => nest(values.slice(i * stride, (i + 1) * stride), inner))
+}

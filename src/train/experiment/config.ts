@@ -1,0 +1,182 @@
+import { z } from 'zod'
+
+import { parseRankPolicy } from '../../shift/solve/rank.js'
+import { nearest, SosError } from '../../torch/errors.js'
+import { presetNames, trainingPresets } from './presets.js'
+
+const positive = z.number().positive()
+const whole = z.int().nonnegative()
+const every = z.int().positive()
+
+const momentumOptimizer = z.strictObject({
+  name: z.literal('sgd'),
+  learningRate: positive,
+  momentum: z.number().min(0).optional(),
+  dampening: z.number().optional(),
+  nesterov: z.boolean().optional(),
+  weightDecay: z.number().min(0).optional(),
+})
+const adaptiveOptimizer = z.strictObject({
+  name: z.enum(['adam', 'adamW']),
+  learningRate: positive.optional(),
+  betas: z.tuple([z.number(), z.number()]).optional(),
+  epsilon: positive.optional(),
+  weightDecay: z.number().min(0).optional(),
+  amsgrad: z.boolean().optional(),
+})
+
+const schedule = z.strictObject({
+  name: z.enum(['constant', 'multiStep', 'cosine', 'oneCycle']),
+  /** Of multiStep: epochs, or parts of the run below 1. */
+  milestones: z.array(positive).optional(),
+  gamma: positive.optional(),
+  /** Of cosine: the last factor. */
+  minimum: z.number().min(0).optional(),
+  /** Epochs in which the learning rate rises before. */
+  warmUp: z.number().min(0).optional(),
+})
+
+/** A training run's configuration: what `sos train` reads. Every default is that of the library's function of that name. */
+const schema = z.strictObject({
+  /** TorchScript file, trainable; `{seed}` in it stands for the run's seed. */
+  model: z.string(),
+  /** Dataset specs, as cifar10:FOLDER:train. */
+  train: z.string(),
+  test: z.string().optional(),
+  device: z.string().default('cpu'),
+  seed: whole.default(0),
+  epochs: every,
+  batchSize: every,
+  optimizer: z.discriminatedUnion('name', [momentumOptimizer, adaptiveOptimizer]),
+  schedule: schedule.optional(),
+  clipNorm: positive.optional(),
+  sam: z
+    .strictObject({
+      rho: positive.optional(),
+      adaptive: z.boolean().optional(),
+      eta: z.number().min(0).optional(),
+    })
+    .default({}),
+  sos: z
+    .strictObject({
+      batchSize: every.optional(),
+      sampling: z.enum(['stratified', 'uniform']).optional(),
+      everyEpochs: every.optional(),
+      startEpoch: whole.optional(),
+      momentum: z.enum(['keep', 'project', 'zero']).optional(),
+      rank: z.string().transform(parseRankPolicy).optional(),
+      bias: z.enum(['fixed', 'absorb', 'augment']).optional(),
+      layer: z.string().optional(),
+      heldOut: whole.optional(),
+    })
+    .default({}),
+  augment: z
+    .strictObject({
+      flip: z.boolean().optional(),
+      /** Pixels of the black border that windows are cut from. */
+      crop: every.optional(),
+      /** α of Mixup. */
+      mixup: positive.optional(),
+    })
+    .default({}),
+  autocast: z.enum(['bfloat16', 'float16']).optional(),
+  channelsLast: z.boolean().default(true),
+  deterministic: z.boolean().default(true),
+  dropLast: z.boolean().default(false),
+  evaluate: z.strictObject({ everyEpochs: every.optional(), limit: every.optional() }).default({}),
+  probes: z
+    .strictObject({
+      everyEpochs: every.optional(),
+      samples: every.optional(),
+      probes: z.int().min(0).optional(),
+      collapse: z.boolean().optional(),
+    })
+    .nullable()
+    .default(null),
+  checkpoints: z.strictObject({ everyEpochs: every.optional(), keep: every.optional() }).default({}),
+})
+
+export type TrainingConfig = z.output<typeof schema>
+
+/** What a schedule of {@link TrainingConfig} is. */
+export type ScheduleConfig = NonNullable<TrainingConfig['schedule']>
+
+/**
+ * Checks a configuration, whose `preset`, where there is one, gives what it leaves out: section by section, key by key.
+ *
+ * @param document parsed JSON
+ * @param file its name, for messages
+ * @throws `ERR_CONFIG` that names each key that is wrong, and the nearest one for a key that is none
+ */
+export function parseConfig(document: unknown, file: string): TrainingConfig {
+  if (typeof document !== 'object' || document === null || Array.isArray(document)) {
+    throw new SosError('ERR_CONFIG', `${file}: expected an object of settings but received ${kind(document)}`)
+  }
+  const { preset, ...settings } = document as Record<string, unknown>
+  const result = schema.safeParse(preset === undefined ? settings : merge(presetOf(preset, file), settings))
+  if (result.success) return result.data
+  const problems = result.error.issues.flatMap((issue) => explain(issue as Issue))
+  throw new SosError('ERR_CONFIG', `${file}: ${problems.join('; ')}`)
+}
+
+/** What of zod's issues is told. */
+interface Issue {
+  readonly code: string
+  readonly path: readonly PropertyKey[]
+  readonly message: string
+  readonly keys?: readonly string[]
+}
+
+function presetOf(preset: unknown, file: string): Record<string, unknown> {
+  if (typeof preset === 'string' && preset in trainingPresets) return trainingPresets[preset]!.settings
+  const near = nearest(String(preset), presetNames)
+  throw new SosError(
+    'ERR_CONFIG',
+    `${file}: expected one of ${presetNames.join(', ')} for preset but received ${JSON.stringify(preset)}${near.length > 0 ? `; did you mean ${near[0]}?` : ''}`,
+  )
+}
+
+function merge(preset: Record<string, unknown>, settings: Record<string, unknown>): Record<string, unknown> {
+  const merged: Record<string, unknown> = { ...preset }
+  for (const [key, value] of Object.entries(settings)) {
+    const [before, now] = [merged[key], value]
+    // Another optimizer or schedule by name is another one altogether.
+    const same = isRecord(before) && isRecord(now) && (now.name === undefined || now.name === before.name)
+    merged[key] = same ? { ...(before as object), ...(now as object) } : now
+  }
+  return merged
+}
+
+function explain({ code, path, message, keys = [] }: Issue): string[] {
+  const place = path.map(String).join('.')
+  if (code !== 'unrecognized_keys') return [`${place || 'it'}: ${message}`]
+  return keys.map((key) => {
+    const known = path.length === 0 ? ['preset', ...knownKeys([])] : knownKeys(path)
+    const near = nearest(key, known)
+    const hint = near.length > 0 ? `; did you mean ${near[0]}?` : `; known: ${known.join(', ')}`
+    return `${place === '' ? key : `${place}.${key}`} is no setting${hint}`
+  })
+}
+
+/** The keys of the settings at a path. */
+function knownKeys(path: readonly PropertyKey[]): string[] {
+  let at: unknown = schema
+  for (const part of path) at = shapesOf(at).find((shape) => String(part) in shape)?.[String(part)]
+  return [...new Set(shapesOf(at).flatMap((shape) => Object.keys(shape)))]
+}
+
+/** The shapes that a schema may have, its wrappers taken off. */
+function shapesOf(at: unknown): Record<string, unknown>[] {
+  if (at instanceof z.ZodDefault || at instanceof z.ZodOptional || at instanceof z.ZodNullable) {
+    return shapesOf(at.unwrap())
+  }
+  if (at instanceof z.ZodDiscriminatedUnion) return at.options.flatMap(shapesOf)
+  return at instanceof z.ZodObject ? [at.shape as Record<string, unknown>] : []
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+const kind = (value: unknown): string =>
+  value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value

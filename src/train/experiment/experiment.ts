@@ -1,0 +1,129 @@
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+
+import { preprocessOf } from '../../data/checkpoint-record.js'
+import type { Dataset } from '../../data/dataset.js'
+import { openDataset } from '../../data/spec.js'
+import { writeAtomically } from '../../torch/atomic-file.js'
+import { useDeterministicAlgorithms } from '../../torch/backends.js'
+import { SosError } from '../../torch/errors.js'
+import { ScriptModule } from '../../torch/module/script-module.js'
+import { difference } from '../difference.js'
+import { alone, type Parallel } from '../parallel.js'
+import { evaluateDuringTraining } from '../plugins/evaluate-during-training.js'
+import { probeDuringTraining } from '../plugins/probe-during-training.js'
+import { recordRun } from '../plugins/record-run.js'
+import { sosDuringTraining } from '../plugins/sos-during-training.js'
+import { type Plugin, Trainer } from '../trainer.js'
+import type { TrainingConfig } from './config.js'
+import { trainerOptions } from './run-options.js'
+import type { Scheme } from './schemes.js'
+
+/** A run of an experiment. */
+export interface ExperimentRun {
+  readonly scheme: Scheme
+  readonly seed: number
+  /** Where its record, checkpoints and trained model are. */
+  readonly folder: string
+}
+
+export interface ExperimentOptions {
+  schemes: readonly Scheme[]
+  /** Runs of each scheme, with the seeds from the configuration's on. */
+  seeds: number
+  /** The folder of the experiment. */
+  out: string
+  /** Listens to each run's trainer, after all else. */
+  onRun?: (run: ExperimentRun, trainer: Trainer) => void
+  /** The processes that train together. Default: this one alone. */
+  parallel?: Parallel
+  signal?: AbortSignal
+}
+
+/** The runs of an experiment, in the order in which they are trained: all schemes of a seed before the next seed. */
+export function experimentRuns(
+  config: TrainingConfig,
+  { schemes, seeds, out }: Pick<ExperimentOptions, 'schemes' | 'seeds' | 'out'>,
+): ExperimentRun[] {
+  return Array.from({ length: seeds }, (_, i) => config.seed + i).flatMap((seed) =>
+    schemes.map((scheme) => ({ scheme, seed, folder: join(out, `${scheme}-seed${seed}`) })),
+  )
+}
+
+/**
+ * Trains the configuration's model by each scheme and seed, each in a folder of its own with `run.jsonl`, checkpoints and, when
+ * it is done, `model.pt`. Runs that are done are not done again, one that was ended goes on from its last checkpoint: to go on
+ * with an experiment is to start it again.
+ *
+ * @returns whether all runs are done; false where the signal aborted
+ * @throws `ERR_CONFIG` where the folder holds an experiment with another configuration, and what a run throws
+ */
+export async function runExperiment(config: TrainingConfig, options: ExperimentOptions): Promise<boolean> {
+  const { out, onRun, parallel = alone, signal } = options
+  if (parallel.rank === 0) await claim(out, config)
+  useDeterministicAlgorithms(config.deterministic, { warnOnly: true })
+  const datasets = new Map<string, Promise<Dataset>>()
+  for (const run of experimentRuns(config, options)) {
+    const saved = join(run.folder, 'model.pt')
+    if (await exists(saved)) continue
+    const trainer = await prepare(config, run, parallel, datasets)
+    onRun?.(run, trainer)
+    await trainer.resume()
+    const reason = await trainer.run(signal && { signal })
+    if (reason !== 'done') return false
+    if (parallel.rank === 0) await trainer.model.save(saved)
+    trainer.model.dispose()
+  }
+  return true
+}
+
+async function prepare(
+  config: TrainingConfig,
+  { scheme, seed, folder }: ExperimentRun,
+  parallel: Parallel,
+  datasets: Map<string, Promise<Dataset>>,
+): Promise<Trainer> {
+  const { device, sos, evaluate, probes } = config
+  const model = await ScriptModule.load(config.model.replaceAll('{seed}', String(seed)), { device })
+  if (config.channelsLast) await model.to({ memoryFormat: 'channels_last' })
+  const open = (spec: string): Promise<Dataset> => {
+    const opened = datasets.get(spec) ?? openDataset(spec, preprocessOf(model))
+    datasets.set(spec, opened)
+    return opened
+  }
+  const trainer = new Trainer(model, {
+    ...trainerOptions(config, scheme, seed),
+    data: await open(config.train),
+    checkpoints: { folder, ...config.checkpoints },
+    parallel,
+  })
+  const plugins: Plugin[] = []
+  if (scheme.endsWith('+sos')) plugins.push(sosDuringTraining(sos))
+  if (config.test !== undefined) plugins.push(evaluateDuringTraining(await open(config.test), evaluate))
+  if (probes !== null) plugins.push(probeDuringTraining(probes))
+  return trainer.use(...plugins, recordRun(join(folder, 'run.jsonl'), { scheme, seed, config }))
+}
+
+/** Makes the folder this configuration's, unless it is another's. */
+async function claim(out: string, config: TrainingConfig): Promise<void> {
+  const path = join(out, 'config.json')
+  await mkdir(out, { recursive: true }).catch((cause) => {
+    throw new SosError('ERR_OUTPUT', `${out}: the folder cannot be made: ${cause.message}`, { cause })
+  })
+  const before = await readFile(path, 'utf8').catch(() => null)
+  if (before === null) {
+    return writeAtomically(path, (file) => writeFile(file, `${JSON.stringify(config, null, 2)}\n`))
+  }
+  const differing = difference(JSON.parse(before), config)
+  if (differing === null) return
+  throw new SosError(
+    'ERR_CONFIG',
+    `${out} holds an experiment with another configuration: ${differing}; take another folder by --out, or remove this one`,
+  )
+}
+
+const exists = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  )

@@ -1,0 +1,31 @@
+import type { Dataset } from '../../data/dataset.js'
+import { type EvaluateOptions, evaluate } from '../../evaluate/evaluate.js'
+import { wholeFrom } from '../check-number.js'
+import type { Plugin } from '../trainer.js'
+
+export interface EvaluationOptions extends Omit<EvaluateOptions, 'device' | 'record'> {
+  /** Epochs from one evaluation to the next; the last epoch is always evaluated. Default: 1. */
+  everyEpochs?: number
+}
+
+/**
+ * Evaluates the model after epochs, before their `epochEnd` reaches listeners that were added later; told by the event
+ * `evaluation`. Of several processes the first evaluates.
+ */
+export function evaluateDuringTraining(dataset: Dataset, options: EvaluationOptions = {}): Plugin {
+  const { everyEpochs = 1, ...rest } = options
+  wholeFrom(1, 'everyEpochs', everyEpochs)
+  return (trainer) => {
+    const { model, device, parallel } = trainer
+    if (parallel.rank !== 0) return
+    trainer.on('epochEnd', (event) => {
+      const { epoch, step } = event
+      if ((epoch + 1) % everyEpochs !== 0 && epoch + 1 !== trainer.epochs) return
+      event.waitUntil(
+        evaluate(model, dataset, { ...rest, device }).then((evaluation) =>
+          trainer.emit('evaluation', { trainer, epoch, step, evaluation }),
+        ),
+      )
+    })
+  }
+}

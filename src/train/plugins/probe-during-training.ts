@@ -1,0 +1,99 @@
+import type { Dataset } from '../../data/dataset.js'
+import { sampleIndices } from '../../data/sampling.js'
+import { subset } from '../../data/subset.js'
+import { evaluate } from '../../evaluate/evaluate.js'
+import { gaussNewtonTrace } from '../../sharpness/gauss-newton-trace.js'
+import { hessianTrace } from '../../sharpness/hessian-trace.js'
+import { neuralCollapse } from '../../sharpness/neural-collapse.js'
+import { isPiecewiseLinear } from '../../sharpness/piecewise-linear.js'
+import { captureChunks } from '../../shift/capture.js'
+import { linearLayer } from '../../shift/layer/last-linear.js'
+import { noGrad } from '../../torch/context.js'
+import { scope } from '../../torch/scope.js'
+import { wholeFrom } from '../check-number.js'
+import type { Plugin, Trainer } from '../trainer.js'
+import type { EpochProbe } from './probe-record.js'
+
+export interface ProbeOptions {
+  /** Epochs from one probe to the next; the last epoch is always probed. Default: 1. */
+  everyEpochs?: number
+  /** Training images of the fixed sample, drawn evenly from all classes. Default: 512, or all. */
+  samples?: number
+  /** Random vectors of the trace, the same in each epoch; 0 leaves it out. Default: 32. */
+  probes?: number
+  /** Measure neural collapse. Default: true. */
+  collapse?: boolean
+  /** Of the sample and the random vectors. Default: 0, whatever the run's, so that runs are comparable. */
+  seed?: number
+}
+
+/**
+ * Measures the model after epochs, in eval mode, on a fixed sample of the training images and with fixed random vectors: tr(H),
+ * ‖V‖, loss and accuracy, neural collapse. Told by the event `probe`. Of several processes the first measures.
+ *
+ * tr(H) is measured by its first-order form where the network is piecewise linear, at a sixth of the cost.
+ */
+export function probeDuringTraining(options: ProbeOptions = {}): Plugin {
+  const { everyEpochs = 1, samples = 512, probes = 32 } = options
+  wholeFrom(1, 'everyEpochs', everyEpochs)
+  wholeFrom(1, 'samples', samples)
+  wholeFrom(0, 'probes', probes)
+  return (trainer) => {
+    if (trainer.parallel.rank !== 0) return
+    trainer.on('epochEnd', (event) => {
+      const { epoch, step } = event
+      if ((epoch + 1) % everyEpochs !== 0 && epoch + 1 !== trainer.epochs) return
+      event.waitUntil(
+        measure(trainer, options).then((probe) => trainer.emit('probe', { trainer, epoch, step, probe })),
+      )
+    })
+  }
+}
+
+async function measure(trainer: Trainer, options: ProbeOptions): Promise<EpochProbe> {
+  const { model, data, device } = trainer
+  const { samples = Math.min(512, data.size), probes = 32, collapse = true, seed = 0 } = options
+  const indices = sampleIndices(data, { size: Math.min(samples, data.size), sampling: 'stratified', seed })
+  const sample = subset(data, indices)
+  const layer = linearLayer(model)
+  const parameters = model.namedParameters()
+  const named = (name: string) => parameters.get(layer.path === '' ? name : `${layer.path}.${name}`)
+  const weight = named('weight')!
+  const { loss, top1 } = await evaluate(model, sample, { device, optimize: false })
+  const measured = { device, probes, seed, samples: indices.length }
+  const trace = async () => {
+    const piecewise = isPiecewiseLinear(model)
+    const found = await (piecewise ? gaussNewtonTrace : hessianTrace)(model, sample, measured)
+    return {
+      trace: found.trace,
+      standardError: found.standardError,
+      by: piecewise ? ('gauss-newton' as const) : ('hessian' as const),
+    }
+  }
+  return {
+    trace: probes === 0 ? null : await trace(),
+    weightNorm: noGrad(() => scope(() => weight.detach().to('float64').norm().item())),
+    train: { loss, accuracy: top1 },
+    collapse: collapse ? await collapseOf(trainer, sample, { weight, bias: named('bias') ?? null }) : null,
+  }
+}
+
+async function collapseOf(
+  { model, device }: Trainer,
+  sample: Dataset,
+  classifier: Parameters<typeof neuralCollapse>[1],
+): Promise<EpochProbe['collapse']> {
+  const layer = linearLayer(model)
+  const all = [...sample.labels.keys()]
+  const found = await neuralCollapse(async function* () {
+    for await (const part of captureChunks(model, layer, sample, all, { device })) {
+      yield { rows: part.rows[0]!, labels: part.indices.map((index) => sample.labels[index]!) }
+    }
+  }, classifier)
+  return {
+    nc1: found.variability,
+    nc2: found.means.angleDeviation,
+    nc3: found.duality,
+    nc4: found.disagreement,
+  }
+}

@@ -1,0 +1,110 @@
+import { sampleIndices } from '../../data/sampling.js'
+import { captureRows } from '../../shift/capture.js'
+import { type ShiftableLayer, shiftableLayer } from '../../shift/layer/layer.js'
+import { defaultBatchSize, type ShiftOptions, shiftOptimum, windowsOf } from '../../shift/shift-optimum.js'
+import type { ShiftRecord } from '../../shift/shift-record.js'
+import { noGrad } from '../../torch/context.js'
+import { torch } from '../../torch/ops.js'
+import { scope } from '../../torch/scope.js'
+import type { Tensor } from '../../torch/tensor/tensor.js'
+import { wholeFrom } from '../check-number.js'
+import type { ShiftEvent } from '../events.js'
+import { seedAt } from '../seeds.js'
+import type { Plugin, Trainer } from '../trainer.js'
+
+export interface SosOptions
+  extends Omit<ShiftOptions, 'indices' | 'rows' | 'companions' | 'device' | 'onProgress' | 'signal'> {
+  /** Epochs from one shift to the next. Default: 1, Algorithm 1's. */
+  everyEpochs?: number
+  /** The first epoch, from 0, before which the weights are shifted. Default: 0, Algorithm 1's. */
+  startEpoch?: number
+  /**
+   * What becomes of the momentum of the layer's weight, which still holds the directions that the shift took out: `keep` it,
+   * `project` it on those that were kept, or set it to `zero`. The paper does not say. Default: keep.
+   */
+  momentum?: ShiftEvent['momentum']
+}
+
+/**
+ * Stochastic optimum shifting in training (Zhou et al., Algorithm 1): before the steps of an epoch, the weight of the last
+ * layer is replaced by the least-norm one with the same outputs on a small batch, drawn anew each time. A shift is told by
+ * the event `shift`.
+ *
+ * Of several processes each computes its part of the layer's inputs, the first solves, and all get its weights.
+ *
+ * @example
+ * trainer.use(sosDuringTraining({ batchSize: 300 }))
+ */
+export function sosDuringTraining(options: SosOptions = {}): Plugin {
+  const { everyEpochs = 1, startEpoch = 0, momentum = 'keep', ...shift } = options
+  wholeFrom(1, 'everyEpochs', everyEpochs)
+  wholeFrom(0, 'startEpoch', startEpoch)
+  return (trainer) => {
+    trainer.on('epochStart', (event) => {
+      const { epoch, step } = event
+      if (epoch < startEpoch || (epoch - startEpoch) % everyEpochs !== 0) return
+      event.waitUntil(
+        shiftNow(trainer, epoch, shift, momentum).then((record) => {
+          if (record !== null) trainer.emit('shift', { trainer, epoch, step, shift: record, momentum })
+        }),
+      )
+    })
+  }
+}
+
+/** @returns null in processes other than the first */
+async function shiftNow(
+  trainer: Trainer,
+  epoch: number,
+  options: ShiftOptions,
+  momentum: ShiftEvent['momentum'],
+): Promise<ShiftRecord | null> {
+  const { model, data, device, parallel } = trainer
+  const layer = shiftableLayer(model, options.layer)
+  const { sampling = 'stratified', batchSize = defaultBatchSize(data, layer.inFeatures) } = options
+  const seed = seedAt(options.seed ?? trainer.seed, 'shift', epoch)
+  const drawn = sampleIndices(data, { size: batchSize, sampling, seed })
+  const momenta = momentaOf(trainer, layer.path)
+  return noGrad(() =>
+    scope(async () => {
+      await parallel.broadcast([...model.namedBuffers().values()])
+      const { rows, indices } = await captureTogether(trainer, layer, drawn, { ...options, device, seed })
+      let record: ShiftRecord | null = null
+      if (parallel.rank === 0) {
+        const companions = momentum === 'project' ? { companions: momenta } : {}
+        record = await shiftOptimum(model, data, { ...options, ...companions, device, seed, indices, rows })
+      }
+      if (momentum === 'zero') for (const tensor of momenta) tensor.zero_()
+      const parameters = model.namedParameters()
+      const shifted = ['weight', 'bias'].flatMap((name) => parameters.get(nameIn(layer.path, name)) ?? [])
+      await parallel.broadcast([...shifted, ...momenta])
+      return record
+    }),
+  )
+}
+
+/** Each process captures its part of the batch; all get the whole, in the order of the batch. */
+async function captureTogether(
+  { model, data, parallel }: Trainer,
+  layer: ShiftableLayer,
+  drawn: readonly number[],
+  options: ShiftOptions,
+): Promise<{ rows: Tensor[]; indices: number[] }> {
+  const { rank, size } = parallel
+  const from = Math.floor((drawn.length * rank) / size)
+  const mine = drawn.slice(from, Math.floor((drawn.length * (rank + 1)) / size))
+  const capture = { ...options, ...windowsOf(layer, drawn.length, options) }
+  const captured = await captureRows(model, layer, data, mine, capture)
+  const rows: Tensor[] = []
+  for (const group of captured.rows) rows.push(await parallel.gatherRows(group))
+  const indices = await parallel.gatherRows(torch.tensor([...captured.indices], { dtype: 'int64' }))
+  return { rows, indices: Array.from(indices.toTypedArray() as BigInt64Array, Number) }
+}
+
+/** What an optimizer keeps of past gradients of the layer's weight: SGD's momentum, Adam's first moment. */
+function momentaOf(trainer: Trainer, layer: string): Tensor[] {
+  const state = trainer.optimizerState()
+  return ['momentum', 'first'].flatMap((kept) => state.get(`${kept}.${nameIn(layer, 'weight')}`) ?? [])
+}
+
+const nameIn = (layer: string, name: string): string => (layer === '' ? name : `${layer}.${name}`)

@@ -1,0 +1,276 @@
+import { join } from 'node:path'
+
+import { beforeAll, describe, expect, it } from 'vitest'
+
+import {
+  type Dataset,
+  evaluate,
+  idx,
+  linearLayer,
+  noGrad,
+  preprocessOf,
+  runStudy,
+  ScriptModule,
+  type Study,
+  saveShifted,
+  shiftOptimum,
+  torch,
+} from '../../../src/index.js'
+import { cacheFeatures } from '../../../src/shift/study/features.js'
+import { StudyLayer } from '../../../src/shift/study/study-layer.js'
+import { ValidationMeter } from '../../../src/shift/study/validation-meter.js'
+import { demoModel, fashionMnist, fixture, temporaryFolder } from '../../support/paths.js'
+import { reference } from '../../support/python.js'
+import { randn } from '../../support/random.js'
+
+const code = (expected: string) => expect.objectContaining({ code: expected })
+const limit = 1000
+
+let train: Dataset
+let test: Dataset
+beforeAll(async () => {
+  const recipe = preprocessOf(await ScriptModule.load(demoModel))
+  train = await idx(fashionMnist, 'train', recipe)
+  test = await idx(fashionMnist, 'test', recipe)
+})
+
+describe('runStudy', () => {
+  let study: Study
+  beforeAll(async () => {
+    study = await runStudy(await ScriptModule.load(demoModel), train, test, {
+      batchSizes: [60, 20],
+      draws: 3,
+      seed: 4,
+      samplings: ['stratified', 'uniform'],
+      biases: ['fixed', 'absorb'],
+      policies: [
+        { policy: 'logits', delta: 1e-3 },
+        { policy: 'energy', share: 0.99 },
+      ],
+      controls: true,
+      limit,
+    })
+  })
+
+  it('has a row for each combination, and controls beside the first variant', () => {
+    expect(study).toMatchObject({ layer: 'fc', inFeatures: 256, classes: 10, batchSizes: [20, 60] })
+    expect(study.seeds).toEqual([4, 5, 6])
+    const keys = study.rows.map(({ batchSize, seed, sampling, bias, policy }) =>
+      [batchSize, seed, sampling, bias, policy].join(),
+    )
+    expect(new Set(keys).size).toBe(2 * 3 * 2 * 2 * 2)
+    expect(study.rows).toHaveLength(48)
+    expect(study.controls).toHaveLength(2 * 3 * 4)
+    expect(study.summaries).toHaveLength(2 * 8 + 2 * 4)
+    expect(study.validation).toMatchObject({ images: limit, skipped: 0 })
+  })
+
+  it('tells of the original what evaluate tells', async () => {
+    const { top1, top5, loss } = await evaluate(await ScriptModule.load(demoModel), test, { limit })
+    expect([study.before.top1, study.before.top5]).toEqual([top1, top5])
+    expect(study.before.loss).toBeCloseTo(loss, 6)
+  })
+
+  it.each([
+    { batchSize: 20, seed: 5, sampling: 'uniform', bias: 'fixed' },
+    { batchSize: 60, seed: 4, sampling: 'stratified', bias: 'absorb' },
+  ] as const)(
+    'has in its row what evaluate finds of the written checkpoint: $batchSize $sampling $bias',
+    async (of) => {
+      const model = await ScriptModule.load(demoModel)
+      const before = await evaluate(model, test, { limit })
+      const shift = await shiftOptimum(model, train, of)
+      const path = join(temporaryFolder(), 'shifted.pt')
+      await saveShifted(model, path, shift, { dataset: train.name, preprocess: preprocessOf(model) })
+      const after = await evaluate(await ScriptModule.load(path), test, { limit })
+
+      const row = study.rows.find(
+        ({ batchSize, seed, sampling, bias, policy }) =>
+          policy === 'logits:0.001' &&
+          [batchSize, seed, sampling, bias].join() === [of.batchSize, of.seed, of.sampling, of.bias].join(),
+      )!
+      expect([row.score.top1, row.score.top5]).toEqual([after.top1, after.top5])
+      expect(row.score.loss).toBeCloseTo(after.loss, 5)
+      expect([row.rank, row.normBefore]).toEqual([shift.rank, shift.normBefore])
+      expect(row.normAfter).toBeCloseTo(shift.normAfter, 5)
+      const label = (i: number) => test.labels[after.indices[i]!]
+      const count = (is: (i: number) => boolean) => after.indices.filter((_, i) => is(i)).length
+      const right = (i: number, { predictions }: typeof after) => predictions[i] === label(i)
+      expect(row.test.onlyBefore).toBe(count((i) => right(i, before) && !right(i, after)))
+      expect(row.test.onlyAfter).toBe(count((i) => !right(i, before) && right(i, after)))
+      expect(row.drift.changedPredictions).toBe(count((i) => before.predictions[i] !== after.predictions[i]))
+      expect(row.drift.changedPredictions).toBeGreaterThan(0)
+      // Certified images are among those that kept their class.
+      expect(row.drift.marginSafeShare).toBeLessThanOrEqual(1 - row.drift.changedPredictions / limit)
+    },
+  )
+
+  it('has the numbers of a float64 projector in numpy', async () => {
+    const { indices } = await shiftOptimum(await ScriptModule.load(demoModel), train, {
+      batchSize: 20,
+      seed: 4,
+    })
+    const python = await reference('study', {
+      model: demoModel,
+      layer: 'fc',
+      folder: fashionMnist,
+      indices,
+      limit,
+    })
+    const row = study.rows.find(({ batchSize, seed }) => batchSize === 20 && seed === 4)!
+    expect(row).toMatchObject({ sampling: 'stratified', bias: 'fixed', policy: 'logits:0.001' })
+    expect(row.score.top1).toBeCloseTo(python.top1, 10)
+    expect(row.score.loss).toBeCloseTo(python.loss, 5)
+    expect(row.normAfter).toBeCloseTo(python.norm, 5)
+    expect([row.test.onlyBefore, row.test.onlyAfter]).toEqual([python.onlyBefore, python.onlyAfter])
+  })
+
+  it('starts each draw from the original weights and leaves the model as it is', async () => {
+    const model = await ScriptModule.load(demoModel)
+    const before = model.namedParameters().get('fc.weight')!.clone()
+    const options = { batchSizes: [20], seed: 5, draws: 1, limit }
+    const alone = await runStudy(model, train, test, options)
+    const [row] = alone.rows
+    const amongOthers = study.rows.find(
+      ({ batchSize, seed, sampling }) => batchSize === 20 && seed === 5 && sampling === 'stratified',
+    )!
+    expect(row!.score.top1).toBe(amongOthers.score.top1)
+    expect(row!.normAfter).toBeCloseTo(amongOthers.normAfter, 6)
+    expect(model.namedParameters().get('fc.weight')!.equal(before)).toBe(true)
+    expect(alone.summaries[0]!.top1.sd).toBeNull()
+  })
+
+  it('tells which classes a batch has no image of, and how their images fare', () => {
+    const uniform = study.rows.filter(({ sampling, batchSize }) => sampling === 'uniform' && batchSize === 20)
+    const missed = uniform.filter(({ classesCovered }) => classesCovered < 10)
+    expect(missed.length).toBeGreaterThan(0)
+    for (const { classesCovered, unseen } of missed) {
+      expect(unseen!.classes).toBe(10 - classesCovered)
+      expect(unseen!.images).toBeGreaterThan(50 * unseen!.classes)
+    }
+    for (const { unseen } of study.rows.filter(({ sampling }) => sampling === 'stratified')) {
+      expect(unseen).toBeNull()
+    }
+  })
+
+  it('measures controls: a shrink to the same norm changes predictions by the bias alone', () => {
+    const shrunk = study.controls.filter(({ method }) => method === 'shrink')
+    const shifted = study.rows.slice(0, 3)
+    expect(shrunk.slice(0, 3).map(({ normAfter }) => normAfter.toFixed(4))).toEqual(
+      shifted.map(({ normAfter }) => normAfter.toFixed(4)),
+    )
+    const ranks = study.controls.filter(({ method }) => method === 'random').map(({ rank }) => rank)
+    expect(ranks).toEqual([20, 20, 20, 60, 60, 60])
+  })
+
+  it('says where the shift is the identity', async () => {
+    const model = await ScriptModule.load(fixture('mlp.scripted.pt'))
+    const { rows, summaries } = await runStudy(model, vectors(40), vectors(30), {
+      batchSizes: [40],
+      draws: 2,
+    })
+    expect(rows.map(({ identity }) => identity)).toEqual([true, true])
+    expect(rows[0]!.test).toEqual({ onlyBefore: 0, onlyAfter: 0, pValue: 1, adjustedPValue: 1 })
+    expect(summaries[0]!.identities).toBe(2)
+  })
+
+  it('refuses layers that are not the last, empty lists, batches beyond the training set', async () => {
+    const model = await ScriptModule.load(fixture('mlp.scripted.pt'))
+    const run = (options: Partial<Parameters<typeof runStudy>[3]>) =>
+      runStudy(model, vectors(12), vectors(12), { batchSizes: [4], ...options })
+    await expect(run({ layer: '0' })).rejects.toEqual(code('ERR_NOT_LAST'))
+    await expect(run({ batchSizes: [] })).rejects.toEqual(code('ERR_INVALID_ARGUMENT'))
+    await expect(run({ draws: 0 })).rejects.toEqual(code('ERR_INVALID_ARGUMENT'))
+    await expect(run({ batchSizes: [13] })).rejects.toEqual(code('ERR_BATCH_SIZE'))
+    await expect(run({ policies: [{ policy: 'energy', share: 2 }] })).rejects.toEqual(code('ERR_RANK_POLICY'))
+    const labels = { ...vectors(12), labels: new Int32Array(12).fill(3) }
+    await expect(runStudy(model, vectors(12), labels, { batchSizes: [4] })).rejects.toEqual(
+      code('ERR_LABELS'),
+    )
+  })
+
+  it('leaves images out that could not be read, of the batch and of the validation set', async () => {
+    const model = await ScriptModule.load(fixture('mlp.scripted.pt'))
+    const {
+      rows,
+      train: trained,
+      validation,
+    } = await runStudy(model, vectors(12, [3, 4]), vectors(30, [7]), { batchSizes: [12], draws: 1, chunk: 2 })
+    expect([trained, validation]).toMatchObject([
+      { images: 10, skipped: 2 },
+      { images: 29, skipped: 1 },
+    ])
+    expect(rows[0]!.warnings).toContainEqual('2 images of the batch could not be read')
+  })
+
+  it('ends at a signal', async () => {
+    const model = await ScriptModule.load(demoModel)
+    const signal = AbortSignal.abort(new Error('enough'))
+    await expect(runStudy(model, train, test, { batchSizes: [20], signal })).rejects.toThrow('enough')
+    expect(model.training).toBe(false)
+  })
+})
+
+describe('the cached features', () => {
+  it.each([
+    ['a network without batch norms to fold', demoModel, 'fc', () => Promise.resolve(test)],
+    ['a traced ResNet-18', fixture('resnet18.traced.pt'), 'fc', () => Promise.resolve(images(48))],
+  ])('give the very predictions that the model makes itself: %s', async (_, path, layerPath, open) => {
+    const model = await ScriptModule.load(path)
+    const data = await open()
+    const layer = linearLayer(model, layerPath)
+    const indices = Array.from({ length: Math.min(500, data.size) }, (_, i) => i)
+    const features = await cacheFeatures(model, layer, data, indices, { frozen: true })
+    const studied = new StudyLayer(model, layer)
+    const meter = await ValidationMeter.open(features, data.labels, studied.stored, {})
+    const { predictions } = await noGrad(() => meter.measure(studied.stored, new Set()))
+    const evaluated = await evaluate(model, { ...data, size: indices.length })
+    expect(predictions).toEqual(evaluated.predictions)
+  })
+
+  it('are the same in memory and in a mapped file', async () => {
+    const model = await ScriptModule.load(demoModel)
+    const layer = linearLayer(model)
+    const indices = Array.from({ length: 130 }, (_, i) => i)
+    const inMemory = await cacheFeatures(model, layer, test, indices)
+    const mapped = await cacheFeatures(model, layer, test, indices, { mapAbove: 0 })
+    expect(inMemory.rows.shape).toEqual([130, 256])
+    expect(inMemory.rows.equal(mapped.rows)).toBe(true)
+    const frozen = await cacheFeatures(model, layer, test, indices, { frozen: true })
+    expect(frozen.rows.sub(inMemory.rows).abs().max().item()).toBeLessThan(1e-5)
+  })
+})
+
+/** Seeded float64 inputs for the small network. */
+function vectors(size: number, corrupt: readonly number[] = []): Dataset {
+  return dataset(size, 3, randn([size, 6], 7, 'float64'), corrupt)
+}
+
+/** Noise for torchvision's networks with ten classes. */
+function images(size: number): Dataset {
+  return dataset(size, 10, randn([size, 3, 64, 64], 8), [])
+}
+
+function dataset(
+  size: number,
+  classes: number,
+  all: ReturnType<typeof randn>,
+  corrupt: readonly number[],
+): Dataset {
+  return {
+    name: 'noise',
+    size,
+    classes: Array.from({ length: classes }, (_, i) => `class ${i}`),
+    labels: Int32Array.from({ length: size }, (_, i) => i % classes),
+    async load(indices) {
+      const good = indices.filter((index) => !corrupt.includes(index))
+      return {
+        images: all.index_select(0, torch.tensor(good, { dtype: 'int64' })),
+        indices: good,
+        skipped: indices
+          .filter((index) => corrupt.includes(index))
+          .map((index) => ({ index, path: `${index}.png`, reason: 'damaged' })),
+      }
+    },
+  }
+}

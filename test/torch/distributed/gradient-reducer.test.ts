@@ -1,0 +1,102 @@
+import { describe, expect, it } from 'vitest'
+
+import { grad, type Tensor, torch } from '../../../src/index.js'
+import { hasGroups, runRanks } from '../../support/ranks.js'
+
+type Gradients = unknown[]
+
+const wave = (shape: number[], phase: number) =>
+  torch
+    .arange(
+      shape.reduce((a, b) => a * b),
+      { dtype: 'float64' },
+    )
+    .add(phase)
+    .sin()
+    .reshape(shape)
+
+/** The gradients of rank `rank` for a batch, in one process, without a reducer; the network is that of test/fixtures/rank.mjs. */
+async function gradientsOf(rank: number, batch: number): Promise<Tensor[]> {
+  const parameters = [wave([5, 7], 1), wave([5], 2), wave([3, 5], 3), wave([3], 4)]
+  for (const parameter of parameters) parameter.requiresGrad = true
+  const [w1, b1, w2, b2] = parameters as [Tensor, Tensor, Tensor, Tensor]
+  const x = wave([4, 7], 10 * rank + 100 * batch)
+  const loss = torch
+    .linear(torch.linear(x, w1, b1).tanh(), w2, b2)
+    .square()
+    .mean()
+  return grad([loss], parameters)
+}
+
+/** Σ over the ranks and batches, divided by the number of ranks. */
+async function meanOf(ranks: number[], batches: number[]): Promise<Tensor[]> {
+  const all = await Promise.all(ranks.flatMap((rank) => batches.map((batch) => gradientsOf(rank, batch))))
+  return all[0]!.map((_, i) =>
+    torch
+      .stack(all.map((gradients) => gradients[i]!))
+      .sum(0)
+      .div(ranks.length),
+  )
+}
+
+function expectClose(received: Gradients, expected: Tensor[]): void {
+  expect(received).toHaveLength(expected.length)
+  for (const [i, tensor] of expected.entries()) {
+    const difference = torch
+      .tensor(received[i] as number[], { dtype: 'float64' })
+      .sub(tensor)
+      .abs()
+      .max()
+      .item()
+    expect(difference).toBeLessThan(1e-14)
+  }
+}
+
+describe.skipIf(!hasGroups)('a GradientReducer', () => {
+  it.each([2, 3])('takes the mean over %i ranks, at each step, of batches gathered too', async (size) => {
+    const ranks = await runRanks('reducer', size)
+    const all = Array.from({ length: size }, (_, rank) => rank)
+    for (const [rank, { code, result, stderr }] of ranks.entries()) {
+      expect(code, stderr).toBe(0)
+      for (const step of [0, 1, 2]) expectClose(result.steps[step], await meanOf(all, [step]))
+      expectClose(result.own, await meanOf([rank], [0]))
+      expectClose(result.gathered, await meanOf(all, [0, 1]))
+      expectClose(result.disposed, await meanOf([rank], [0]))
+      expect(result.after.code).toBe('ERR_DISPOSED')
+      expect(result.steps).toEqual(ranks[0]!.result.steps)
+      expect(result.gathered).toEqual(ranks[0]!.result.gathered)
+    }
+  })
+
+  it('keeps the weights of a training the same on all ranks, to the last bit', async () => {
+    const [first, second] = await runRanks('train', 2)
+    expect(first!.stderr).toBe('')
+    expect(first!.result.weights).toBe(second!.result.weights)
+    // The ranks had other images: the statistics of batch norm, which are not reduced, differ.
+    expect(first!.result.own).not.toBe(second!.result.own)
+  })
+
+  it('rejects a backward that leaves parameters without a gradient', async () => {
+    for (const { result } of await runRanks('lacking', 2)) {
+      expect(result.first.code).toBe('ERR_PROCESS_GROUP')
+      expect(result.first.message).toContain('at 4 got no gradient')
+      expect(result.second.code).toBe('ERR_PROCESS_GROUP')
+    }
+  })
+
+  it('rejects parameters that differ between the ranks', async () => {
+    for (const { result } of await runRanks('other-parameters', 2)) {
+      expect(result.first.code).toBe('ERR_PROCESS_GROUP')
+      expect(result.first.message).toContain('GradientReducer.prepare(')
+      expect(result.first.message).toContain('float32 [3]')
+    }
+  })
+
+  it('rejects the backward where a rank is killed in its middle', async () => {
+    const [first, second] = await runRanks('killed-backward', 2)
+    expect(second!.signal).toBe('SIGKILL')
+    expect(first!.result.first.code).toBe('ERR_PROCESS_GROUP')
+    expect(first!.result.first.message).toContain('the reduction of gradients failed on rank 0 of 2')
+    expect(first!.result.second.code).toBe('ERR_PROCESS_GROUP')
+  })
+})

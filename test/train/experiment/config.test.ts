@@ -1,0 +1,97 @@
+import { describe, expect, it } from 'vitest'
+
+import { parseConfig, trainingPresets } from '../../../src/index.js'
+import { difference } from '../../../src/train/difference.js'
+import { trainerOptions } from '../../../src/train/experiment/run-options.js'
+
+const least = { preset: 'paper', model: 'm.pt', train: 'cifar10:d:train' }
+
+describe('a configuration', () => {
+  it('takes from its preset what it leaves out, key by key', () => {
+    const config = parseConfig(
+      {
+        ...least,
+        epochs: 3,
+        optimizer: { learningRate: 0.5 },
+        sos: { everyEpochs: 2 },
+        augment: { crop: 4 },
+      },
+      'c.json',
+    )
+    expect(config).toMatchObject({
+      epochs: 3,
+      batchSize: 64,
+      optimizer: { name: 'sgd', learningRate: 0.5, momentum: 0.9, nesterov: true, weightDecay: 1e-4 },
+      schedule: { name: 'multiStep', milestones: [0.5, 0.75], gamma: 0.1 },
+      sos: { batchSize: 300, everyEpochs: 2 },
+      augment: { flip: true, crop: 4 },
+      seed: 0,
+      device: 'cpu',
+    })
+  })
+
+  it('takes another optimizer whole', () => {
+    const config = parseConfig({ ...least, optimizer: { name: 'adamW' } }, 'c.json')
+    expect(config.optimizer).toEqual({ name: 'adamW' })
+  })
+
+  it('has presets that are right, and say where they come from', () => {
+    for (const [preset, { about }] of Object.entries(trainingPresets)) {
+      expect(() => parseConfig({ ...least, preset }, 'c.json')).not.toThrow()
+      expect(about.length).toBeGreaterThan(20)
+    }
+  })
+
+  it.each([
+    [{ ...least, epoch: 3 }, 'epoch is no setting; did you mean epochs?'],
+    [{ ...least, sos: { bacthSize: 3 } }, 'sos.bacthSize is no setting; did you mean batchSize?'],
+    [
+      { ...least, optimizer: { lerningRate: 1 } },
+      'optimizer.lerningRate is no setting; did you mean learningRate?',
+    ],
+    [{ ...least, probes: { sampels: 1 } }, 'probes.sampels is no setting; did you mean samples?'],
+    [{ ...least, xyzzy: 1 }, 'xyzzy is no setting; known: preset, model'],
+    [{ ...least, preset: 'papr' }, 'for preset but received "papr"; did you mean paper?'],
+    [{ ...least, epochs: '3' }, 'epochs: '],
+    [{ ...least, epochs: 0 }, 'epochs: '],
+    [{ ...least, optimizer: { name: 'lbfgs' } }, 'optimizer.name: '],
+    [{ ...least, sos: { rank: 'best' } }, 'best'],
+    [{ model: 'm.pt' }, 'train: '],
+    [[], 'expected an object of settings but received an array'],
+    [null, 'received null'],
+  ])('refuses %j', (document, message) => {
+    let error: { code?: string; message?: string } = {}
+    try {
+      parseConfig(document, 'c.json')
+    } catch (caught) {
+      error = caught as typeof error
+    }
+    expect(error.message).toContain(message)
+    expect(error.code).toMatch(/^ERR_(CONFIG|RANK_POLICY)$/)
+  })
+
+  it.each([
+    ['sgd', { name: 'sgd' }],
+    ['sgd+sos', { name: 'sgd' }],
+    ['sam', { name: 'sam', rho: 0.05, base: { name: 'sgd', maxNorm: 2 } }],
+    ['sam+sos', { name: 'sam', rho: 0.05, base: { name: 'sgd', maxNorm: 2 } }],
+  ] as const)('makes the optimizer of the scheme %s', (scheme, description) => {
+    const config = parseConfig({ ...least, clipNorm: 2, augment: { crop: 2, mixup: 0.5 } }, 'c.json')
+    const options = trainerOptions(config, scheme, 7)
+    expect(options.optimizer.description).toMatchObject(description)
+    expect(options.optimizer.learningRate).toBe(0.1)
+    expect(options.seed).toBe(7)
+    expect(options.augment!.map(({ description }) => description.name)).toEqual(['randomCrop', 'randomFlip'])
+    expect(options.mixup!.description).toEqual({ name: 'mixup', alpha: 0.5 })
+    const place = { epoch: 225, batch: 0, batchesPerEpoch: 10, epochs: 300 }
+    expect(options.schedule!.factor(place)).toBeCloseTo(0.01, 12)
+  })
+
+  it('is told from another one by the first place where they differ', () => {
+    expect(difference({ a: 1, b: { c: [1, 2] } }, { b: { c: [1, 2] }, a: 1 })).toBe(null)
+    expect(difference({ a: 1, b: { c: [1, 2] } }, { a: 1, b: { c: [1, 3] } })).toBe(
+      'b.c was [1,2] and is [1,3]',
+    )
+    expect(difference({ a: 1 }, { a: 1, b: 'x' })).toBe('b was undefined and is "x"')
+  })
+})
