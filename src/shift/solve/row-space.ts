@@ -14,6 +14,8 @@ export interface RowSpace {
   readonly singularValues: readonly number[]
   /** What each direction of the basis is multiplied by in a projection; null for 1. */
   readonly filter: readonly number[] | null
+  /** Qᵀv, float64 [rank, n], where the rank policy needed it. */
+  readonly coordinates?: Tensor
 }
 
 /** How the singular vectors are found: of A itself, or, cheaper and for half the digits, of its Gram matrix. */
@@ -52,13 +54,15 @@ export async function rowSpace(a: Tensor, options: RowSpaceOptions = {}): Promis
     const { q, singularValues, floor } = decomposition === 'svd' ? await ofMatrix(rows) : await ofGram(rows)
     // Beyond the floor of the arithmetic there is nothing but noise, whatever the policy.
     const full = countAbove(singularValues, floor)
+    let coordinates: Tensor | undefined
     const rank = await chooseRank(policy, singularValues, full, {
       tolerance: Math.max(floor, defaultTolerance(a.dtype)),
-      rankOfDelta: (delta) => {
+      rankOfDelta: async (delta) => {
         if (v === undefined) {
           throw new SosError('ERR_RANK_POLICY', "expected v, the layer's weights, for the policy 'logits'")
         }
-        return rankOfLogits(rows.matmul(q), q.t().matmul(v), delta, full)
+        coordinates = await torch.async.matmul(q.t(), v)
+        return rankOfLogits(await torch.async.matmul(rows, q), coordinates, delta, full)
       },
     })
     return {
@@ -66,6 +70,7 @@ export async function rowSpace(a: Tensor, options: RowSpaceOptions = {}): Promis
       rank,
       singularValues,
       filter: policy.policy === 'ridge' ? damping(singularValues, rank, policy.lambda) : null,
+      ...(coordinates && { coordinates: coordinates.narrow(0, 0, rank) }),
     }
   })
 }
@@ -74,15 +79,18 @@ export async function rowSpace(a: Tensor, options: RowSpaceOptions = {}): Promis
  * The orthogonal projection of V onto the row space: V* = Q(QᵀV), the least-norm solution of AV* = AV (equation 13 of the
  * paper, without its inverse).
  *
+ * It runs off the event loop.
+ *
  * @param v float64 [m, n]
+ * @param coordinates Qᵀv, where it is known; as `rowSpace` tells of its own v. Default: it is computed
  * @returns float64 [m, n]
  */
-export function project({ basis, filter }: RowSpace, v: Tensor): Tensor {
-  return scope(() => {
-    const coordinates = basis.t().matmul(v)
-    if (filter === null) return basis.matmul(coordinates)
+export function project({ basis, filter }: RowSpace, v: Tensor, coordinates?: Tensor): Promise<Tensor> {
+  return scope(async () => {
+    const known = coordinates ?? (await torch.async.matmul(basis.t(), v))
+    if (filter === null) return torch.async.matmul(basis, known)
     const factors = torch.tensor([...filter], { dtype: 'float64' }).unsqueeze(1)
-    return basis.matmul(coordinates.mul(factors))
+    return torch.async.matmul(basis, known.mul(factors))
   })
 }
 

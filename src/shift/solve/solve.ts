@@ -135,10 +135,10 @@ async function minimise(
     const { singularValues } = space
     const warning = space.filter === null ? gapWarning(singularValues, space.rank) : null
     return {
-      weight: project(space, v),
+      weight: await project(space, v, space.coordinates),
       rank: space.rank,
       singularValues,
-      companions: companions.map((matrix) => project(space, exact(matrix))),
+      companions: await Promise.all(companions.map((matrix) => project(space, exact(matrix)))),
       warnings: warning === null ? [] : [warning],
     }
   }

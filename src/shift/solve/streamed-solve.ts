@@ -63,7 +63,7 @@ export class StreamedSolve {
       const policy = this.#options.rank!
       const { directions, singularValues } = spectrum
       const filter = policy.policy === 'ridge' ? damping(singularValues, rank, policy.lambda) : null
-      const weight = project({ basis: directions.narrow(1, 0, rank), rank, singularValues, filter }, v)
+      const weight = await project({ basis: directions.narrow(1, 0, rank), rank, singularValues, filter }, v)
       const warning = filter === null ? gapWarning(singularValues, rank) : null
       return {
         weight,
