@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process'
 import { rmSync, writeFileSync } from 'node:fs'
 import { format, promisify } from 'node:util'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 
 import { afterAll, describe, expect, it, vi } from 'vitest'
 
@@ -13,6 +15,9 @@ const files = writeModules(folder, blocks)
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
+setFlagsFromString('--expose-gc')
+const collect: () => void = runInNewContext('gc')
+
 describe('the code in the README and in docs', () => {
   it.each(blocks.map(({ name, code }, i) => ({ name, code, file: files[i]! })))(
     'runs, and prints what follows its arrows: $name',
@@ -21,6 +26,9 @@ describe('the code in the README and in docs', () => {
       const log = vi.spyOn(console, 'log').mockImplementation((...values) => {
         printed.push(...format(...values).split('\n'))
       })
+      // What an earlier block left is freed now, and not while this one counts tensors.
+      collect()
+      await new Promise((resolve) => setTimeout(resolve, 50))
       try {
         await import(file)
       } finally {
