@@ -334,5 +334,6 @@ export {
   schedule,
   warmUp,
 } from './train/schedules.js'
-export { type CheckpointOptions, type Plugin, Trainer, type TrainerOptions } from './train/trainer.js'
+export { type Plugin, Trainer } from './train/trainer.js'
+export type { CheckpointOptions, TrainerOptions } from './train/trainer-options.js'
 export type { TrainingDataOptions } from './train/training-data.js'

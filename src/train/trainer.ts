@@ -2,49 +2,24 @@ import { EventEmitter } from 'node:events'
 
 import type TypedEmitter from 'typed-emitter'
 
-import { expectLogits } from '../data/classification.js'
 import type { Dataset } from '../data/dataset.js'
-import { type AutocastDevice, type AutocastDType, autocast } from '../torch/autocast.js'
-import { enableGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
-import { torch } from '../torch/ops.js'
 import { manualSeed } from '../torch/random.js'
 import { scope } from '../torch/scope.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
+import { batchGradients } from './batch-gradients.js'
 import { wholeFrom } from './check-number.js'
 import { lastCheckpoint, type RunState, readCheckpoint, writeCheckpoint } from './checkpoint.js'
 import { EpochSums } from './epoch-sums.js'
 import type { RunEndEvent, TrainerEvent, TrainerEvents, WaitingEvent } from './events.js'
-import type { Optimizer, OptimizerRecipe } from './optimizers/optimizer.js'
+import type { Optimizer } from './optimizers/optimizer.js'
 import { alone, type Parallel } from './parallel.js'
 import { capture, restore } from './run-tensors.js'
 import { constant, type Schedule } from './schedules.js'
 import { seedAt } from './seeds.js'
-import { type TrainingBatch, TrainingData, type TrainingDataOptions } from './training-data.js'
-
-export interface TrainerOptions extends Omit<TrainingDataOptions, 'shard'> {
-  /** The images to train on. */
-  data: Dataset
-  epochs: number
-  optimizer: OptimizerRecipe
-  /** Of the learning rate. Default: constant. */
-  schedule?: Schedule
-  /** Forwards in mixed precision. Default: none. */
-  autocast?: AutocastDType
-  /** Where checkpoints go. Default: none are written. */
-  checkpoints?: CheckpointOptions
-  /** The processes that train together. Default: this one alone. */
-  parallel?: Parallel
-}
-
-export interface CheckpointOptions {
-  folder: string
-  /** Default: 1. */
-  everyEpochs?: number
-  /** How many are kept. Default: 2. */
-  keep?: number
-}
+import { describeRun, type TrainerOptions } from './trainer-options.js'
+import { type TrainingBatch, TrainingData } from './training-data.js'
 
 /** Adds listeners to a trainer. */
 export type Plugin = (trainer: Trainer) => void
@@ -137,12 +112,7 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
 
   /** Asks for a checkpoint after the step at work. Throws `ERR_INVALID_ARGUMENT` where there is no folder for it. */
   requestCheckpoint(): void {
-    if (this.#options.checkpoints === undefined) {
-      throw new SosError(
-        'ERR_INVALID_ARGUMENT',
-        'expected the option `checkpoints` with a folder to write them to',
-      )
-    }
+    this.#checkpointFolder()
     this.#checkpointAsked = true
   }
 
@@ -155,12 +125,12 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
    * Takes up the last checkpoint in the folder of the checkpoints.
    *
    * @returns whether there was one
-   * @throws `ERR_CHECKPOINT` for one of another run, `ERR_DAMAGED_FILE`
+   * @throws `ERR_INVALID_ARGUMENT` where there is no folder for them, `ERR_CHECKPOINT` for one of another run, `ERR_DAMAGED_FILE`
    */
   async resume(): Promise<boolean> {
-    const path = await lastCheckpoint(this.#options.checkpoints?.folder ?? '')
+    const path = await lastCheckpoint(this.#checkpointFolder())
     if (path === null) return false
-    const { state, tensors } = await readCheckpoint(path, this.#describe())
+    const { state, tensors } = await readCheckpoint(path, describeRun(this.#options))
     restore(tensors, this.model, this.#optimizer, this.device)
     this.#place = { epoch: state.epoch, batch: state.batch, step: state.step }
     // The first process keeps what all had: the sums are added up again.
@@ -239,7 +209,8 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
     await scope(async () => {
       let first = true
       const loss = await this.#optimizer.step(async () => {
-        const { loss, logits, gradients } = await this.#gradients(batch)
+        const parameters = [...this.#target.parameters.values()]
+        const { loss, logits, gradients } = await batchGradients(this.model, parameters, batch, this.#options)
         if (first) this.#sums!.add(loss, logits, batch.targets)
         first = false
         return { loss, gradients }
@@ -256,27 +227,6 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
     })
   }
 
-  /** Of a batch's mean cross-entropy at the weights of the moment. */
-  async #gradients({ images, targets, whole }: TrainingBatch) {
-    const count = images.shape[0]!
-    const logits = expectLogits(
-      await enableGrad(() => this.#mixedPrecision(() => this.model.forward(images))),
-      count,
-    )
-    const loss = enableGrad(() => torch.cross_entropy_loss(inFullPrecision(logits), targets))
-    // The mean over the processes is that over all images: a process with more of them counts for more.
-    const share = (count * this.parallel.size) / whole
-    const shared = share === 1 ? loss : enableGrad(() => loss.mul(share))
-    const gradients = await this.parallel.gradients(shared, [...this.#target.parameters.values()])
-    return { loss: loss.detach(), logits: logits.detach(), gradients }
-  }
-
-  #mixedPrecision<T>(body: () => T): T {
-    const { autocast: dtype } = this.#options
-    if (dtype === undefined) return body()
-    return autocast({ device: this.device.split(':')[0] as AutocastDevice, dtype }, body)
-  }
-
   async #checkpoint(): Promise<void> {
     const { checkpoints } = this.#options
     if (checkpoints === undefined) return
@@ -287,7 +237,7 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
     const tensors = capture(this.model, this.#optimizer, this.device)
     const path = await writeCheckpoint(
       checkpoints.folder,
-      { run: this.#describe(), state, tensors },
+      { run: describeRun(this.#options), state, tensors },
       checkpoints.keep ?? 2,
     )
     await this.#tell('checkpoint', { path })
@@ -348,34 +298,13 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
     }
   }
 
+  #checkpointFolder(): string {
+    const { checkpoints } = this.#options
+    if (checkpoints !== undefined) return checkpoints.folder
+    throw new SosError('ERR_INVALID_ARGUMENT', 'expected the option `checkpoints` with a folder for them')
+  }
+
   #where(): TrainerEvent {
     return { trainer: this, epoch: this.#place.epoch, step: this.#place.step }
   }
-
-  /** What a checkpoint must have been made by to be continued. */
-  #describe() {
-    const { batchSize, seed = 0, augment = [], mixup, dropLast = false, channelsLast = false } = this.#options
-    return {
-      data: { name: this.data.name, size: this.data.size },
-      epochs: this.epochs,
-      batchSize,
-      seed,
-      augment: augment.map(({ description }) => description),
-      mixup: mixup?.description ?? null,
-      dropLast,
-      channelsLast,
-      autocast: this.#options.autocast ?? null,
-      optimizer: {
-        learningRate: this.#options.optimizer.learningRate,
-        ...this.#options.optimizer.description,
-      },
-      schedule: this.#schedule.description,
-      processes: this.parallel.size,
-    }
-  }
-}
-
-/** Half precision is for what autocast chose: a loss is not among it. */
-function inFullPrecision(logits: Tensor): Tensor {
-  return logits.dtype === 'bfloat16' || logits.dtype === 'float16' ? logits.to('float32') : logits
 }

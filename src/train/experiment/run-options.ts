@@ -6,7 +6,7 @@ import type { OptimizerRecipe } from '../optimizers/optimizer.js'
 import { asam, sam } from '../optimizers/sam.js'
 import { sgd } from '../optimizers/sgd.js'
 import { constant, cosine, multiStep, oneCycle, type Schedule, warmUp } from '../schedules.js'
-import type { TrainerOptions } from '../trainer.js'
+import type { TrainerOptions } from '../trainer-options.js'
 import type { ScheduleConfig, TrainingConfig } from './config.js'
 import type { Scheme } from './schemes.js'
 

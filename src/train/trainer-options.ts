@@ -1,0 +1,49 @@
+import type { Dataset } from '../data/dataset.js'
+import type { AutocastDType } from '../torch/autocast.js'
+import type { OptimizerRecipe } from './optimizers/optimizer.js'
+import type { Parallel } from './parallel.js'
+import { constant, type Schedule } from './schedules.js'
+import type { TrainingDataOptions } from './training-data.js'
+
+export interface TrainerOptions extends Omit<TrainingDataOptions, 'shard'> {
+  /** The images to train on. */
+  data: Dataset
+  epochs: number
+  optimizer: OptimizerRecipe
+  /** Of the learning rate. Default: constant. */
+  schedule?: Schedule
+  /** Forwards in mixed precision. Default: none. */
+  autocast?: AutocastDType
+  /** Where checkpoints go. Default: none are written. */
+  checkpoints?: CheckpointOptions
+  /** The processes that train together. Default: this one alone. */
+  parallel?: Parallel
+}
+
+export interface CheckpointOptions {
+  folder: string
+  /** Default: 1. */
+  everyEpochs?: number
+  /** How many are kept. Default: 2. */
+  keep?: number
+}
+
+/** What a checkpoint must have been made by to be continued. */
+export function describeRun(options: TrainerOptions) {
+  const { data, epochs, batchSize, optimizer, schedule = constant, parallel, autocast = null } = options
+  const { seed = 0, augment = [], mixup, dropLast = false, channelsLast = false } = options
+  return {
+    data: { name: data.name, size: data.size },
+    epochs,
+    batchSize,
+    seed,
+    augment: augment.map(({ description }) => description),
+    mixup: mixup?.description ?? null,
+    dropLast,
+    channelsLast,
+    autocast,
+    optimizer: { learningRate: optimizer.learningRate, ...optimizer.description },
+    schedule: schedule.description,
+    processes: parallel?.size ?? 1,
+  }
+}
