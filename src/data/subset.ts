@@ -4,7 +4,8 @@ import type { Dataset, LoadedImages } from './dataset.js'
 /**
  * Some samples of a dataset, as a dataset: its sample i is that at `indices[i]`.
  *
- * @throws `ERR_INDICES` for what is no sample of the dataset, or none at all
+ * @throws `ERR_INDICES` for what is no sample of the dataset, or none at all; (`load`) `ERR_DATASET` where the dataset neither loads
+ *   nor skips a sample
  */
 export function subset(dataset: Dataset, indices: readonly number[]): Dataset {
   const wrong = indices.find((index) => !Number.isInteger(index) || index < 0 || index >= dataset.size)
@@ -37,7 +38,12 @@ function renumbered(
 ): LoadedImages {
   const missing = new Map(skipped.map((image) => [image.index, image]))
   const there = places.filter((_, i) => !missing.has(asked[i]!))
-  if (there.length !== indices.length) throw new Error('expected each sample to be loaded or skipped')
+  if (there.length !== indices.length) {
+    throw new SosError(
+      'ERR_DATASET',
+      `expected each of ${places.length} samples to be loaded or skipped but ${indices.length} were loaded and ${skipped.length} skipped`,
+    )
+  }
   return {
     images,
     indices: there,

@@ -1,10 +1,23 @@
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 
+import { z } from 'zod'
+
 import { SosError } from '../torch/errors.js'
 import { readSafetensors, writeSafetensors } from '../torch/serialization/safetensors.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
 import { difference } from './difference.js'
+
+const whole = z.int().nonnegative()
+const stateSchema = z.strictObject({
+  epoch: whole,
+  batch: whole,
+  step: whole,
+  learningRate: z.number(),
+  sums: z.strictObject({ loss: z.number(), correct: z.number(), images: z.number() }),
+  events: z.record(z.string(), whole),
+  extra: z.record(z.string(), z.unknown()),
+})
 
 /** Where a run stands, beside its tensors. */
 export interface RunState {
@@ -98,13 +111,17 @@ export async function readCheckpoint(path: string, run: unknown): Promise<Checkp
         `${path}: this checkpoint is of another run: ${differing}; continue with the same options, or in an empty folder`,
       )
     }
-    return { run, state: JSON.parse(metadata.state!) as RunState, tensors }
+    return { run, state: stateSchema.parse(JSON.parse(metadata.state!)), tensors }
   } catch (error) {
     for (const tensor of tensors.values()) tensor.dispose()
-    if (error instanceof SyntaxError) {
-      throw new SosError('ERR_CHECKPOINT', `${path}: its metadata is no JSON: ${error.message}`, {
-        cause: error,
-      })
+    if (error instanceof SyntaxError || error instanceof z.ZodError) {
+      throw new SosError(
+        'ERR_CHECKPOINT',
+        `${path}: its metadata is not that of a checkpoint: ${error.message}`,
+        {
+          cause: error,
+        },
+      )
     }
     throw error
   }

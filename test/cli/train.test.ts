@@ -142,6 +142,12 @@ describe('sos train', () => {
       code: 2,
       stderr: expect.stringContaining('expected JSON'),
     })
+    writeFileSync(join(folder, 'config.json'), '{')
+    const whole = writeConfig('whole.json', settings)
+    expect(await sos('train', whole, '--out', folder)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('config.json: expected JSON'),
+    })
     const config = writeConfig('other.json', { ...settings, epochs: 4 })
     const result = await sos('train', config, '--out', join(folder, 'grid'))
     expect(result.code).toBe(2)

@@ -71,5 +71,8 @@ describe('a run that is killed', () => {
     writeFileSync(last, Buffer.from(other, 'latin1'))
     const { stderr } = await train(folder)
     expect(stderr).toContain('this checkpoint is of another run: batchSize was 31 and is 32')
+    const broken = bytes.toString('latin1').replace('\\"step\\":24', '\\"stop\\":24')
+    writeFileSync(last, Buffer.from(broken, 'latin1'))
+    expect((await train(folder)).stderr).toContain('its metadata is not that of a checkpoint')
   })
 })

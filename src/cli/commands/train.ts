@@ -59,7 +59,7 @@ Example:
       return Promise.all(
         runs.map(async ({ scheme, seed, folder }) => {
           const lines = await readRunRecord(join(folder, 'run.jsonl')).catch((error) => {
-            if (error.code === 'ERR_FILE_UNREADABLE') return [] // it has not begun
+            if (error.code === 'ERR_FILE_NOT_FOUND') return [] // it has not begun
             throw error
           })
           return { scheme, seed, lines }

@@ -5,7 +5,11 @@ import { preprocessOf } from '../../data/checkpoint-record.js'
 import type { Dataset } from '../../data/dataset.js'
 import { openDataset } from '../../data/spec.js'
 import { writeAtomically } from '../../torch/atomic-file.js'
-import { useDeterministicAlgorithms } from '../../torch/backends.js'
+import {
+  areDeterministicAlgorithmsEnabled,
+  isDeterministicAlgorithmsWarnOnlyEnabled,
+  useDeterministicAlgorithms,
+} from '../../torch/backends.js'
 import { SosError } from '../../torch/errors.js'
 import { ScriptModule } from '../../torch/module/script-module.js'
 import { difference } from '../difference.js'
@@ -59,9 +63,26 @@ export function experimentRuns(
  * @throws `ERR_CONFIG` where the folder holds an experiment with another configuration, and what a run throws
  */
 export async function runExperiment(config: TrainingConfig, options: ExperimentOptions): Promise<boolean> {
-  const { out, onRun, parallel = alone, signal } = options
+  const { out, parallel = alone } = options
   if (parallel.rank === 0) await claim(out, config)
-  useDeterministicAlgorithms(config.deterministic, { warnOnly: true })
+  const restore = withDeterminism(config.deterministic)
+  try {
+    return await trainAll(config, options)
+  } finally {
+    restore()
+  }
+}
+
+/** Sets the process-wide switch; the function that it returns sets it back. */
+function withDeterminism(mode: boolean): () => void {
+  const before = areDeterministicAlgorithmsEnabled()
+  const warnOnly = isDeterministicAlgorithmsWarnOnlyEnabled()
+  useDeterministicAlgorithms(mode, { warnOnly: true })
+  return () => useDeterministicAlgorithms(before, { warnOnly })
+}
+
+async function trainAll(config: TrainingConfig, options: ExperimentOptions): Promise<boolean> {
+  const { onRun, parallel = alone, signal } = options
   const datasets = new Map<string, Promise<Dataset>>()
   for (const run of experimentRuns(config, options)) {
     const saved = join(run.folder, 'model.pt')
@@ -110,11 +131,14 @@ async function claim(out: string, config: TrainingConfig): Promise<void> {
   await mkdir(out, { recursive: true }).catch((cause) => {
     throw new SosError('ERR_OUTPUT', `${out}: the folder cannot be made: ${cause.message}`, { cause })
   })
-  const before = await readFile(path, 'utf8').catch(() => null)
+  const before = await readFile(path, 'utf8').catch((cause) => {
+    if (cause.code === 'ENOENT') return null
+    throw new SosError('ERR_CONFIG', `${path}: cannot be read: ${cause.message}`, { cause })
+  })
   if (before === null) {
     return writeAtomically(path, (file) => writeFile(file, `${JSON.stringify(config, null, 2)}\n`))
   }
-  const differing = difference(JSON.parse(before), config)
+  const differing = difference(parsed(before, path), config)
   if (differing === null) return
   throw new SosError(
     'ERR_CONFIG',
@@ -122,8 +146,21 @@ async function claim(out: string, config: TrainingConfig): Promise<void> {
   )
 }
 
-const exists = (path: string): Promise<boolean> =>
-  stat(path).then(
-    () => true,
-    () => false,
-  )
+function parsed(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new SosError('ERR_CONFIG', `${path}: expected JSON but ${(cause as Error).message}`, { cause })
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path)
+    return true
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException
+    if (code === 'ENOENT') return false
+    throw new SosError('ERR_FILE_UNREADABLE', `${path}: cannot be read: ${message}`, { cause })
+  }
+}

@@ -1,5 +1,6 @@
+import { SosError } from '../../torch/errors.js'
 import { torch } from '../../torch/ops.js'
-import { atLeast, nonNegative } from '../check-number.js'
+import { nonNegative } from '../check-number.js'
 import { gradientDescent } from './gradient-descent.js'
 import type { OptimizerRecipe } from './optimizer.js'
 
@@ -27,8 +28,12 @@ export function sgd(options: SgdOptions): OptimizerRecipe {
   nonNegative('learningRate', learningRate)
   nonNegative('momentum', momentum)
   nonNegative('weightDecay', weightDecay)
-  atLeast(nesterov ? 1e-12 : 0, 'momentum (Nesterov needs one)', momentum)
-  if (nesterov) atLeast(0, 'dampening (Nesterov takes none)', -Math.abs(dampening))
+  if (!Number.isFinite(dampening) || (nesterov && (momentum === 0 || dampening !== 0))) {
+    throw new SosError(
+      'ERR_INVALID_ARGUMENT',
+      `expected a finite dampening, and for Nesterov's a momentum above 0 and no dampening, but received momentum ${momentum} and dampening ${dampening}`,
+    )
+  }
   const numbers = { momentum, dampening, nesterov, weight_decay: weightDecay, maximize: false }
   return {
     learningRate,

@@ -75,11 +75,12 @@ export function formatLine(line: RunLine): string {
 /**
  * Reads a run's record. A last line that was cut off, as by a kill, is left out.
  *
- * @throws `ERR_RECORD` for lines that are none, `ERR_FILE_UNREADABLE`
+ * @throws `ERR_RECORD` for lines that are none, `ERR_FILE_NOT_FOUND`, `ERR_FILE_UNREADABLE`
  */
 export async function readRunRecord(path: string): Promise<RunLine[]> {
   const text = await readFile(path, 'utf8').catch((cause) => {
-    throw new SosError('ERR_FILE_UNREADABLE', `${path}: cannot be read: ${cause.message}`, { cause })
+    const code = cause.code === 'ENOENT' ? 'ERR_FILE_NOT_FOUND' : 'ERR_FILE_UNREADABLE'
+    throw new SosError(code, `${path}: cannot be read: ${cause.message}`, { cause })
   })
   return text
     .split('\n')
