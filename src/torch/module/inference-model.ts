@@ -16,7 +16,7 @@ const tolerance = 1e-3
 
 /**
  * Pixels of images that one forward on the CPU takes for each thread, four of 224 × 224: a layer's activations then stay in
- * the processor's caches. With 64 images ResNet-50 and ShuffleNetV2 take 1.2 and 1.5 times as long for each (`docs/imagenet.md`).
+ * the processor's caches.
  */
 const pixelsPerThread = 4 * 224 * 224
 

@@ -26,12 +26,12 @@ export const trainingPresets: Readonly<Record<string, TrainingPreset>> = {
   },
   'crop-flip': {
     about:
-      'paper with windows of the image padded by 4 pixels (He et al. 2016), without which their accuracies are out of reach',
+      'paper with windows of the image padded by 4 pixels (He et al. 2016): by flips alone their accuracies are hardly to be had',
     settings: { ...paper, augment: { flip: true, crop: 4 } },
   },
   'cpu-small': {
     about:
-      'a quarter of an hour for wide_small on two cores: 15 epochs, one cycle up to 0.2 (Smith and Topin 2019), weight decay 5e-4, crops and flips, probes each epoch',
+      'for wide_small on the cores of a CPU: 15 epochs, one cycle up to 0.2 (Smith and Topin 2019), weight decay 5e-4, crops and flips, probes each epoch',
     settings: {
       ...paper,
       epochs: 15,

@@ -31,7 +31,7 @@ export interface ProbeOptions {
  * Measures the model after epochs, in eval mode, on a fixed sample of the training images and with fixed random vectors: tr(H),
  * ‖V‖, loss and accuracy, neural collapse. Told by the event `probe`. Of several processes the first measures.
  *
- * tr(H) is measured by its first-order form where the network is piecewise linear, at a sixth of the cost.
+ * tr(H) is measured by its first-order form where the network is piecewise linear, by first derivatives alone.
  */
 export function probeDuringTraining(options: ProbeOptions = {}): Plugin {
   const { everyEpochs = 1, samples = 512, probes = 32 } = options
