@@ -1,31 +1,15 @@
 import { describe, expect, it } from 'vitest'
 
 import { grad, type Tensor, torch } from '../../../src/index.js'
+import { twoLayers } from '../../fixtures/two_layers.mjs'
 import { hasGroups, runRanks } from '../../support/ranks.js'
 
 type Gradients = unknown[]
 
-const wave = (shape: number[], phase: number) =>
-  torch
-    .arange(
-      shape.reduce((a, b) => a * b),
-      { dtype: 'float64' },
-    )
-    .add(phase)
-    .sin()
-    .reshape(shape)
-
-/** The gradients of rank `rank` for a batch, in one process, without a reducer; the network is that of test/fixtures/rank.mjs. */
+/** The gradients of rank `rank` for a batch, in one process, without a reducer. */
 async function gradientsOf(rank: number, batch: number): Promise<Tensor[]> {
-  const parameters = [wave([5, 7], 1), wave([5], 2), wave([3, 5], 3), wave([3], 4)]
-  for (const parameter of parameters) parameter.requiresGrad = true
-  const [w1, b1, w2, b2] = parameters as [Tensor, Tensor, Tensor, Tensor]
-  const x = wave([4, 7], 10 * rank + 100 * batch)
-  const loss = torch
-    .linear(torch.linear(x, w1, b1).tanh(), w2, b2)
-    .square()
-    .mean()
-  return grad([loss], parameters)
+  const { parameters, loss } = twoLayers(torch, rank)
+  return grad([loss(batch)], parameters)
 }
 
 /** Σ over the ranks and batches, divided by the number of ranks. */
