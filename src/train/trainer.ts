@@ -294,7 +294,9 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
         Object.getOwnPropertyDescriptors(fields),
       )
       ;(listener as (event: unknown) => void).call(this, event)
-      await Promise.all(waiting)
+      // All of it, also where some fails: none may go on with the model when the run has ended.
+      const ends = await Promise.allSettled(waiting)
+      for (const end of ends) if (end.status === 'rejected') throw end.reason
     }
   }
 

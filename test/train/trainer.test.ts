@@ -202,11 +202,20 @@ describe('a trainer', () => {
 
   it('ends with the error of a listener, which it tells', async () => {
     const trainer = new Trainer(await perceptron(), { ...plain, epochs: 1 })
-    trainer.on('batchEnd', (event) => event.waitUntil(Promise.reject(new Error('of the listener'))))
+    let other = 'at work'
+    trainer.on('batchEnd', (event) => {
+      event.waitUntil(Promise.reject(new Error('of the listener')))
+      event.waitUntil(
+        new Promise((resolve) => setTimeout(resolve, 30)).then(() => {
+          other = 'done'
+        }),
+      )
+    })
     const errors: unknown[] = []
     trainer.on('error', ({ error, step }) => void errors.push([(error as Error).message, step]))
     await expect(trainer.run()).rejects.toThrow('of the listener')
     expect(errors).toEqual([['of the listener', 1]])
+    expect(other).toBe('done')
   })
 
   it('says what is wrong before it trains', async () => {
