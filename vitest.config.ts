@@ -11,6 +11,8 @@ export default defineConfig({
     // A crash of the addon ends its own file's process and no other; two at once fit two cores and their memory.
     pool: 'forks',
     maxWorkers: 2,
+    // OpenMP's workers spin while they wait, by default: two processes would spin against each other.
+    env: { OMP_WAIT_POLICY: 'passive' },
     testTimeout: 120_000,
     hookTimeout: 120_000,
   },

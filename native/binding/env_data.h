@@ -12,6 +12,7 @@
 #include "binding/lane.h"
 #include "binding/pins.h"
 #include "core/cpu_memory.h"
+#include "core/threads.h"
 
 namespace sos {
 
@@ -22,6 +23,7 @@ struct EnvData {
       : js(std::make_shared<JsThread>(env)),
         lane(std::make_unique<Lane>(js)),
         pins(std::make_shared<Pins>(env, js)) {
+    run_alone();
     // Hooks run before the environment's values are torn down, while a task may still be at work.
     env.AddCleanupHook([](Lane* lane) { lane->stop(); }, lane.get());
   }

@@ -27,6 +27,31 @@ Napi::Promise Lane::submit(Napi::Env env, Modes modes, StorageUse use, Work work
   return task->deferred.Promise();
 }
 
+void Lane::run_now(Modes modes, const std::function<void()>& work) {
+  if (!pending_.empty() || stopping_) {
+    const AllThreads all;
+    work();
+    return;
+  }
+  std::exception_ptr failure;
+  const std::function<void()> guarded = [&] {
+    try {
+      adopt_threads();
+      const ModeGuard guard(modes);
+      work();
+    } catch (...) {
+      failure = std::current_exception();
+    }
+  };
+  std::unique_lock<std::mutex> lock(mutex_);
+  if (!thread_.joinable()) thread_ = std::thread([this] { loop(); });
+  now_ = &guarded;
+  ready_.notify_one();
+  now_done_.wait(lock, [this] { return now_ == nullptr; });
+  lock.unlock();
+  if (failure) std::rethrow_exception(failure);
+}
+
 void Lane::cancel(Napi::Env env, uint64_t number, const Napi::Value& reason) {
   std::shared_ptr<Task> task;
   {
@@ -63,7 +88,15 @@ void Lane::loop() {
     std::shared_ptr<Task> task;
     {
       std::unique_lock<std::mutex> lock(mutex_);
-      ready_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+      ready_.wait(lock, [this] { return stopping_ || now_ != nullptr || !queue_.empty(); });
+      if (now_ != nullptr) {
+        lock.unlock();
+        (*now_)();
+        lock.lock();
+        now_ = nullptr;
+        now_done_.notify_one();
+        continue;
+      }
       if (stopping_) return;
       task = std::move(queue_.front());
       queue_.pop_front();

@@ -46,7 +46,9 @@ Napi::Value call_operator(const Napi::CallbackInfo& info) {
       data.lane->refuse_write(target, name);
     };
   }
-  packet_of(info[0]).call(to_arguments(info, 4, info[2]), stack, before_write);
+  const auto modes = to_modes(info[1]);
+  packet_of(info[0]).call(to_arguments(info, 4, info[2]), stack, before_write,
+                          [&](const std::function<void()>& call) { data.lane->run_now(modes, call); });
   const auto result = results_to_js(data, env, stack, info[3]);
   stack.clear();
   data.spare_stack = std::move(stack);

@@ -1,6 +1,7 @@
 #include "binding/pool.h"
 
 #include "binding/guard.h"
+#include "core/threads.h"
 
 namespace sos {
 namespace {
@@ -18,6 +19,7 @@ class PoolTask final : public Napi::AsyncWorker {
   Napi::Promise promise() const { return deferred_.Promise(); }
 
   void Execute() override {
+    run_alone();
     try {
       finish_ = work_();
     } catch (...) {

@@ -1,5 +1,7 @@
 #include "core/operator_call.h"
 
+#include <ATen/TensorIterator.h>
+
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -59,6 +61,35 @@ void announce_writes(const c10::FunctionSchema& schema, const torch::jit::Stack&
   }
 }
 
+/// What an operator of fewer elements gains from more threads is about what it costs to hand it over.
+constexpr int64_t kLarge = 4 * at::internal::GRAIN_SIZE;
+
+/// Elements of all tensors among the arguments; 0 where one of them is on a device, which works by itself.
+int64_t cpu_elements(const torch::jit::Stack& stack) {
+  int64_t elements = 0;
+  bool cpu = true;
+  const auto add = [&](const at::Tensor& tensor) {
+    if (!tensor.defined()) return;
+    cpu = cpu && tensor.is_cpu();
+    elements += tensor.numel();
+  };
+  for (const auto& value : stack) {
+    if (value.isTensor()) add(value.toTensor());
+    if (!value.isTensorList()) continue;
+    for (const auto& item : value.toListRef()) add(item.toTensor());
+  }
+  return cpu ? elements : 0;
+}
+
+/// Whether a call computes nothing itself: it gives a view of its arguments' memory, or runs a backward,
+/// whose hooks are the caller's.
+bool stays_here(const c10::FunctionSchema& schema) {
+  if (schema.name() == "aten::_backward") return true;
+  if (schema.returns().empty()) return false;
+  const auto* alias = schema.returns()[0].alias_info();
+  return alias != nullptr && !alias->isWrite();
+}
+
 }  // namespace
 
 const OperatorPacket& OperatorPacket::find(const std::string& name) {
@@ -101,7 +132,7 @@ const c10::OperatorHandle* OperatorPacket::choose(const Arguments& arguments, Ma
 }
 
 void OperatorPacket::call(const Arguments& arguments, torch::jit::Stack& stack,
-                          const BeforeWrite& before_write) const {
+                          const BeforeWrite& before_write, const RunLarge& run_large) const {
   Match match;
   match.stack = std::move(stack);
   const auto* chosen = choose(arguments, match);
@@ -117,7 +148,11 @@ void OperatorPacket::call(const Arguments& arguments, torch::jit::Stack& stack,
   }
   stack = std::move(match.stack);
   if (before_write) announce_writes(chosen->schema(), stack, before_write);
-  chosen->callBoxed(stack);
+  if (run_large && cpu_elements(stack) >= kLarge && !stays_here(chosen->schema())) {
+    run_large([&] { chosen->callBoxed(stack); });
+  } else {
+    chosen->callBoxed(stack);
+  }
 }
 
 std::vector<std::string> operator_schemas() {

@@ -22,10 +22,14 @@ class OperatorPacket {
   /// Told each tensor that a call is about to write to; throws to refuse.
   using BeforeWrite = std::function<void(const at::Tensor& target, const std::string& operator_name)>;
 
+  /// Runs a call that is worth many threads: it computes, on the CPU, on at least 131,072 elements.
+  using RunLarge = std::function<void(const std::function<void()>& call)>;
+
   /// Calls the overload that the arguments fit best and leaves its results on `stack`, whose memory it
-  /// reuses. Throws Error `ERR_OPERATOR_ARGUMENTS`, naming each candidate and the argument that failed.
-  void call(const Arguments& arguments, torch::jit::Stack& stack,
-            const BeforeWrite& before_write = nullptr) const;
+  /// reuses; through `run_large`, where it is given, if the call is large. Throws Error
+  /// `ERR_OPERATOR_ARGUMENTS`, naming each candidate and the argument that failed.
+  void call(const Arguments& arguments, torch::jit::Stack& stack, const BeforeWrite& before_write = nullptr,
+            const RunLarge& run_large = nullptr) const;
 
   torch::jit::Stack call(const Arguments& arguments) const {
     torch::jit::Stack stack;

@@ -7,8 +7,8 @@ export function getNumThreads(): number {
 }
 
 /**
- * Sets the number of threads that one operator may use: for this environment's synchronous operators at once, and for what
- * runs off the event loop in any worker from its next task on. As Python's `torch.set_num_threads(threads)`.
+ * Sets the number of threads that one operator may use: for what runs off the event loop, and for synchronous operators on
+ * 131,072 elements or more, smaller ones use one. Other workers take it over with their next task. As Python's `torch.set_num_threads(threads)`.
  *
  * @throws `ERR_INVALID_ARGUMENT` for what is no whole number of at least 1
  */

@@ -4,7 +4,15 @@ import { promisify } from 'node:util'
 
 import { describe, expect, it } from 'vitest'
 
-import { getNumThreads, setNumInteropThreads, setNumThreads } from '../../src/index.js'
+import {
+  Generator,
+  getNumThreads,
+  grad,
+  noGrad,
+  setNumInteropThreads,
+  setNumThreads,
+  torch,
+} from '../../src/index.js'
 import { root } from '../support/paths.js'
 
 /** Runs a program on the compiled package, in a process of its own. */
@@ -40,6 +48,64 @@ describe('threads', () => {
       expect(await run(program)).toBe(5)
     },
   )
+
+  it.runIf(existsSync('/proc/self/task'))(
+    'serve large synchronous operators too, which would otherwise keep threads of their own',
+    async () => {
+      const program = `
+      import { readdirSync } from 'node:fs'
+      const { torch } = sos
+      const count = () => readdirSync('/proc/self/task').length
+      const x = torch.ones([2 ** 10, 2 ** 10])
+      sos.setNumThreads(3)
+      const small = torch.ones([100, 100])
+      for (let i = 0; i < 100; i++) small.matmul(small).log_softmax(1)
+      const before = count()
+      for (let i = 0; i < 3; i++) x.matmul(x).exp()
+      const synchronous = count()
+      await torch.async.exp(x)
+      const asynchronous = count()
+      const pending = torch.async.matmul(x, x)
+      const beside = x.matmul(x)
+      const same = torch.equal(await pending, beside)
+      console.log(JSON.stringify([synchronous - before, asynchronous - before, count() - before, same]))`
+      // The lane and two beside it; those of an operator that ran while the lane was at work are gone again.
+      expect(await run(program)).toEqual([3, 3, 3, true])
+    },
+  )
+
+  it('change no bit of a synchronous operator, whether the lane is idle or not', async () => {
+    const x = torch.randn([1000, 1000], { generator: new Generator(1) })
+    const idle = [x.sum(), x.matmul(x).sum(), x.softmax(0).std()].map((result) => result.item())
+    const pending = torch.async.linalg_svd(x)
+    const busy = [x.sum(), x.matmul(x).sum(), x.softmax(0).std()].map((result) => result.item())
+    await pending
+    expect(busy).toEqual(idle)
+    expect(idle).toEqual([x.sum(), x.matmul(x).sum(), x.softmax(0).std()].map((result) => result.item()))
+  })
+
+  it('carry the modes, the graph and the errors of a large synchronous operator', async () => {
+    const x = torch.ones([512, 512])
+    x.requiresGrad = true
+    const y = x.mul(x)
+    expect(y.requiresGrad).toBe(true)
+    expect(noGrad(() => x.mul(x)).requiresGrad).toBe(false)
+    const [gradient] = await grad([y.sum()], [x])
+    expect([gradient!.min().item(), gradient!.max().item()]).toEqual([2, 2])
+    expect(() => x.matmul(torch.ones([1024, 512]))).toThrow(/shapes cannot be multiplied/)
+    expect(y.add(1).sum().item()).toBe(2 * 512 * 512)
+  })
+
+  it('leave a backward and its hooks to the thread that calls it', () => {
+    const x = torch.ones([512, 512])
+    x.requiresGrad = true
+    let called = 0
+    const y = x.mul(3)
+    y.registerHook(() => void called++)
+    torch._backward(y, [x], torch.ones_like(y))
+    expect(called).toBe(1)
+    expect(x.grad!.mean().item()).toBe(3)
+  })
 
   it('for what TorchScript forks are set once, before they start', async () => {
     const program = `
