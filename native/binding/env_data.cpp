@@ -10,13 +10,16 @@ namespace sos {
 // when it finishes such a marking from there ("marking_done_"). So the collector is called: a scavenge, some
 // tenths of a millisecond, frees what a loop dropped; a full collection follows only where what lives has
 // really grown by half and by 64 MB. Scavenges come soon: memory that is used again while a cache still holds
-// it is worth more than they cost.
+// it is worth more than they cost. But where one found nothing to free, as at the height of a training's
+// step, none follows until more lives than did then.
 void EnvData::hold(Napi::Env env, int64_t bytes) {
   live_bytes += bytes;
   if (weight() <= minor_limit_ || collect.IsEmpty()) return;
+  const int64_t before = weight();
   collect.Call({Napi::Boolean::New(env, false)});
+  in_use_ = before - weight() < kYoung / 4 ? weight() : 0;
   if (weight() > major_limit_) collect_all();
-  minor_limit_ = weight() + kYoung;
+  minor_limit_ = std::max(weight(), in_use_) + kYoung;
   // V8 is told of what survived, for its own decisions, when no marking is under way.
   Napi::MemoryManagement::AdjustExternalMemory(env, live_bytes - reported_);
   reported_ = live_bytes;
@@ -35,7 +38,7 @@ void EnvData::collect_all() {
 
 void EnvData::release(Napi::BasicEnv env, int64_t bytes) {
   live_bytes -= bytes;
-  minor_limit_ = std::min(minor_limit_, weight() + kYoung);
+  minor_limit_ = std::min(minor_limit_, std::max(weight(), in_use_) + kYoung);
   major_limit_ = std::min(major_limit_, weight() + std::max(kOld, weight() / 2));
   if (live_bytes > reported_ - kOld) return;
   Napi::MemoryManagement::AdjustExternalMemory(env, live_bytes - reported_);

@@ -58,6 +58,7 @@ struct EnvData {
 
   int64_t minor_limit_ = kYoung;  // scavenge where more than this lives
   int64_t major_limit_ = kOld;    // collect all where more than this is left of it
+  int64_t in_use_ = 0;            // what lived when the last scavenge freed nothing, else 0
   int64_t reported_ = 0;          // what V8 believes
   std::chrono::steady_clock::time_point next_major_;
   static constexpr int64_t kHandleBytes = 1024;
