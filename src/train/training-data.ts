@@ -102,17 +102,20 @@ export class TrainingData {
       work.catch(() => {}) // it is awaited below, perhaps later than it fails
       return work
     }
+    // What lies in the CPU's memory takes the same processors as the step does: nothing is gained beside it.
+    const ahead = this.#resident === null || this.#options.device !== 'cpu'
     let next = prepare(first)
     try {
       while (next !== null) {
         const batch: TrainingBatch = await next
-        next = prepare(batch.number + 1)
+        next = ahead ? prepare(batch.number + 1) : null
         try {
           yield batch
         } finally {
           batch.images.dispose()
           batch.targets.dispose()
         }
+        next ??= prepare(batch.number + 1)
       }
     } finally {
       next
