@@ -51,7 +51,8 @@ export async function rowSpace(a: Tensor, options: RowSpaceOptions = {}): Promis
   checkRankPolicy(policy)
   return scope(async () => {
     const rows = a.to({ device: 'cpu', dtype: 'float64' })
-    const { q, singularValues, floor } = decomposition === 'svd' ? await ofMatrix(rows) : await ofGram(rows)
+    const system = decomposition === 'svd' ? await ofMatrix(rows) : await ofGram(rows)
+    const { q, singularValues, floor } = system
     // Beyond the floor of the arithmetic there is nothing but noise, whatever the policy.
     const full = countAbove(singularValues, floor)
     let coordinates: Tensor | undefined
@@ -62,7 +63,7 @@ export async function rowSpace(a: Tensor, options: RowSpaceOptions = {}): Promis
           throw new SosError('ERR_RANK_POLICY', "expected v, the layer's weights, for the policy 'logits'")
         }
         coordinates = await torch.async.matmul(q.t(), v)
-        return rankOfLogits(await torch.async.matmul(rows, q), coordinates, delta, full)
+        return rankOfLogits(await system.left(), coordinates, delta, full)
       },
     })
     return {
@@ -98,6 +99,8 @@ interface SingularSystem {
   /** float64 [m, k] */
   readonly q: Tensor
   readonly singularValues: readonly number[]
+  /** A·Q = UΣ, float64 [rows, k] */
+  left(): Promise<Tensor>
   /** Singular values below this share of the largest are noise of the decomposition. */
   readonly floor: number
 }
@@ -105,8 +108,9 @@ interface SingularSystem {
 const epsilon = 2 ** -52
 
 async function ofMatrix(a: Tensor): Promise<SingularSystem> {
-  const [, sigma, qt] = await torch.async.linalg_svd(a, false)
-  return { q: qt.t(), singularValues: numbers(sigma), floor: Math.max(...a.shape) * epsilon }
+  const [u, sigma, qt] = await torch.async.linalg_svd(a, false)
+  const left = () => torch.async.mul(u, sigma)
+  return { q: qt.t(), singularValues: numbers(sigma), left, floor: Math.max(...a.shape) * epsilon }
 }
 
 /**
@@ -121,12 +125,12 @@ async function ofGram(a: Tensor): Promise<SingularSystem> {
   const singularValues = numbers(ascending.flip([0]).clamp_min(0).sqrt())
   const u = vectors.flip([1])
   const floor = Math.sqrt(Math.min(rows, m) * epsilon)
-  if (!wide) return { q: u, singularValues, floor }
+  if (!wide) return { q: u, singularValues, left: () => torch.async.matmul(a, u), floor }
   const scale = singularValues.map((value) => (value > floor * singularValues[0]! ? 1 / value : 0))
   const q = (await torch.async.matmul(a.t(), u)).mul(torch.tensor(scale, { dtype: 'float64' }))
   // Division by small singular values leaves the columns not quite orthogonal: one QR makes them so.
   const [orthonormal] = await torch.async.linalg_qr(q)
-  return { q: orthonormal, singularValues, floor }
+  return { q: orthonormal, singularValues, left: () => torch.async.matmul(a, orthonormal), floor }
 }
 
 function numbers(tensor: Tensor): number[] {

@@ -76,7 +76,7 @@ export async function solveShift(
   options: SolveOptions = {},
 ): Promise<Solution> {
   const { bias: mode = 'fixed' } = options
-  if (a.isfinite().all().item() !== 1) {
+  if (!(await allFinite(a))) {
     throw new SosError(
       'ERR_NOT_FINITE',
       'expected the inputs of the layer to be finite but they hold NaN or infinity: the model or its preprocessing is not right for these images',
@@ -157,6 +157,13 @@ async function minimise(
 
 function knowsSpace(solver: Solver = 'svd'): solver is 'svd' | 'gram' {
   return solver === 'svd' || solver === 'gram'
+}
+
+/** The smallest and the largest element are NaN where any is. */
+async function allFinite(a: Tensor): Promise<boolean> {
+  if (a.numel() === 0) return true
+  const [least, most] = await torch.async.aminmax(a)
+  return Number.isFinite(least.item()) && Number.isFinite(most.item())
 }
 
 const exact = (tensor: Tensor): Tensor => tensor.detach().to({ device: 'cpu', dtype: 'float64' })
