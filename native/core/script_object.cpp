@@ -123,7 +123,11 @@ std::string ScriptObject::graph(const std::string& name, bool inlined) const {
   auto& function = expect_method(name).function();
   function.ensure_defined();
   const auto copy = toGraphFunction(function).graph()->copy();
-  if (inlined) Inline(*copy);
+  // A method that ran without the optimiser was cached as it is: what is put in may have calls of its own.
+  for (std::string before; inlined && before != copy->toString(false);) {
+    before = copy->toString(false);
+    Inline(*copy);
+  }
   // Without source locations: libtorch trusts the record of them that the file brings.
   return copy->toString(/*print_source_locations=*/false);
 }

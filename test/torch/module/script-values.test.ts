@@ -83,6 +83,17 @@ describe('modules', () => {
     await expect(module.call('nothing')).rejects.toThrow(/has no 'nothing'; it has: .*invert/)
   })
 
+  it('tell the same inlined graph after they ran', async () => {
+    const module = await ScriptModule.load(fixture('resnet18.scripted.pt'))
+    const fresh = await ScriptModule.load(fixture('resnet18.scripted.pt'))
+    await module.forward(torch.ones([1, 3, 32, 32]))
+    const inlined = module.graph('forward', { inlined: true })
+    expect(inlined).not.toContain('prim::CallMethod')
+    expect(inlined.match(/aten::conv2d/g)).toEqual(
+      fresh.graph('forward', { inlined: true }).match(/aten::conv2d/g),
+    )
+  })
+
   it('give their submodules, which share their weights', async () => {
     const module = await ScriptModule.load(fixture('wiring.scripted.pt'))
     const encoder = module.submodule('encoder')
