@@ -9,6 +9,7 @@ import { isPiecewiseLinear } from '../../sharpness/piecewise-linear.js'
 import { captureChunks } from '../../shift/capture.js'
 import { linearLayer } from '../../shift/layer/last-linear.js'
 import { noGrad } from '../../torch/context.js'
+import type { ScriptModule } from '../../torch/module/script-module.js'
 import { scope } from '../../torch/scope.js'
 import { wholeFrom } from '../check-number.js'
 import type { Plugin, Trainer } from '../trainer.js'
@@ -44,9 +45,22 @@ export function probeDuringTraining(options: ProbeOptions = {}): Plugin {
       const { epoch, step } = event
       if ((epoch + 1) % everyEpochs !== 0 && epoch + 1 !== trainer.epochs) return
       event.waitUntil(
-        measure(trainer, options).then((probe) => trainer.emit('probe', { trainer, epoch, step, probe })),
+        inEvalMode(trainer.model, () => measure(trainer, options)).then((probe) =>
+          trainer.emit('probe', { trainer, epoch, step, probe }),
+        ),
       )
     })
+  }
+}
+
+/** A dropout at work curves the loss: what is measured here is the model that predicts. */
+async function inEvalMode<T>(model: ScriptModule, body: () => Promise<T>): Promise<T> {
+  const { training } = model
+  model.eval()
+  try {
+    return await body()
+  } finally {
+    model.train(training)
   }
 }
 
