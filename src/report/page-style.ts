@@ -1,8 +1,8 @@
 /**
- * The page's style sheet: light, dark by the reader's setting, and print. Nothing is fetched. The first four colours of series are
- * told apart, in light and in dark, by readers who lack any one kind of cones.
+ * Colours by their names, light and dark by the reader's setting. The first four of series are told apart, in light and in dark, by
+ * readers who lack any one kind of cones.
  */
-export const pageStyle = `
+export const colours = `
 :root {
   color-scheme: light dark;
   --paper: #fdfdfb; --ink: #1d2126; --faint: #5b636d; --line: #d9dcdf; --panel: #ffffff;
@@ -18,7 +18,10 @@ export const pageStyle = `
     --series-5: #e3bb4a; --series-6: #ee82ae; --series-7: #7ec8d6; --series-8: #bfc47a;
   }
 }
-* { box-sizing: border-box; }
+`
+
+/** The page's style sheet: light, dark, and print. Nothing is fetched. */
+export const pageStyle = `${colours}* { box-sizing: border-box; }
 body {
   margin: 0 auto; padding: 2.5rem 1.5rem 4rem; max-width: 74rem;
   background: var(--paper); color: var(--ink);

@@ -21,17 +21,30 @@ const alike = 1e-9
 /** A logarithmic scale needs values so far apart, and then has two ticks at least. */
 const leastRatio = 5
 
-/** The quantities of the runs by epoch; those of which nothing is recorded are left out. */
+/** A quantity by epoch: the drawing, and what explains it. */
+export interface TrainingDrawing {
+  readonly id: string
+  readonly svg: Html
+  readonly caption: Html
+  readonly curves: readonly Curve[]
+}
+
+/** The figures of a training as its page has them. */
 export function trainingFigures(runs: readonly TrainingRun[], hand: Draughtsman): Html[] {
-  return trainingQuantities.flatMap((quantity) => trainingFigure(runs, quantity, hand) ?? [])
+  return trainingDrawings(runs, hand).map(({ id, svg, caption, curves }) => framed(id, svg, caption, curves))
+}
+
+/** The quantities of the runs by epoch; those of which nothing is recorded are left out. */
+export function trainingDrawings(runs: readonly TrainingRun[], hand: Draughtsman): TrainingDrawing[] {
+  return trainingQuantities.flatMap((quantity) => trainingDrawing(runs, quantity, hand) ?? [])
 }
 
 /** Thin lines for the runs, thick ones for their means; dashed without shifts. */
-function trainingFigure(
+function trainingDrawing(
   runs: readonly TrainingRun[],
   quantity: TrainingQuantity,
   { plot, draw }: Draughtsman,
-): Html | null {
+): TrainingDrawing | null {
   const curves = shownPart(curvesOf(runs, quantity.of), quantity.last ?? 1)
   if (curves.length === 0) return null
   const values = curves
@@ -48,7 +61,7 @@ function trainingFigure(
         nice: true,
         ...(high - low <= alike * Math.abs(high) ? oneTick(low) : {}),
       }
-  const drawing = draw({
+  const svg = draw({
     alt: `${quantity.title} by epoch. ${curves.map((curve) => inWords(curve, quantity)).join(' ')}`,
     marks: [
       ...(log ? [plot.gridY(ticks), plot.axisY(ticks, { text: ticks.map(String) })] : []),
@@ -61,7 +74,7 @@ function trainingFigure(
   const several = curves.some((curve) => curve.runs.length > 1)
   const caption = html`<b>${quantity.title}.</b> ${quantity.note} ${several ? 'Thin lines: runs; thick: their mean.' : ''}
     ${log ? 'Logarithmic.' : ''}`
-  return framed(quantity.id, drawing, caption, curves)
+  return { id: quantity.id, svg, caption, curves }
 }
 
 /** A scale around one value, which has no step by which its ticks could be told. */

@@ -1,0 +1,100 @@
+/**
+ * The figures and tables of docs/results.md from the raw records of a training: `write_results.mjs [--check]`.
+ *
+ * `docs/results/NAME/` holds `SCHEME-seedN.jsonl`, each the `run.jsonl` of a run of `sos train`. Figures are drawn beside them,
+ * and what stands in the page between `<!-- NAME: TABLE -->` and `<!-- end -->` is written anew. With `--check` nothing is
+ * written: the exit code tells whether anything would change.
+ */
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+import { readRunRecord, schemes, summariseTraining } from '../dist/index.js'
+import { colours } from '../dist/report/page-style.js'
+import { draughtsman } from '../dist/report/svg.js'
+import { trainingDrawings } from '../dist/report/training/training-figures.js'
+import { trainingFindings } from '../dist/report/training/training-findings.js'
+import * as tables from '../dist/report/training/training-tables.js'
+
+const docs = fileURLToPath(new URL('../docs/', import.meta.url))
+
+const blocks = {
+  schemes: (training) => markdown(tables.schemeTable(training)),
+  probes: (training) => markdown(tables.probeTable(training)),
+  shifts: (training) => markdown(tables.trainingShiftTable(training)),
+  runs: (training) => markdown(tables.runTable(training)),
+  findings: (training) =>
+    trainingFindings(training)
+      .map((sentence) => `- ${sentence}`)
+      .join('\n'),
+}
+
+/** What the files of `docs/results` and its page should be, by their paths. */
+export async function results() {
+  const files = new Map()
+  const page = join(docs, 'results.md')
+  let text = readFileSync(page, 'utf8')
+  for (const name of readdirSync(join(docs, 'results'))) {
+    const folder = join(docs, 'results', name)
+    const runs = await readRuns(folder)
+    const training = summariseTraining(runs)
+    for (const drawing of trainingDrawings(runs, await draughtsman())) {
+      files.set(join(folder, `${drawing.id}.svg`), standalone(drawing))
+    }
+    for (const [block, write] of Object.entries(blocks)) {
+      const place = new RegExp(`(<!-- ${name}: ${block} -->\n)(?:(?!<!-- end -->)[^])*(<!-- end -->)`)
+      text = text.replace(place, (_, before, after) => `${before}\n${write(training)}\n\n${after}`)
+    }
+  }
+  return files.set(page, text)
+}
+
+/** Schemes in their usual order, seeds ascending. */
+async function readRuns(folder) {
+  const runs = []
+  for (const file of readdirSync(folder)) {
+    const [, scheme, seed] = /^(.+)-seed(\d+)\.jsonl$/.exec(file) ?? []
+    if (scheme === undefined) continue
+    runs.push({ scheme, seed: Number(seed), lines: await readRunRecord(join(folder, file)) })
+  }
+  return runs.sort((a, b) => schemes.indexOf(a.scheme) - schemes.indexOf(b.scheme) || a.seed - b.seed)
+}
+
+/** GitHub's kind; the caption below. */
+function markdown({ caption, head, rows }) {
+  const line = (cells) => `| ${cells.join(' | ')} |`
+  const ruler = head.map(({ words }) => (words ? '---' : '---:'))
+  return [line(head.map(({ text }) => text)), line(ruler), ...rows.map(line), '', caption].join('\n')
+}
+
+/** A drawing as a file of its own, with the page's colours, and its key above it. */
+function standalone({ svg, curves }) {
+  const [, width, height] = /viewBox="0 0 (\d+) (\d+)"/.exec(String(svg)).map(Number)
+  const top = 28
+  const step = Math.min(110, (width - 60) / curves.length)
+  const key = curves.map(({ name, colour, control }, i) => {
+    const x = 52 + i * step
+    const dashes = control ? ' stroke-dasharray="6 3"' : ''
+    return `<line x1="${x}" x2="${x + 24}" y1="14" y2="14" stroke="${colour}" stroke-width="2"${dashes}/><text x="${x + 30}" y="18">${name}</text>`
+  })
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height + top}" viewBox="0 0 ${width} ${height + top}">
+<style>${colours}
+svg { color: var(--ink); --plot-background: var(--panel); }
+text { fill: var(--ink); font: 12px system-ui, sans-serif; }</style>
+<rect width="100%" height="100%" fill="var(--panel)"/>
+${key.join('\n')}
+${String(svg).replace('<svg', `<svg y="${top}"`)}
+</svg>
+`
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const check = process.argv.includes('--check')
+  for (const [path, text] of await results()) {
+    const before = existsSync(path) ? readFileSync(path, 'utf8') : null
+    if (before === text) continue
+    if (check) process.exitCode = 1
+    else writeFileSync(path, text)
+    console.log(`${check ? 'would change' : 'written'}: ${path}`)
+  }
+}
