@@ -6,14 +6,19 @@ import type { RunState } from './checkpoint.js'
 
 /** Loss and accuracy of an epoch, summed on the device: a batch costs no wait. */
 export class EpochSums {
-  /** float64 [3]: the losses, those predicted rightly, the images. */
-  readonly #sums: Tensor
+  /** float64 scalars. */
+  readonly #loss: Tensor
+  readonly #correct: Tensor
+  #images: number
 
   constructor(
     device: string,
     { loss, correct, images }: RunState['sums'] = { loss: 0, correct: 0, images: 0 },
   ) {
-    this.#sums = keep(torch.tensor([loss, correct, images], { dtype: 'float64', device }))
+    const scalar = (value: number) => keep(torch.tensor(value, { dtype: 'float64', device }))
+    this.#loss = scalar(loss)
+    this.#correct = scalar(correct)
+    this.#images = images
   }
 
   /**
@@ -30,24 +35,20 @@ export class EpochSums {
           targets.shape.length === 1
             ? predicted.eq(targets).sum()
             : targets.gather(1, predicted.unsqueeze(1)).sum()
-        const images = torch.full_like(correct, count)
-        const added = torch.stack([
-          loss.to('float64').mul(count),
-          correct.to('float64'),
-          images.to('float64'),
-        ])
-        this.#sums.add_(added)
+        this.#loss.add_(loss, { alpha: count })
+        this.#correct.add_(correct)
+        this.#images += count
       }),
     )
   }
 
   /** Waits for the device. */
   read(): RunState['sums'] {
-    const [loss, correct, images] = this.#sums.toArray() as [number, number, number]
-    return { loss, correct, images }
+    return { loss: this.#loss.item(), correct: this.#correct.item(), images: this.#images }
   }
 
   dispose(): void {
-    this.#sums.dispose()
+    this.#loss.dispose()
+    this.#correct.dispose()
   }
 }

@@ -56,6 +56,8 @@ export class TrainingData {
   #resident: Tensor | null
   /** int64 [N] on the device. */
   readonly #labels: Tensor
+  /** What makes values of bytes: float32 [1, C, 1, 1] on the device. */
+  readonly #scaling: { factor: Tensor; offset: Tensor } | null
 
   private constructor(dataset: Dataset, options: TrainingDataOptions, resident: Tensor | null) {
     this.dataset = dataset
@@ -67,6 +69,7 @@ export class TrainingData {
     this.batchesPerEpoch = Math.floor(dataset.size / batchSize) + last
     this.#resident = resident
     this.#labels = keep(torch.tensor(dataset.labels, { dtype: 'int64', device }))
+    this.#scaling = dataset.pixels === undefined ? null : scalingOf(dataset.pixels, device)
   }
 
   /**
@@ -131,6 +134,8 @@ export class TrainingData {
     this.#resident?.dispose()
     this.#resident = null
     this.#labels.dispose()
+    this.#scaling?.factor.dispose()
+    this.#scaling?.offset.dispose()
   }
 
   /** The samples of an epoch in their order, int64 on the CPU. */
@@ -190,18 +195,12 @@ export class TrainingData {
     { whole, ...part }: { whole: number; first: number; count: number },
   ): Tensor {
     const { seed, device, augment, channelsLast } = this.#options
-    const { pixels } = this.dataset
     const memory_format = channelsLast ? 'channels_last' : 'contiguous_format'
-    if (pixels === undefined) return images.clone({ memory_format })
+    if (this.dataset.pixels === undefined) return images.clone({ memory_format })
     const draws = new Draws(seedAt(seed, 'augmentation', epoch, number), device, whole, part)
     const changed = augment.reduce((bytes, { apply }) => apply(bytes, draws), images)
-    const perChannel = (values: readonly number[]) =>
-      torch.tensor([...values], { dtype: 'float32', device }).view([1, -1, 1, 1])
-    const { mean, std } = pixels
-    return changed
-      .to({ dtype: 'float32', memory_format, copy: true })
-      .mul_(perChannel(std.map((value) => 1 / (255 * value))))
-      .sub_(perChannel(mean.map((value, i) => value / std[i]!)))
+    const { factor, offset } = this.#scaling!
+    return changed.to({ dtype: 'float32', memory_format, copy: true }).mul_(factor).sub_(offset)
   }
 
   #mixed(images: Tensor, labels: Tensor, epoch: number, number: number) {
@@ -225,6 +224,16 @@ const defaults = {
 /** Until the caller has set its own work going: then the next batch is prepared beside it. */
 function afterTheCaller(): Promise<null> {
   return new Promise((resolve) => setImmediate(resolve, null))
+}
+
+/** (byte / 255 − mean) / std as byte · factor − offset. */
+function scalingOf({ mean, std }: { mean: readonly number[]; std: readonly number[] }, device: string) {
+  const perChannel = (values: number[]) =>
+    scope(() => keep(torch.tensor(values, { dtype: 'float32', device }).view([1, -1, 1, 1])))
+  return {
+    factor: perChannel(std.map((value) => 1 / (255 * value))),
+    offset: perChannel(mean.map((value, i) => value / std[i]!)),
+  }
 }
 
 /** All pixels on the device, uint8 [N, C, H, W]; null where they are too many or the dataset does not give them. */
