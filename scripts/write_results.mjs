@@ -70,6 +70,7 @@ function markdown({ caption, head, rows }) {
 /** A drawing as a file of its own, with the page's colours, and its key above it. */
 function standalone({ svg, curves }) {
   const [, width, height] = /viewBox="0 0 (\d+) (\d+)"/.exec(String(svg)).map(Number)
+  const [told] = /aria-label="[^"]*"/.exec(String(svg))
   const top = 28
   const step = Math.min(110, (width - 60) / curves.length)
   const key = curves.map(({ name, colour, control }, i) => {
@@ -77,7 +78,7 @@ function standalone({ svg, curves }) {
     const dashes = control ? ' stroke-dasharray="6 3"' : ''
     return `<line x1="${x}" x2="${x + 24}" y1="14" y2="14" stroke="${colour}" stroke-width="2"${dashes}/><text x="${x + 30}" y="18">${name}</text>`
   })
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height + top}" viewBox="0 0 ${width} ${height + top}">
+  return `<svg xmlns="http://www.w3.org/2000/svg" role="img" ${told} width="${width}" height="${height + top}" viewBox="0 0 ${width} ${height + top}">
 <style>${colours}
 svg { color: var(--ink); --plot-background: var(--panel); }
 text { fill: var(--ink); font: 12px system-ui, sans-serif; }</style>
