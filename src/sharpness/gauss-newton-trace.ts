@@ -5,6 +5,7 @@ import { grad } from '../torch/autograd/autograd.js'
 import { enableGrad, noGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
 import { Generator } from '../torch/generator.js'
+import { evalMode } from '../torch/module/eval-mode.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
@@ -57,48 +58,43 @@ export async function gaussNewtonTrace(
   const sums = new Float64Array(probes)
   const total = probes * samples
   let [done, loaded] = [0, 0]
-  const mode = model.training
-  model.eval()
-  try {
-    const curvedBy = whyCurved(model)
-    const generator = new Generator(seed)
-    for await (const batch of batches(dataset, indices, chunk, device)) {
-      done += batch.skipped.length * probes
-      const count = batch.indices.length
-      loaded += count
-      if (count === 0) continue
-      await noGrad(() =>
-        scope(async () => {
-          const logits = expectLogits(await enableGrad(() => model.forward(batch.images)), count)
-          const p = torch.softmax(logits.detach().to({ dtype: 'float64' }), 1)
-          const signs = signsOf(count, probes, p.shape[1]!, generator).to({ device })
-          for (let probe = 0; probe < probes; probe++) {
-            signal?.throwIfAborted()
-            sums[probe]! += await scope(async () => {
-              const vectors = whitened(p, signs.select(1, probe)).to({ dtype: logits.dtype })
-              const gradients = await grad([logits], parameters, {
-                gradOutputs: [vectors],
-                retainGraph: probe + 1 < probes,
-                allowUnused: true,
-              })
-              return squaredLength(gradients)
+  using _mode = evalMode(model)
+  const curvedBy = whyCurved(model)
+  const generator = new Generator(seed)
+  for await (const batch of batches(dataset, indices, chunk, device)) {
+    done += batch.skipped.length * probes
+    const count = batch.indices.length
+    loaded += count
+    if (count === 0) continue
+    await noGrad(() =>
+      scope(async () => {
+        const logits = expectLogits(await enableGrad(() => model.forward(batch.images)), count)
+        const p = torch.softmax(logits.detach().to({ dtype: 'float64' }), 1)
+        const signs = signsOf(count, probes, p.shape[1]!, generator).to({ device })
+        for (let probe = 0; probe < probes; probe++) {
+          signal?.throwIfAborted()
+          sums[probe]! += await scope(async () => {
+            const vectors = whitened(p, signs.select(1, probe)).to({ dtype: logits.dtype })
+            const gradients = await grad([logits], parameters, {
+              gradOutputs: [vectors],
+              retainGraph: probe + 1 < probes,
+              allowUnused: true,
             })
-            done += count
-            onProgress?.({ done, total })
-          }
-        }),
-      )
-    }
-    if (loaded === 0) {
-      throw new SosError('ERR_DATASET', `${dataset.name}: expected images but all ${samples} are corrupt`)
-    }
-    const perProbe = Array.from(sums, (sum) => sum / loaded)
-    const { mean, standardError } = summarize(perProbe)
-    const size = parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0)
-    return { trace: mean, size, standardError, probes, perProbe, samples, indices, curvedBy }
-  } finally {
-    model.train(mode)
+            return squaredLength(gradients)
+          })
+          done += count
+          onProgress?.({ done, total })
+        }
+      }),
+    )
   }
+  if (loaded === 0) {
+    throw new SosError('ERR_DATASET', `${dataset.name}: expected images but all ${samples} are corrupt`)
+  }
+  const perProbe = Array.from(sums, (sum) => sum / loaded)
+  const { mean, standardError } = summarize(perProbe)
+  const size = parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0)
+  return { trace: mean, size, standardError, probes, perProbe, samples, indices, curvedBy }
 }
 
 /** 1 or −1, [samples, probes, classes]. */

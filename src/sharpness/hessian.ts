@@ -3,6 +3,7 @@ import { batches, type Dataset, type RunOptions } from '../data/dataset.js'
 import { grad, hvpOfGradients } from '../torch/autograd/autograd.js'
 import { enableGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
+import { evalMode } from '../torch/module/eval-mode.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
@@ -45,29 +46,24 @@ export function hessian(
     const total = indices.length * vectors.length
     let done = 0
     let samples = 0
-    const mode = model.training
-    model.eval()
-    try {
-      for await (const batch of batches(dataset, indices, chunk, device)) {
-        done += batch.skipped.length * vectors.length
-        const loaded = batch.indices.length
-        samples += loaded
-        if (loaded === 0) continue
-        await scope(async () => {
-          const logits = expectLogits(await enableGrad(() => model.forward(batch.images)), loaded)
-          checkLabels(dataset, logits.shape[1]!)
-          const loss = enableGrad(() => torch.cross_entropy_loss(logits, batch.labels))
-          const gradients = await grad([loss], parameters, { createGraph: true, allowUnused: true })
-          for (const [i, vector] of vectors.entries()) {
-            signal?.throwIfAborted()
-            accumulate(products[i]!, await hvpOfGradients(gradients, parameters, split(vector), true), loaded)
-            done += loaded
-            onProgress?.({ done, total })
-          }
-        })
-      }
-    } finally {
-      model.train(mode)
+    using _mode = evalMode(model)
+    for await (const batch of batches(dataset, indices, chunk, device)) {
+      done += batch.skipped.length * vectors.length
+      const loaded = batch.indices.length
+      samples += loaded
+      if (loaded === 0) continue
+      await scope(async () => {
+        const logits = expectLogits(await enableGrad(() => model.forward(batch.images)), loaded)
+        checkLabels(dataset, logits.shape[1]!)
+        const loss = enableGrad(() => torch.cross_entropy_loss(logits, batch.labels))
+        const gradients = await grad([loss], parameters, { createGraph: true, allowUnused: true })
+        for (const [i, vector] of vectors.entries()) {
+          signal?.throwIfAborted()
+          accumulate(products[i]!, await hvpOfGradients(gradients, parameters, split(vector), true), loaded)
+          done += loaded
+          onProgress?.({ done, total })
+        }
+      })
     }
     if (samples === 0) {
       throw new SosError(

@@ -3,6 +3,7 @@ import { batches, type Dataset } from '../data/dataset.js'
 import { sampleIndices } from '../data/sampling.js'
 import { noGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
+import { evalMode } from '../torch/module/eval-mode.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
@@ -46,8 +47,7 @@ export async function lastLayerTrace(
   const hook = model.registerForwardPreHook(path, ({ inputs: [input] }) => {
     if (input instanceof Tensor) heard.push(input)
   })
-  const mode = model.training
-  model.eval()
+  using _mode = evalMode(model)
   try {
     let [sum, loaded, done] = [0, 0, 0]
     for await (const batch of batches(dataset, indices, chunk, device)) {
@@ -82,7 +82,6 @@ export async function lastLayerTrace(
     return { trace: sum / loaded, size, samples, indices }
   } finally {
     hook.remove()
-    model.train(mode)
   }
 }
 

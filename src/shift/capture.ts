@@ -2,6 +2,7 @@ import { batches, type Dataset, type RunOptions } from '../data/dataset.js'
 import { noGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
 import { Generator } from '../torch/generator.js'
+import { evalMode } from '../torch/module/eval-mode.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
 import { torch } from '../torch/ops.js'
 import { keep, scope } from '../torch/scope.js'
@@ -48,8 +49,7 @@ export async function* captureChunks(
     }
     taken.push(rowsOf(input.detach(), layer, windowsPerImage, generator).map(keep))
   })
-  const mode = model.training
-  model.eval()
+  using _mode = evalMode(model)
   try {
     let done = 0
     for await (const { images, indices: loaded, skipped } of batches(dataset, indices, chunk, device)) {
@@ -75,7 +75,6 @@ export async function* captureChunks(
     }
   } finally {
     hook.remove()
-    model.train(mode)
     for (const tensor of taken.flat()) tensor.dispose()
     taken = []
   }

@@ -1,6 +1,7 @@
 import { batches, type Dataset, type RunOptions } from '../../data/dataset.js'
 import { noGrad } from '../../torch/context.js'
 import { SosError } from '../../torch/errors.js'
+import { evalMode } from '../../torch/module/eval-mode.js'
 import type { ScriptModule } from '../../torch/module/script-module.js'
 import { scope } from '../../torch/scope.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
@@ -42,8 +43,7 @@ export async function cacheFeatures(
   options: FeatureOptions = {},
 ): Promise<Features> {
   const { chunk = 64, device = 'cpu', frozen = false, onProgress, signal } = options
-  const mode = model.training
-  model.eval()
+  using _mode = evalMode(model)
   let source: FeatureSource | undefined
   let store: RowStore | undefined
   const loaded: number[] = []
@@ -71,7 +71,6 @@ export async function cacheFeatures(
   } finally {
     await store?.discard()
     source?.end()
-    model.train(mode)
   }
 }
 

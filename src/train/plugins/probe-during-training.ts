@@ -9,7 +9,7 @@ import { isPiecewiseLinear } from '../../sharpness/piecewise-linear.js'
 import { captureChunks } from '../../shift/capture.js'
 import { linearLayer } from '../../shift/layer/last-linear.js'
 import { noGrad } from '../../torch/context.js'
-import type { ScriptModule } from '../../torch/module/script-module.js'
+import { evalMode } from '../../torch/module/eval-mode.js'
 import { scope } from '../../torch/scope.js'
 import { wholeFrom } from '../check-number.js'
 import type { Plugin, Trainer } from '../trainer.js'
@@ -45,27 +45,15 @@ export function probeDuringTraining(options: ProbeOptions = {}): Plugin {
       const { epoch, step } = event
       if ((epoch + 1) % everyEpochs !== 0 && epoch + 1 !== trainer.epochs) return
       event.waitUntil(
-        inEvalMode(trainer.model, () => measure(trainer, options)).then((probe) =>
-          trainer.emit('probe', { trainer, epoch, step, probe }),
-        ),
+        measure(trainer, options).then((probe) => trainer.emit('probe', { trainer, epoch, step, probe })),
       )
     })
   }
 }
 
-/** A dropout at work curves the loss: what is measured here is the model that predicts. */
-async function inEvalMode<T>(model: ScriptModule, body: () => Promise<T>): Promise<T> {
-  const { training } = model
-  model.eval()
-  try {
-    return await body()
-  } finally {
-    model.train(training)
-  }
-}
-
 async function measure(trainer: Trainer, options: ProbeOptions): Promise<EpochProbe> {
   const { model, data, device } = trainer
+  using _mode = evalMode(model) // a dropout at work would curve the loss
   const { samples = Math.min(512, data.size), probes = 32, collapse = true, seed = 0 } = options
   const indices = sampleIndices(data, { size: Math.min(samples, data.size), sampling: 'stratified', seed })
   const sample = subset(data, indices)
