@@ -49,7 +49,7 @@ void JsThread::call(Work work) {
     return;
   }
   const auto wait = std::make_shared<Wait>();
-  post([this, wait, work = std::move(work)](Napi::Env env) {
+  Work answer = [this, wait, work = std::move(work)](Napi::Env env) {
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       if (wait->abandoned) return;
@@ -64,7 +64,8 @@ void JsThread::call(Work work) {
     const std::lock_guard<std::mutex> lock(mutex_);
     wait->done = true;
     changed_.notify_all();
-  });
+  };
+  if (!hand_to_attending(answer)) post(std::move(answer));
   std::unique_lock<std::mutex> lock(mutex_);
   // A listener that calls process.exit() never comes back.
   changed_.wait(lock, [&] { return wait->done || stopped_; });
@@ -73,6 +74,41 @@ void JsThread::call(Work work) {
     throw ending();
   }
   if (wait->failure) std::rethrow_exception(wait->failure);
+}
+
+bool JsThread::hand_to_attending(Work& work) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (attending_ == 0) return false;
+  asked_.push_back(std::move(work));
+  changed_.notify_all();
+  return true;
+}
+
+void JsThread::attend(const std::function<void(Done done)>& begin) {
+  bool ended = false;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    ++attending_;
+  }
+  begin([this, &ended] {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    ended = true;
+    changed_.notify_all();
+  });
+  std::unique_lock<std::mutex> lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [&] { return ended || !asked_.empty(); });
+    if (asked_.empty()) break;
+    const Work work = std::move(asked_.front());
+    asked_.pop_front();
+    lock.unlock();
+    {
+      const Napi::HandleScope scope(env_);
+      work(env_);
+    }
+    lock.lock();
+  }
+  --attending_;
 }
 
 void JsThread::run_listener(Napi::Env env, const Work& work) {

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -32,6 +33,11 @@ class JsThread : public std::enable_shared_from_this<JsThread> {
     return std::move(*result);
   }
 
+  /// Lets another thread work, which `begin` tells to call `done` at the end, and waits for that; what the
+  /// other one asks for meanwhile is run here. On the JavaScript thread only.
+  using Done = std::function<void()>;
+  void attend(const std::function<void(Done done)>& begin);
+
   /// Whether another thread waits in `call` for what runs now. On the JavaScript thread only.
   bool is_calling() const { return calling_ != 0; }
 
@@ -43,6 +49,7 @@ class JsThread : public std::enable_shared_from_this<JsThread> {
 
  private:
   void call(Work work);
+  bool hand_to_attending(Work& work);
   void run_listener(Napi::Env env, const Work& work);
   static void run(Napi::Env env, Napi::Function, std::nullptr_t*, Work* work);
   using Queue = Napi::TypedThreadSafeFunction<std::nullptr_t, Work, &JsThread::run>;
@@ -54,6 +61,8 @@ class JsThread : public std::enable_shared_from_this<JsThread> {
   std::condition_variable changed_;
   bool stopped_ = false;
   int calling_ = 0;
+  int attending_ = 0;
+  std::deque<Work> asked_;  // while the JavaScript thread attends
 };
 
 /// A reference to a JavaScript value that may be dropped on any thread: it is freed on its own.

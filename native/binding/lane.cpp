@@ -28,27 +28,31 @@ Napi::Promise Lane::submit(Napi::Env env, Modes modes, StorageUse use, Work work
 }
 
 void Lane::run_now(Modes modes, const std::function<void()>& work) {
-  if (!pending_.empty() || stopping_) {
+  if (!pending_.empty() || running_now_ || stopping_) {
     const AllThreads all;
     work();
     return;
   }
   std::exception_ptr failure;
-  const std::function<void()> guarded = [&] {
-    try {
-      adopt_threads();
-      const ModeGuard guard(modes);
-      work();
-    } catch (...) {
-      failure = std::current_exception();
+  running_now_ = true;
+  js_->attend([&](const JsThread::Done& done) {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (!thread_.joinable()) thread_ = std::thread([this] { loop(); });
+      now_ = [&work, &failure, modes, done] {
+        try {
+          adopt_threads();
+          const ModeGuard guard(modes);
+          work();
+        } catch (...) {
+          failure = std::current_exception();
+        }
+        done();
+      };
     }
-  };
-  std::unique_lock<std::mutex> lock(mutex_);
-  if (!thread_.joinable()) thread_ = std::thread([this] { loop(); });
-  now_ = &guarded;
-  ready_.notify_one();
-  now_done_.wait(lock, [this] { return now_ == nullptr; });
-  lock.unlock();
+    ready_.notify_one();
+  });
+  running_now_ = false;
   if (failure) std::rethrow_exception(failure);
 }
 
@@ -86,20 +90,20 @@ void Lane::refuse_graph_use(const at::Tensor& tensor, const std::string& what) c
 void Lane::loop() {
   for (;;) {
     std::shared_ptr<Task> task;
+    std::function<void()> now;
     {
       std::unique_lock<std::mutex> lock(mutex_);
       ready_.wait(lock, [this] { return stopping_ || now_ != nullptr || !queue_.empty(); });
-      if (now_ != nullptr) {
-        lock.unlock();
-        (*now_)();
-        lock.lock();
-        now_ = nullptr;
-        now_done_.notify_one();
-        continue;
+      std::swap(now, now_);
+      if (now == nullptr) {
+        if (stopping_) return;
+        task = std::move(queue_.front());
+        queue_.pop_front();
       }
-      if (stopping_) return;
-      task = std::move(queue_.front());
-      queue_.pop_front();
+    }
+    if (now != nullptr) {
+      now();
+      continue;
     }
     dropped_->free();
     try {

@@ -36,9 +36,9 @@ class Lane {
   /// `ERR_STOPPED` once the lane was stopped, `ERR_QUEUE_FULL` where `queue_limit` tasks are pending.
   Napi::Promise submit(Napi::Env env, Modes modes, StorageUse use, Work work);
 
-  /// Runs `work` on the lane's thread, where it is idle, and waits for it; else here. What uses many threads
-  /// is run so: OpenMP keeps threads for each thread that ever did, and lets all of them sleep between
-  /// operators where there are more than processors.
+  /// Runs `work` on the lane's thread, where it is idle, and waits for it; else here. What it calls in
+  /// JavaScript is answered meanwhile. What uses many threads is run so: OpenMP keeps threads for each thread
+  /// that ever did, and lets all of them sleep between operators where there are more than processors.
   void run_now(Modes modes, const std::function<void()>& work);
 
   /// Rejects a task that has not begun with `reason`; leaves one that has alone. Tasks are numbered from 1.
@@ -107,10 +107,10 @@ class Lane {
   std::mutex mutex_;
   std::condition_variable ready_;
   std::deque<std::shared_ptr<Task>> queue_;
-  const std::function<void()>* now_ = nullptr;  // what the JavaScript thread waits for
-  std::condition_variable now_done_;
+  std::function<void()> now_;  // what the JavaScript thread waits for
   bool stopping_ = false;
   std::list<std::shared_ptr<Task>> pending_;  // on the JavaScript thread
+  bool running_now_ = false;                  // on the JavaScript thread
   uint64_t last_task_ = 0;
 };
 

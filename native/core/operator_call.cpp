@@ -81,10 +81,8 @@ int64_t cpu_elements(const torch::jit::Stack& stack) {
   return cpu ? elements : 0;
 }
 
-/// Whether a call computes nothing itself: it gives a view of its arguments' memory, or runs a backward,
-/// whose hooks are the caller's.
-bool stays_here(const c10::FunctionSchema& schema) {
-  if (schema.name() == "aten::_backward") return true;
+/// Whether a call gives a view of its arguments' memory: it computes nothing.
+bool only_views(const c10::FunctionSchema& schema) {
   if (schema.returns().empty()) return false;
   const auto* alias = schema.returns()[0].alias_info();
   return alias != nullptr && !alias->isWrite();
@@ -148,7 +146,7 @@ void OperatorPacket::call(const Arguments& arguments, torch::jit::Stack& stack,
   }
   stack = std::move(match.stack);
   if (before_write) announce_writes(chosen->schema(), stack, before_write);
-  if (run_large && cpu_elements(stack) >= kLarge && !stays_here(chosen->schema())) {
+  if (run_large && cpu_elements(stack) >= kLarge && !only_views(chosen->schema())) {
     run_large([&] { chosen->callBoxed(stack); });
   } else {
     chosen->callBoxed(stack);

@@ -96,15 +96,29 @@ describe('threads', () => {
     expect(y.add(1).sum().item()).toBe(2 * 512 * 512)
   })
 
-  it('leave a backward and its hooks to the thread that calls it', () => {
+  it('answer what a large synchronous operator calls: the hooks of a backward', () => {
     const x = torch.ones([512, 512])
     x.requiresGrad = true
-    let called = 0
     const y = x.mul(3)
-    y.registerHook(() => void called++)
+    y.registerHook((gradient) => gradient.mul(2).add(torch.ones([512, 512]).matmul(gradient).sub(512)))
     torch._backward(y, [x], torch.ones_like(y))
-    expect(called).toBe(1)
-    expect(x.grad!.mean().item()).toBe(3)
+    expect([x.grad!.min().item(), x.grad!.max().item()]).toEqual([6, 6])
+    y.registerHook(() => {
+      throw new RangeError('from a hook')
+    })
+    expect(() => torch._backward(x.mul(y), [x], torch.ones_like(y))).toThrow(RangeError)
+    expect(x.add(x).sum().item()).toBe(2 * 512 * 512)
+  })
+
+  it('end with process.exit() in a hook of a large synchronous backward', async () => {
+    const program = `
+      const x = sos.torch.ones([512, 512])
+      x.requiresGrad = true
+      const y = x.mul(3)
+      y.registerHook(() => { console.log(JSON.stringify('in the hook')); process.exit(0) })
+      sos.torch._backward(y, [x], sos.torch.ones_like(y))
+      console.log(JSON.stringify('after it'))`
+    expect(await run(program)).toBe('in the hook')
   })
 
   it('for what TorchScript forks are set once, before they start', async () => {
