@@ -51,26 +51,12 @@ export function randomCrop(padding = 4): Augmentation {
   return {
     description: { name: 'randomCrop', padding },
     apply(images, draws) {
-      const [count, channels, height, width] = images.shape as [number, number, number, number]
-      const { device } = images
+      const [count, , height, width] = images.shape as [number, number, number, number]
       const padded = images.constant_pad_nd([padding, padding, padding, padding])
-      const span = (length: number) => torch.arange(length, { dtype: 'int64', device })
-      const rows = draws
-        .integers(2 * padding + 1)
-        .view([-1, 1])
-        .add(span(height))
-      const columns = draws
-        .integers(2 * padding + 1)
-        .view([-1, 1])
-        .add(span(width))
-      const places = rows
-        .mul(width + 2 * padding)
-        .view([count, height, 1])
-        .add(columns.view([count, 1, width]))
-      return padded
-        .view([count, channels, -1])
-        .gather(2, places.view([count, 1, height * width]).expand([count, channels, height * width]))
-        .view([count, channels, height, width])
+      const windows = padded.unfold(2, height, 1).unfold(3, width, 1) // [n, C, top, left, H, W], not copied
+      const image = torch.arange(count, { dtype: 'int64', device: images.device })
+      const [top, left] = [draws.integers(2 * padding + 1), draws.integers(2 * padding + 1)]
+      return torch.index(windows, [image, null, top, left])
     },
   }
 }

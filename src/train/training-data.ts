@@ -8,6 +8,7 @@ import { keep, scope } from '../torch/scope.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
 import { wholeFrom } from './check-number.js'
 import type { Mixup } from './mixup.js'
+import { PixelScaling } from './pixel-scaling.js'
 import { seedAt } from './seeds.js'
 
 export interface TrainingDataOptions {
@@ -31,6 +32,8 @@ export interface TrainingDataOptions {
   shard?: { readonly rank: number; readonly size: number }
 }
 
+type Resolved = Required<Omit<TrainingDataOptions, 'mixup'>> & Pick<TrainingDataOptions, 'mixup'>
+
 /** A step's images. They are freed when the next batch is asked for. */
 export interface TrainingBatch {
   /** In the epoch, from 0. */
@@ -51,17 +54,17 @@ export interface TrainingBatch {
 export class TrainingData {
   readonly dataset: Dataset
   readonly batchesPerEpoch: number
-  readonly #options: Required<Omit<TrainingDataOptions, 'mixup'>> & Pick<TrainingDataOptions, 'mixup'>
+  readonly #options: Resolved
   /** uint8 [N, C, H, W] on the device. */
   #resident: Tensor | null
   /** int64 [N] on the device. */
   readonly #labels: Tensor
-  /** What makes values of bytes: float32 [1, C, 1, 1] on the device. */
-  readonly #scaling: { factor: Tensor; offset: Tensor } | null
+  /** null where the dataset gives what is scaled already. */
+  readonly #scaling: PixelScaling | null
 
-  private constructor(dataset: Dataset, options: TrainingDataOptions, resident: Tensor | null) {
+  private constructor(dataset: Dataset, options: Resolved, resident: Tensor | null) {
     this.dataset = dataset
-    this.#options = { ...defaults, ...options }
+    this.#options = options
     const { batchSize, dropLast, device, shard } = this.#options
     const rest = dataset.size % batchSize
     // In a step each process needs an image: without one it would miss the others' exchange of gradients.
@@ -69,15 +72,16 @@ export class TrainingData {
     this.batchesPerEpoch = Math.floor(dataset.size / batchSize) + last
     this.#resident = resident
     this.#labels = keep(torch.tensor(dataset.labels, { dtype: 'int64', device }))
-    this.#scaling = dataset.pixels === undefined ? null : scalingOf(dataset.pixels, device)
+    this.#scaling =
+      dataset.pixels === undefined ? null : new PixelScaling(dataset.pixels, layoutOf(this.#options))
   }
 
   /**
    * @throws `ERR_BATCH_SIZE` where an epoch would have no batch, `ERR_DATASET` where the dataset cannot be augmented
    */
   static async open(dataset: Dataset, options: TrainingDataOptions): Promise<TrainingData> {
-    const { batchSize, augment = [], dropLast = false, device = 'cpu' } = options
-    const { residentBytes = defaults.residentBytes, shard = defaults.shard } = options
+    const resolved: Resolved = { ...defaults, ...options }
+    const { batchSize, augment, dropLast, shard } = resolved
     wholeFrom(shard.size, shard.size > 1 ? 'batchSize, of all processes together,' : 'batchSize', batchSize)
     const least = dropLast ? batchSize : shard.size
     if (dataset.size < least) {
@@ -92,8 +96,8 @@ export class TrainingData {
         `${dataset.name}: expected a dataset that gives its pixels, to augment them, but this one gives preprocessed images alone`,
       )
     }
-    const resident = await loadResident(dataset, residentBytes, device)
-    return new TrainingData(dataset, options, resident)
+    const resident = await loadResident(dataset, resolved)
+    return new TrainingData(dataset, resolved, resident)
   }
 
   /** Goes through an epoch's batches, from batch `first` on. */
@@ -134,8 +138,7 @@ export class TrainingData {
     this.#resident?.dispose()
     this.#resident = null
     this.#labels.dispose()
-    this.#scaling?.factor.dispose()
-    this.#scaling?.offset.dispose()
+    this.#scaling?.dispose()
   }
 
   /** The samples of an epoch in their order, int64 on the CPU. */
@@ -167,8 +170,13 @@ export class TrainingData {
   }
 
   #select(resident: Tensor, samples: BigInt64Array) {
-    const places = torch.tensor(samples, { dtype: 'int64', device: this.#options.device })
-    return { images: resident.index_select(0, places), places }
+    const { device, channelsLast } = this.#options
+    const places = torch.tensor(samples, { dtype: 'int64', device })
+    // index_select gives what is contiguous: the images keep their layout where their pixels come first.
+    const images = channelsLast
+      ? resident.permute([0, 2, 3, 1]).index_select(0, places).permute([0, 3, 1, 2])
+      : resident.index_select(0, places)
+    return { images, places }
   }
 
   async #load(samples: BigInt64Array): Promise<{ images: Tensor; places: Tensor }> {
@@ -194,13 +202,10 @@ export class TrainingData {
     number: number,
     { whole, ...part }: { whole: number; first: number; count: number },
   ): Tensor {
-    const { seed, device, augment, channelsLast } = this.#options
-    const memory_format = channelsLast ? 'channels_last' : 'contiguous_format'
-    if (this.dataset.pixels === undefined) return images.clone({ memory_format })
+    const { seed, device, augment } = this.#options
+    if (this.#scaling === null) return images.clone({ memory_format: layoutOf(this.#options) })
     const draws = new Draws(seedAt(seed, 'augmentation', epoch, number), device, whole, part)
-    const changed = augment.reduce((bytes, { apply }) => apply(bytes, draws), images)
-    const { factor, offset } = this.#scaling!
-    return changed.to({ dtype: 'float32', memory_format, copy: true }).mul_(factor).sub_(offset)
+    return this.#scaling.apply(augment.reduce((bytes, { apply }) => apply(bytes, draws), images))
   }
 
   #mixed(images: Tensor, labels: Tensor, epoch: number, number: number) {
@@ -226,24 +231,22 @@ function afterTheCaller(): Promise<null> {
   return new Promise((resolve) => setImmediate(resolve, null))
 }
 
-/** (byte / 255 − mean) / std as byte · factor − offset. */
-function scalingOf({ mean, std }: { mean: readonly number[]; std: readonly number[] }, device: string) {
-  const perChannel = (values: number[]) =>
-    scope(() => keep(torch.tensor(values, { dtype: 'float32', device }).view([1, -1, 1, 1])))
-  return {
-    factor: perChannel(std.map((value) => 1 / (255 * value))),
-    offset: perChannel(mean.map((value, i) => value / std[i]!)),
-  }
+function layoutOf({ channelsLast }: Pick<Resolved, 'channelsLast'>): 'channels_last' | 'contiguous_format' {
+  return channelsLast ? 'channels_last' : 'contiguous_format'
 }
 
 /** All pixels on the device, uint8 [N, C, H, W]; null where they are too many or the dataset does not give them. */
-async function loadResident({ pixels, size }: Dataset, most: number, device: string): Promise<Tensor | null> {
+async function loadResident(
+  { pixels, size }: Dataset,
+  { residentBytes, device, ...layout }: Resolved,
+): Promise<Tensor | null> {
   if (pixels === undefined) return null
   using one = (await pixels.load([0])).images
   const bytes = one.shape.reduce((a, b) => a * b, 1)
-  if (bytes === 0 || bytes * size > most) return null
+  if (bytes === 0 || bytes * size > residentBytes) return null
   return scope(async () => {
-    const all = torch.empty([size, ...one.shape.slice(1)], { dtype: 'uint8', device })
+    const shape = [size, ...one.shape.slice(1)]
+    const all = torch.empty(shape, { dtype: 'uint8', device, memory_format: layoutOf(layout) })
     const step = 1024
     for (let start = 0; start < size; start += step) {
       const count = Math.min(step, size - start)

@@ -98,6 +98,49 @@ describe('training data', () => {
     }
   })
 
+  it('gives the same values in channels_last, where the images of a step may have any size', async () => {
+    const bytes = torch.randint(0, 256, [20, 3, 8, 6], { dtype: 'uint8', generator: new Generator(1) })
+    const [mean, std] = [
+      [0.1, 0.5, 0.7],
+      [0.2, 0.3, 0.4],
+    ]
+    const load = async (indices: readonly number[]) => ({
+      images: bytes.index_select(0, torch.tensor([...indices], { dtype: 'int64' })),
+      indices,
+      skipped: [],
+    })
+    const labels = new Int32Array(20)
+    const dataset: Dataset = {
+      name: 'bytes',
+      size: 20,
+      classes: ['a'],
+      labels,
+      load,
+      pixels: { mean, std, load },
+    }
+    let step = 0
+    const shrink: Augmentation = {
+      description: { name: 'shrink' },
+      apply: (images) => images.narrow(3, 0, step++ % 2 === 0 ? 6 : 4),
+    }
+    const options = { batchSize: 5, augment: [randomCrop(1), randomFlip(), shrink] }
+    const plain = await epochOf(await TrainingData.open(dataset, options), 0)
+    const last = await epochOf(await TrainingData.open(dataset, { ...options, channelsLast: true }), 0)
+    expect(last.map(({ images }) => images.shape[3])).toEqual([6, 4, 6, 4])
+    for (const [i, { images }] of last.entries()) {
+      expect(images.stride()[1]).toBe(1)
+      expect(same(images, plain[i]!.images)).toBe(true)
+    }
+    const perChannel = (values: number[]) => torch.tensor(values, { dtype: 'float64' }).view([1, -1, 1, 1])
+    const back = torch
+      .cat(last.filter((_, i) => i % 2 === 1).map(({ images }) => images))
+      .to('float64')
+      .mul(perChannel(std))
+      .add(perChannel(mean))
+      .mul(255)
+    expect(back.sub(back.round()).abs().max().item()).toBeLessThan(1e-4)
+  })
+
   it('leaves the last images out where asked, and refuses what it cannot do', async () => {
     const dataset = await fashion(20)
     const data = await TrainingData.open(dataset, { batchSize: 16, dropLast: true })

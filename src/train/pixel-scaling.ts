@@ -1,0 +1,56 @@
+import { torch } from '../torch/ops.js'
+import { keep, scope } from '../torch/scope.js'
+import type { Tensor } from '../torch/tensor/tensor.js'
+
+/**
+ * What makes the values that a model is trained on of pixels: (byte / 255 − mean) / std of each channel, as byte · factor − offset.
+ *
+ * Both are kept in the size and the layout of an image: numbers of a channel alone, broadcast over the pixels, take
+ * several times as long where the channels lie last.
+ */
+export class PixelScaling {
+  readonly #mean: readonly number[]
+  readonly #std: readonly number[]
+  readonly #memoryFormat: 'channels_last' | 'contiguous_format'
+  /** float32 [1, C, H, W] on the device of the images that came last. */
+  #scale: { factor: Tensor; offset: Tensor } | null = null
+
+  constructor(
+    { mean, std }: { mean: readonly number[]; std: readonly number[] },
+    memoryFormat: 'channels_last' | 'contiguous_format',
+  ) {
+    this.#mean = mean
+    this.#std = std
+    this.#memoryFormat = memoryFormat
+  }
+
+  /** uint8 [n, C, H, W] → float32 [n, C, H, W] */
+  apply(pixels: Tensor): Tensor {
+    const values = pixels.to({ dtype: 'float32', memory_format: this.#memoryFormat, copy: true })
+    const { factor, offset } = this.#scaleOf(values)
+    return values.mul_(factor).sub_(offset)
+  }
+
+  dispose(): void {
+    this.#scale?.factor.dispose()
+    this.#scale?.offset.dispose()
+    this.#scale = null
+  }
+
+  #scaleOf({ shape, device }: Tensor) {
+    const size = shape.slice(1)
+    if (this.#scale !== null && size.every((n, i) => n === this.#scale!.factor.shape[i + 1]))
+      return this.#scale
+    this.dispose() // an augmentation gave images of another size
+    const perChannel = (values: number[]) =>
+      scope(() => {
+        const channels = torch.tensor(values, { dtype: 'float32', device }).view([1, -1, 1, 1])
+        return keep(channels.expand([1, ...size]).contiguous({ memory_format: this.#memoryFormat }))
+      })
+    this.#scale = {
+      factor: perChannel(this.#std.map((std) => 1 / (255 * std))),
+      offset: perChannel(this.#mean.map((mean, i) => mean / this.#std[i]!)),
+    }
+    return this.#scale
+  }
+}
