@@ -252,7 +252,7 @@ export type { AsyncOperators, Operators, TensorMethods } from './torch/operators
 export { callOperator, callOperatorAsync, torch } from './torch/ops.js'
 export { getRngState, initialSeed, manualSeed, setRngState } from './torch/random.js'
 export { type RuntimeInfo, runtimeInfo } from './torch/runtime.js'
-export { keep, memoryStats, scope } from './torch/scope.js'
+export { emptyCache, keep, type MemoryStats, memoryStats, scope } from './torch/scope.js'
 export type { LoadResult } from './torch/serialization/copy-state.js'
 export { readSafetensors, type Safetensors, writeSafetensors } from './torch/serialization/safetensors.js'
 export {

@@ -7,7 +7,7 @@
 namespace {
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
-  sos::install_cpu_pool();
+  sos::install_cpu_memory();
   // Set before any external exists: finalizers run from the newest to the oldest, so this outlives all of
   // them.
   env.SetInstanceData<sos::EnvData>(new sos::EnvData(env));

@@ -7,6 +7,7 @@
 #include "binding/env_data.h"
 #include "binding/functions.h"
 #include "binding/handle.h"
+#include "core/cpu_memory.h"
 #include "core/device.h"
 #include "core/dtype.h"
 #include "core/error.h"
@@ -130,6 +131,7 @@ Napi::Value memory_stats(const Napi::CallbackInfo& info) {
   auto stats = Napi::Object::New(info.Env());
   stats.Set("tensors", Napi::Number::New(info.Env(), static_cast<double>(data.live_tensors)));
   stats.Set("bytes", Napi::Number::New(info.Env(), static_cast<double>(data.live_bytes)));
+  stats.Set("cachedBytes", Napi::Number::New(info.Env(), static_cast<double>(kept_cpu_bytes())));
   return stats;
 }
 

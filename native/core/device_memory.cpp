@@ -3,6 +3,7 @@
 #include <ATen/Context.h>
 #include <c10/core/CachingDeviceAllocator.h>
 
+#include "core/cpu_memory.h"
 #include "core/device.h"
 
 namespace sos {
@@ -58,7 +59,11 @@ void reset_accumulated_memory_stats(c10::Device device) {
 }
 
 void empty_cache(c10::DeviceType type) {
-  allocator_of(type).emptyCache();
+  if (type == c10::kCPU) {
+    release_kept_cpu_memory();
+  } else {
+    allocator_of(type).emptyCache();
+  }
 }
 
 std::pair<int64_t, int64_t> device_memory_info(c10::Device device) {

@@ -16,7 +16,8 @@ std::vector<std::pair<std::string, int64_t>> device_memory_stats(c10::Device dev
 void reset_peak_memory_stats(c10::Device device);
 void reset_accumulated_memory_stats(c10::Device device);
 
-/// Gives memory that is cached but not in use back to the device, for all devices of this type.
+/// Gives memory that is cached but not in use back to the device, for all devices of this type; on the CPU,
+/// to the system.
 void empty_cache(c10::DeviceType type);
 
 /// Bytes that are free on the device, and all that it has.

@@ -16,7 +16,7 @@ struct PoolInstalled {
   c10::Allocator* const previous = c10::GetCPUAllocator();
   PoolInstalled() {
     static c10::Allocator* const pool = [] {
-      sos::install_cpu_pool();  // once for the process
+      sos::install_cpu_memory();  // once for the process
       return c10::GetCPUAllocator();
     }();
     c10::SetCPUAllocator(pool, UINT8_MAX);
@@ -30,7 +30,7 @@ uintptr_t address(const at::Tensor& tensor) {
 
 }  // namespace
 
-TEST_CASE("the CPU pool counts what lives, gives blocks apart and takes them back") {
+TEST_CASE("CPU memory counts what lives, gives blocks apart and takes them back") {
   const PoolInstalled pool;
   const auto before = sos::live_cpu_bytes();
   for (const int64_t bytes : {1, 64, 65, 128, 129, 192, 4000, 65536, 65537, 1 << 20}) {
@@ -47,7 +47,7 @@ TEST_CASE("the CPU pool counts what lives, gives blocks apart and takes them bac
   CHECK(at::empty({0}).numel() == 0);
 }
 
-TEST_CASE("the CPU pool counts what only a graph of gradients holds") {
+TEST_CASE("CPU memory counts what only a graph of gradients holds") {
   const PoolInstalled pool;
   const auto before = sos::live_cpu_bytes();
   {

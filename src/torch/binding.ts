@@ -180,7 +180,7 @@ export interface Binding {
   dispose(handle: DisposableHandle): void
   isDisposed(handle: DisposableHandle): boolean
   disposedHandle(): TensorHandle
-  memoryStats(): { tensors: number; bytes: number }
+  memoryStats(): { tensors: number; bytes: number; cachedBytes: number }
 
   operatorSchemas(): string[]
   findOperator(name: string): OperatorHandle

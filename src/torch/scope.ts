@@ -37,9 +37,28 @@ export function keep<T extends Tensor>(tensor: T): T {
   return tensor
 }
 
-/** Tensors of this environment that live, and the bytes of their elements. */
-export function memoryStats(): { tensors: number; bytes: number } {
+/** What {@link memoryStats} tells. */
+export interface MemoryStats {
+  /** Tensors of this environment that live. */
+  readonly tensors: number
+  /** The bytes of their elements. */
+  readonly bytes: number
+  /** The CPU's memory that no tensor uses and the process keeps for those to come. */
+  readonly cachedBytes: number
+}
+
+/** Tensors and their memory, at the moment. */
+export function memoryStats(): MemoryStats {
   return binding.memoryStats()
+}
+
+/**
+ * Gives the CPU's memory that is kept for tensors to come back to the system, as `torch.cuda.emptyCache()` does for GPUs. It
+ * needs no call: with what tensors use, never much more is kept than they used at once in the last half minute of
+ * work. It is for a program that worked on much and now waits.
+ */
+export function emptyCache(): void {
+  binding.emptyCache('cpu')
 }
 
 function release(value: unknown, from: Set<Tensor>, to: Set<Tensor> | null): void {

@@ -3,6 +3,7 @@ import { setTimeout } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 
 import {
+  emptyCache,
   isGradEnabled,
   keep,
   memoryStats,
@@ -91,6 +92,26 @@ describe('memory', () => {
     expect(memoryStats().bytes - before.bytes).toBe(4000)
     tensor.dispose()
     expect(memoryStats().bytes).toBe(before.bytes)
+  })
+
+  it('of large tensors is kept for those to come, until it is asked back', () => {
+    const tensor = torch.zeros([2 ** 20])
+    const before = memoryStats().cachedBytes
+    tensor.dispose()
+    expect(memoryStats().cachedBytes - before).toBeGreaterThanOrEqual(2 ** 22)
+    emptyCache()
+    expect(memoryStats().cachedBytes).toBe(0)
+  })
+
+  it('that is not there is told, whatever is kept', () => {
+    torch.zeros([2 ** 20]).dispose()
+    expect(() => torch.zeros([2 ** 45])).toThrow(expect.objectContaining({ code: 'ERR_OUT_OF_MEMORY' }))
+    expect(
+      torch
+        .ones([2 ** 20])
+        .sum()
+        .item(),
+    ).toBe(2 ** 20)
   })
 
   it('of a disposed tensor is used again, and never seen through it', () => {
