@@ -54,7 +54,7 @@ void* allocate(size_t size) {
 
 void* LargeBlocks::take(size_t bytes) {
   if (bytes > PTRDIFF_MAX / 2) return nullptr;
-  const size_t size = size_for(bytes);
+  const size_t size = size_for(std::max(bytes, kAlignment));
   std::vector<Block> surplus;
   {
     const std::lock_guard<std::mutex> lock(mutex_);

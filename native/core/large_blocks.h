@@ -23,7 +23,7 @@ class LargeBlocks {
   /// @param peak_lasts how long what lived at once is remembered at least; at most twice as long
   explicit LargeBlocks(Clock::duration peak_lasts = std::chrono::seconds(20)) : peak_lasts_(peak_lasts) {}
 
-  /// @returns a block of at least so many bytes, aligned to 64; null where there is no memory
+  /// @returns a block of at least so many bytes, of 64 at least, aligned to 64; null where there is no memory
   void* take(size_t bytes);
   void give_back(void* block);
 

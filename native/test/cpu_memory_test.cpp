@@ -47,6 +47,22 @@ TEST_CASE("CPU memory counts what lives, gives blocks apart and takes them back"
   CHECK(at::empty({0}).numel() == 0);
 }
 
+TEST_CASE("CPU memory goes on where the pool of small blocks is used up") {
+  const PoolInstalled pool;
+  const auto before = sos::live_cpu_bytes();
+  {
+    std::vector<at::Tensor> made;
+    for (int i = 0; i < 5000; ++i) made.push_back(at::empty({64 * 1024}, at::kByte).fill_(i % 251));
+    for (int64_t bytes = 1; bytes <= 64 * 1024; bytes *= 2) {
+      for (int i = 0; i < 10; ++i) made.push_back(at::full({bytes}, i, at::kByte));
+    }
+    bool whole = true;
+    for (int i = 0; i < 5000; ++i) whole = whole && made[i].eq(i % 251).all().item<bool>();
+    CHECK(whole);
+  }
+  CHECK(sos::live_cpu_bytes() == before);
+}
+
 TEST_CASE("CPU memory counts what only a graph of gradients holds") {
   const PoolInstalled pool;
   const auto before = sos::live_cpu_bytes();

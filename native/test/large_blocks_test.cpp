@@ -39,6 +39,20 @@ TEST_CASE("large blocks are given again, to requests of about their size") {
   CHECK(blocks.kept() == 0);
 }
 
+TEST_CASE("large blocks may be small, where the pool of small ones is used up") {
+  sos::LargeBlocks blocks;
+  for (const size_t bytes : {0, 1, 7, 63, 64, 65, 100, 4096}) {
+    void* block = blocks.take(bytes);
+    REQUIRE(block != nullptr);
+    CHECK(reinterpret_cast<uintptr_t>(block) % 64 == 0);
+    CHECK(blocks.live() >= bytes);
+    std::memset(block, 1, bytes);
+    blocks.give_back(block);
+    CHECK(blocks.live() == 0);
+  }
+  blocks.release();
+}
+
 TEST_CASE("large blocks never overlap, whatever is taken and given back") {
   sos::LargeBlocks blocks;
   std::mt19937 random(1);
