@@ -14,6 +14,7 @@
 
 #include "core/error.h"
 #include "core/gloo.h"
+#include "core/nccl.h"
 #include "core/shared_buffers.h"
 
 namespace sos {
@@ -108,17 +109,19 @@ struct ProcessGroup::Condition {
 };
 
 std::vector<std::string> process_group_backends() {
-  return has_gloo() ? std::vector<std::string>{"gloo"} : std::vector<std::string>{};
+  if (!has_gloo()) return {};  // over which the ranks agree, whatever moves the tensors
+  return has_nccl() ? std::vector<std::string>{"gloo", "nccl"} : std::vector<std::string>{"gloo"};
 }
 
 std::shared_ptr<ProcessGroup> ProcessGroup::connect(const MeetingPoint& point, const Membership& membership,
                                                     std::shared_ptr<Interrupt> interrupt) {
-  const auto backends = process_group_backends();
-  if (std::find(backends.begin(), backends.end(), membership.backend) == backends.end()) {
-    if (membership.backend == "gloo") make_gloo({}, 0, 1, {});  // throws
-    throw Error("ERR_NOT_BUILT", "expected an addon with the backend " + membership.backend +
-                                     " but this one was built without it; use gloo");
+  if (membership.backend != "gloo" && membership.backend != "nccl") {
+    throw Error("ERR_INVALID_ARGUMENT",
+                "expected gloo or nccl as backend but received '" + membership.backend + "'");
   }
+  // Throw what they would throw later, before anyone is waited for.
+  if (!has_gloo()) make_gloo({}, 0, 1, {});
+  if (membership.backend == "nccl" && !(has_nccl() && at::hasCUDA())) make_nccl({}, 0, 1, {});
   // c10d's waits for the others cannot be interrupted: they go on on a thread of their own where nobody
   // waits.
   const auto made = std::make_shared<std::shared_ptr<ProcessGroup>>();
@@ -153,7 +156,13 @@ ProcessGroup::ProcessGroup(const c10::intrusive_ptr<c10d::Store>& store, Members
       make_gloo(c10::make_intrusive<c10d::PrefixStore>("gloo", store), rank(), size(), membership_.timeout);
   group_ = c10::make_intrusive<c10d::ProcessGroup>(store, rank(), size());
   group_->setBackend(c10::kCPU, c10d::ProcessGroup::GLOO, control_);
-  if (at::hasCUDA()) group_->setBackend(c10::kCUDA, c10d::ProcessGroup::GLOO, control_);  // by way of the CPU
+  if (membership_.backend == "nccl") {
+    const auto prefixed = c10::make_intrusive<c10d::PrefixStore>("nccl", store);
+    group_->setBackend(c10::kCUDA, c10d::ProcessGroup::NCCL,
+                       make_nccl(prefixed, rank(), size(), membership_.timeout));
+  } else if (at::hasCUDA()) {
+    group_->setBackend(c10::kCUDA, c10d::ProcessGroup::GLOO, control_);  // by way of the CPU
+  }
   group_->setDefaultBackend(c10d::ProcessGroup::GLOO);
   // The rank that serves the store may end as soon as it is done; until all have met, the others need it.
   agree(CollectiveCall("meeting", {}));

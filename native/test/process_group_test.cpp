@@ -6,6 +6,7 @@
 
 #include "core/gloo.h"
 #include "core/gradient.h"
+#include "core/nccl.h"
 #include "test/ranks.h"
 
 using sos::test::code_of, sos::test::Group, sos::test::run_ranks;
@@ -82,6 +83,12 @@ TEST_CASE("a missing backend is named with what to install") {
                                  std::make_shared<sos::Interrupt>());
     });
   };
-  CHECK(connect("nccl") == "ERR_NOT_BUILT");
-  if (!sos::has_gloo()) CHECK(connect("gloo") == "ERR_NOT_BUILT");
+  CHECK(connect("mpi") == "ERR_INVALID_ARGUMENT");
+  if (!sos::has_gloo()) {
+    CHECK(connect("gloo") == "ERR_NOT_BUILT");
+  } else if (!sos::has_nccl()) {
+    CHECK(connect("nccl") == "ERR_NOT_BUILT");
+  } else if (!at::hasCUDA()) {
+    CHECK(connect("nccl") == "ERR_DEVICE");
+  }
 }

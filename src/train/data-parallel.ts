@@ -15,6 +15,7 @@ export function dataParallel(group: ProcessGroup): Parallel {
   return {
     rank: group.rank,
     size: group.size,
+    device: (name) => (name === 'cuda' ? `cuda:${group.localRank}` : name),
     async gradients(loss, parameters) {
       if (reducer === null || !sameTensors(reducer.of, parameters)) {
         reducer = { of: parameters, reducer: new GradientReducer(group, parameters) }
@@ -26,9 +27,7 @@ export function dataParallel(group: ProcessGroup): Parallel {
     },
     sum: (values) =>
       scope(async () => {
-        // NCCL moves what is on its own device alone.
-        const device = group.backend === 'nccl' ? `cuda:${group.localRank}` : 'cpu'
-        const sums = torch.tensor([...values], { dtype: 'float64', device })
+        const sums = torch.tensor([...values], { dtype: 'float64' })
         await group.allReduce([sums])
         return sums.toArray() as number[]
       }),

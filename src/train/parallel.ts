@@ -5,6 +5,8 @@ import type { Tensor } from '../torch/tensor/tensor.js'
 export interface Parallel {
   readonly rank: number
   readonly size: number
+  /** This process's own device of that name: of `cuda`, the one with its number among the processes of the machine. */
+  device(name: string): string
   /** The gradients of the mean of the processes' losses, the same in all; null for a parameter that no loss depends on. */
   gradients(loss: Tensor, parameters: readonly Tensor[]): Promise<readonly (Tensor | null)[]>
   /** The sums of the processes' numbers. */
@@ -19,6 +21,7 @@ export interface Parallel {
 export const alone: Parallel = {
   rank: 0,
   size: 1,
+  device: (name) => name,
   gradients: (loss, parameters) => grad([loss], parameters, { allowUnused: true }),
   sum: async (values) => [...values],
   gatherRows: async (tensor) => tensor,

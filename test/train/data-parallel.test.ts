@@ -25,6 +25,10 @@ describe.skipIf(!hasGroups)('training by several processes', () => {
     expect(alone.weights.length).toBeGreaterThan(50)
     expect(largestDifference(ranks[0].weights, alone.weights)).toBeLessThan(1e-10)
     for (const { losses } of ranks) expect(largestDifference(losses, alone.losses)).toBeLessThan(1e-10)
+    expect(alone.devices).toEqual(['cpu', 'cuda', 'cuda:1'])
+    expect(ranks.map(({ devices }) => devices)).toEqual(
+      [0, 1].map((rank) => ['cpu', `cuda:${rank}`, 'cuda:1']),
+    )
     // The first process shifts, and writes.
     expect(alone.shifts).toEqual([1, 2, 3].map(() => [3, true]))
     expect(ranks.map(({ shifts }) => shifts)).toEqual([alone.shifts, []])

@@ -46,7 +46,8 @@ Example:
   )
   .action(async (path: string, options: Options) => {
     const sos = await import('../../index.js')
-    const { experimentRuns, parseConfig, processes, readRunRecord, runExperiment, writeTrainingReport } = sos
+    const { experimentRuns, parseConfig, ProcessGroup, processes } = sos
+    const { readRunRecord, runExperiment, writeTrainingReport } = sos
     const config = parseConfig(await readJson(path, sos.SosError), path)
     const name = basename(path, extname(path))
     const experiment = {
@@ -66,7 +67,8 @@ Example:
         }),
       )
     }
-    const parallel = await processes({ backend: config.device.startsWith('cuda') ? 'nccl' : 'gloo' })
+    const between = config.device.startsWith('cuda') && ProcessGroup.backends().includes('nccl')
+    const parallel = await processes({ backend: between ? 'nccl' : 'gloo' })
     const report = async () => writeTrainingReport(experiment.out, name, await records())
     const again = `The same command goes on: sos train ${path}`
     await untilInterrupted(

@@ -13,7 +13,7 @@ export type ProcessGroupBackend = 'gloo' | 'nccl'
 
 /** Options of {@link ProcessGroup.fromEnvironment}. */
 export interface ProcessGroupOptions {
-  /** Default: gloo. nccl is refused with `ERR_NOT_BUILT`: no addon is built with it yet. */
+  /** Default: gloo. nccl is there where libtorch is one for CUDA ({@link ProcessGroup.backends}). */
   backend?: ProcessGroupBackend
   /** How long to wait for the other ranks, each time, in milliseconds. Default: 1,800,000, half an hour, as c10d's. */
   timeout?: number
@@ -67,7 +67,7 @@ export class ProcessGroup {
     this.backend = backend
   }
 
-  /** The backends that the addon was built with: [] without gloo's headers. */
+  /** The backends that the addon was built with: [] without gloo's headers, nccl with a libtorch for CUDA. */
   static backends(): ProcessGroupBackend[] {
     return binding.processGroupBackends() as ProcessGroupBackend[]
   }
@@ -82,7 +82,7 @@ export class ProcessGroup {
    * WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT, and TORCHELASTIC_USE_AGENT_STORE, without which rank 0 serves the store at
    * that address. gloo listens at the interface that GLOO_SOCKET_IFNAME names, else at that of the host's name.
    *
-   * @throws `ERR_ENVIRONMENT` for a variable that is missing or wrong, `ERR_NOT_BUILT` for a backend that the addon was built without,
+   * @throws `ERR_ENVIRONMENT` for a variable that is missing or wrong, `ERR_NOT_BUILT` for a backend that the addon was built without, `ERR_DEVICE` for nccl without a CUDA device,
    * `ERR_PROCESS_GROUP` where not all come within the timeout, `ERR_INVALID_ARGUMENT`
    */
   static async fromEnvironment(options: ProcessGroupOptions = {}): Promise<ProcessGroup> {

@@ -104,7 +104,8 @@ async function prepare(
   parallel: Parallel,
   datasets: Map<string, Promise<Dataset>>,
 ): Promise<Trainer> {
-  const { device, sos, evaluate, probes } = config
+  const { sos, evaluate, probes } = config
+  const device = parallel.device(config.device)
   const model = await ScriptModule.load(config.model.replaceAll('{seed}', String(seed)), { device })
   if (config.channelsLast) await model.to({ memoryFormat: 'channels_last' })
   const open = (spec: string): Promise<Dataset> => {
@@ -114,6 +115,7 @@ async function prepare(
   }
   const trainer = new Trainer(model, {
     ...trainerOptions(config, scheme, seed),
+    device,
     data: await open(config.train),
     checkpoints: { folder, ...config.checkpoints },
     parallel,

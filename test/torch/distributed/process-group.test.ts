@@ -137,7 +137,7 @@ describe.skipIf(!hasGroups)('the collectives of a process group', () => {
       'ERR_DTYPE',
       'ERR_INVALID_ARGUMENT',
       'ERR_SHAPE',
-      'ERR_NOT_BUILT',
+      'ERR_INVALID_ARGUMENT',
       'ERR_INVALID_ARGUMENT',
       'ERR_INVALID_ARGUMENT',
       'ERR_INVALID_ARGUMENT',
