@@ -130,13 +130,13 @@ size_t LargeBlocks::most() const {
 std::vector<LargeBlocks::Block> LargeBlocks::take_surplus(size_t live, size_t most) {
   std::vector<Block> surplus;
   while (kept_ > 0 && live + kept_ > most) {
-    std::vector<Kept>* oldest = nullptr;
+    std::deque<Kept>* oldest = nullptr;
     for (auto& kept : kept_blocks_) {
       if (kept.empty()) continue;
       if (oldest == nullptr || kept.front().number < oldest->front().number) oldest = &kept;
     }
     const Block block = oldest->front().block;
-    oldest->erase(oldest->begin());
+    oldest->pop_front();
     kept_ -= block.size;
     sizes_.erase(block.start);
     surplus.push_back(block);

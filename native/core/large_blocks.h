@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <mutex>
 #include <unordered_map>
 #include <vector>
@@ -57,7 +58,7 @@ class LargeBlocks {
 
   const Clock::duration peak_lasts_;
   std::mutex mutex_;
-  std::array<std::vector<Kept>, kClasses> kept_blocks_;  // of each class the newest last
+  std::array<std::deque<Kept>, kClasses> kept_blocks_;  // of each class the newest last
   std::unordered_map<void*, size_t> sizes_;
   uint64_t freed_ = 0;
   std::atomic<size_t> live_{0};
