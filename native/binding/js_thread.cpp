@@ -90,11 +90,17 @@ void JsThread::attend(const std::function<void(Done done)>& begin) {
     const std::lock_guard<std::mutex> lock(mutex_);
     ++attending_;
   }
-  begin([this, &ended] {
+  try {
+    begin([this, &ended] {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      ended = true;
+      changed_.notify_all();
+    });
+  } catch (...) {  // there is no thread to wait for
     const std::lock_guard<std::mutex> lock(mutex_);
-    ended = true;
-    changed_.notify_all();
-  });
+    --attending_;
+    throw;
+  }
   std::unique_lock<std::mutex> lock(mutex_);
   for (;;) {
     changed_.wait(lock, [&] { return ended || !asked_.empty(); });

@@ -1,5 +1,7 @@
 #include "binding/lane.h"
 
+#include <c10/util/ScopeExit.h>
+
 #include <algorithm>
 
 #include "binding/guard.h"
@@ -35,6 +37,7 @@ void Lane::run_now(Modes modes, const std::function<void()>& work) {
   }
   std::exception_ptr failure;
   running_now_ = true;
+  const auto ended = c10::make_scope_exit([this] { running_now_ = false; });
   js_->attend([&](const JsThread::Done& done) {
     {
       const std::lock_guard<std::mutex> lock(mutex_);
@@ -52,7 +55,6 @@ void Lane::run_now(Modes modes, const std::function<void()>& work) {
     }
     ready_.notify_one();
   });
-  running_now_ = false;
   if (failure) std::rethrow_exception(failure);
 }
 
