@@ -80,7 +80,8 @@ export class TrainingData {
    * @throws `ERR_BATCH_SIZE` where an epoch would have no batch, `ERR_DATASET` where the dataset cannot be augmented
    */
   static async open(dataset: Dataset, options: TrainingDataOptions): Promise<TrainingData> {
-    const resolved: Resolved = { ...defaults, ...options }
+    const given = Object.entries(options).filter(([, value]) => value !== undefined)
+    const resolved: Resolved = { ...defaults, ...(Object.fromEntries(given) as typeof options) }
     const { batchSize, augment, dropLast, shard } = resolved
     wholeFrom(shard.size, shard.size > 1 ? 'batchSize, of all processes together,' : 'batchSize', batchSize)
     const least = dropLast ? batchSize : shard.size

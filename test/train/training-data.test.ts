@@ -141,6 +141,15 @@ describe('training data', () => {
     expect(back.sub(back.round()).abs().max().item()).toBeLessThan(1e-4)
   })
 
+  it('takes an option that is undefined for one that is not given', async () => {
+    const dataset = await fashion(10)
+    const undefinedOptions = { augment: undefined, residentBytes: undefined, shard: undefined } as object
+    const given = await epochOf(await TrainingData.open(dataset, { batchSize: 5, ...undefinedOptions }), 0)
+    const bare = await epochOf(await TrainingData.open(dataset, { batchSize: 5 }), 0)
+    expect(given).toHaveLength(2)
+    for (const [i, { images }] of given.entries()) expect(same(images, bare[i]!.images)).toBe(true)
+  })
+
   it('leaves the last images out where asked, and refuses what it cannot do', async () => {
     const dataset = await fashion(20)
     const data = await TrainingData.open(dataset, { batchSize: 16, dropLast: true })
