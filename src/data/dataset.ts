@@ -49,7 +49,7 @@ export interface Progress {
 
 /** What everything that goes through a dataset can be told. */
 export interface RunOptions {
-  /** Where the model is. Default: cpu. */
+  /** Where the images go. Default: the device of the model. */
   device?: string
   onProgress?: (progress: Progress) => void
   /** Ends the run after the batch at work, with the signal's reason. */

@@ -54,7 +54,7 @@ export interface Evaluation extends Score {
  * Runs a classifier over a dataset, in eval mode and without gradients.
  *
  * @throws `ERR_LABELS` where a label is beyond the model's outputs, `ERR_OUTPUT_SHAPE` where the output is no [N, classes],
- *   `ERR_DATASET` where every image was skipped
+ *   `ERR_DATASET` where every image was skipped, `ERR_DEVICE` where the models of one pass are on several devices
  */
 export async function evaluate(
   model: ScriptModule,
@@ -71,7 +71,8 @@ export async function evaluateAll(
   dataset: Dataset,
   options: EvaluateOptions = {},
 ): Promise<Evaluation[]> {
-  const { limit, batchSize = 64, device = 'cpu', perClass = false, record, onProgress, signal } = options
+  const { limit, batchSize = 64, perClass = false, record, onProgress, signal } = options
+  const device = options.device ?? deviceOf(models)
   const asked = spread(dataset.size, limit)
   const indices: number[] = []
   const skipped: SkippedImage[] = []
@@ -122,7 +123,7 @@ export async function evaluateAll(
 /** Runs `body` with the models in eval mode, which end in the mode in which they came. */
 async function withInferenceModels(
   models: readonly ScriptModule[],
-  { device = 'cpu', optimize = true }: EvaluateOptions,
+  { optimize = true }: EvaluateOptions,
   body: (ready: InferenceModel[]) => Promise<void>,
 ): Promise<void> {
   const modes = models.map(({ training }) => training)
@@ -130,13 +131,23 @@ async function withInferenceModels(
   try {
     for (const model of models) {
       model.eval()
-      ready.push(optimize ? await InferenceModel.of(model, device) : InferenceModel.asItIs(model))
+      ready.push(optimize ? await InferenceModel.of(model) : InferenceModel.asItIs(model))
     }
     await body(ready)
   } finally {
     for (const model of ready) model.dispose()
     for (const [i, model] of models.entries()) model.train(modes[i])
   }
+}
+
+function deviceOf(models: readonly ScriptModule[]): string | undefined {
+  const devices = models.map(({ device }) => device)
+  const other = devices.findIndex((device) => device !== devices[0])
+  if (other === -1) return devices[0]
+  throw new SosError(
+    'ERR_DEVICE',
+    `expected the models on one device, for they share the images, but ${models[0]!.path} is on ${devices[0]} and ${models[other]!.path} on ${devices[other]}; move one by \`to({ device })\``,
+  )
 }
 
 async function scoreBatch(

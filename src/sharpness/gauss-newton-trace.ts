@@ -51,7 +51,7 @@ export async function gaussNewtonTrace(
   options: TraceOptions = {},
 ): Promise<GaussNewtonTrace> {
   const { samples = Math.min(512, dataset.size), probes = 32, seed = 0 } = options
-  const { chunk = 32, device = 'cpu', onProgress, signal } = options
+  const { chunk = 32, device = model.device, onProgress, signal } = options
   expectProbes(probes)
   const parameters = trainedParameters(model)
   const indices = sampleIndices(dataset, { size: samples, sampling: 'uniform', seed })

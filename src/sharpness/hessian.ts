@@ -29,7 +29,7 @@ export function hessian(
   indices: readonly number[],
   options: HessianOptions = {},
 ): SymmetricOperator {
-  const { chunk = 128, device = 'cpu', onProgress, signal } = options
+  const { chunk = 128, device = model.device, onProgress, signal } = options
   const parameters = trainedParameters(model)
   const sizes = parameters.map((parameter) => parameter.shape.reduce((a, b) => a * b, 1))
   const dtype = parameters[0]!.dtype

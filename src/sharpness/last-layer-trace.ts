@@ -40,7 +40,7 @@ export async function lastLayerTrace(
   options: Omit<TraceOptions, 'probes'> = {},
 ): Promise<LastLayerTrace> {
   const { samples = Math.min(512, dataset.size), seed = 0 } = options
-  const { chunk = 128, device = 'cpu', onProgress, signal } = options
+  const { chunk = 128, device = model.device, onProgress, signal } = options
   const indices = sampleIndices(dataset, { size: samples, sampling: 'uniform', seed })
   const layer = layerAt(model, path)
   let heard: Tensor[] = []

@@ -40,7 +40,7 @@ export async function* captureChunks(
   indices: readonly number[],
   options: CaptureOptions = {},
 ): AsyncGenerator<CapturedRows> {
-  const { chunk = 64, device = 'cpu', onProgress, signal, windowsPerImage, windowSeed = 0 } = options
+  const { chunk = 64, device = model.device, onProgress, signal, windowsPerImage, windowSeed = 0 } = options
   const generator = new Generator(windowSeed)
   let taken: Tensor[][] = []
   const hook = model.registerForwardPreHook(layer.path, ({ inputs: [input] }) => {

@@ -14,11 +14,11 @@ export async function batchGradients(
   model: ScriptModule,
   parameters: readonly Tensor[],
   { images, targets, whole }: TrainingBatch,
-  { device = 'cpu', autocast: dtype, parallel = alone }: TrainerOptions,
+  { autocast: dtype, parallel = alone }: TrainerOptions,
 ): Promise<LossAndGradients & { logits: Tensor }> {
   const count = images.shape[0]!
   const forward = () => enableGrad(() => model.forward(images))
-  const kind = device.split(':')[0] as AutocastDevice
+  const kind = images.device.split(':')[0] as AutocastDevice
   const output = await (dtype === undefined ? forward() : autocast({ device: kind, dtype }, forward))
   const logits = expectLogits(output, count)
   const loss = enableGrad(() => torch.cross_entropy_loss(inFullPrecision(logits), targets))

@@ -74,7 +74,7 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
       epochs,
       optimizer,
       schedule = constant,
-      device = 'cpu',
+      device = model.device,
       seed = 0,
       parallel = alone,
     } = options
@@ -152,7 +152,11 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
   async run({ signal }: { signal?: AbortSignal } = {}): Promise<RunEndEvent['reason']> {
     const { rank, size } = this.parallel
     const training = this.model.training
-    const data = await TrainingData.open(this.data, { ...this.#options, shard: { rank, size } })
+    const data = await TrainingData.open(this.data, {
+      ...this.#options,
+      device: this.device,
+      shard: { rank, size },
+    })
     this.#batchesPerEpoch = data.batchesPerEpoch
     try {
       if (!this.#resumed) manualSeed(seedAt(this.seed, 'model', 0, rank))

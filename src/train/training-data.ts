@@ -16,7 +16,7 @@ export interface TrainingDataOptions {
   batchSize: number
   /** Default: 0. */
   seed?: number
-  /** Where the model is. Default: cpu. */
+  /** Where the batches go: where the model is. Default: of a trainer its model's device, else cpu. */
   device?: string
   /** Done to the images in this order. Default: none. */
   augment?: readonly Augmentation[]

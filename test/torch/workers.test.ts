@@ -134,7 +134,7 @@ describe('a module that threads share', () => {
     expect(ScriptModule.fromShared(shared).parameters().length).toBeGreaterThan(0)
     expect(module.share()).toEqual(shared)
     const gone = expect.objectContaining({ code: 'ERR_SHARED_GONE' })
-    expect(() => ScriptModule.fromShared({ sharedModule: 1e9, path: '' })).toThrow(gone)
+    expect(() => ScriptModule.fromShared({ sharedModule: 1e9, path: '', device: 'cpu' })).toThrow(gone)
     const other = await ScriptModule.load(fixture('mlp.scripted.pt'))
     const lent = other.share()
     other.dispose()

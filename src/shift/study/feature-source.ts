@@ -48,11 +48,7 @@ export function hookedSource(model: ScriptModule, layer: LinearLayer): FeatureSo
  * The output of a copy whose layer is the identity, run as evaluation runs a model: frozen, optimised, in channels_last. It is
  * the inputs of the layer, exact up to what these round.
  */
-export async function frozenSource(
-  model: ScriptModule,
-  layer: LinearLayer,
-  device: string,
-): Promise<FeatureSource> {
+export async function frozenSource(model: ScriptModule, layer: LinearLayer): Promise<FeatureSource> {
   const copy = await model.clone()
   const { weight, bias } = parametersOf(copy, layer)
   noGrad(() =>
@@ -62,7 +58,7 @@ export async function frozenSource(
       bias?.set_(torch.zeros([layer.inFeatures], { dtype, device: bias.device }))
     }),
   )
-  const inference = await InferenceModel.of(copy.eval(), device)
+  const inference = await InferenceModel.of(copy.eval())
   return {
     rows: (images) =>
       scope(async () => {

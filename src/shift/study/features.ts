@@ -42,7 +42,7 @@ export async function cacheFeatures(
   indices: readonly number[],
   options: FeatureOptions = {},
 ): Promise<Features> {
-  const { chunk = 64, device = 'cpu', frozen = false, onProgress, signal } = options
+  const { chunk = 64, device = model.device, frozen = false, onProgress, signal } = options
   using _mode = evalMode(model)
   let source: FeatureSource | undefined
   let store: RowStore | undefined
@@ -53,7 +53,7 @@ export async function cacheFeatures(
       signal?.throwIfAborted()
       skipped += batch.skipped.length
       if (batch.indices.length > 0) {
-        source ??= await chooseSource(model, layer, batch.images, frozen, device)
+        source ??= await chooseSource(model, layer, batch.images, frozen)
         const rows = await noGrad(() => source!.rows(batch.images))
         store ??= await rowStore(indices.length, layer.inFeatures, rows.dtype, options)
         await store.add(rows)
@@ -80,12 +80,11 @@ async function chooseSource(
   layer: LinearLayer,
   images: Tensor,
   frozen: boolean,
-  device: string,
 ): Promise<FeatureSource> {
   const hooked = hookedSource(model, layer)
   try {
     if (!frozen) return hooked
-    const copy = await frozenSource(model, layer, device)
+    const copy = await frozenSource(model, layer)
     if (await noGrad(() => scope(() => agree(hooked, copy, images)))) {
       hooked.end()
       return copy

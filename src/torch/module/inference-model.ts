@@ -40,9 +40,9 @@ export class InferenceModel {
     this.#channelsLast = channelsLast
   }
 
-  /** @param device where the model is and its images will be */
-  static async of(model: ScriptModule, device: string): Promise<InferenceModel> {
+  static async of(model: ScriptModule): Promise<InferenceModel> {
     if (model.training || model.hooked) return InferenceModel.asItIs(model)
+    const { device } = model
     const channelsLast = scope(() => model.parameters().some(({ shape }) => shape.length === 4))
     try {
       return new InferenceModel(model, await optimized(model, device, channelsLast), device, channelsLast)

@@ -12,6 +12,7 @@ import {
 import { currentContext } from '../context.js'
 import { nearest, SosError } from '../errors.js'
 import { onLane } from '../lane.js'
+import { scope } from '../scope.js'
 import { bytesTensor } from '../serialization/byte-source.js'
 import { collectState, copyStateDict, type LoadResult } from '../serialization/copy-state.js'
 import type { Device, DType, MemoryFormat } from '../tensor/dtype.js'
@@ -36,6 +37,8 @@ export interface SharedModule {
   readonly sharedModule: number
   /** As that of the module. */
   readonly path: string
+  /** As that of the module. */
+  readonly device: Device
 }
 
 /** A TorchScript module: what `torch.jit.script(model).save(FILE)` or `torch.jit.trace` leaves in Python. */
@@ -44,6 +47,8 @@ export class ScriptModule extends ScriptObject {
   readonly #hooks = new HookRegistry()
   #pending = 0
   #warned = false
+  /** Of a module without tensors of its own. */
+  #placed: Device
 
   /** The file it was loaded from; `<buffer>` where that was bytes; with the submodule's path where it is a part. */
   readonly path: string
@@ -53,10 +58,11 @@ export class ScriptModule extends ScriptObject {
    *
    * @internal
    */
-  constructor(handle: ModuleHandle, path: string) {
+  constructor(handle: ModuleHandle, path: string, device: Device = 'cpu') {
     super(handle)
     this.#handle = handle
     this.path = path
+    this.#placed = device
   }
 
   /**
@@ -70,11 +76,11 @@ export class ScriptModule extends ScriptObject {
   static async load(source: string | Uint8Array, options: { device?: Device } = {}): Promise<ScriptModule> {
     const device = options.device ?? 'cpu'
     if (typeof source === 'string') {
-      return new ScriptModule(await onLane(() => binding.loadModule(resolve(source), device)), source)
+      return new ScriptModule(await onLane(() => binding.loadModule(resolve(source), device)), source, device)
     }
     const bytes = bytesTensor(source)
     try {
-      return new ScriptModule(await onLane(() => binding.loadModule(bytes, device)), '<buffer>')
+      return new ScriptModule(await onLane(() => binding.loadModule(bytes, device)), '<buffer>', device)
     } finally {
       binding.dispose(bytes)
     }
@@ -86,7 +92,7 @@ export class ScriptModule extends ScriptObject {
    * @throws `ERR_SHARED_GONE` where it was freed there before
    */
   static fromShared(shared: SharedModule): ScriptModule {
-    return new ScriptModule(binding.adoptModule(shared.sharedModule), shared.path)
+    return new ScriptModule(binding.adoptModule(shared.sharedModule), shared.path, shared.device)
   }
 
   /**
@@ -94,7 +100,7 @@ export class ScriptModule extends ScriptObject {
    * one in train mode runs alone. Hooks are each thread's own. Keep this module until the worker has it.
    */
   share(): SharedModule {
-    return { sharedModule: binding.shareModule(this.#handle), path: this.path }
+    return { sharedModule: binding.shareModule(this.#handle), path: this.path, device: this.device }
   }
 
   /**
@@ -134,7 +140,7 @@ export class ScriptModule extends ScriptObject {
   /** The submodule at a dotted path, which shares the weights; its hooks are its own. Throws `ERR_NO_SUCH_MODULE`. */
   submodule(path: string): ScriptModule {
     this.#expand(path)
-    return new ScriptModule(binding.moduleSubmodule(this.#handle, path), `${this.path}:${path}`)
+    return new ScriptModule(binding.moduleSubmodule(this.#handle, path), `${this.path}:${path}`, this.device)
   }
 
   /** The direct submodules by their names. */
@@ -195,6 +201,17 @@ export class ScriptModule extends ScriptObject {
     return copyStateDict(this.stateDict(), stateDict, options.strict ?? true, this.modules()[0]!.type)
   }
 
+  /**
+   * Where its weights are, as `cpu` or `cuda:0`: the device of the first parameter, or buffer. A module that has neither, as a
+   * frozen one, names the device on which it was loaded or made.
+   */
+  get device(): Device {
+    return scope(() => {
+      const [first] = [...this.namedParameters().values(), ...this.namedBuffers().values()]
+      return first?.device ?? this.#placed
+    })
+  }
+
   /** Extra files of the archive, as `sos.json`, by name. */
   get extraFiles(): Record<string, string> {
     return binding.moduleExtraFiles(this.#handle)
@@ -236,6 +253,7 @@ export class ScriptModule extends ScriptObject {
     const { device = '', dtype = '', memoryFormat = '' } = placement
     this.#refuseWhilePending('to()')
     await this.#track(() => binding.moduleTo(this.#handle, device, dtype, memoryFormat))
+    if (device !== '' && this.kind !== 'frozen') this.#placed = device
     return this
   }
 
@@ -314,7 +332,7 @@ export class ScriptModule extends ScriptObject {
 
   async #copy(how: 'clone' | 'freeze' | 'optimize', preserved: readonly string[]): Promise<ScriptModule> {
     const handle = await this.#track(() => binding.moduleCopy(this.#handle, how, preserved))
-    return new ScriptModule(handle, this.path)
+    return new ScriptModule(handle, this.path, this.device)
   }
 
   async #track<T>(submit: () => Promise<T>): Promise<T> {

@@ -17,7 +17,7 @@ const largest = (a: Tensor) => a.abs().max().item()
 
 async function load(name: string) {
   const model = (await ScriptModule.load(fixture(name))).eval()
-  return { model, fast: await InferenceModel.of(model, 'cpu') }
+  return { model, fast: await InferenceModel.of(model) }
 }
 
 describe('a model for inference', () => {
@@ -76,7 +76,7 @@ describe('a model for inference', () => {
 
   it('gives the same bits at every call, and made anew', async () => {
     const { model, fast } = await load('shufflenet_v2_x1_0.scripted.pt')
-    const again = await InferenceModel.of(model, 'cpu')
+    const again = await InferenceModel.of(model)
     await noGrad(async () => {
       const [first, other] = [randn([5, 3, 64, 64], 1), randn([2, 3, 64, 64], 2)]
       const logits = (await fast.forward(first)) as Tensor
@@ -102,12 +102,12 @@ describe('a model for inference', () => {
     const { model } = await load('resnet18.scripted.pt')
     const heard: string[] = []
     const hook = model.registerForwardHook('fc', ({ path }) => void heard.push(path))
-    const hooked = await InferenceModel.of(model, 'cpu')
+    const hooked = await InferenceModel.of(model)
     await noGrad(() => hooked.forward(torch.zeros([1, 3, 64, 64])))
     expect([heard, hooked.optimized]).toEqual([['fc'], false])
     hook.remove()
-    expect((await InferenceModel.of(model, 'cpu')).optimized).toBe(true)
-    expect((await InferenceModel.of(model.train(), 'cpu')).optimized).toBe(false)
+    expect((await InferenceModel.of(model)).optimized).toBe(true)
+    expect((await InferenceModel.of(model.train())).optimized).toBe(false)
   })
 
   it('is the model itself, and warns, where libtorch cannot make the copy', async () => {
@@ -129,7 +129,7 @@ describe('a model for inference', () => {
 
   it.skipIf(!cuda.isAvailable())('on CUDA is frozen', async () => {
     const model = (await ScriptModule.load(fixture('resnet18.scripted.pt'), { device: 'cuda' })).eval()
-    const fast = await InferenceModel.of(model, 'cuda')
+    const fast = await InferenceModel.of(model)
     const images = randn([4, 3, 64, 64], 1).to({ device: 'cuda' })
     await noGrad(async () => {
       expect(distance((await fast.forward(images)) as Tensor, await model.forward(images))).toBeLessThan(1e-4)
