@@ -12,9 +12,12 @@ export interface TrainerEvent {
   readonly step: number
 }
 
-/** An event that the trainer waits for: what its listeners give to `waitUntil` is awaited before it goes on. */
+/** An event that the trainer waits for: what a listener returns, or gives to `waitUntil`, is awaited before it goes on. */
 export interface WaitingEvent extends TrainerEvent {
-  /** Emitters do not await their listeners. A rejection ends the run with its error. */
+  /**
+   * For work that a listener does not return as its promise. A rejection ends the run with its error. Throws
+   * `ERR_INVALID_ARGUMENT` when the listener is done.
+   */
   waitUntil(work: PromiseLike<unknown>): void
 }
 
@@ -42,17 +45,17 @@ export interface BatchEndEvent extends BatchEvent {
   readonly loss: number
 }
 
-export interface ShiftEvent extends TrainerEvent {
+export interface ShiftEvent extends WaitingEvent {
   readonly shift: ShiftRecord
   /** What was done to the optimizer's momentum of the layer. */
   readonly momentum: 'keep' | 'project' | 'zero'
 }
 
-export interface EvaluationEvent extends TrainerEvent {
+export interface EvaluationEvent extends WaitingEvent {
   readonly evaluation: Evaluation
 }
 
-export interface ProbeEvent extends TrainerEvent {
+export interface ProbeEvent extends WaitingEvent {
   readonly probe: EpochProbe
 }
 
@@ -78,7 +81,7 @@ export interface RunEndEvent extends WaitingEvent {
   readonly reason: 'done' | 'stopped' | 'aborted'
 }
 
-export interface ErrorEvent extends TrainerEvent {
+export interface ErrorEvent extends WaitingEvent {
   readonly error: unknown
 }
 
@@ -89,15 +92,15 @@ export interface ErrorEvent extends TrainerEvent {
  * A type and not an interface: typed-emitter takes it as a map.
  */
 export type TrainerEvents = {
-  runStart: (event: RunStartEvent) => void
-  epochStart: (event: EpochStartEvent) => void
-  batchStart: (event: BatchEvent) => void
-  batchEnd: (event: BatchEndEvent) => void
-  shift: (event: ShiftEvent) => void
-  evaluation: (event: EvaluationEvent) => void
-  probe: (event: ProbeEvent) => void
-  checkpoint: (event: CheckpointEvent) => void
-  epochEnd: (event: EpochEndEvent) => void
-  runEnd: (event: RunEndEvent) => void
-  error: (event: ErrorEvent) => void
+  runStart: (event: RunStartEvent) => unknown
+  epochStart: (event: EpochStartEvent) => unknown
+  batchStart: (event: BatchEvent) => unknown
+  batchEnd: (event: BatchEndEvent) => unknown
+  shift: (event: ShiftEvent) => unknown
+  evaluation: (event: EvaluationEvent) => unknown
+  probe: (event: ProbeEvent) => unknown
+  checkpoint: (event: CheckpointEvent) => unknown
+  epochEnd: (event: EpochEndEvent) => unknown
+  runEnd: (event: RunEndEvent) => unknown
+  error: (event: ErrorEvent) => unknown
 }

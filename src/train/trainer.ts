@@ -13,6 +13,7 @@ import { wholeFrom } from './check-number.js'
 import { lastCheckpoint, type RunState, readCheckpoint, writeCheckpoint } from './checkpoint.js'
 import { EpochSums } from './epoch-sums.js'
 import type { RunEndEvent, TrainerEvent, TrainerEvents, WaitingEvent } from './events.js'
+import { callListeners } from './listeners.js'
 import type { Optimizer } from './optimizers/optimizer.js'
 import { alone, type Parallel } from './parallel.js'
 import { capture, restore } from './run-tensors.js'
@@ -26,7 +27,8 @@ export type Plugin = (trainer: Trainer) => void
 
 /**
  * Trains a classifier by its mean cross-entropy. What happens is told by events, in the order of {@link TrainerEvents}; an
- * event's listeners run one after another, each awaited, and may change the weights, the learning rate, or stop the run.
+ * event's listeners run one after another, each awaited (the promise that it returns, or gives to `waitUntil`), and may change
+ * the weights, the learning rate, or stop the run.
  *
  * What its operators draw, as dropout does, comes from libtorch's own source, which a run seeds (`manualSeed`) from its seed.
  * What a run computes depends on the model, the options and the number of threads alone: one that was ended, or killed, and
@@ -116,6 +118,21 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
     this.#checkpointAsked = true
   }
 
+  /**
+   * Tells an event as the trainer itself does: its listeners are called one after another, each awaited. For plugins that have
+   * a result, as `trainer.tell('evaluation', { evaluation })`; `emit` does not wait.
+   *
+   * @throws what a listener threw or what it asked to wait for rejected with
+   */
+  async tell<E extends keyof TrainerEvents>(
+    name: E,
+    fields: Omit<Parameters<TrainerEvents[E]>[0], keyof WaitingEvent>,
+  ): Promise<void> {
+    this.#events[name] = (this.#events[name] ?? 0) + 1
+    const told = Object.defineProperties(this.#where(), Object.getOwnPropertyDescriptors(fields))
+    await callListeners(this.rawListeners(name), this, told)
+  }
+
   /** The optimizer's tensors, such as `momentum.fc.weight`: its own memory. */
   optimizerState(): ReadonlyMap<string, Tensor> {
     return this.#optimizer.state()
@@ -161,7 +178,7 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
     try {
       if (!this.#resumed) manualSeed(seedAt(this.seed, 'model', 0, rank))
       await this.parallel.broadcast([...this.model.stateDict().values()])
-      await this.#tell('runStart', {
+      await this.tell('runStart', {
         resumed: this.#resumed,
         epochs: this.epochs,
         batchesPerEpoch: data.batchesPerEpoch,
@@ -169,10 +186,12 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
       let ended = (await this.#agree(signal)).end
       while (this.#place.epoch < this.epochs && !ended) ended = await this.#epoch(data, signal)
       const reason = this.#place.epoch >= this.epochs ? 'done' : signal?.aborted ? 'aborted' : 'stopped'
-      await this.#tell('runEnd', { reason })
+      await this.tell('runEnd', { reason })
       return reason
     } catch (error) {
-      if (this.listenerCount('error') > 0) this.emit('error', { ...this.#where(), error })
+      await this.tell('error', { error }).catch((second) => {
+        process.emitWarning(`a listener of 'error' failed itself: ${second}`, { code: 'SOS_LISTENER' })
+      })
       throw error
     } finally {
       this.model.train(training)
@@ -184,7 +203,7 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
   async #epoch(data: TrainingData, signal?: AbortSignal): Promise<boolean> {
     const { epoch } = this.#place
     const start = performance.now()
-    if (this.#place.batch === 0) await this.#tell('epochStart', { learningRate: this.#rate() })
+    if (this.#place.batch === 0) await this.tell('epochStart', { learningRate: this.#rate() })
     this.#sums ??= new EpochSums(this.device)
     const { everyEpochs = 1 } = this.#options.checkpoints ?? {}
     let due = (epoch + 1) % everyEpochs === 0 || epoch + 1 === this.epochs
@@ -197,7 +216,7 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
       due ||= asked.checkpoint && last
     }
     const seconds = (performance.now() - start) / 1000
-    await this.#tell('epochEnd', { learningRate: this.#rate(-1), ...(await this.#means()), seconds })
+    await this.tell('epochEnd', { learningRate: this.#rate(-1), ...(await this.#means()), seconds })
     this.#place = { ...this.#place, epoch: epoch + 1, batch: 0 }
     this.#sums?.dispose()
     this.#sums = null
@@ -208,7 +227,7 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
   async #step(batch: TrainingBatch): Promise<void> {
     const learningRate = this.#rate()
     const where = { batch: batch.number, learningRate }
-    await this.#tell('batchStart', where)
+    await this.tell('batchStart', where)
     this.model.train()
     await scope(async () => {
       let first = true
@@ -221,7 +240,7 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
       }, learningRate)
       this.#place = { ...this.#place, batch: batch.number + 1, step: this.#place.step + 1 }
       const read = () => loss.item()
-      await this.#tell('batchEnd', {
+      await this.tell('batchEnd', {
         ...where,
         images: batch.whole,
         get loss() {
@@ -244,7 +263,7 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
       { run: describeRun(this.#options), state, tensors },
       checkpoints.keep ?? 2,
     )
-    await this.#tell('checkpoint', { path })
+    await this.tell('checkpoint', { path })
   }
 
   async #means() {
@@ -282,26 +301,6 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
     const asked = await this.parallel.sum([end ? 1 : 0, this.#checkpointAsked ? 1 : 0])
     this.#checkpointAsked = false
     return { end: asked[0]! > 0, checkpoint: asked[1]! > 0 }
-  }
-
-  /** Calls the listeners of an event one after another, each when what the one before asked to wait for is done. */
-  async #tell<E extends keyof TrainerEvents>(
-    name: E,
-    fields: Omit<Parameters<TrainerEvents[E]>[0], keyof WaitingEvent>,
-  ): Promise<void> {
-    this.#events[name] = (this.#events[name] ?? 0) + 1
-    for (const listener of this.rawListeners(name)) {
-      const waiting: PromiseLike<unknown>[] = []
-      const waitUntil = (work: PromiseLike<unknown>) => void waiting.push(work)
-      const event = Object.defineProperties(
-        { ...this.#where(), waitUntil },
-        Object.getOwnPropertyDescriptors(fields),
-      )
-      ;(listener as (event: unknown) => void).call(this, event)
-      // All of it, also where some fails: none may go on with the model when the run has ended.
-      const ends = await Promise.allSettled(waiting)
-      for (const end of ends) if (end.status === 'rejected') throw end.reason
-    }
   }
 
   #checkpointFolder(): string {

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 import { beforeAll, describe, expect, it } from 'vitest'
 
@@ -20,6 +21,7 @@ import {
   Trainer,
   type TrainerEvents,
   torch,
+  type WaitingEvent,
 } from '../../src/index.js'
 import { vectors } from '../support/datasets.js'
 import { demoModel, fashionMnist, fixture, temporaryFolder } from '../support/paths.js'
@@ -216,6 +218,70 @@ describe('a trainer', () => {
     await expect(trainer.run()).rejects.toThrow('of the listener')
     expect(errors).toEqual([['of the listener', 1]])
     expect(other).toBe('done')
+  })
+
+  it.each([
+    'runStart',
+    'epochStart',
+    'batchStart',
+    'batchEnd',
+    'checkpoint',
+    'epochEnd',
+    'runEnd',
+    'shift',
+  ] as const)(
+    'awaits an async listener of %s, and what it gives to waitUntil late; its rejection ends the run',
+    async (name) => {
+      const options = { ...plain, epochs: 1, checkpoints: { folder: temporaryFolder() } }
+      const events: string[] = []
+      const pause = () => sleep(5)
+      const first = new Trainer(await perceptron(), options)
+      first.on('epochStart', () => first.tell('shift', { shift: {} as never, momentum: 'keep' }))
+      first.on(name, async ({ waitUntil }: WaitingEvent) => {
+        events.push('begins')
+        await pause()
+        waitUntil(pause().then(() => events.push('ends')))
+      })
+      first.on(name, () => events.push('next'))
+      expect(await first.run()).toBe('done')
+      expect(events.slice(0, 3)).toEqual(['begins', 'ends', 'next'])
+      expect(events.length % 3).toBe(0)
+
+      const second = new Trainer(await perceptron(), {
+        ...options,
+        checkpoints: { folder: temporaryFolder() },
+      })
+      second.on('epochStart', () => second.tell('shift', { shift: {} as never, momentum: 'keep' }))
+      second.once(name, async () => {
+        await pause()
+        throw new Error(`of ${name}`)
+      })
+      const told: unknown[] = []
+      second.on('error', async ({ error }) => {
+        await pause()
+        told.push((error as Error).message)
+      })
+      await expect(second.run()).rejects.toThrow(`of ${name}`)
+      expect(told).toEqual([`of ${name}`])
+    },
+  )
+
+  it('waits for what a listener began before it threw, and refuses work that comes too late', async () => {
+    const trainer = new Trainer(await perceptron(), { ...plain, epochs: 1 })
+    let done = false
+    let kept: ((work: Promise<void>) => void) | undefined
+    trainer.on('batchEnd', ({ waitUntil }) => {
+      kept = waitUntil
+      waitUntil(
+        sleep(20).then(() => {
+          done = true
+        }),
+      )
+      throw new Error('thrown')
+    })
+    await expect(trainer.run()).rejects.toThrow('thrown')
+    expect(done).toBe(true)
+    expect(() => kept!(Promise.resolve())).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }))
   })
 
   it('says what is wrong before it trains', async () => {

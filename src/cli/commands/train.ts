@@ -77,7 +77,7 @@ Example:
         const follow = (run: ExperimentRun, trainer: Trainer) => {
           if (parallel.rank !== 0) return
           followRun(run, trainer, options.json === true)
-          trainer.on('epochEnd', (event) => event.waitUntil(report()))
+          trainer.on('epochEnd', report)
         }
         const done = await runExperiment(config, { ...experiment, parallel, signal, onRun: follow })
         if (!done) signal.throwIfAborted()

@@ -18,14 +18,9 @@ export function evaluateDuringTraining(dataset: Dataset, options: EvaluationOpti
   return (trainer) => {
     const { model, device, parallel } = trainer
     if (parallel.rank !== 0) return
-    trainer.on('epochEnd', (event) => {
-      const { epoch, step } = event
+    trainer.on('epochEnd', async ({ epoch }) => {
       if ((epoch + 1) % everyEpochs !== 0 && epoch + 1 !== trainer.epochs) return
-      event.waitUntil(
-        evaluate(model, dataset, { ...rest, device }).then((evaluation) =>
-          trainer.emit('evaluation', { trainer, epoch, step, evaluation }),
-        ),
-      )
+      await trainer.tell('evaluation', { evaluation: await evaluate(model, dataset, { ...rest, device }) })
     })
   }
 }

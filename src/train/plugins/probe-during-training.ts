@@ -41,12 +41,9 @@ export function probeDuringTraining(options: ProbeOptions = {}): Plugin {
   wholeFrom(0, 'probes', probes)
   return (trainer) => {
     if (trainer.parallel.rank !== 0) return
-    trainer.on('epochEnd', (event) => {
-      const { epoch, step } = event
+    trainer.on('epochEnd', async ({ epoch }) => {
       if ((epoch + 1) % everyEpochs !== 0 && epoch + 1 !== trainer.epochs) return
-      event.waitUntil(
-        measure(trainer, options).then((probe) => trainer.emit('probe', { trainer, epoch, step, probe })),
-      )
+      await trainer.tell('probe', { probe: await measure(trainer, options) })
     })
   }
 }

@@ -40,14 +40,10 @@ export function sosDuringTraining(options: SosOptions = {}): Plugin {
   wholeFrom(1, 'everyEpochs', everyEpochs)
   wholeFrom(0, 'startEpoch', startEpoch)
   return (trainer) => {
-    trainer.on('epochStart', (event) => {
-      const { epoch, step } = event
+    trainer.on('epochStart', async ({ epoch }) => {
       if (epoch < startEpoch || (epoch - startEpoch) % everyEpochs !== 0) return
-      event.waitUntil(
-        shiftNow(trainer, epoch, shift, momentum).then((record) => {
-          if (record !== null) trainer.emit('shift', { trainer, epoch, step, shift: record, momentum })
-        }),
-      )
+      const record = await shiftNow(trainer, epoch, shift, momentum)
+      if (record !== null) await trainer.tell('shift', { shift: record, momentum })
     })
   }
 }
