@@ -1,25 +1,14 @@
 import { z } from 'zod'
 
-import { nearest, SosError } from '../torch/errors.js'
+import { clipped, nearest, SosError } from '../torch/errors.js'
+import { parseForeignJson } from '../torch/foreign-json.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
 import type { Preprocess } from './preprocess.js'
+import { checkedPreprocess, preprocessSchema } from './preprocess-schema.js'
 import { presets } from './presets.js'
 
 /** The name under which the record travels in the archive's extra files. */
 export const recordFile = 'sos.json'
-
-const preprocessSchema = z
-  .strictObject({
-    channels: z.union([z.literal(1), z.literal(3)]),
-    resize: z.int().positive().nullable(),
-    interpolation: z.enum(['bilinear', 'bicubic']),
-    crop: z.int().positive().nullable(),
-    mean: z.array(z.number()),
-    std: z.array(z.number().positive()),
-  })
-  .refine(({ channels, mean, std }) => mean.length === channels && std.length === channels, {
-    message: 'mean and std need one number for each channel',
-  })
 
 const recordSchema = z.object({
   version: z.literal(1),
@@ -38,15 +27,19 @@ export function checkpointRecord(model: ScriptModule): CheckpointRecord | null {
   if (text === undefined || text === '') return null
   let json: unknown
   try {
-    json = JSON.parse(text)
+    json = parseForeignJson(text)
   } catch (cause) {
-    throw new SosError('ERR_RECORD', `${model.path}: its ${recordFile} is no JSON`, { cause })
+    throw new SosError(
+      'ERR_RECORD',
+      `${model.path}: its ${recordFile} is no JSON: ${(cause as Error).message}`,
+      { cause },
+    )
   }
   const parsed = recordSchema.safeParse(json)
   if (parsed.success) return parsed.data
   throw new SosError(
     'ERR_RECORD',
-    `${model.path}: its ${recordFile} is not as expected:\n${z.prettifyError(parsed.error)}`,
+    `${model.path}: its ${recordFile} is not as expected:\n${clipped(z.prettifyError(parsed.error), 2000)}`,
   )
 }
 
@@ -64,7 +57,8 @@ export function preprocessOf(
   changes: Partial<Preprocess> = {},
 ): Preprocess {
   const base = preset === undefined ? checkpointRecord(model)?.preprocess : presetNamed(preset)
-  const told: Partial<Preprocess> = { interpolation: 'bilinear', ...base, ...changes }
+  const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined))
+  const told: Partial<Preprocess> = { interpolation: 'bilinear', ...base, ...given }
   const missing = (['resize', 'crop', 'mean', 'std'] as const).filter((name) => told[name] === undefined)
   if (missing.length > 0) {
     throw new SosError(
@@ -72,10 +66,7 @@ export function preprocessOf(
       `${model.path} does not tell how its images are preprocessed (it carries no ${recordFile}); name a preset, as --preset resnet50, or give ${missing.map((name) => `--${name}`).join(', ')}`,
     )
   }
-  const parsed = preprocessSchema.safeParse({ ...told, channels: told.mean!.length })
-  if (parsed.success) return parsed.data
-  const why = parsed.error.issues.map(({ path, message }) => [...path, message].join(': ')).join('; ')
-  throw new SosError('ERR_PREPROCESS', `the preprocessing does not go together: ${why}`)
+  return checkedPreprocess({ ...told, channels: told.mean?.length })
 }
 
 export function presetNamed(name: string): Preprocess {

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 
 import { SosError } from '../torch/errors.js'
@@ -13,7 +12,12 @@ import {
 import { readNames } from './classes.js'
 import type { Dataset } from './dataset.js'
 import type { Preprocess } from './preprocess.js'
+import { checkedPreprocess } from './preprocess-schema.js'
+import { readFileUpTo } from './read-file.js'
 import { storedImages } from './stored-images.js'
+
+/** The official files have some 30 and 150 MB. Node reads no more than this at once. */
+const largestFile = 2 ** 31 - 2
 
 export interface CifarOptions {
   /** Hold the official files against their MD5 sums. Default: false, since it takes as long as reading them. */
@@ -31,7 +35,7 @@ export interface Cifar100Options extends CifarOptions {
  * else they are numbered. `sos data fetch cifar10` brings the files.
  *
  * @param folder where the files are; or, without `split`, one file of any number of records
- * @throws `ERR_DATASET` for missing, damaged or mismatched files
+ * @throws `ERR_DATASET` for missing, damaged or mismatched files, `ERR_PREPROCESS`
  */
 export function cifar10(
   folder: string,
@@ -48,7 +52,7 @@ export function cifar10(
  * they are numbered.
  *
  * @param folder where the files are; or, without `split`, one file of any number of records
- * @throws `ERR_DATASET` for missing, damaged or mismatched files
+ * @throws `ERR_DATASET` for missing, damaged or mismatched files, `ERR_PREPROCESS`
  */
 export function cifar100(
   folder: string,
@@ -67,7 +71,7 @@ async function open(
   recipe: Preprocess,
   { labels: wanted = 'fine', verify = false }: Cifar100Options,
 ): Promise<Dataset> {
-  if (recipe.channels !== 3) {
+  if (checkedPreprocess(recipe).channels !== 3) {
     throw new SosError(
       'ERR_DATASET',
       `${folder}: ${layout.title}'s images are RGB but the model takes 1 channel`,
@@ -109,14 +113,12 @@ async function open(
 }
 
 async function readRecords(path: string, layout: CifarLayout, expected: number | null): Promise<Uint8Array> {
-  let bytes: Uint8Array
-  try {
-    bytes = await readFile(path)
-  } catch (cause) {
-    const hint = layout === cifar10Layout ? '; `sos data fetch cifar10` brings the files' : ''
-    throw new SosError('ERR_DATASET', `${path}: ${(cause as Error).message}${hint}`, { cause })
-  }
   const length = layout.labels.length + imageBytes
+  const bytes = await readFileUpTo(path, largestFile)
+  if (bytes === null) {
+    const hint = layout === cifar10Layout ? '; `sos data fetch cifar10` brings the files' : ''
+    throw new SosError('ERR_DATASET', `${path}: there is no such file${hint}`)
+  }
   const count = bytes.length / length
   if (count === (expected ?? (Math.floor(count) || 1))) return bytes
   throw new SosError(

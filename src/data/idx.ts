@@ -1,24 +1,26 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { gunzip } from 'node:zlib'
+import { constants, gunzip } from 'node:zlib'
 
 import { SosError } from '../torch/errors.js'
 import { readClasses } from './classes.js'
 import type { Dataset } from './dataset.js'
 import type { Preprocess } from './preprocess.js'
+import { checkedPreprocess } from './preprocess-schema.js'
+import { readFileUpTo } from './read-file.js'
 import { storedImages } from './stored-images.js'
 
-/** A file of more than this many bytes is no IDX of images that fits in memory. */
-const largestFile = 2 ** 31
+/** A file of more than this many bytes is no IDX of images that fits in memory, nor read at once by Node. */
+const largestFile = 2 ** 31 - 2
 
 /**
  * Images in the IDX format of MNIST and its kin: `train-images-idx3-ubyte[.gz]` and `train-labels-idx1-ubyte[.gz]`, or
  * `t10k-…` for the test split. A `classes.txt` beside them names the classes; else they are numbered.
  *
- * @throws `ERR_DATASET` for missing, damaged or mismatched files
+ * @throws `ERR_DATASET` for missing, damaged or mismatched files, `ERR_PREPROCESS`
  */
 export async function idx(folder: string, split: 'train' | 'test', recipe: Preprocess): Promise<Dataset> {
+  const { channels } = checkedPreprocess(recipe)
   const prefix = split === 'train' ? 'train' : 't10k'
   const images = await readIdx(folder, `${prefix}-images-idx3-ubyte`, 3)
   const labels = await readIdx(folder, `${prefix}-labels-idx1-ubyte`, 1)
@@ -29,10 +31,10 @@ export async function idx(folder: string, split: 'train' | 'test', recipe: Prepr
       `${folder}: ${size} images but ${labels.shape[0]} labels in the ${split} split`,
     )
   }
-  if (recipe.channels !== 1) {
+  if (channels !== 1) {
     throw new SosError(
       'ERR_DATASET',
-      `${folder}: IDX images are greyscale but the model takes ${recipe.channels} channels`,
+      `${folder}: IDX images are greyscale but the model takes ${channels} channels`,
     )
   }
   const largest = labels.values.reduce((a, b) => Math.max(a, b), -1)
@@ -62,43 +64,61 @@ interface IdxFile {
 }
 
 async function readIdx(folder: string, name: string, dimensions: number): Promise<IdxFile> {
-  const { path, bytes } = await readPlainOrGzipped(join(folder, name))
+  const header = 4 + 4 * dimensions
+  const { path, bytes } = await readPlainOrGzipped(join(folder, name), header)
   const bad = (why: string) =>
     new SosError(
       'ERR_DATASET',
       `${path}: expected an IDX file of bytes with ${dimensions} dimension(s) but ${why}`,
     )
-  const header = 4 + 4 * dimensions
   if (bytes.length < header) throw bad('the file is truncated')
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   // Two zero bytes, the type (0x08: unsigned byte), the number of dimensions; then each extent, big-endian.
   if (view.getUint32(0) !== 0x0800 + dimensions)
     throw bad(`its magic number is 0x${view.getUint32(0).toString(16)}`)
-  const shape = Array.from({ length: dimensions }, (_, i) => view.getUint32(4 + 4 * i))
-  const expected = shape.reduce((a, b) => a * b, 1)
+  const shape = shapeIn(bytes, header)
+  const expected = sizeOf(shape)
   if (bytes.length - header !== expected)
     throw bad(`it holds ${bytes.length - header} bytes of data and not ${expected}`)
   if (expected === 0) throw bad('it is empty')
   return { shape, values: bytes.subarray(header) }
 }
 
-async function readPlainOrGzipped(path: string): Promise<{ path: string; bytes: Uint8Array }> {
-  for (const candidate of [`${path}.gz`, path]) {
-    let bytes: Buffer
-    try {
-      bytes = await readFile(candidate)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue
-      throw new SosError('ERR_DATASET', `${candidate}: ${(error as Error).message}`, { cause: error })
-    }
-    if (candidate === path) return { path, bytes }
-    try {
-      return { path: candidate, bytes: await promisify(gunzip)(bytes, { maxOutputLength: largestFile }) }
-    } catch (cause) {
-      throw new SosError('ERR_DATASET', `${candidate}: the gzip is damaged: ${(cause as Error).message}`, {
-        cause,
-      })
-    }
-  }
+async function readPlainOrGzipped(
+  path: string,
+  header: number,
+): Promise<{ path: string; bytes: Uint8Array }> {
+  const packed = `${path}.gz`
+  const gzipped = await readFileUpTo(packed, largestFile)
+  if (gzipped !== null) return { path: packed, bytes: await unzipped(packed, gzipped, header) }
+  const bytes = await readFileUpTo(path, largestFile)
+  if (bytes !== null) return { path, bytes }
   throw new SosError('ERR_DATASET', `${path}[.gz]: no such file; expected an IDX dataset there`)
+}
+
+/** No more than the file's own header speaks of, and a byte: a small file of gzip may hold gigabytes. */
+async function unzipped(path: string, packed: Uint8Array, header: number): Promise<Uint8Array> {
+  const options = { finishFlush: constants.Z_SYNC_FLUSH } // what is there of a part
+  try {
+    const head = await promisify(gunzip)(packed.subarray(0, 4096), options)
+    const expected = head.length < header ? header : header + sizeOf(shapeIn(head, header))
+    return await promisify(gunzip)(packed, { maxOutputLength: Math.min(expected, largestFile) + 1 })
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException
+    const why =
+      code === 'ERR_BUFFER_TOO_LARGE'
+        ? 'it holds more data than its header tells'
+        : `the gzip is damaged: ${message}`
+    throw new SosError('ERR_DATASET', `${path}: ${why}`, { cause })
+  }
+}
+
+/** The extents at the end of a header: big-endian numbers of 32 bits after the magic one. */
+function shapeIn(bytes: Uint8Array, header: number): number[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return Array.from({ length: header / 4 - 1 }, (_, i) => view.getUint32(4 + 4 * i))
+}
+
+function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((a, b) => a * b, 1)
 }

@@ -7,6 +7,7 @@ import type { Tensor } from '../torch/tensor/tensor.js'
 import type { Dataset, LoadedImages, SkippedImage } from './dataset.js'
 import { type Decoder, decodeImage, loadImage } from './image.js'
 import { type Preprocess, preprocess, toBytes, unscaled } from './preprocess.js'
+import { checkedPreprocess } from './preprocess-schema.js'
 
 /** How many images of a batch are worked on at a time: one for each core, and one that waits. More only crowd the caches. */
 const atOnce = availableParallelism() + 1
@@ -27,12 +28,13 @@ export interface ImageFiles {
   classes: readonly string[]
 }
 
-/** Image files as a dataset. Throws `ERR_DATASET` where there is none. */
+/** Image files as a dataset. Throws `ERR_DATASET` where there is none, `ERR_PREPROCESS` for a recipe that is none. */
 export function imageFiles(
   { name, paths, labels, classes }: ImageFiles,
-  recipe: Preprocess,
+  asked: Preprocess,
   options: ImageOptions,
 ): Dataset {
+  const recipe = checkedPreprocess(asked)
   if (paths.length === 0) throw new SosError('ERR_DATASET', `${name}: expected images but there is none`)
   return {
     name,

@@ -1,8 +1,9 @@
-import { readFile } from 'node:fs/promises'
 import { join, parse } from 'node:path'
 
-import { SosError } from '../torch/errors.js'
-import { readMatStructs } from './mat-file.js'
+import { clipped, SosError } from '../torch/errors.js'
+import { columnsOf, separatorOf } from './csv.js'
+import { largestMatFile, readMatStructs } from './mat-file.js'
+import { readFileUpTo, readLines } from './read-file.js'
 
 /** The class of each of some files, by its name. */
 export interface ImageLabels {
@@ -23,18 +24,22 @@ export interface ImageLabels {
  */
 export async function labelsFromCsv(path: string): Promise<ImageLabels> {
   const lines = await linesOf(path)
-  const withBoxes = /,PredictionString$/.test(lines[0]!)
+  const separator = separatorOf(lines[0] ?? '')
+  const withBoxes = lines[0]?.endsWith(',PredictionString') ?? false
   const labels = new Map<string, string>()
   for (const [i, line] of lines.entries()) {
     if (line === '') continue
-    const [, file, label] = /^\s*"?([^",]+?)"?\s*[,;\t]\s*"?([^",;\t]+?)"?\s*(?:,.*)?$/.exec(line) ?? []
-    if (file === undefined || label === undefined) {
-      throw new SosError('ERR_DATASET', `${path}: line ${i + 1}: expected FILE,LABEL but it is '${line}'`)
+    const [file = '', label = ''] = (separator && columnsOf(line, separator)) ?? []
+    if (file === '' || label === '') {
+      throw new SosError(
+        'ERR_DATASET',
+        `${path}: line ${i + 1}: expected FILE,LABEL but it is '${clipped(line)}'`,
+      )
     }
     if (i === 0 && /^(image(_?id)?|file(_?name)?|path|name)$/i.test(file)) continue
     const name = parse(file).name
     if (labels.has(name))
-      throw new SosError('ERR_DATASET', `${path}: line ${i + 1}: ${file} stands there twice`)
+      throw new SosError('ERR_DATASET', `${path}: line ${i + 1}: ${clipped(file)} stands there twice`)
     labels.set(name, withBoxes ? label.split(' ')[0]! : label)
   }
   return { path, classes: null, labelOf: (file) => labels.get(file) ?? labels.get(parse(file).name) }
@@ -71,10 +76,7 @@ export async function labelsFromGroundTruth(path: string, files: readonly string
 /** The synset of each id. Those with children are ImageNet's inner nodes, which no image is labelled by. */
 async function synsetsOf(devkit: string): Promise<Map<number, string>> {
   const path = join(devkit, 'meta.mat')
-  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return null
-    throw unreadable(path, error)
-  })
+  const bytes = await readFileUpTo(path, largestMatFile)
   if (bytes === null) {
     const lines = (await linesOf(join(devkit, 'synsets.txt'))).filter((line) => line !== '')
     return new Map(lines.map((line, i) => [i + 1, line.split(/\s/)[0]!]))
@@ -93,13 +95,7 @@ async function synsetsOf(devkit: string): Promise<Map<number, string>> {
 
 /** The lines of a text file, trimmed. Throws `ERR_DATASET`. */
 export async function linesOf(path: string): Promise<string[]> {
-  try {
-    return (await readFile(path, 'utf8')).split('\n').map((line) => line.trim())
-  } catch (error) {
-    throw unreadable(path, error as Error)
-  }
-}
-
-function unreadable(path: string, error: Error): SosError {
-  return new SosError('ERR_DATASET', `${path}: ${error.message}`, { cause: error })
+  const lines = await readLines(path)
+  if (lines !== null) return lines
+  throw new SosError('ERR_DATASET', `${path}: there is no such file`)
 }

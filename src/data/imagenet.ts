@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 
-import { SosError } from '../torch/errors.js'
+import { clipped, SosError } from '../torch/errors.js'
 import { readClasses } from './classes.js'
 import type { Dataset } from './dataset.js'
 import { type ImageOptions, imageFiles } from './image-files.js'
@@ -98,7 +98,7 @@ function placesOf(
     if (place < classes.length) return place
     throw new SosError(
       'ERR_DATASET',
-      `${path}: the label of ${file} is '${label}' but none of the ${classes.length} classes has this name; a classes.txt in ${root} lists them`,
+      `${path}: the label of ${file} is '${clipped(label)}' but none of the ${classes.length} classes has this name; a classes.txt in ${root} lists them`,
     )
   })
 }

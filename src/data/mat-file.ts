@@ -5,8 +5,13 @@ import { SosError } from '../torch/errors.js'
 // The part of MATLAB's level 5 format ("MAT-File Format", The MathWorks) that a struct array of numbers and texts takes:
 // a header of 128 bytes, then data elements, each a tag (type, bytes) and its data, padded to 8 bytes.
 
+/** The development kit's file has some 2 MB, unpacked 5; these bounds keep a small file from asking for gigabytes. */
+export const largestMatFile = 2 ** 24
+const mostUnpacked = 2 ** 26
+const mostValues = 500_000
+const longestName = 256 // of variables and of fields; MATLAB's own have up to 63 characters
+
 const headerBytes = 128
-const largestVariable = 2 ** 28
 const miMatrix = 14
 const miCompressed = 15
 const mxStruct = 2
@@ -54,8 +59,11 @@ export function readMatStructs(path: string, bytes: Uint8Array, name: string): M
     throw bad('its header is another (MATLAB saves such a file by save(…, "-v7"))')
   }
   try {
+    let unpacked = 0
     for (const element of elements(view(file, headerBytes, file.byteLength - headerBytes))) {
-      const records = structsOf(expand(element), name)
+      const variable = expand(element, mostUnpacked - unpacked)
+      if (element.type === miCompressed) unpacked += variable.data.byteLength
+      const records = structsOf(variable, name)
       if (records !== null) return records
     }
   } catch (cause) {
@@ -83,10 +91,10 @@ function* elements(data: DataView): Generator<Element> {
   }
 }
 
-function expand({ type, data }: Element): Element {
+function expand({ type, data }: Element, most: number): Element {
   if (type !== miCompressed) return { type, data }
   const packed = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-  const bytes = inflateSync(packed, { maxOutputLength: largestVariable })
+  const bytes = inflateSync(packed, { maxOutputLength: Math.max(1, most) })
   const [element] = elements(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength))
   if (element === undefined) throw new RangeError('an empty variable')
   return element
@@ -95,14 +103,23 @@ function expand({ type, data }: Element): Element {
 /** The struct array in an element, or null where it is another variable. */
 function structsOf({ type, data }: Element, name: string): MatRecord[] | null {
   if (type !== miMatrix) return null
-  const [flags, dimensions, ownName, fieldLength, fieldNames, ...values] = elements(data)
-  if (flags === undefined || (numbers(flags)[0]! & 0xff) !== mxStruct || text(ownName) !== name) return null
-  const count = numbers(dimensions!).reduce((a, b) => a * b, 1)
-  const width = numbers(fieldLength!)[0]!
-  const joined = text(fieldNames)
-  const fields = Array.from({ length: Math.floor(joined.length / width) }, (_, i) =>
-    joined.slice(i * width, (i + 1) * width).replace(/\0.*$/s, ''),
-  )
+  const parts = elements(data)
+  const [flags, dimensions, ownName, fieldLength, fieldNames] = take(parts, 5)
+  if (flags === undefined || (numbers(flags, 1)[0]! & 0xff) !== mxStruct) return null
+  if (text(ownName, longestName) !== name) return null
+  const width = numbers(fieldLength!, 1)[0]!
+  if (!(width >= 1 && width <= longestName)) throw new RangeError('names of fields are too long')
+  const joined = text(fieldNames, mostValues)
+  const fields = Array.from({ length: Math.floor(joined.length / width) }, (_, i) => {
+    const field = joined.slice(i * width, (i + 1) * width)
+    return field.includes('\0') ? field.slice(0, field.indexOf('\0')) : field
+  })
+  // Each value of each record takes eight bytes at least: what is there bounds what is built.
+  const count = numbers(dimensions!, 32).reduce((a, b) => a * b, 1)
+  if (!(count >= 0 && fields.length >= 1 && count * fields.length <= mostValues)) {
+    throw new RangeError('no fields, or too many records')
+  }
+  const values = take(parts, count * fields.length + 1)
   if (values.length !== count * fields.length) throw new RangeError('values are missing')
   return Array.from({ length: count }, (_, i) =>
     Object.fromEntries(
@@ -114,27 +131,40 @@ function structsOf({ type, data }: Element, name: string): MatRecord[] | null {
   )
 }
 
+/** The next elements, up to `most`. */
+function take(from: Generator<Element>, most: number): Element[] {
+  const taken: Element[] = []
+  while (taken.length < most) {
+    const { value, done } = from.next()
+    if (done) break
+    taken.push(value)
+  }
+  return taken
+}
+
 /** A text, or the only number of an array; null for anything else. */
 function contentOf({ type, data }: Element): number | string | null {
   if (type !== miMatrix || data.byteLength === 0) return null
-  const [flags, , , content] = elements(data)
+  const [flags, , , content] = take(elements(data), 4)
   if (content === undefined) return null
-  if ((numbers(flags!)[0]! & 0xff) === mxChar) return text(content)
+  if ((numbers(flags!, 1)[0]! & 0xff) === mxChar) return text(content, mostValues)
   if (content.type === miMatrix) return null
-  const values = numbers(content)
+  const values = numbers(content, 2)
   return values.length === 1 ? values[0]! : null
 }
 
-function numbers({ type, data }: Element): number[] {
+/** The numbers in an element, up to `most`. */
+function numbers({ type, data }: Element, most: number): number[] {
   const [bytes, read] = numberTypes[type] ?? []
   if (bytes === undefined || read === undefined) return []
-  return Array.from({ length: Math.floor(data.byteLength / bytes) }, (_, i) => read(data, i * bytes))
+  const length = Math.min(most, Math.floor(data.byteLength / bytes))
+  return Array.from({ length }, (_, i) => read(data, i * bytes))
 }
 
-function text(element: Element | undefined): string {
-  return element === undefined
-    ? ''
-    : numbers(element)
-        .map((code) => String.fromCharCode(code))
-        .join('')
+/** The text in an element. Throws RangeError where it is longer than `longest`. */
+function text(element: Element | undefined, longest: number): string {
+  if (element === undefined) return ''
+  const codes = numbers(element, longest + 1)
+  if (codes.length > longest) throw new RangeError('a text is too long')
+  return codes.map((code) => String.fromCharCode(code)).join('')
 }

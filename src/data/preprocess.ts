@@ -2,6 +2,7 @@ import { SosError } from '../torch/errors.js'
 import { preprocessImages } from '../torch/images.js'
 import { scope } from '../torch/scope.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
+import { checkedPreprocess } from './preprocess-schema.js'
 
 /** How an image becomes the input of a network, in torchvision's order: resize, centre crop, scale, normalise. */
 export interface Preprocess {
@@ -28,13 +29,14 @@ export interface Preprocess {
  *
  * @param images uint8 [N, C, H, W] on the CPU
  * @returns float32 [N, C, h, w]
- * @throws `ERR_INVALID_ARGUMENT` for other tensors, `ERR_IMAGE` where resizing makes more than 178,956,970 pixels
+ * @throws `ERR_PREPROCESS` for a recipe that is none, `ERR_INVALID_ARGUMENT` for other tensors, `ERR_IMAGE` where resizing makes more than 178,956,970 pixels
  */
 export function preprocess(images: Tensor, recipe: Preprocess): Tensor {
+  const native = nativeRecipe(recipe)
   const { shape, dtype, device } = images
-  if (shape.length === 4 && shape[1] === recipe.channels && dtype === 'uint8' && device === 'cpu') {
-    return preprocessImages(images, nativeRecipe(recipe))
-  }
+  const [, channels, height = 0, width = 0] = shape
+  const sized = shape.length === 4 && channels === recipe.channels && height > 0 && width > 0
+  if (sized && dtype === 'uint8' && device === 'cpu') return preprocessImages(images, native)
   throw new SosError(
     'ERR_INVALID_ARGUMENT',
     `expected images as uint8 [N, ${recipe.channels}, H, W] on the CPU but received ${dtype} [${shape.join(', ')}] on ${device}`,
@@ -57,7 +59,8 @@ export function unscaled(recipe: Preprocess): Preprocess {
   return { ...recipe, mean: mean.map(() => 0), std: std.map(() => 1) }
 }
 
-/** The recipe as the addon takes it. */
-export function nativeRecipe({ resize, interpolation, crop, mean, std }: Preprocess) {
+/** The recipe as the addon takes it. Throws `ERR_PREPROCESS` where it is none. */
+export function nativeRecipe(recipe: Preprocess) {
+  const { resize, interpolation, crop, mean, std } = checkedPreprocess(recipe)
   return { resize: resize ?? 0, bicubic: interpolation === 'bicubic', crop: crop ?? 0, mean, std }
 }

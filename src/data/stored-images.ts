@@ -2,6 +2,7 @@ import { torch } from '../torch/ops.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
 import type { Dataset } from './dataset.js'
 import { type Preprocess, preprocess, preprocessToBytes } from './preprocess.js'
+import { checkedPreprocess } from './preprocess-schema.js'
 
 /** Images that lie in memory as bytes. */
 export interface StoredImages extends Pick<Dataset, 'name' | 'classes' | 'labels'> {
@@ -11,11 +12,12 @@ export interface StoredImages extends Pick<Dataset, 'name' | 'classes' | 'labels
   bytesOf(index: number): Uint8Array
 }
 
-/** Images in memory as a dataset. */
+/** Images in memory as a dataset. Throws `ERR_PREPROCESS` for a recipe that is none. */
 export function storedImages(
   { name, classes, labels, shape, bytesOf }: StoredImages,
-  recipe: Preprocess,
+  asked: Preprocess,
 ): Dataset {
+  const recipe = checkedPreprocess(asked)
   const length = shape[0] * shape[1] * shape[2]
   const raw = (indices: readonly number[]): Tensor => {
     const bytes = new Uint8Array(indices.length * length)

@@ -5,6 +5,7 @@ import { z } from 'zod'
 
 import type { SkippedImage } from '../data/dataset.js'
 import { SosError } from '../torch/errors.js'
+import { parseForeignJson } from '../torch/foreign-json.js'
 import type { EvaluationSubject } from './evaluation-subject.js'
 import type { SampleScores } from './metrics.js'
 
@@ -194,7 +195,7 @@ function parseBatch(place: string, line: string, subject: EvaluationSubject): Re
 
 function parseJson(place: string, line: string): unknown {
   try {
-    return JSON.parse(line)
+    return parseForeignJson(line)
   } catch (cause) {
     throw new SosError('ERR_RECORD', `${place}: expected JSON; the record is damaged, begin another`, {
       cause,

@@ -65,10 +65,11 @@ function countsOf(lines: readonly Line[], reads: (line: Line) => string[]): Map<
   for (let i = 0; i < lines.length; i++) {
     const { indent, text } = lines[i]!
     if (/^block\d+\(/.test(text)) {
-      const end = lines.findIndex((line, j) => j > i && line.indent <= indent)
-      const block = countsOf(lines.slice(i + 1, end < 0 ? undefined : end), reads)
+      let end = i + 1
+      while (end < lines.length && lines[end]!.indent > indent) end++
+      const block = countsOf(lines.slice(i + 1, end), reads)
       for (const [path, count] of block) branches.set(path, Math.max(count, branches.get(path) ?? 0))
-      i = (end < 0 ? lines.length : end) - 1
+      i = end - 1
     } else {
       add(branches)
       branches = new Map()
@@ -83,8 +84,16 @@ function loopsOver(lines: readonly Line[]): boolean {
   let loop = Number.POSITIVE_INFINITY
   return lines.some(({ indent, text }) => {
     if (indent <= loop) loop = text.includes('= prim::Loop(') ? indent : Number.POSITIVE_INFINITY
-    return indent > loop && /: [^=]*Tensor[^=]* = aten::/.test(text)
+    return indent > loop && makesTensor(text)
   })
+}
+
+/** Whether an operator's line has a tensor among its results, as `%x : Tensor, %n : int = aten::…`. */
+function makesTensor(text: string): boolean {
+  const operator = text.indexOf(' = aten::')
+  if (operator < 0) return false
+  const results = text.slice(text.lastIndexOf('=', operator - 1) + 1, operator)
+  return results.includes(': ') && results.slice(results.indexOf(': ')).includes('Tensor')
 }
 
 /** Of what stands to the right of the equals sign. */

@@ -1,5 +1,6 @@
 import { type CheckpointRecord, checkpointRecord, recordFile } from '../data/checkpoint-record.js'
 import type { Preprocess } from '../data/preprocess.js'
+import { checkedPreprocess } from '../data/preprocess-schema.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
 import type { ShiftRecord } from './shift-record.js'
 
@@ -16,7 +17,7 @@ export async function saveShifted(
   const known: CheckpointRecord = checkpointRecord(model) ?? {
     version: 1,
     architecture: model.modules()[0]!.type,
-    preprocess: { ...from.preprocess, mean: [...from.preprocess.mean], std: [...from.preprocess.std] },
+    preprocess: checkedPreprocess(from.preprocess),
     classes: null,
     shifts: [],
   }

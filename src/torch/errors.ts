@@ -10,14 +10,29 @@ export class SosError extends Error {
   }
 }
 
+/** A text that a file holds, for messages: its beginning where it is long. */
+export function clipped(text: string, length = 80): string {
+  return text.length > length ? `${text.slice(0, length)}…` : text
+}
+
+/** Names that are longer are no mistyped ones; and the edit distance takes their lengths' product. */
+const longestName = 200
+const mostCandidates = 20_000
+
 /** Up to three of `candidates` that are nearest to `name` by edit distance, for messages that suggest. */
 export function nearest(name: string, candidates: Iterable<string>): string[] {
-  return [...candidates]
-    .map((candidate) => ({ candidate, distance: editDistance(name, candidate) }))
-    .filter(({ candidate, distance }) => distance <= Math.max(2, candidate.length / 2))
-    .sort((a, b) => a.distance - b.distance)
-    .slice(0, 3)
-    .map(({ candidate }) => candidate)
+  if (name.length > longestName) return []
+  const found: { candidate: string; distance: number }[] = []
+  let tried = 0
+  for (const candidate of candidates) {
+    if (++tried > mostCandidates) break
+    const most = Math.max(2, candidate.length / 2)
+    if (Math.abs(candidate.length - name.length) > most || candidate.length > longestName) continue
+    const distance = editDistance(name, candidate)
+    if (distance <= most) found.push({ candidate, distance })
+  }
+  found.sort((a, b) => a.distance - b.distance)
+  return found.slice(0, 3).map(({ candidate }) => candidate)
 }
 
 function editDistance(a: string, b: string): number {

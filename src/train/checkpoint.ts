@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 
 import { SosError } from '../torch/errors.js'
+import { parseForeignJson } from '../torch/foreign-json.js'
 import { readSafetensors, writeSafetensors } from '../torch/serialization/safetensors.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
 import { difference } from './difference.js'
@@ -103,7 +104,7 @@ export async function readCheckpoint(path: string, run: unknown): Promise<Checkp
         `${path}: expected a training checkpoint but this is another safetensors file`,
       )
     }
-    const made = JSON.parse(metadata.run!)
+    const made = parseForeignJson(metadata.run!)
     const differing = difference(made, run)
     if (differing !== null) {
       throw new SosError(
@@ -111,7 +112,7 @@ export async function readCheckpoint(path: string, run: unknown): Promise<Checkp
         `${path}: this checkpoint is of another run: ${differing}; continue with the same options, or in an empty folder`,
       )
     }
-    return { run, state: stateSchema.parse(JSON.parse(metadata.state!)), tensors }
+    return { run, state: stateSchema.parse(parseForeignJson(metadata.state!)), tensors }
   } catch (error) {
     for (const tensor of tensors.values()) tensor.dispose()
     if (error instanceof SyntaxError || error instanceof z.ZodError) {

