@@ -104,11 +104,10 @@ async function unzipped(path: string, packed: Uint8Array, header: number): Promi
     const expected = head.length < header ? header : header + sizeOf(shapeIn(head, header))
     return await promisify(gunzip)(packed, { maxOutputLength: Math.min(expected, largestFile) + 1 })
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException
     const why =
-      code === 'ERR_BUFFER_TOO_LARGE'
+      cause instanceof RangeError // of maxOutputLength
         ? 'it holds more data than its header tells'
-        : `the gzip is damaged: ${message}`
+        : `the gzip is damaged: ${(cause as Error).message}`
     throw new SosError('ERR_DATASET', `${path}: ${why}`, { cause })
   }
 }
