@@ -44,45 +44,42 @@ export async function lastLayerTrace(
   const indices = sampleIndices(dataset, { size: samples, sampling: 'uniform', seed })
   const layer = layerAt(model, path)
   let heard: Tensor[] = []
-  const hook = model.registerForwardPreHook(path, ({ inputs: [input] }) => {
+  using _mode = evalMode(model)
+  using own = model.view() // nobody else's calls are heard
+  own.registerForwardPreHook(path, ({ inputs: [input] }) => {
     if (input instanceof Tensor) heard.push(input)
   })
-  using _mode = evalMode(model)
-  try {
-    let [sum, loaded, done] = [0, 0, 0]
-    for await (const batch of batches(dataset, indices, chunk, device)) {
-      signal?.throwIfAborted()
-      const count = batch.indices.length
-      loaded += count
-      done += count + batch.skipped.length
-      if (count > 0) {
-        sum += await noGrad(() =>
-          scope(async () => {
-            heard = []
-            const logits = expectLogits(await model.forward(batch.images), count)
-            const input = expectInput(heard, count, path)
-            expectLast(logits, torch.linear(input, layer.weight, layer.bias), path)
-            const p = torch.softmax(logits.to({ dtype: 'float64' }), 1)
-            const lengths = input.to({ dtype: 'float64' }).square().sum([1])
-            const spread = torch.ones_like(lengths).sub(p.square().sum([1]))
-            return lengths
-              .add(layer.bias === null ? 0 : 1)
-              .dot(spread)
-              .item()
-          }),
-        )
-      }
-      onProgress?.({ done, total: samples })
+  let [sum, loaded, done] = [0, 0, 0]
+  for await (const batch of batches(dataset, indices, chunk, device)) {
+    signal?.throwIfAborted()
+    const count = batch.indices.length
+    loaded += count
+    done += count + batch.skipped.length
+    if (count > 0) {
+      sum += await noGrad(() =>
+        scope(async () => {
+          heard = []
+          const logits = expectLogits(await own.forward(batch.images), count)
+          const input = expectInput(heard, count, path)
+          expectLast(logits, torch.linear(input, layer.weight, layer.bias), path)
+          const p = torch.softmax(logits.to({ dtype: 'float64' }), 1)
+          const lengths = input.to({ dtype: 'float64' }).square().sum([1])
+          const spread = torch.ones_like(lengths).sub(p.square().sum([1]))
+          return lengths
+            .add(layer.bias === null ? 0 : 1)
+            .dot(spread)
+            .item()
+        }),
+      )
     }
-    if (loaded === 0) {
-      throw new SosError('ERR_DATASET', `${dataset.name}: expected images but all ${samples} are corrupt`)
-    }
-    const [outputs, inputs] = layer.weight.shape as [number, number]
-    const size = outputs * (inputs + (layer.bias === null ? 0 : 1))
-    return { trace: sum / loaded, size, samples, indices }
-  } finally {
-    hook.remove()
+    onProgress?.({ done, total: samples })
   }
+  if (loaded === 0) {
+    throw new SosError('ERR_DATASET', `${dataset.name}: expected images but all ${samples} are corrupt`)
+  }
+  const [outputs, inputs] = layer.weight.shape as [number, number]
+  const size = outputs * (inputs + (layer.bias === null ? 0 : 1))
+  return { trace: sum / loaded, size, samples, indices }
 }
 
 function layerAt(model: ScriptModule, path: string): { weight: Tensor; bias: Tensor | null } {

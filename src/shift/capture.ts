@@ -7,6 +7,7 @@ import type { ScriptModule } from '../torch/module/script-module.js'
 import { torch } from '../torch/ops.js'
 import { keep, scope } from '../torch/scope.js'
 import { Tensor } from '../torch/tensor/tensor.js'
+import type { Value } from '../torch/values.js'
 import { convolutionRows, sampleWindows } from './layer/convolution-rows.js'
 import { groupsOf, isConvolution, type ShiftableLayer } from './layer/layer.js'
 
@@ -31,7 +32,8 @@ export interface CapturedRows {
  * A. A layer that is called several times in a forward, or on more than one position of an image, gives a row for each; a
  * convolution one for each window. A chunk is freed when the next is asked for.
  *
- * @throws `ERR_NOT_CALLED` where a forward does not call the layer, `ERR_NOT_LINEAR` where it takes no tensor
+ * @throws `ERR_NOT_CALLED` where a forward does not call the layer, `ERR_NOT_LINEAR` where it takes no tensor,
+ *   `ERR_OUTPUT_SHAPE` where its output is the model's and has not one row for each image
  */
 export async function* captureChunks(
   model: ScriptModule,
@@ -43,7 +45,8 @@ export async function* captureChunks(
   const { chunk = 64, device = model.device, onProgress, signal, windowsPerImage, windowSeed = 0 } = options
   const generator = new Generator(windowSeed)
   let taken: Tensor[][] = []
-  const hook = model.registerForwardPreHook(layer.path, ({ inputs: [input] }) => {
+  using own = model.view() // nobody else's calls are heard
+  own.registerForwardPreHook(layer.path, ({ inputs: [input] }) => {
     if (!(input instanceof Tensor)) {
       throw new SosError('ERR_NOT_LINEAR', `expected a tensor as input of '${layer.path}'`)
     }
@@ -56,13 +59,9 @@ export async function* captureChunks(
       signal?.throwIfAborted()
       done += loaded.length + skipped.length
       if (loaded.length > 0) {
-        await noGrad(() => scope(async () => void (await model.forward(images))))
-        if (taken.length === 0) {
-          throw new SosError(
-            'ERR_NOT_CALLED',
-            `'${layer.path}' was not called by forward: there are no inputs to take`,
-          )
-        }
+        await noGrad(() =>
+          scope(async () => expectRows(taken, layer, loaded.length, await own.forward<Value>(images))),
+        )
         const rows = taken[0]!.map((_, group) => keep(torch.cat(taken.map((call) => call[group]!))))
         for (const tensor of taken.splice(0).flat()) tensor.dispose()
         try {
@@ -74,7 +73,6 @@ export async function* captureChunks(
       onProgress?.({ done, total: indices.length })
     }
   } finally {
-    hook.remove()
     for (const tensor of taken.flat()) tensor.dispose()
     taken = []
   }
@@ -105,6 +103,28 @@ export async function captureRows(
 /** The inputs of a linear layer, [rows, m], as {@link captureRows} takes them. */
 export async function captureInputs(...args: Parameters<typeof captureRows>): Promise<Tensor> {
   return (await captureRows(...args)).rows[0]!
+}
+
+/**
+ * One forward calls the layer at least once. Where the layer's output is the model's, [rows, classes], an image has one row.
+ */
+function expectRows(
+  taken: readonly (readonly Tensor[])[],
+  { path, outFeatures }: ShiftableLayer,
+  images: number,
+  output: Value,
+): void {
+  if (taken.length === 0) {
+    throw new SosError('ERR_NOT_CALLED', `'${path}' was not called by forward: there are no inputs to take`)
+  }
+  const rows = taken[0]![0]!.shape[0]!
+  const isHead =
+    taken.length === 1 && output instanceof Tensor && String(output.shape) === String([rows, outFeatures])
+  if (!isHead || rows === images) return
+  throw new SosError(
+    'ERR_OUTPUT_SHAPE',
+    `expected a row of '${path}' for each of ${images} images but there were ${rows}: are the images of another size than the model is for?`,
+  )
 }
 
 function rowsOf(

@@ -22,14 +22,15 @@ export interface FeatureSource {
 export function hookedSource(model: ScriptModule, layer: LinearLayer): FeatureSource {
   let heard: Tensor[] = []
   let checked = false
-  const hook = model.registerForwardPreHook(layer.path, ({ inputs: [input] }) => {
+  const own = model.view() // nobody else's calls are heard
+  own.registerForwardPreHook(layer.path, ({ inputs: [input] }) => {
     if (input instanceof Tensor) heard.push(input.detach())
   })
   return {
     rows: (images) =>
       scope(async () => {
         heard = []
-        const output = await model.forward<Tensor>(images)
+        const output = await own.forward<Tensor>(images)
         const [input] = heard
         if (heard.length !== 1 || input!.shape.length !== 2 || input!.shape[0] !== images.shape[0]) {
           throw notLast(layer, 'it does not get one row for each image')
@@ -40,7 +41,7 @@ export function hookedSource(model: ScriptModule, layer: LinearLayer): FeatureSo
         checked = true
         return input!.to({ device: 'cpu' }).clone()
       }),
-    end: () => hook.remove(),
+    end: () => own.dispose(),
   }
 }
 

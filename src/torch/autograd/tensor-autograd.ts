@@ -2,7 +2,7 @@ import { AsyncResource } from 'node:async_hooks'
 import { binding, type TensorHandle } from '../binding.js'
 import { setGradEnabled } from '../context.js'
 import { SosError } from '../errors.js'
-import type { HookHandle } from '../module/hooks.js'
+import { type HookHandle, hookHandle } from '../module/hooks.js'
 import { handleOf, Tensor } from '../tensor/tensor.js'
 import { type BackwardOptions, backward } from './autograd.js'
 
@@ -61,5 +61,5 @@ define('registerHook', function (this: Tensor, hook: (gradient: Tensor) => unkno
       `expected the hook of a gradient to return a Tensor or nothing but it returned ${answer instanceof Promise ? 'a promise; make it sync' : typeof answer}`,
     )
   })
-  return { remove: binding.tensorRegisterHook(handleOf(this), listener) }
+  return hookHandle(binding.tensorRegisterHook(handleOf(this), listener))
 })

@@ -56,10 +56,15 @@ export interface ReplaceOptions {
   method?: string
 }
 
-/** Ends a hook. Calls that have begun still tell what they captured, but not to this hook. */
-export interface HookHandle {
+/** Ends a hook, also at the end of a `using`. Calls that have begun still tell what they captured, but not to this hook. */
+export interface HookHandle extends Disposable {
   /** Does nothing where it was removed before. */
   remove(): void
+}
+
+/** A handle that does `remove`. */
+export function hookHandle(remove: () => void): HookHandle {
+  return { remove, [Symbol.dispose]: remove }
 }
 
 interface Registration {
@@ -80,10 +85,20 @@ export interface HookSnapshot {
  * after the forward, in the order of the calls. One that replaces is called in the middle of the forward.
  */
 export class HookRegistry {
-  readonly #registrations = new Set<Registration>()
+  readonly #registrations: Set<Registration>
+
+  /** @param first those that it begins with, until they are removed where they were added */
+  constructor(first: Iterable<Registration> = []) {
+    this.#registrations = new Set(first)
+  }
 
   get isEmpty(): boolean {
-    return this.#registrations.size === 0
+    return this.active().length === 0
+  }
+
+  /** In the order in which they were added. */
+  active(): Registration[] {
+    return [...this.#registrations].filter(({ active }) => active)
   }
 
   add(
@@ -104,18 +119,16 @@ export class HookRegistry {
       active: true,
     }))
     for (const registration of registrations) this.#registrations.add(registration)
-    return {
-      remove: () => {
-        for (const registration of registrations) {
-          registration.active = false
-          this.#registrations.delete(registration)
-        }
-      },
-    }
+    return hookHandle(() => {
+      for (const registration of registrations) {
+        registration.active = false
+        this.#registrations.delete(registration)
+      }
+    })
   }
 
   snapshot(): HookSnapshot {
-    const registrations = [...this.#registrations]
+    const registrations = this.active()
     const tell = ({ tap, listener, active }: Registration, native: NativeValue): unknown => {
       if (!active) return undefined
       const value = fromNative(native)

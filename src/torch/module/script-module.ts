@@ -44,8 +44,9 @@ export interface SharedModule {
 /** A TorchScript module: what `torch.jit.script(model).save(FILE)` or `torch.jit.trace` leaves in Python. */
 export class ScriptModule extends ScriptObject {
   readonly #handle: ModuleHandle
-  readonly #hooks = new HookRegistry()
-  #pending = 0
+  readonly #hooks: HookRegistry
+  /** Pending calls, of views too. */
+  readonly #calls: { pending: number }
   #warned = false
   /** Of a module without tensors of its own. */
   #placed: Device
@@ -58,8 +59,10 @@ export class ScriptModule extends ScriptObject {
    *
    * @internal
    */
-  constructor(handle: ModuleHandle, path: string, device: Device = 'cpu') {
+  constructor(handle: ModuleHandle, path: string, device: Device = 'cpu', of: ScriptModule | null = null) {
     super(handle)
+    this.#hooks = new HookRegistry(of === null ? [] : of.#hooks.active())
+    this.#calls = of === null ? { pending: 0 } : of.#calls
     this.#handle = handle
     this.path = path
     this.#placed = device
@@ -101,6 +104,21 @@ export class ScriptModule extends ScriptObject {
    */
   share(): SharedModule {
     return { sharedModule: binding.shareModule(this.#handle), path: this.path, device: this.device }
+  }
+
+  /**
+   * The same module again, with hooks of its own: those that are set on the view are of the view's calls alone, so that of several
+   * tasks that use one module none hears the calls of another. It begins with the hooks that this object has now, which
+   * hold until they are removed here; hooks that are set here later are not the view's. Weights and mode are the module's.
+   *
+   * @example
+   * using view = model.view()
+   * view.registerForwardPreHook('fc', ({ inputs: [x] }) => console.log((x as Tensor).shape))
+   * await Promise.all([view.forward(images), model.forward(others)]) // tells of images alone
+   */
+  view(): ScriptModule {
+    const handle = binding.adoptModule(binding.shareModule(this.#handle))
+    return new ScriptModule(handle, this.path, this.#placed, this)
   }
 
   /**
@@ -336,19 +354,19 @@ export class ScriptModule extends ScriptObject {
   }
 
   async #track<T>(submit: () => Promise<T>): Promise<T> {
-    this.#pending++
+    this.#calls.pending++
     try {
       return await onLane(submit)
     } finally {
-      this.#pending--
+      this.#calls.pending--
     }
   }
 
   #refuseWhilePending(what: string): void {
-    if (this.#pending === 0) return
+    if (this.#calls.pending === 0) return
     throw new SosError(
       'ERR_BUSY',
-      `${what} would change the module under ${this.#pending} pending call(s): await them before`,
+      `${what} would change the module under ${this.#calls.pending} pending call(s): await them before`,
     )
   }
 
