@@ -1,5 +1,5 @@
 import type { Dataset } from '../data/dataset.js'
-import { noGrad } from '../torch/context.js'
+import { noGrad, runIn } from '../torch/context.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
 import { scope } from '../torch/scope.js'
 import { groupsOf, shiftableLayer } from './layer/layer.js'
@@ -28,14 +28,19 @@ export async function shiftLayers(
     options
   return noGrad(() =>
     scope(async () => {
-      const kept = known.map((layer) => new LayerWeights(model, layer.path, groupsOf(layer)).snapshot())
+      const kept = known.map((layer) => {
+        const weights = new LayerWeights(model, layer.path, groupsOf(layer))
+        return { weights, before: weights.copy() }
+      })
       const records: ShiftRecord[] = []
       try {
         for (const { path } of known) {
           records.push(await shiftOptimum(model, dataset, { ...options, batchSize, layer: path }))
         }
       } catch (error) {
-        for (const restore of kept) restore()
+        await runIn({ signal: null }, () =>
+          Promise.all(kept.map(({ weights, before }) => weights.write(before))),
+        )
         throw error
       }
       return records

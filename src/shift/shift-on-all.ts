@@ -1,12 +1,11 @@
 import { type Dataset, spread } from '../data/dataset.js'
 import { noGrad } from '../torch/context.js'
-import { SosError } from '../torch/errors.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
 import { scope } from '../torch/scope.js'
 import { type CaptureOptions, captureChunks } from './capture.js'
-import { type DriftCertificate, DriftSums, type LinearMap } from './certificates.js'
+import { DriftSums, type LinearMap } from './certificates.js'
 import { groupsOf, type ShiftableLayer, shiftableLayer } from './layer/layer.js'
-import { LayerWeights } from './layer/layer-weights.js'
+import { LayerWeights, notVerified } from './layer/layer-weights.js'
 import { logitBudget, type ShiftOptions } from './shift-optimum.js'
 import { describeShift, type ShiftRecord } from './shift-record.js'
 import type { Solution } from './solve/solve.js'
@@ -19,8 +18,8 @@ export type ShiftOnAllOptions = Omit<
 
 /**
  * Optimum shifting on a whole dataset (the paper's OS): V* of AV* = AV with least Frobenius norm, where A holds the layer's
- * inputs for all samples. One pass sums AᵀA up in float64, a second certifies every sample with the weights as they were
- * written; memory does not depend on the number of samples. A trained network's features have full rank as a rule: then V*
+ * inputs for all samples. One pass sums AᵀA up in float64, a second certifies every sample with the weights as they will be
+ * stored; memory does not depend on the number of samples. A trained network's features have full rank as a rule: then V*
  * is V, and the record says `identity`.
  *
  * @throws as `shiftOptimum`, and `ERR_SOLVER`, `ERR_TOLERANCE`; the model is as it was
@@ -37,25 +36,17 @@ export async function shiftOnAll(
       const weights = new LayerWeights(model, layer.path, groupsOf(layer))
       const before = weights.maps()
       const { solutions, images } = await solveAll(model, layer, dataset, before, options)
-      const restore = weights.snapshot()
-      const replaced = weights.replace([], solutions, null)
-      const after = weights.maps()
-      let certificate: DriftCertificate
-      try {
-        const drifts = await driftOfAll(model, layer, dataset, before, after, options)
-        certificate = drifts.certificate()
-        const budget = logitBudget(options)
-        const { maxLogitChange } = certificate
-        if (budget !== null && !(maxLogitChange <= budget + weights.rounding(drifts.largestLogit))) {
-          throw new SosError(
-            'ERR_SHIFT_VERIFICATION',
-            `the shift of '${layer.path}' was rolled back: a logit would have moved by ${maxLogitChange}, more than ${budget}; keep more of the row space by a smaller tolerance or the rank policy 'logits'`,
-          )
-        }
-      } catch (error) {
-        restore()
-        throw error
+      const shifted = weights.stored(solutions)
+      const replaced = weights.verify([], shifted, null)
+      const after = weights.maps(shifted)
+      const drifts = await driftOfAll(model, layer, dataset, before, after, options)
+      const certificate = drifts.certificate()
+      const { maxLogitChange } = certificate
+      const budget = logitBudget(options)
+      if (budget !== null && !(maxLogitChange <= budget + weights.rounding(drifts.largestLogit))) {
+        throw notVerified(layer.path, `a logit would have moved by ${maxLogitChange}, more than ${budget}`)
       }
+      await weights.write(shifted)
       return describeShift({
         layer,
         options: { solver: 'gram', ...options },

@@ -52,8 +52,8 @@ export interface ShiftOptions extends CaptureOptions, Omit<SolveOptions, 'compan
  * stay, those of other images move a little. In a convolution, A holds windows of its inputs, each group apart, and its
  * outputs at those windows stay.
  *
- * The weight is written in place. It is then verified in the layer's own dtype, and rolled back where a logit of the batch
- * moved by more than `logitBudget` or the norm grew.
+ * What is to be written is verified in the layer's own dtype before: nothing is written where a logit of the batch would move
+ * by more than `logitBudget`, or the norm would grow. The weight is then written in place, between two forwards.
  *
  * @throws `ERR_BATCH_SIZE`, `ERR_INDICES`, `ERR_NO_SUCH_MODULE`, `ERR_NOT_LINEAR`, `ERR_NOT_SHIFTABLE`, `ERR_FROZEN`,
  * `ERR_RANK_POLICY`, `ERR_BIAS`, `ERR_NOT_FINITE`, `ERR_SHIFT_VERIFICATION` (the model is as it was)
@@ -83,12 +83,14 @@ export async function shiftOptimum(
       for (const [group, { weight, bias }] of before.entries()) {
         solutions.push(await solveShift(rows[group]!, weight, bias, solve))
       }
-      const replaced = weights.replace(rows, solutions, logitBudget(options))
-      options.companions?.forEach((tensor, i) => void tensor.copy_(solutions[0]!.companions[i]!.t()))
-      const after = weights.maps()
+      const shifted = weights.stored(solutions)
+      const replaced = weights.verify(rows, shifted, logitBudget(options))
+      const after = weights.maps(shifted)
       const others = heldOutSamples(dataset, batch.indices, options)
       const drifts = new DriftSums(before, after)
       if (others.length > 0) drifts.add((await captureRows(model, layer, dataset, others, capture)).rows)
+      await weights.write(shifted)
+      options.companions?.forEach((tensor, i) => void tensor.copy_(solutions[0]!.companions[i]!.t()))
       return describeShift({
         layer,
         options,

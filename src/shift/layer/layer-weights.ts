@@ -1,3 +1,4 @@
+import { noGrad } from '../../torch/context.js'
 import { SosError } from '../../torch/errors.js'
 import type { ScriptModule } from '../../torch/module/script-module.js'
 import { torch } from '../../torch/ops.js'
@@ -6,13 +7,19 @@ import type { Tensor } from '../../torch/tensor/tensor.js'
 import type { LinearMap } from '../certificates.js'
 import { groupMatrix, weightOfGroups } from './convolution-rows.js'
 
-/** What replacing a layer's weights did to them and to the batch. */
+/** What replacing a layer's weights does to them and to the batch. */
 export interface Replacement {
   /** ‖V‖ and ‖V*‖, Frobenius, of the weight as stored. */
   readonly normBefore: number
   readonly normAfter: number
   /** The largest change of a logit of the batch, in the layer's dtype. */
   readonly batchLogitChange: number
+}
+
+/** A weight and a bias as a layer stores them: its shapes, dtype and device. */
+export interface StoredWeights {
+  readonly weight: Tensor
+  readonly bias: Tensor | null
 }
 
 /**
@@ -34,30 +41,39 @@ export class LayerWeights {
     this.#groups = groups
   }
 
-  /** V and b of each group as they are now, float64 on the CPU: [m, n / groups] and [n / groups]. */
-  maps(): LinearMap[] {
-    return this.#parts(this.#weight, this.#bias).map(({ weight, bias }) => ({
+  /** V and b of each group, float64 on the CPU, [m, n / groups] and [n / groups]: as they are now, or as others are stored. */
+  maps(stored: StoredWeights = this.#current): LinearMap[] {
+    return this.#parts(stored).map(({ weight, bias }) => ({
       weight: weight.to({ device: 'cpu', dtype: 'float64', copy: true }),
       bias: bias?.to({ device: 'cpu', dtype: 'float64', copy: true }) ?? null,
     }))
   }
 
+  /** V* and b* of each group as the layer would store them. Nothing is written. */
+  stored(maps: readonly LinearMap[]): StoredWeights {
+    const [weight, bias] = [this.#weight, this.#bias]
+    return {
+      weight: torch.empty_like(weight).copy_(
+        weightOfGroups(
+          maps.map((map) => map.weight),
+          weight.shape,
+        ),
+      ),
+      bias: bias === null ? null : torch.empty_like(bias).copy_(torch.cat(maps.map((map) => map.bias!))),
+    }
+  }
+
   /**
-   * Writes V* and b* of each group, and holds them against the layer as it was on the batch, in the layer's own dtype.
+   * Holds weights that may be written against the layer as it is on the batch, in the layer's own dtype.
    *
    * @param rows A of each group, [rows, m]
    * @param logitBudget the most that a logit of the batch may move beside the rounding of the layer's dtype; null for any
-   * @throws `ERR_SHIFT_VERIFICATION` where a logit moved further or the norm grew: the layer is as it was
+   * @throws `ERR_SHIFT_VERIFICATION` where a logit would move further or the norm would grow
    */
-  replace(rows: readonly Tensor[], maps: readonly LinearMap[], logitBudget: number | null): Replacement {
+  verify(rows: readonly Tensor[], to: StoredWeights, logitBudget: number | null): Replacement {
     return scope(() => {
-      const [weight, bias] = [this.#weight, this.#bias]
-      const before = { weight: weight.clone(), bias: bias?.clone() ?? null }
-      const restore = this.snapshot()
-      const [matrices, biases] = [maps.map((map) => map.weight), maps.map((map) => map.bias!)]
-      weight.copy_(weightOfGroups(matrices, weight.shape))
-      bias?.copy_(torch.cat(biases))
-      const [old, now] = [this.#parts(before.weight, before.bias), this.#parts(weight, bias)]
+      const weight = this.#weight
+      const [old, now] = [this.#parts(this.#current), this.#parts(to)]
       let [batchLogitChange, largestLogit] = [0, 0]
       rows.forEach((group, i) => {
         const inputs = group.to({ device: weight.device, dtype: weight.dtype })
@@ -67,20 +83,33 @@ export class LayerWeights {
         batchLogitChange = Math.max(batchLogitChange, moved.abs().max().item())
         largestLogit = Math.max(largestLogit, logits.abs().max().item())
       })
-      const [normBefore, normAfter] = [norm(before.weight), norm(weight)]
+      const [normBefore, normAfter] = [norm(weight), norm(to.weight)]
       const moved = logitBudget !== null && !(batchLogitChange <= logitBudget + this.rounding(largestLogit))
       // Rounding to the layer's dtype may lengthen a vector by its last digits.
       const grew = !(normAfter <= normBefore * (1 + Math.max(1e-6, epsilon(weight))))
       if (!moved && !grew) return { normBefore, normAfter, batchLogitChange }
-      restore()
-      const why = grew
-        ? `the norm would have grown from ${normBefore} to ${normAfter}`
-        : `a logit of the batch would have moved by ${batchLogitChange}, more than ${logitBudget}`
-      throw new SosError(
-        'ERR_SHIFT_VERIFICATION',
-        `the shift of '${this.#layer}' was rolled back: ${why}; keep more of the row space by a smaller tolerance or the rank policy 'logits'`,
+      throw notVerified(
+        this.#layer,
+        grew
+          ? `the norm would have grown from ${normBefore} to ${normAfter}`
+          : `a logit of the batch would have moved by ${batchLogitChange}, more than ${logitBudget}`,
       )
     })
+  }
+
+  /**
+   * Puts weights in the place of the layer's: one task of the lane, so that a forward sees all of the old ones or all of the
+   * new, and none that is pending is in the way.
+   */
+  async write({ weight, bias }: StoredWeights): Promise<void> {
+    const to = [this.#weight, ...(this.#bias === null ? [] : [this.#bias])]
+    const from = [weight, ...(bias === null ? [] : [bias])]
+    await noGrad(() => torch.async._foreach_copy_(to, from))
+  }
+
+  /** A copy of both as they are, to be written again. */
+  copy(): StoredWeights {
+    return { weight: this.#weight.clone(), bias: this.#bias?.clone() ?? null }
   }
 
   /** What the layer's dtype may add to the change of a logit of this size. */
@@ -88,24 +117,26 @@ export class LayerWeights {
     return 16 * epsilon(this.#weight) * logit
   }
 
-  /** Remembers both as they are; the function that it returns puts them back. */
-  snapshot(): () => void {
-    const [weight, bias] = [this.#weight, this.#bias]
-    const before = { weight: weight.clone(), bias: bias?.clone() ?? null }
-    return () => {
-      weight.copy_(before.weight)
-      bias?.copy_(before.bias!)
-    }
+  get #current(): StoredWeights {
+    return { weight: this.#weight, bias: this.#bias }
   }
 
   /** V [m, n / groups] and b [n / groups] of each group, in the layer's dtype. */
-  #parts(weight: Tensor, bias: Tensor | null): LinearMap[] {
+  #parts({ weight, bias }: StoredWeights): LinearMap[] {
     const outputs = weight.shape[0]! / this.#groups
     return Array.from({ length: this.#groups }, (_, group) => ({
       weight: groupMatrix(weight, this.#groups, group),
       bias: bias?.narrow(0, group * outputs, outputs) ?? null,
     }))
   }
+}
+
+/** The error of a shift that was not written. */
+export function notVerified(layer: string, why: string): SosError {
+  return new SosError(
+    'ERR_SHIFT_VERIFICATION',
+    `the shift of '${layer}' was not written: ${why}; keep more of the row space by a smaller tolerance or the rank policy 'logits'`,
+  )
 }
 
 /** The distance from 1 to the next number of a floating dtype. */
