@@ -2,12 +2,13 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 
 import type { Preprocess } from '../index.js'
 
-/** A parser for commander that takes whole numbers of at least `least`. */
-export function wholeNumber(least: number): (text: string) => number {
+/** A parser for commander that takes whole numbers from `least` to `most`. */
+export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`
   return (text) => {
     const number = Number(text)
-    if (!/^\d+$/.test(text) || !Number.isSafeInteger(number) || number < least) {
-      throw new InvalidArgumentError(`Expected a whole number of at least ${least}.`)
+    if (!/^\d+$/.test(text) || !Number.isSafeInteger(number) || number < least || number > most) {
+      throw new InvalidArgumentError(`Expected a whole number ${range}.`)
     }
     return number
   }

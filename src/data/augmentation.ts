@@ -1,4 +1,4 @@
-import { SosError } from '../torch/errors.js'
+import { between, whole } from '../torch/check-number.js'
 import { torch } from '../torch/ops.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
 import type { Draws } from './draws.js'
@@ -21,12 +21,7 @@ export interface Augmentation {
  * @param probability of each image. Default: 0.5, as in torchvision
  */
 export function randomFlip(probability = 0.5): Augmentation {
-  if (!(probability >= 0 && probability <= 1)) {
-    throw new SosError(
-      'ERR_INVALID_ARGUMENT',
-      `expected a probability from 0 to 1 but received ${probability}`,
-    )
-  }
+  between(0, 1)('probability', probability)
   return {
     description: { name: 'randomFlip', probability },
     apply(images, draws) {
@@ -42,12 +37,7 @@ export function randomFlip(probability = 0.5): Augmentation {
  * @param padding pixels on each side. Default: 4, as He et al. 2016 for CIFAR
  */
 export function randomCrop(padding = 4): Augmentation {
-  if (!Number.isInteger(padding) || padding < 1) {
-    throw new SosError(
-      'ERR_INVALID_ARGUMENT',
-      `expected a whole number of pixels of at least 1 but received ${padding}`,
-    )
-  }
+  whole(1, 65_535)('padding, in pixels,', padding)
   return {
     description: { name: 'randomCrop', padding },
     apply(images, draws) {

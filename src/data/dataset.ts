@@ -1,3 +1,5 @@
+import { count, shown } from '../torch/check-number.js'
+import { SosError } from '../torch/errors.js'
 import { torch } from '../torch/ops.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
 
@@ -72,6 +74,8 @@ export async function* batches(
   batchSize: number,
   device = 'cpu',
 ): AsyncGenerator<Batch> {
+  count('batchSize', batchSize)
+  checkIndices(dataset, indices)
   const loadAt = (start: number) => {
     if (start >= indices.length) return null
     const work = dataset.load(indices.slice(start, start + batchSize))
@@ -99,8 +103,19 @@ export async function* batches(
   }
 }
 
+/** Throws `ERR_INDICES` where one of `indices` is no sample of the dataset. */
+export function checkIndices({ name, size }: Dataset, indices: readonly number[]): void {
+  const wrong = indices.findIndex((index) => !Number.isInteger(index) || index < 0 || index >= size)
+  if (wrong === -1) return
+  throw new SosError(
+    'ERR_INDICES',
+    `expected samples of ${name} from 0 to ${size - 1} but received ${shown(indices[wrong])}`,
+  )
+}
+
 /** All indices, or `limit` of them spread evenly: a folder is sorted by class, so its first images show few classes. */
 export function spread(size: number, limit?: number): number[] {
+  if (limit !== undefined) count('limit', limit)
   if (limit === undefined || limit >= size) return Array.from({ length: size }, (_, i) => i)
   return Array.from({ length: limit }, (_, i) => Math.floor((i * size) / limit))
 }

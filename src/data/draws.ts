@@ -1,3 +1,4 @@
+import { checkNumbers, count, whole } from '../torch/check-number.js'
 import { Generator } from '../torch/generator.js'
 import { torch } from '../torch/ops.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
@@ -13,16 +14,18 @@ export class Draws {
   readonly #count: number
   readonly #device: string
 
-  /** @param part of a batch of `whole` images: `count` of them from `first` on */
+  /** @param part of a batch of `images`: `count` of them from `first` on */
   constructor(
     seed: number,
     device: string,
-    whole: number,
-    part: { first: number; count: number } = { first: 0, count: whole },
+    images: number,
+    part: { first: number; count: number } = { first: 0, count: images },
   ) {
+    checkNumbers({ whole: images, ...part }, { whole: count, first: whole(0), count: whole(0) })
+    whole(0, images - part.count)('first', part.first)
     this.#generator = new Generator(seed)
     this.#device = device
-    this.#whole = whole
+    this.#whole = images
     this.#first = part.first
     this.#count = part.count
   }
@@ -34,6 +37,7 @@ export class Draws {
 
   /** Whole numbers from 0 to `below` - 1, all alike: int64 [n] on the device. */
   integers(below: number): Tensor {
+    count('below', below)
     return this.#part(torch.randint(0, below, [this.#whole], { generator: this.#generator, dtype: 'int64' }))
   }
 

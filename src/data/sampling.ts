@@ -1,7 +1,8 @@
+import { batchCount, wholeSeed } from '../torch/check-number.js'
 import { SosError } from '../torch/errors.js'
 import { Generator } from '../torch/generator.js'
 import { torch } from '../torch/ops.js'
-import type { Dataset } from './dataset.js'
+import { checkIndices, type Dataset } from './dataset.js'
 
 export type Sampling = 'stratified' | 'uniform'
 
@@ -23,9 +24,8 @@ export interface SampleOptions {
  * @throws `ERR_BATCH_SIZE` where `size` is no whole number from 1 to the dataset's size
  */
 export function sampleIndices(dataset: Dataset, { size, sampling, seed }: SampleOptions): number[] {
-  if (!Number.isInteger(size) || size < 1) {
-    throw new SosError('ERR_BATCH_SIZE', `expected a batch of at least 1 sample but received ${size}`)
-  }
+  batchCount('size', size)
+  wholeSeed('seed', seed)
   if (size > dataset.size) {
     throw new SosError(
       'ERR_BATCH_SIZE',
@@ -56,6 +56,7 @@ export function sampleIndices(dataset: Dataset, { size, sampling, seed }: Sample
 
 /** How many classes `indices` have a sample of. */
 export function classesCovered(dataset: Dataset, indices: readonly number[]): number {
+  checkIndices(dataset, indices)
   return new Set(indices.map((index) => dataset.labels[index])).size
 }
 

@@ -1,5 +1,5 @@
 import { SosError } from '../torch/errors.js'
-import type { Dataset, LoadedImages } from './dataset.js'
+import { checkIndices, type Dataset, type LoadedImages } from './dataset.js'
 
 /**
  * Some samples of a dataset, as a dataset: its sample i is that at `indices[i]`.
@@ -8,13 +8,10 @@ import type { Dataset, LoadedImages } from './dataset.js'
  *   nor skips a sample
  */
 export function subset(dataset: Dataset, indices: readonly number[]): Dataset {
-  const wrong = indices.find((index) => !Number.isInteger(index) || index < 0 || index >= dataset.size)
-  if (wrong !== undefined || indices.length === 0) {
-    throw new SosError(
-      'ERR_INDICES',
-      `expected samples of ${dataset.name} from 0 to ${dataset.size - 1} but received ${wrong ?? 'none'}`,
-    )
+  if (indices.length === 0) {
+    throw new SosError('ERR_INDICES', `expected samples of ${dataset.name} but received none`)
   }
+  checkIndices(dataset, indices)
   const { name, classes, pixels } = dataset
   const part = (load: Dataset['load']) => async (places: readonly number[]) => {
     const asked = places.map((place) => indices[place]!)

@@ -7,6 +7,7 @@ import {
   type SkippedImage,
   spread,
 } from '../data/dataset.js'
+import { checkNumbers, count, type NumberChecks } from '../torch/check-number.js'
 import { noGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
 import { InferenceModel } from '../torch/module/inference-model.js'
@@ -31,6 +32,9 @@ export interface EvaluateOptions extends RunOptions {
   /** Where each batch is recorded when it is done; those that it holds already are taken from it. Default: none. */
   record?: EvaluationRecord
 }
+
+/** Of the numbers in {@link EvaluateOptions}. */
+export const evaluateNumbers: NumberChecks<EvaluateOptions> = { limit: count, batchSize: count }
 
 /** The images of one class. */
 export interface ClassScore {
@@ -73,6 +77,7 @@ export async function evaluateAll(
 ): Promise<Evaluation[]> {
   const { limit, batchSize = 64, perClass = false, record, onProgress, signal } = options
   const device = options.device ?? deviceOf(models)
+  checkNumbers(options, evaluateNumbers)
   const asked = spread(dataset.size, limit)
   const indices: number[] = []
   const skipped: SkippedImage[] = []

@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises'
 
 import type { Dataset } from '../data/dataset.js'
 import type { Preprocess } from '../data/preprocess.js'
+import { count } from '../torch/check-number.js'
 import { SosError } from '../torch/errors.js'
 
 /** What is evaluated: a record is continued only with the same. */
@@ -34,6 +35,7 @@ export async function evaluationSubject(
   preprocess: Preprocess,
   limit?: number,
 ): Promise<EvaluationSubject> {
+  if (limit !== undefined) count('limit', limit)
   const { name, size, labels } = dataset
   const bytes = new DataView(new ArrayBuffer(4 * labels.length))
   for (const [i, label] of labels.entries()) bytes.setInt32(4 * i, label, true)

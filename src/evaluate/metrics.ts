@@ -1,3 +1,4 @@
+import { whole } from '../torch/check-number.js'
 import { SosError } from '../torch/errors.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
@@ -110,6 +111,7 @@ export class ScoreSums {
 
   /** @param classes the logits of an image */
   constructor(classes: number) {
+    whole(0)('classes', classes)
     this.#classes = classes
   }
 

@@ -1,3 +1,4 @@
+import { count } from '../torch/check-number.js'
 import { noGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
 import { torch } from '../torch/ops.js'
@@ -23,6 +24,8 @@ export class ClassScatter {
   readonly #scatter: Tensor
 
   constructor(classes: number, features: number) {
+    count('classes', classes)
+    count('features', features)
     this.classes = classes
     this.features = features
     this.#counts = keep(torch.zeros([classes], { dtype: 'float64' }))

@@ -2,6 +2,7 @@ import { expectLogits } from '../data/classification.js'
 import { batches, type Dataset } from '../data/dataset.js'
 import { sampleIndices } from '../data/sampling.js'
 import { grad } from '../torch/autograd/autograd.js'
+import { checkNumbers } from '../torch/check-number.js'
 import { enableGrad, noGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
 import { Generator } from '../torch/generator.js'
@@ -11,7 +12,7 @@ import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
 import { trainedParameters } from './hessian.js'
-import { expectProbes, type HessianTrace, summarize, type TraceOptions } from './hessian-trace.js'
+import { type HessianTrace, summarize, type TraceOptions, traceNumbers } from './hessian-trace.js'
 import { whyCurved } from './piecewise-linear.js'
 
 export interface GaussNewtonTrace extends HessianTrace {
@@ -50,9 +51,9 @@ export async function gaussNewtonTrace(
   dataset: Dataset,
   options: TraceOptions = {},
 ): Promise<GaussNewtonTrace> {
+  checkNumbers(options, traceNumbers)
   const { samples = Math.min(512, dataset.size), probes = 32, seed = 0 } = options
   const { chunk = 32, device = model.device, onProgress, signal } = options
-  expectProbes(probes)
   const parameters = trainedParameters(model)
   const indices = sampleIndices(dataset, { size: samples, sampling: 'uniform', seed })
   const sums = new Float64Array(probes)

@@ -1,5 +1,13 @@
 import type { Dataset } from '../data/dataset.js'
 import { sampleIndices } from '../data/sampling.js'
+import {
+  batchCount,
+  checkNumbers,
+  count,
+  type NumberChecks,
+  whole,
+  wholeSeed,
+} from '../torch/check-number.js'
 import { noGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
 import { Generator } from '../torch/generator.js'
@@ -30,6 +38,14 @@ export interface TraceOptions extends HessianOptions {
   seed?: number
 }
 
+/** Of the numbers in {@link TraceOptions}. One probe has no standard error. */
+export const traceNumbers: NumberChecks<TraceOptions> = {
+  samples: batchCount,
+  probes: whole(2, 1_000_000),
+  seed: wholeSeed,
+  chunk: count,
+}
+
 export interface HessianTrace extends TraceEstimate {
   readonly samples: number
   readonly indices: readonly number[]
@@ -56,7 +72,9 @@ export async function hutchinsonTrace(
   operator: SymmetricOperator,
   { probes, seed }: { probes: number; seed: number },
 ): Promise<TraceEstimate> {
-  expectProbes(probes)
+  traceNumbers.probes('probes', probes)
+  wholeSeed('seed', seed)
+  count('operator.size', operator.size)
   const generator = new Generator(seed)
   const block = Math.max(1, Math.floor(blockBytes / (4 * operator.size)))
   const perProbe: number[] = []
@@ -86,6 +104,7 @@ export async function hessianTrace(
   dataset: Dataset,
   options: TraceOptions = {},
 ): Promise<HessianTrace> {
+  checkNumbers(options, traceNumbers)
   const { samples = Math.min(512, dataset.size), probes = 32, seed = 0 } = options
   const indices = sampleIndices(dataset, { size: samples, sampling: 'uniform', seed })
   return noGrad(() =>
@@ -121,12 +140,6 @@ export function compareWith(first: HessianTrace, second: HessianTrace): TraceCom
 
 function rademacher({ size, dtype }: SymmetricOperator, generator: Generator) {
   return torch.randint(0, 2, [size], { generator, dtype }).mul_(2).sub_(1)
-}
-
-/** Throws `ERR_INVALID_ARGUMENT`. One probe has no standard error. */
-export function expectProbes(probes: number): void {
-  if (Number.isInteger(probes) && probes >= 2) return
-  throw new SosError('ERR_INVALID_ARGUMENT', `expected at least 2 probes but received ${probes}`)
 }
 
 /** The mean and its standard error. */

@@ -1,6 +1,7 @@
 import { checkLabels, expectLogits } from '../data/classification.js'
-import { batches, type Dataset, type RunOptions } from '../data/dataset.js'
+import { batches, checkIndices, type Dataset, type RunOptions } from '../data/dataset.js'
 import { grad, hvpOfGradients } from '../torch/autograd/autograd.js'
+import { count } from '../torch/check-number.js'
 import { enableGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
 import { evalMode } from '../torch/module/eval-mode.js'
@@ -30,6 +31,8 @@ export function hessian(
   options: HessianOptions = {},
 ): SymmetricOperator {
   const { chunk = 128, device = model.device, onProgress, signal } = options
+  count('chunk', chunk)
+  checkIndices(dataset, indices)
   const parameters = trainedParameters(model)
   const sizes = parameters.map((parameter) => parameter.shape.reduce((a, b) => a * b, 1))
   const dtype = parameters[0]!.dtype

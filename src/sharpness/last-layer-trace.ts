@@ -1,6 +1,7 @@
 import { expectLogits } from '../data/classification.js'
 import { batches, type Dataset } from '../data/dataset.js'
 import { sampleIndices } from '../data/sampling.js'
+import { checkNumbers } from '../torch/check-number.js'
 import { noGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
 import { evalMode } from '../torch/module/eval-mode.js'
@@ -8,7 +9,7 @@ import type { ScriptModule } from '../torch/module/script-module.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
 import { Tensor } from '../torch/tensor/tensor.js'
-import type { TraceOptions } from './hessian-trace.js'
+import { type TraceOptions, traceNumbers } from './hessian-trace.js'
 
 export interface LastLayerTrace {
   /** Of the block of the layer's weight and, where it has one, its bias. */
@@ -39,6 +40,7 @@ export async function lastLayerTrace(
   dataset: Dataset,
   options: Omit<TraceOptions, 'probes'> = {},
 ): Promise<LastLayerTrace> {
+  checkNumbers(options, traceNumbers)
   const { samples = Math.min(512, dataset.size), seed = 0 } = options
   const { chunk = 128, device = model.device, onProgress, signal } = options
   const indices = sampleIndices(dataset, { size: samples, sampling: 'uniform', seed })

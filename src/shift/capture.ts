@@ -1,4 +1,5 @@
-import { batches, type Dataset, type RunOptions } from '../data/dataset.js'
+import { batches, checkIndices, type Dataset, type RunOptions } from '../data/dataset.js'
+import { checkNumbers, count, type NumberChecks, wholeSeed } from '../torch/check-number.js'
 import { noGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
 import { Generator } from '../torch/generator.js'
@@ -18,6 +19,13 @@ export interface CaptureOptions extends RunOptions {
   windowsPerImage?: number
   /** Of the windows drawn. Default: 0. */
   windowSeed?: number
+}
+
+/** Of the numbers in {@link CaptureOptions}. */
+export const captureNumbers: NumberChecks<CaptureOptions> = {
+  chunk: count,
+  windowsPerImage: count,
+  windowSeed: wholeSeed,
 }
 
 export interface CapturedRows {
@@ -43,6 +51,8 @@ export async function* captureChunks(
   options: CaptureOptions = {},
 ): AsyncGenerator<CapturedRows> {
   const { chunk = 64, device = model.device, onProgress, signal, windowsPerImage, windowSeed = 0 } = options
+  checkNumbers(options, captureNumbers)
+  checkIndices(dataset, indices)
   const generator = new Generator(windowSeed)
   let taken: Tensor[][] = []
   using own = model.view() // nobody else's calls are heard

@@ -1,3 +1,4 @@
+import { whole, wholeSeed } from '../torch/check-number.js'
 import { Generator } from '../torch/generator.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
@@ -36,6 +37,8 @@ export interface ControlOptions {
  */
 export async function controlWeights(control: Control, options: ControlOptions): Promise<Tensor> {
   const { a, rank, pool = a, seed = 0 } = options
+  whole(0, options.v.shape[0])('rank', rank)
+  wholeSeed('seed', seed)
   return scope(async () => {
     const [v, vStar] = [exact(options.v), exact(options.vStar)]
     switch (control) {

@@ -1,11 +1,13 @@
 import type { Dataset } from '../data/dataset.js'
+import { checkNumbers } from '../torch/check-number.js'
 import { noGrad, runIn } from '../torch/context.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
 import { scope } from '../torch/scope.js'
 import { groupsOf, shiftableLayer } from './layer/layer.js'
 import { LayerWeights } from './layer/layer-weights.js'
-import { defaultBatchSize, type ShiftOptions, shiftOptimum } from './shift-optimum.js'
+import { defaultBatchSize, type ShiftOptions, shiftNumbers, shiftOptimum } from './shift-optimum.js'
 import type { ShiftRecord } from './shift-record.js'
+import { checkRankPolicy } from './solve/rank.js'
 
 /**
  * Shifts several layers one after the other, in the order in which forward calls them, all on the same batch. The inputs
@@ -20,6 +22,8 @@ export async function shiftLayers(
   layers: readonly string[],
   options: Omit<ShiftOptions, 'layer'> = {},
 ): Promise<ShiftRecord[]> {
+  checkNumbers(options, shiftNumbers)
+  if (options.rank !== undefined) checkRankPolicy(options.rank)
   const order = ['', ...model.calledSubmodules()]
   const known = [...new Set(layers)]
     .map((path) => shiftableLayer(model, path))

@@ -1,13 +1,15 @@
 import { type Dataset, spread } from '../data/dataset.js'
+import { checkNumbers, nonNegative } from '../torch/check-number.js'
 import { noGrad } from '../torch/context.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
 import { scope } from '../torch/scope.js'
-import { type CaptureOptions, captureChunks } from './capture.js'
+import { type CaptureOptions, captureChunks, captureNumbers } from './capture.js'
 import { DriftSums, type LinearMap } from './certificates.js'
 import { groupsOf, type ShiftableLayer, shiftableLayer } from './layer/layer.js'
 import { LayerWeights, notVerified } from './layer/layer-weights.js'
 import { logitBudget, type ShiftOptions } from './shift-optimum.js'
 import { describeShift, type ShiftRecord } from './shift-record.js'
+import { checkRankPolicy } from './solve/rank.js'
 import type { Solution } from './solve/solve.js'
 import { StreamedSolve } from './solve/streamed-solve.js'
 
@@ -30,6 +32,8 @@ export async function shiftOnAll(
   options: ShiftOnAllOptions = {},
 ): Promise<ShiftRecord> {
   const start = performance.now()
+  checkNumbers<ShiftOnAllOptions>(options, { ...captureNumbers, logitBudget: nonNegative })
+  if (options.rank !== undefined) checkRankPolicy(options.rank)
   const layer = shiftableLayer(model, options.layer)
   return noGrad(() =>
     scope(async () => {

@@ -1,16 +1,24 @@
-import type { Dataset } from '../data/dataset.js'
+import { checkIndices, type Dataset } from '../data/dataset.js'
 import { type Sampling, sampleIndices } from '../data/sampling.js'
+import {
+  batchCount,
+  checkNumbers,
+  type NumberChecks,
+  nonNegative,
+  whole,
+  wholeSeed,
+} from '../torch/check-number.js'
 import { noGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
 import { scope } from '../torch/scope.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
-import { type CaptureOptions, captureRows } from './capture.js'
+import { type CaptureOptions, captureNumbers, captureRows } from './capture.js'
 import { DriftSums } from './certificates.js'
 import { groupsOf, isConvolution, type ShiftableLayer, shiftableLayer } from './layer/layer.js'
 import { LayerWeights } from './layer/layer-weights.js'
 import { describeShift, type ShiftRecord } from './shift-record.js'
-import { defaultDelta } from './solve/rank.js'
+import { checkRankPolicy, defaultDelta } from './solve/rank.js'
 import { type Solution, type SolveOptions, solveShift } from './solve/solve.js'
 
 export interface ShiftOptions extends CaptureOptions, Omit<SolveOptions, 'companions'> {
@@ -46,6 +54,15 @@ export interface ShiftOptions extends CaptureOptions, Omit<SolveOptions, 'compan
   heldOut?: number
 }
 
+/** Of the numbers in {@link ShiftOptions}. */
+export const shiftNumbers: NumberChecks<ShiftOptions> = {
+  ...captureNumbers,
+  batchSize: batchCount,
+  seed: wholeSeed,
+  heldOut: whole(0),
+  logitBudget: nonNegative,
+}
+
 /**
  * Stochastic optimum shifting (Zhou et al., Algorithm 1's shift): replaces the weight V of a linear layer by the solution
  * V* of AV* = AV of least Frobenius norm, where A holds the layer's inputs for a small batch. The logits of the batch
@@ -64,6 +81,8 @@ export async function shiftOptimum(
   options: ShiftOptions = {},
 ): Promise<ShiftRecord> {
   const start = performance.now()
+  checkNumbers(options, shiftNumbers)
+  if (options.rank !== undefined) checkRankPolicy(options.rank)
   const layer = shiftableLayer(model, options.layer)
   const batch = chooseBatch(dataset, options, layer.inFeatures)
   return noGrad(() =>
@@ -122,14 +141,10 @@ function chooseBatch(dataset: Dataset, options: ShiftOptions, inFeatures: number
     throw new SosError('ERR_INDICES', 'expected the indices of the samples that `rows` are of')
   }
   if (indices !== undefined) {
-    const wrong = indices.find((index) => !Number.isInteger(index) || index < 0 || index >= dataset.size)
-    if (indices.length === 0 || wrong !== undefined) {
-      const came = wrong === undefined ? 'none' : `${wrong}`
-      throw new SosError(
-        'ERR_INDICES',
-        `expected samples of ${dataset.name} from 0 to ${dataset.size - 1} but received ${came}`,
-      )
+    if (indices.length === 0) {
+      throw new SosError('ERR_INDICES', `expected samples of ${dataset.name} but received none`)
     }
+    checkIndices(dataset, indices)
     return { sampling: 'given' as const, seed, indices }
   }
   const { batchSize = defaultBatchSize(dataset, inFeatures) } = options

@@ -1,4 +1,5 @@
 import { binding, type DeviceProperties } from './binding.js'
+import { shown } from './check-number.js'
 import { SosError } from './errors.js'
 import { fromSeed, type Seed, toSeed } from './generator.js'
 import { onLane } from './lane.js'
@@ -10,9 +11,12 @@ import type { Tensor } from './tensor/tensor.js'
 export type CudaDevice = number | Device
 
 function deviceName(device: CudaDevice = 'cuda'): Device {
-  const name = typeof device === 'number' ? `cuda:${device}` : device
-  if (name === 'cuda' || name.startsWith('cuda:')) return name
-  throw new SosError('ERR_DEVICE', `expected a CUDA device, as 'cuda:0' or its index, but received '${name}'`)
+  if (typeof device === 'number' && Number.isSafeInteger(device) && device >= 0) return `cuda:${device}`
+  if (typeof device === 'string' && /^cuda(:\d+)?$/.test(device)) return device as Device
+  throw new SosError(
+    'ERR_DEVICE',
+    `expected a CUDA device, as 'cuda:0' or its index, but received ${shown(device)}`,
+  )
 }
 
 /** As Python's `torch.cuda.is_available()`: whether libtorch was built with CUDA and there is a device. */

@@ -1,6 +1,6 @@
 import { binding } from './binding.js'
+import { count } from './check-number.js'
 import { currentContext, runIn } from './context.js'
-import { SosError } from './errors.js'
 
 /**
  * Submits native work to this environment's lane and waits for it. An error made on the native side carries no JavaScript
@@ -56,8 +56,6 @@ export function pendingCalls(): number {
  * @throws `ERR_INVALID_ARGUMENT` for what is no whole number of at least 1
  */
 export function setQueueLimit(limit: number): void {
-  if (!Number.isSafeInteger(limit) || limit < 1) {
-    throw new SosError('ERR_INVALID_ARGUMENT', `expected a whole number of at least 1 but received ${limit}`)
-  }
+  count('limit', limit)
   binding.setQueueLimit(limit)
 }

@@ -1,5 +1,5 @@
 import { binding } from './binding.js'
-import { SosError } from './errors.js'
+import { whole } from './check-number.js'
 
 /** Threads that one operator may use. As Python's `torch.get_num_threads()`. */
 export function getNumThreads(): number {
@@ -32,9 +32,6 @@ export function setNumInteropThreads(threads: number): void {
 }
 
 function checked(threads: number): number {
-  if (Number.isInteger(threads) && threads >= 1 && threads < 2 ** 31) return threads
-  throw new SosError(
-    'ERR_INVALID_ARGUMENT',
-    `expected a whole number of at least 1 for threads but received ${threads}`,
-  )
+  whole(1, 2 ** 31 - 1)('threads', threads)
+  return threads
 }

@@ -1,7 +1,7 @@
+import { positive } from '../torch/check-number.js'
 import type { Generator } from '../torch/generator.js'
 import { torch } from '../torch/ops.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
-import { atLeast } from './check-number.js'
 
 /** Mixes the images of a batch, and their classes. */
 export interface Mixup {
@@ -28,7 +28,7 @@ export interface Mixup {
  * @throws `ERR_INVALID_ARGUMENT` where α is not above 0
  */
 export function mixup(alpha = 1): Mixup {
-  atLeast(Number.MIN_VALUE, 'alpha', alpha)
+  positive('alpha', alpha)
   return {
     description: { name: 'mixup', alpha },
     apply(images, labels, classes, generator) {

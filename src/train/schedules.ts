@@ -1,5 +1,5 @@
+import { atLeast, between, count, nonNegative, within } from '../torch/check-number.js'
 import { SosError } from '../torch/errors.js'
-import { atLeast, nonNegative, wholeFrom, within } from './check-number.js'
 
 /** Where a run is. */
 export interface Place {
@@ -31,8 +31,8 @@ export const constant: Schedule = { description: { name: 'constant' }, factor: (
 export function multiStep(milestones: readonly number[], gamma = 0.1): Schedule {
   nonNegative('gamma', gamma)
   for (const milestone of milestones) {
-    if (milestone < 1) within(Number.MIN_VALUE, 1, 'a milestone', milestone)
-    else wholeFrom(1, 'a milestone', milestone)
+    if (milestone < 1) within(Number.MIN_VALUE, 1)('a milestone', milestone)
+    else count('a milestone', milestone)
   }
   return {
     description: { name: 'multiStep', milestones, gamma },
@@ -73,8 +73,8 @@ export function cosine({ minimum = 0, per = 'epoch' }: CosineOptions = {}): Sche
  * @param start the first factor. Default: 1/3, as in PyTorch
  */
 export function warmUp(schedule: Schedule, epochs: number, start = 1 / 3): Schedule {
-  atLeast(0, 'epochs', epochs)
-  within(0, 1 + Number.EPSILON, 'start', start)
+  nonNegative('epochs', epochs)
+  between(0, 1)('start', start)
   return {
     description: { name: 'warmUp', epochs, start, schedule: schedule.description },
     factor: (place) => {
@@ -100,9 +100,9 @@ export interface OneCycleOptions {
  * `torch.optim.lr_scheduler.OneCycleLR` with the optimizer's learning rate as max_lr and cycle_momentum=False.
  */
 export function oneCycle({ rise = 0.3, divisor = 25, finalDivisor = 1e4 }: OneCycleOptions = {}): Schedule {
-  within(0, 1, 'rise', rise)
-  atLeast(1, 'divisor', divisor)
-  atLeast(1, 'finalDivisor', finalDivisor)
+  within(0, 1)('rise', rise)
+  atLeast(1)('divisor', divisor)
+  atLeast(1)('finalDivisor', finalDivisor)
   return {
     description: { name: 'oneCycle', rise, divisor, finalDivisor },
     factor: ({ epoch, batch, batchesPerEpoch, epochs }) => {
@@ -110,13 +110,13 @@ export function oneCycle({ rise = 0.3, divisor = 25, finalDivisor = 1e4 }: OneCy
       const step = epoch * batchesPerEpoch + batch
       const [first, last] = [1 / divisor, 1 / divisor / finalDivisor]
       const top = rise * steps - 1
-      return step < top ? between(first, 1, step / top) : between(1, last, (step - top) / (steps - 1 - top))
+      return step < top ? onCosine(first, 1, step / top) : onCosine(1, last, (step - top) / (steps - 1 - top))
     },
   }
 }
 
 /** Half a cosine from one value to another. */
-function between(from: number, to: number, part: number): number {
+function onCosine(from: number, to: number, part: number): number {
   return to + ((from - to) * (1 + Math.cos(Math.PI * part))) / 2
 }
 

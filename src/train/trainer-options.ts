@@ -1,9 +1,10 @@
 import type { Dataset } from '../data/dataset.js'
 import type { AutocastDType } from '../torch/autocast.js'
+import { count, type NumberChecks, whole } from '../torch/check-number.js'
 import type { OptimizerRecipe } from './optimizers/optimizer.js'
 import type { Parallel } from './parallel.js'
 import { constant, type Schedule } from './schedules.js'
-import type { TrainingDataOptions } from './training-data.js'
+import { type TrainingDataOptions, trainingDataNumbers } from './training-data.js'
 
 export interface TrainerOptions extends Omit<TrainingDataOptions, 'shard'> {
   /** The images to train on. */
@@ -27,6 +28,12 @@ export interface CheckpointOptions {
   /** How many are kept. Default: 2. */
   keep?: number
 }
+
+/** Of the numbers in {@link TrainerOptions}. */
+export const trainerNumbers: NumberChecks<TrainerOptions> = { ...trainingDataNumbers, epochs: whole(0) }
+
+/** Of the numbers in {@link CheckpointOptions}. */
+export const checkpointNumbers: NumberChecks<CheckpointOptions> = { everyEpochs: count, keep: count }
 
 /** What a checkpoint must have been made by to be continued. */
 export function describeRun(options: TrainerOptions) {

@@ -3,13 +3,13 @@ import { EventEmitter } from 'node:events'
 import type TypedEmitter from 'typed-emitter'
 
 import type { Dataset } from '../data/dataset.js'
+import { checkNumbers, finite } from '../torch/check-number.js'
 import { SosError } from '../torch/errors.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
 import { manualSeed } from '../torch/random.js'
 import { scope } from '../torch/scope.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
 import { batchGradients } from './batch-gradients.js'
-import { wholeFrom } from './check-number.js'
 import { lastCheckpoint, type RunState, readCheckpoint, writeCheckpoint } from './checkpoint.js'
 import { EpochSums } from './epoch-sums.js'
 import type { RunEndEvent, TrainerEvent, TrainerEvents, WaitingEvent } from './events.js'
@@ -19,7 +19,7 @@ import { alone, type Parallel } from './parallel.js'
 import { capture, restore } from './run-tensors.js'
 import { constant, type Schedule } from './schedules.js'
 import { seedAt } from './seeds.js'
-import { describeRun, type TrainerOptions } from './trainer-options.js'
+import { checkpointNumbers, describeRun, type TrainerOptions, trainerNumbers } from './trainer-options.js'
 import { type TrainingBatch, TrainingData } from './training-data.js'
 
 /** Adds listeners to a trainer. */
@@ -80,7 +80,9 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
       seed = 0,
       parallel = alone,
     } = options
-    wholeFrom(0, 'epochs', epochs)
+    checkNumbers(options, trainerNumbers)
+    checkNumbers(options.checkpoints ?? {}, checkpointNumbers)
+    finite('optimizer.learningRate', optimizer.learningRate)
     const trained = [...model.namedParameters()].filter(([, { requiresGrad }]) => requiresGrad)
     if (trained.length === 0) {
       throw new SosError(
@@ -292,7 +294,9 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
       batchesPerEpoch: this.#batchesPerEpoch,
       epochs: this.epochs,
     }
-    return this.learningRate * this.#schedule.factor(place)
+    const rate = this.learningRate * this.#schedule.factor(place)
+    finite('the learning rate, with its schedule,', rate)
+    return rate
   }
 
   /** What any of the processes was asked to do, so that all of them do it after the same step. */

@@ -1,12 +1,19 @@
 import type { Augmentation } from '../data/augmentation.js'
 import type { Dataset } from '../data/dataset.js'
 import { Draws } from '../data/draws.js'
+import {
+  checkNumbers,
+  count,
+  type NumberChecks,
+  nonNegative,
+  whole,
+  wholeSeed,
+} from '../torch/check-number.js'
 import { SosError } from '../torch/errors.js'
 import { Generator } from '../torch/generator.js'
 import { torch } from '../torch/ops.js'
 import { keep, scope } from '../torch/scope.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
-import { wholeFrom } from './check-number.js'
 import type { Mixup } from './mixup.js'
 import { PixelScaling } from './pixel-scaling.js'
 import { seedAt } from './seeds.js'
@@ -30,6 +37,13 @@ export interface TrainingDataOptions {
   residentBytes?: number
   /** Of several processes: this one takes its part of each batch. Default: one. */
   shard?: { readonly rank: number; readonly size: number }
+}
+
+/** Of the numbers in {@link TrainingDataOptions}. */
+export const trainingDataNumbers: NumberChecks<TrainingDataOptions> = {
+  batchSize: count,
+  seed: wholeSeed,
+  residentBytes: nonNegative,
 }
 
 type Resolved = Required<Omit<TrainingDataOptions, 'mixup'>> & Pick<TrainingDataOptions, 'mixup'>
@@ -83,7 +97,10 @@ export class TrainingData {
     const given = Object.entries(options).filter(([, value]) => value !== undefined)
     const resolved: Resolved = { ...defaults, ...(Object.fromEntries(given) as typeof options) }
     const { batchSize, augment, dropLast, shard } = resolved
-    wholeFrom(shard.size, shard.size > 1 ? 'batchSize, of all processes together,' : 'batchSize', batchSize)
+    whole(1)('shard.size', shard.size)
+    whole(0, shard.size - 1)('shard.rank', shard.rank)
+    checkNumbers(resolved, trainingDataNumbers)
+    whole(shard.size)(shard.size > 1 ? 'batchSize, of all processes together,' : 'batchSize', batchSize)
     const least = dropLast ? batchSize : shard.size
     if (dataset.size < least) {
       throw new SosError(

@@ -30,7 +30,7 @@ export const studyCommand = new Command('study')
   .requiredOption('--train <spec>', 'the images that batches are drawn from, as for `sos shift --data`')
   .requiredOption('--val <spec>', 'the images that all is evaluated on, as for `sos eval --data`')
   .requiredOption('--batch-sizes <b,…>', 'images in a batch', listOf(wholeNumber(1)))
-  .option('--draws <n>', 'batches of each size, with the seeds from --seed on', wholeNumber(1), 5)
+  .option('--draws <n>', 'batches of each size, with the seeds from --seed on', wholeNumber(1, 1_000_000), 5)
   .option('--seed <n>', 'of the first draw', wholeNumber(0), 0)
   .option(
     '--policies <p,…>',

@@ -26,7 +26,12 @@ export const trainCommand = new Command('train')
       .choices(['sgd', 'sgd+sos', 'sam', 'sam+sos'])
       .default('sgd+sos'),
   )
-  .option('--seeds <n>', 'runs of each scheme, with the seeds from the configuration’s on', wholeNumber(1), 1)
+  .option(
+    '--seeds <n>',
+    'runs of each scheme, with the seeds from the configuration’s on',
+    wholeNumber(1, 1_000_000),
+    1,
+  )
   .option('--grid', 'run all four schemes')
   .option('--json', 'print one JSON document: report.json')
   .addHelpText(

@@ -1,3 +1,4 @@
+import { count, whole } from '../../torch/check-number.js'
 import type { Generator } from '../../torch/generator.js'
 import { torch } from '../../torch/ops.js'
 import { scope } from '../../torch/scope.js'
@@ -7,8 +8,9 @@ import type { ConvolutionGeometry } from './convolution.js'
 /** Height and width of the convolution's output. */
 export function outputSize(
   input: Tensor,
-  { kernel, stride, padding, dilation }: ConvolutionGeometry,
+  { kernel, stride, padding, dilation, groups }: ConvolutionGeometry,
 ): [height: number, width: number] {
+  checkGeometry({ kernel, stride, padding, dilation, groups })
   const [height, width] = input.shape.slice(-2) as [number, number]
   const [top, bottom, left, right] = padding
   return [
@@ -36,6 +38,8 @@ export function convolutionRows(
   options: { group?: number; positions?: Tensor } = {},
 ): Tensor {
   const { group = 0, positions } = options
+  checkGeometry(geometry)
+  whole(0, geometry.groups - 1)('group', group)
   return scope(() => {
     const windows = windowsOf(input, geometry, group)
     if (positions === undefined) return windows.reshape([-1, rowLength(windows)])
@@ -57,6 +61,7 @@ export function sampleWindows(
   windowsPerImage: number,
   generator: Generator,
 ): Tensor {
+  count('windowsPerImage', windowsPerImage)
   return scope(() => {
     const images = input.ndim === 3 ? 1 : input.shape[0]!
     const [height, width] = outputSize(input, geometry)
@@ -79,7 +84,10 @@ export function sampleWindows(
  * @returns [m, n/groups], a view where the weight is contiguous
  */
 export function groupMatrix(weight: Tensor, groups: number, group = 0): Tensor {
+  count('groups', groups)
+  whole(0, groups - 1)('group', group)
   const outputs = weight.shape[0]! / groups
+  whole(1)('weight.shape[0] / groups', outputs)
   return weight
     .narrow(0, group * outputs, outputs)
     .reshape([outputs, -1])
@@ -93,7 +101,16 @@ export function groupMatrix(weight: Tensor, groups: number, group = 0): Tensor {
  * @param shape [n, C/groups, kh, kw]
  */
 export function weightOfGroups(matrices: readonly Tensor[], shape: readonly number[]): Tensor {
+  for (const extent of shape) whole(0)('shape', extent)
   return scope(() => torch.cat(matrices.map((matrix) => matrix.t())).reshape([...shape]))
+}
+
+function checkGeometry({ kernel, stride, padding, dilation, groups }: ConvolutionGeometry): void {
+  for (const [name, values] of Object.entries({ kernel, stride, dilation })) {
+    for (const value of values) count(name, value)
+  }
+  for (const value of padding) whole(0)('padding', value)
+  count('groups', groups)
 }
 
 /** A view [N, H_out, W_out, C/groups, kh, kw] of the group's channels, padded: windows overlap in memory. */

@@ -1,3 +1,4 @@
+import { count, within } from '../../torch/check-number.js'
 import { noGrad } from '../../torch/context.js'
 import { SosError } from '../../torch/errors.js'
 import { torch } from '../../torch/ops.js'
@@ -35,6 +36,7 @@ export class GramAccumulator {
 
   /** @param features m */
   constructor(features: number) {
+    count('features', features)
     this.features = features
     this.#upper = keep(torch.zeros([features, features], { dtype: 'float64' }))
     this.#sum = keep(torch.zeros([features], { dtype: 'float64' }))
@@ -138,8 +140,9 @@ export async function rowSpaceOfGram(gram: GramAccumulator, options: StreamOptio
  */
 export async function spectrumOfGram(
   gram: GramAccumulator,
-  { centred = false }: StreamOptions = {},
+  { centred = false, tolerance = 0 }: StreamOptions = {},
 ): Promise<Spectrum> {
+  within(0, 1)('tolerance', tolerance)
   return scope(async () => {
     const full = gram.gram()
     const matrix = centred ? gram.scatter() : full

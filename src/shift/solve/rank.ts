@@ -1,3 +1,4 @@
+import { shown } from '../../torch/check-number.js'
 import { SosError } from '../../torch/errors.js'
 import { torch } from '../../torch/ops.js'
 import { scope } from '../../torch/scope.js'
@@ -60,38 +61,33 @@ export function parseRankPolicy(text: string): RankPolicy {
 
 /** Throws `ERR_RANK_POLICY` where a policy's number is out of its range. */
 export function checkRankPolicy(policy: RankPolicy): void {
-  const refuse = (what: string, value: unknown): never => {
-    throw new SosError('ERR_RANK_POLICY', `expected ${what} but received ${value}`)
+  const given = policy as { readonly policy: keyof typeof parameters } & Readonly<Record<string, unknown>>
+  const parameter = parameters[given?.policy]
+  if (!Object.hasOwn(parameters, given?.policy ?? '')) {
+    throw new SosError(
+      'ERR_RANK_POLICY',
+      `expected one of the rank policies ${Object.keys(parameters).join(', ')} but received ${shown(given?.policy)}`,
+    )
   }
-  switch (policy.policy) {
-    case 'logits': {
-      const { delta = defaultDelta } = policy
-      if (!(delta >= 0)) refuse("a 'logits' policy's delta of at least 0", delta)
-      return
-    }
-    case 'tolerance': {
-      const { tolerance = 0 } = policy
-      if (!(tolerance >= 0 && tolerance < 1)) refuse("a 'tolerance' from 0 to below 1", tolerance)
-      return
-    }
-    case 'energy':
-      if (!(policy.share > 0 && policy.share <= 1)) {
-        refuse("an 'energy' policy's share above 0 and at most 1", policy.share)
-      }
-      return
-    case 'fixed':
-      if (!(Number.isInteger(policy.rank) && policy.rank >= 0)) {
-        refuse("a 'fixed' policy's rank, a whole number", policy.rank)
-      }
-      return
-    case 'ridge':
-      if (!(policy.lambda >= 0 && Number.isFinite(policy.lambda))) {
-        refuse("a 'ridge' policy's lambda of at least 0", policy.lambda)
-      }
-      return
-    default:
-      refuse('one of the rank policies', (policy as { policy: unknown }).policy)
-  }
+  const value = given[parameter]
+  if (value === undefined && (parameter === 'delta' || parameter === 'tolerance')) return
+  const { what, holds } = ranges[parameter]
+  if (typeof value === 'number' && Number.isFinite(value) && holds(value)) return
+  throw new SosError(
+    'ERR_RANK_POLICY',
+    `expected ${what} for ${parameter} of the rank policy '${given.policy}' but received ${shown(value)}`,
+  )
+}
+
+const ranges = {
+  delta: { what: 'a finite number of at least 0', holds: (value: number) => value >= 0 },
+  tolerance: { what: 'a number from 0 to below 1', holds: (value: number) => value >= 0 && value < 1 },
+  share: { what: 'a number above 0 and at most 1', holds: (value: number) => value > 0 && value <= 1 },
+  rank: {
+    what: 'a whole number of at least 0',
+    holds: (value: number) => Number.isSafeInteger(value) && value >= 0,
+  },
+  lambda: { what: 'a finite number of at least 0', holds: (value: number) => value >= 0 },
 }
 
 /**

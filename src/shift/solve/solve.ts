@@ -3,7 +3,7 @@ import { torch } from '../../torch/ops.js'
 import { scope } from '../../torch/scope.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
 import { solveByElimination, solveByPivotedQr, solveByPseudoinverse } from './direct-solvers.js'
-import { gapWarning, type RankPolicy } from './rank.js'
+import { checkRankPolicy, gapWarning, type RankPolicy } from './rank.js'
 import { defaultTolerance, project, rowSpace } from './row-space.js'
 
 /**
@@ -76,6 +76,7 @@ export async function solveShift(
   options: SolveOptions = {},
 ): Promise<Solution> {
   const { bias: mode = 'fixed' } = options
+  if (options.rank !== undefined) checkRankPolicy(options.rank)
   if (!(await allFinite(a))) {
     throw new SosError(
       'ERR_NOT_FINITE',

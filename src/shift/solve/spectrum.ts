@@ -1,3 +1,4 @@
+import { within } from '../../torch/check-number.js'
 import { torch } from '../../torch/ops.js'
 import { scope } from '../../torch/scope.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
@@ -15,6 +16,7 @@ export interface Spectrum {
 
 /** The row space at a tolerance: the directions whose singular values are above tolerance · σ₁. */
 export function cutAt({ directions, singularValues }: Spectrum, tolerance: number): RowSpace {
+  within(0, 1)('tolerance', tolerance)
   const least = tolerance * (singularValues[0] ?? 0)
   const rank = singularValues.filter((value) => value > least).length
   return { basis: directions.narrow(1, 0, rank), rank, singularValues, filter: null }

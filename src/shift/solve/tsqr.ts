@@ -1,3 +1,4 @@
+import { count, within } from '../../torch/check-number.js'
 import { noGrad } from '../../torch/context.js'
 import { SosError } from '../../torch/errors.js'
 import { torch } from '../../torch/ops.js'
@@ -29,6 +30,7 @@ export class TsqrAccumulator {
 
   /** @param features m */
   constructor(features: number) {
+    count('features', features)
     this.features = features
     this.#factor = keep(torch.zeros([0, features + 1], { dtype: 'float64' }))
   }
@@ -99,6 +101,7 @@ export class TsqrAccumulator {
  */
 export async function rowSpaceOfTsqr(tsqr: TsqrAccumulator, options: StreamOptions = {}): Promise<RowSpace> {
   const { tolerance = Math.max(1e-12, tsqr.features * EPS) } = options
+  within(0, 1)('tolerance', tolerance)
   return cutAt(await spectrumOfTsqr(tsqr, options), tolerance)
 }
 
@@ -110,8 +113,9 @@ export async function rowSpaceOfTsqr(tsqr: TsqrAccumulator, options: StreamOptio
  */
 export async function spectrumOfTsqr(
   tsqr: TsqrAccumulator,
-  { centred = false }: StreamOptions = {},
+  { centred = false, tolerance = 0 }: StreamOptions = {},
 ): Promise<Spectrum> {
+  within(0, 1)('tolerance', tolerance)
   return scope(async () => {
     const whole = await tsqr.factor()
     if (whole.isfinite().all().item() !== 1) {

@@ -1,5 +1,12 @@
 import type { Dataset } from '../../data/dataset.js'
 import { type Sampling, sampleIndices } from '../../data/sampling.js'
+import {
+  batchCount,
+  checkNumbers,
+  type NumberChecks,
+  someCount,
+  wholeSeed,
+} from '../../torch/check-number.js'
 import { SosError } from '../../torch/errors.js'
 import { checkRankPolicy, defaultDelta, type RankPolicy } from '../solve/rank.js'
 import type { BiasMode, Solver } from '../solve/solve.js'
@@ -37,6 +44,8 @@ export interface StudyPlan extends Required<Omit<StudyPlanOptions, 'draws' | 'se
   readonly batches: readonly StudyBatch[]
 }
 
+const planNumbers: NumberChecks<StudyPlanOptions> = { draws: someCount, seed: wholeSeed }
+
 /** Throws `ERR_BATCH_SIZE`, `ERR_RANK_POLICY`, and `ERR_INVALID_ARGUMENT` for a list that is empty. */
 export function planStudy(train: Dataset, options: StudyPlanOptions): StudyPlan {
   const {
@@ -47,12 +56,13 @@ export function planStudy(train: Dataset, options: StudyPlanOptions): StudyPlan 
     biases = ['fixed'],
     solver = 'svd',
   } = options
+  checkNumbers(options, planNumbers)
+  for (const batchSize of options.batchSizes) batchCount('batchSizes', batchSize)
   const batchSizes = [...new Set(options.batchSizes)].sort((a, b) => a - b)
-  const lists = { batchSizes, policies, samplings, biases, draws: { length: draws } }
+  const lists = { batchSizes, policies, samplings, biases }
   for (const [name, { length }] of Object.entries(lists)) {
-    if (!Number.isInteger(length) || length < 1) {
-      throw new SosError('ERR_INVALID_ARGUMENT', `expected at least one of ${name} but received ${length}`)
-    }
+    if (!(length >= 1))
+      throw new SosError('ERR_INVALID_ARGUMENT', `expected at least one of ${name} but received none`)
   }
   for (const policy of policies) checkRankPolicy(policy)
   const seeds = Array.from({ length: draws }, (_, i) => first + i)

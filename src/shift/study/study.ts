@@ -1,5 +1,6 @@
 import { checkLabels } from '../../data/classification.js'
 import { type Dataset, type RunOptions, spread } from '../../data/dataset.js'
+import { checkNumbers, count, nonNegative } from '../../torch/check-number.js'
 import { noGrad } from '../../torch/context.js'
 import type { ScriptModule } from '../../torch/module/script-module.js'
 import { linearLayer } from '../layer/last-linear.js'
@@ -47,6 +48,11 @@ export async function runStudy(
   options: StudyOptions,
 ): Promise<Study> {
   const start = performance.now()
+  checkNumbers<Pick<StudyOptions, 'limit' | 'chunk' | 'mapAbove'>>(options, {
+    limit: count,
+    chunk: count,
+    mapAbove: nonNegative,
+  })
   const layer = linearLayer(model, options.layer)
   for (const dataset of [train, validation]) checkLabels(dataset, layer.outFeatures)
   const plan = planStudy(train, options)

@@ -1,4 +1,5 @@
 import { binding, type GradientReducerHandle } from '../binding.js'
+import { count } from '../check-number.js'
 import { SosError } from '../errors.js'
 import { onLane } from '../lane.js'
 import { handleOf, type Tensor } from '../tensor/tensor.js'
@@ -44,12 +45,7 @@ export class GradientReducer {
     if (parameters.length === 0) {
       throw new SosError('ERR_INVALID_ARGUMENT', 'expected at least one parameter but received none')
     }
-    if (!Number.isSafeInteger(bucketBytes) || bucketBytes < 1) {
-      throw new SosError(
-        'ERR_INVALID_ARGUMENT',
-        `expected a whole number of at least 1 for bucketBytes but received ${bucketBytes}`,
-      )
-    }
+    count('bucketBytes', bucketBytes)
     this.#handle = binding.createReducer(handleOfGroup(group), parameters.map(handleOf), bucketBytes)
   }
 

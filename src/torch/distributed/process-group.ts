@@ -1,4 +1,5 @@
 import { binding, type ProcessGroupHandle } from '../binding.js'
+import { count, whole } from '../check-number.js'
 import { SosError } from '../errors.js'
 import { onLane } from '../lane.js'
 import type { DType } from '../tensor/dtype.js'
@@ -87,12 +88,7 @@ export class ProcessGroup {
    */
   static async fromEnvironment(options: ProcessGroupOptions = {}): Promise<ProcessGroup> {
     const { backend = 'gloo', timeout = DEFAULT_TIMEOUT } = options
-    if (!Number.isSafeInteger(timeout) || timeout < 1) {
-      throw new SosError(
-        'ERR_INVALID_ARGUMENT',
-        `expected a whole number of milliseconds of at least 1 for timeout but received ${timeout}`,
-      )
-    }
+    count('timeout, in milliseconds,', timeout)
     const launch = launchOf(process.env)
     const { host, port, serves, rank, size, attempt } = launch
     const prefix = `sos/${attempt}/${groups++}`
@@ -126,12 +122,7 @@ export class ProcessGroup {
 
   /** Puts the values of the tensors on rank `root` into those of all ranks, in place. Of any dtype. */
   async broadcast(tensors: readonly Tensor[], root = 0): Promise<void> {
-    if (!Number.isSafeInteger(root) || root < 0 || root >= this.size) {
-      throw new SosError(
-        'ERR_INVALID_ARGUMENT',
-        `expected a rank from 0 to ${this.size - 1} as root but received ${root}`,
-      )
-    }
+    whole(0, this.size - 1)('root, a rank,', root)
     await onLane(() => binding.broadcast(this.#handle, tensors.map(handleOf), root))
   }
 

@@ -3,6 +3,8 @@ import { z } from 'zod'
 import { parseRankPolicy } from '../../shift/solve/rank.js'
 import { clipped, nearest, SosError } from '../../torch/errors.js'
 import { presetNames, trainingPresets } from './presets.js'
+import { trainerOptions } from './run-options.js'
+import { schemes } from './schemes.js'
 
 const positive = z.number().positive()
 const whole = z.int().nonnegative()
@@ -114,10 +116,21 @@ export function parseConfig(document: unknown, file: string): TrainingConfig {
   }
   const { preset, ...settings } = document as Record<string, unknown>
   const result = schema.safeParse(preset === undefined ? settings : merge(presetOf(preset, file), settings))
-  if (result.success) return result.data
+  if (result.success) return checked(result.data, file)
   const problems = result.error.issues.slice(0, 20).flatMap((issue) => explain(issue as Issue))
   const told = problems.length > 20 ? [...problems.slice(0, 20), '…'] : problems
   throw new SosError('ERR_CONFIG', `${file}: ${told.join('; ')}`)
+}
+
+/** What only the trainer's own options know: that Nesterov's momentum needs one, and the like. */
+function checked(config: TrainingConfig, file: string): TrainingConfig {
+  try {
+    for (const scheme of schemes) trainerOptions(config, scheme, config.seed)
+    return config
+  } catch (cause) {
+    if (!(cause instanceof SosError)) throw cause
+    throw new SosError('ERR_CONFIG', `${file}: ${cause.message}`, { cause })
+  }
 }
 
 /** What of zod's issues is told. */

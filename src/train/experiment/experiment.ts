@@ -10,6 +10,7 @@ import {
   isDeterministicAlgorithmsWarnOnlyEnabled,
   useDeterministicAlgorithms,
 } from '../../torch/backends.js'
+import { someCount } from '../../torch/check-number.js'
 import { SosError } from '../../torch/errors.js'
 import { parseForeignJson } from '../../torch/foreign-json.js'
 import { ScriptModule } from '../../torch/module/script-module.js'
@@ -50,6 +51,7 @@ export function experimentRuns(
   config: TrainingConfig,
   { schemes, seeds, out }: Pick<ExperimentOptions, 'schemes' | 'seeds' | 'out'>,
 ): ExperimentRun[] {
+  someCount('seeds', seeds)
   return Array.from({ length: seeds }, (_, i) => config.seed + i).flatMap((seed) =>
     schemes.map((scheme) => ({ scheme, seed, folder: join(out, `${scheme}-seed${seed}`) })),
   )
@@ -65,10 +67,11 @@ export function experimentRuns(
  */
 export async function runExperiment(config: TrainingConfig, options: ExperimentOptions): Promise<boolean> {
   const { out, parallel = alone } = options
+  const runs = experimentRuns(config, options)
   if (parallel.rank === 0) await claim(out, config)
   const restore = withDeterminism(config.deterministic)
   try {
-    return await trainAll(config, options)
+    return await trainAll(config, runs, options)
   } finally {
     restore()
   }
@@ -82,10 +85,14 @@ function withDeterminism(mode: boolean): () => void {
   return () => useDeterministicAlgorithms(before, { warnOnly })
 }
 
-async function trainAll(config: TrainingConfig, options: ExperimentOptions): Promise<boolean> {
+async function trainAll(
+  config: TrainingConfig,
+  runs: readonly ExperimentRun[],
+  options: ExperimentOptions,
+): Promise<boolean> {
   const { onRun, parallel = alone, signal } = options
   const datasets = new Map<string, Promise<Dataset>>()
-  for (const run of experimentRuns(config, options)) {
+  for (const run of runs) {
     const saved = join(run.folder, 'model.pt')
     if (await exists(saved)) continue
     const trainer = await prepare(config, run, parallel, datasets)

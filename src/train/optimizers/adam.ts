@@ -1,5 +1,5 @@
+import { nonNegative, within } from '../../torch/check-number.js'
 import { torch } from '../../torch/ops.js'
-import { nonNegative, within } from '../check-number.js'
 import { gradientDescent } from './gradient-descent.js'
 import type { OptimizerRecipe } from './optimizer.js'
 
@@ -23,7 +23,7 @@ export interface AdamOptions {
  * @throws `ERR_INVALID_ARGUMENT` for numbers out of range
  */
 export function adam(options: AdamOptions = {}): OptimizerRecipe {
-  return recipe('adam', { weightDecay: 0, ...options })
+  return recipe('adam', options, 0)
 }
 
 /**
@@ -33,17 +33,18 @@ export function adam(options: AdamOptions = {}): OptimizerRecipe {
  * @throws `ERR_INVALID_ARGUMENT` for numbers out of range
  */
 export function adamW(options: AdamOptions = {}): OptimizerRecipe {
-  return recipe('adamW', { weightDecay: 0.01, ...options })
+  return recipe('adamW', options, 0.01)
 }
 
-function recipe(name: 'adam' | 'adamW', options: AdamOptions & { weightDecay: number }): OptimizerRecipe {
-  const { learningRate = 1e-3, betas = [0.9, 0.999], epsilon = 1e-8, weightDecay, amsgrad = false } = options
+function recipe(name: 'adam' | 'adamW', options: AdamOptions, defaultDecay: number): OptimizerRecipe {
+  const { learningRate = 1e-3, betas = [0.9, 0.999], epsilon = 1e-8, amsgrad = false } = options
+  const { weightDecay = defaultDecay } = options
   const [beta1, beta2] = betas
   nonNegative('learningRate', learningRate)
   nonNegative('epsilon', epsilon)
   nonNegative('weightDecay', weightDecay)
-  within(0, 1, 'betas[0]', beta1)
-  within(0, 1, 'betas[1]', beta2)
+  within(0, 1)('betas[0]', beta1)
+  within(0, 1)('betas[1]', beta2)
   const numbers = { beta1, beta2, weight_decay: weightDecay, eps: epsilon, amsgrad, maximize: false }
   const zeros = (parameter: Parameters<typeof torch.zeros_like>[0]) => torch.zeros_like(parameter)
   const fused = name === 'adam' ? torch.async._fused_adam_ : torch.async._fused_adamw_

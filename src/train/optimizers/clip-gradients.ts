@@ -1,7 +1,7 @@
+import { positive } from '../../torch/check-number.js'
 import { noGrad } from '../../torch/context.js'
 import { torch } from '../../torch/ops.js'
 import { scope } from '../../torch/scope.js'
-import { atLeast } from '../check-number.js'
 import { gradientNorm, present } from './gradients.js'
 import type { OptimizerRecipe } from './optimizer.js'
 
@@ -13,7 +13,7 @@ import type { OptimizerRecipe } from './optimizer.js'
  * @throws `ERR_INVALID_ARGUMENT` where `maxNorm` is not above 0
  */
 export function clipGradients(base: OptimizerRecipe, maxNorm: number): OptimizerRecipe {
-  atLeast(Number.MIN_VALUE, 'maxNorm', maxNorm)
+  positive('maxNorm', maxNorm)
   return {
     learningRate: base.learningRate,
     description: { ...base.description, maxNorm },

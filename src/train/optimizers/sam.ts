@@ -1,8 +1,8 @@
+import { nonNegative } from '../../torch/check-number.js'
 import { noGrad } from '../../torch/context.js'
 import { torch } from '../../torch/ops.js'
 import { keep, scope } from '../../torch/scope.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
-import { atLeast, nonNegative } from '../check-number.js'
 import { gradientNorm } from './gradients.js'
 import type { OptimizerRecipe, Target } from './optimizer.js'
 
@@ -43,7 +43,7 @@ export function sam(base: OptimizerRecipe, { rho = 0.05 }: SamOptions = {}): Opt
  */
 export function asam(base: OptimizerRecipe, { rho = 0.5, eta = 0.01 }: AsamOptions = {}): OptimizerRecipe {
   nonNegative('rho', rho)
-  atLeast(0, 'eta', eta)
+  nonNegative('eta', eta)
   return sharpnessAware(base, { name: 'asam', rho, eta }, (parameters, gradients, names) => {
     const scales = parameters.map((parameter, i) =>
       /(^|\.)weight$/.test(names[i]!) ? parameter.detach().abs().add_(eta) : torch.ones_like(parameter),

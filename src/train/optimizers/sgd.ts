@@ -1,6 +1,6 @@
+import { finite, nonNegative } from '../../torch/check-number.js'
 import { SosError } from '../../torch/errors.js'
 import { torch } from '../../torch/ops.js'
-import { nonNegative } from '../check-number.js'
 import { gradientDescent } from './gradient-descent.js'
 import type { OptimizerRecipe } from './optimizer.js'
 
@@ -28,10 +28,11 @@ export function sgd(options: SgdOptions): OptimizerRecipe {
   nonNegative('learningRate', learningRate)
   nonNegative('momentum', momentum)
   nonNegative('weightDecay', weightDecay)
-  if (!Number.isFinite(dampening) || (nesterov && (momentum === 0 || dampening !== 0))) {
+  finite('dampening', dampening)
+  if (nesterov && (momentum === 0 || dampening !== 0)) {
     throw new SosError(
       'ERR_INVALID_ARGUMENT',
-      `expected a finite dampening, and for Nesterov's a momentum above 0 and no dampening, but received momentum ${momentum} and dampening ${dampening}`,
+      `expected for Nesterov's momentum a momentum above 0 and no dampening but received momentum ${momentum} and dampening ${dampening}`,
     )
   }
   const numbers = { momentum, dampening, nesterov, weight_decay: weightDecay, maximize: false }

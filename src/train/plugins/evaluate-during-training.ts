@@ -1,6 +1,6 @@
 import type { Dataset } from '../../data/dataset.js'
-import { type EvaluateOptions, evaluate } from '../../evaluate/evaluate.js'
-import { wholeFrom } from '../check-number.js'
+import { type EvaluateOptions, evaluate, evaluateNumbers } from '../../evaluate/evaluate.js'
+import { checkNumbers, count } from '../../torch/check-number.js'
 import type { Plugin } from '../trainer.js'
 
 export interface EvaluationOptions extends Omit<EvaluateOptions, 'device' | 'record'> {
@@ -14,7 +14,7 @@ export interface EvaluationOptions extends Omit<EvaluateOptions, 'device' | 'rec
  */
 export function evaluateDuringTraining(dataset: Dataset, options: EvaluationOptions = {}): Plugin {
   const { everyEpochs = 1, ...rest } = options
-  wholeFrom(1, 'everyEpochs', everyEpochs)
+  checkNumbers<EvaluationOptions>(options, { ...evaluateNumbers, everyEpochs: count })
   return (trainer) => {
     const { model, device, parallel } = trainer
     if (parallel.rank !== 0) return

@@ -8,10 +8,10 @@ import { neuralCollapse } from '../../sharpness/neural-collapse.js'
 import { isPiecewiseLinear } from '../../sharpness/piecewise-linear.js'
 import { captureChunks } from '../../shift/capture.js'
 import { linearLayer } from '../../shift/layer/last-linear.js'
+import { checkNumbers, count, type NumberChecks, whole, wholeSeed } from '../../torch/check-number.js'
 import { noGrad } from '../../torch/context.js'
 import { evalMode } from '../../torch/module/eval-mode.js'
 import { scope } from '../../torch/scope.js'
-import { wholeFrom } from '../check-number.js'
 import type { Plugin, Trainer } from '../trainer.js'
 import type { EpochProbe } from './probe-record.js'
 
@@ -28,6 +28,15 @@ export interface ProbeOptions {
   seed?: number
 }
 
+const probeNumbers: NumberChecks<ProbeOptions> = {
+  everyEpochs: count,
+  samples: count,
+  probes: (name, value) => {
+    if (value !== 0) whole(2, 1_000_000)(`${name}, other than 0,`, value) // one probe has no standard error
+  },
+  seed: wholeSeed,
+}
+
 /**
  * Measures the model after epochs, in eval mode, on a fixed sample of the training images and with fixed random vectors: tr(H),
  * ‖V‖, loss and accuracy, neural collapse. Told by the event `probe`. Of several processes the first measures.
@@ -35,10 +44,8 @@ export interface ProbeOptions {
  * tr(H) is measured by its first-order form where the network is piecewise linear, by first derivatives alone.
  */
 export function probeDuringTraining(options: ProbeOptions = {}): Plugin {
-  const { everyEpochs = 1, samples = 512, probes = 32 } = options
-  wholeFrom(1, 'everyEpochs', everyEpochs)
-  wholeFrom(1, 'samples', samples)
-  wholeFrom(0, 'probes', probes)
+  const { everyEpochs = 1 } = options
+  checkNumbers(options, probeNumbers)
   return (trainer) => {
     if (trainer.parallel.rank !== 0) return
     trainer.on('epochEnd', async ({ epoch }) => {

@@ -1,13 +1,20 @@
 import { sampleIndices } from '../../data/sampling.js'
 import { captureRows } from '../../shift/capture.js'
 import { type ShiftableLayer, shiftableLayer } from '../../shift/layer/layer.js'
-import { defaultBatchSize, type ShiftOptions, shiftOptimum, windowsOf } from '../../shift/shift-optimum.js'
+import {
+  defaultBatchSize,
+  type ShiftOptions,
+  shiftNumbers,
+  shiftOptimum,
+  windowsOf,
+} from '../../shift/shift-optimum.js'
 import type { ShiftRecord } from '../../shift/shift-record.js'
+import { checkRankPolicy } from '../../shift/solve/rank.js'
+import { checkNumbers, count, type NumberChecks, whole } from '../../torch/check-number.js'
 import { noGrad } from '../../torch/context.js'
 import { torch } from '../../torch/ops.js'
 import { scope } from '../../torch/scope.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
-import { wholeFrom } from '../check-number.js'
 import type { ShiftEvent } from '../events.js'
 import { seedAt } from '../seeds.js'
 import type { Plugin, Trainer } from '../trainer.js'
@@ -25,6 +32,8 @@ export interface SosOptions
   momentum?: ShiftEvent['momentum']
 }
 
+const sosNumbers: NumberChecks<SosOptions> = { ...shiftNumbers, everyEpochs: count, startEpoch: whole(0) }
+
 /**
  * Stochastic optimum shifting in training (Zhou et al., Algorithm 1): before the steps of an epoch, the weight of the last
  * layer is replaced by the least-norm one with the same outputs on a small batch, drawn anew each time. A shift is told by
@@ -37,8 +46,8 @@ export interface SosOptions
  */
 export function sosDuringTraining(options: SosOptions = {}): Plugin {
   const { everyEpochs = 1, startEpoch = 0, momentum = 'keep', ...shift } = options
-  wholeFrom(1, 'everyEpochs', everyEpochs)
-  wholeFrom(0, 'startEpoch', startEpoch)
+  checkNumbers(options, sosNumbers)
+  if (options.rank !== undefined) checkRankPolicy(options.rank)
   return (trainer) => {
     trainer.on('epochStart', async ({ epoch }) => {
       if (epoch < startEpoch || (epoch - startEpoch) % everyEpochs !== 0) return

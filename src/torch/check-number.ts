@@ -1,0 +1,94 @@
+import { SosError } from './errors.js'
+
+/** Throws where a value is not the number that is needed under that name. */
+export type NumberCheck = (name: string, value: unknown) => void
+
+type NumberKeys<T> = { [K in keyof T]-?: NonNullable<T[K]> extends number ? K : never }[keyof T]
+
+/** A check for each number among options of the type `T`: TypeScript misses one that is forgotten. */
+export type NumberChecks<T> = { readonly [K in NumberKeys<T>]: NumberCheck }
+
+/**
+ * Checks the numbers among the options of a call, at its head: a wrong one must not reach a loop that it keeps from ending.
+ * Those that are undefined are left to their defaults.
+ *
+ * @throws `ERR_INVALID_ARGUMENT`, or what the check throws
+ */
+export function checkNumbers<T extends object>(options: T, checks: Partial<NumberChecks<T>>): void {
+  for (const [name, check] of Object.entries(checks) as [keyof T & string, NumberCheck][]) {
+    if (options[name] !== undefined) check(name, options[name])
+  }
+}
+
+/** Checks for a whole number from `least` to `most`. */
+export function whole(
+  least: number,
+  most = Number.MAX_SAFE_INTEGER,
+  code = 'ERR_INVALID_ARGUMENT',
+): NumberCheck {
+  const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`
+  return (name, value) => {
+    const fits = Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most
+    if (!fits) refuse(`a whole number ${range}`, name, value, code)
+  }
+}
+
+/** Of images and the like. */
+export const count = whole(1)
+/** As {@link count}, of a batch that is drawn. */
+export const batchCount = whole(1, Number.MAX_SAFE_INTEGER, 'ERR_BATCH_SIZE')
+/** Of what takes memory or time for each: beyond a million it is a slip. */
+export const someCount = whole(1, 1_000_000)
+/** Any whole number. */
+export const wholeSeed: NumberCheck = (name, value) => {
+  if (!Number.isSafeInteger(value)) refuse('a whole number between ±2^53', name, value)
+}
+export const nonNegative = atLeast(0)
+export const finite: NumberCheck = (name, value) => {
+  if (!isFiniteNumber(value)) refuse('a finite number', name, value)
+}
+/** Above 0 and finite. */
+export const positive: NumberCheck = (name, value) => {
+  if (!(isFiniteNumber(value) && value > 0)) refuse('a finite number above 0', name, value)
+}
+
+/** Checks for a finite number from `least` on. */
+export function atLeast(least: number): NumberCheck {
+  return (name, value) => {
+    if (!(isFiniteNumber(value) && value >= least))
+      refuse(`a finite number of at least ${least}`, name, value)
+  }
+}
+
+/** Checks for a number from `least` up to, not including, `below`. */
+export function within(least: number, below: number): NumberCheck {
+  return (name, value) => {
+    const fits = typeof value === 'number' && value >= least && value < below
+    if (!fits) refuse(`a number from ${least} to below ${below}`, name, value)
+  }
+}
+
+/** Checks for a number from `least` to `most`. */
+export function between(least: number, most: number): NumberCheck {
+  return (name, value) => {
+    const fits = typeof value === 'number' && value >= least && value <= most
+    if (!fits) refuse(`a number from ${least} to ${most}`, name, value)
+  }
+}
+
+/** What came, for messages: a primitive, or the kind of anything else. */
+export function shown(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)
+  if (typeof value === 'bigint') return `${value}n`
+  if (Array.isArray(value)) return 'an array'
+  if (typeof value === 'object' && value !== null) return 'an object'
+  return typeof value === 'function' || typeof value === 'symbol' ? `a ${typeof value}` : String(value)
+}
+
+function isFiniteNumber(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value)
+}
+
+function refuse(expected: string, name: string, value: unknown, code = 'ERR_INVALID_ARGUMENT'): never {
+  throw new SosError(code, `expected ${expected} for ${name} but received ${shown(value)}`)
+}

@@ -1,0 +1,101 @@
+import ts from 'typescript'
+
+import { root } from './paths.js'
+
+/**
+ * Described things that calls take, and results of the package that it takes back: their numbers are checked where they are
+ * made, or read.
+ */
+const described = new Set(
+  'changes classifier config data dataset first from layer operator optimizer parallel pixels place policy preprocess recipe rows second shifts spectrum study subject train training validation version'.split(
+    ' ',
+  ),
+)
+const generated = /operators\.generated|node_modules/
+
+/**
+ * Every number that an exported function takes, by its place: `evaluate options.limit`, `new Trainer options.epochs`. A
+ * parameter that is taken apart has its place for a name: `sampleIndices 1.size`.
+ */
+export function numberOptions(): string[] {
+  const configuration = ts.getParsedCommandLineOfConfigFile(
+    `${root}/tsconfig.json`,
+    {},
+    {
+      ...ts.sys,
+      onUnRecoverableConfigFileDiagnostic: (diagnostic) => {
+        throw new Error(String(diagnostic.messageText))
+      },
+    },
+  )!
+  const index = `${root}/src/index.ts`
+  const program = ts.createProgram([index], configuration.options)
+  const checker = program.getTypeChecker()
+  const found = new Set<string>()
+
+  const declaredHere = (symbol: ts.Symbol) =>
+    !symbol.declarations?.some((declaration) => generated.test(declaration.getSourceFile().fileName))
+  const isPrivate = ({ declarations = [] }: ts.Symbol) =>
+    declarations.some((declaration) => {
+      const name = ts.getNameOfDeclaration(declaration)
+      const modifiers = ts.getCombinedModifierFlags(declaration)
+      return (
+        (name !== undefined && ts.isPrivateIdentifier(name)) || (modifiers & ts.ModifierFlags.Private) !== 0
+      )
+    })
+  const partsOf = (type: ts.Type) => (type.isUnion() ? type.types : [type])
+  const isNumber = (type: ts.Type): boolean =>
+    partsOf(type).some(({ flags }) => (flags & ts.TypeFlags.Number) !== 0) ||
+    partsOf(type).some(
+      (part) =>
+        checker.isArrayLikeType(part) && checker.getTypeArguments(part as ts.TypeReference).some(isNumber),
+    )
+  const search = (type: ts.Type, place: string, depth: number) => {
+    if (isNumber(type)) return void found.add(place)
+    if (depth === 3) return
+    for (const part of partsOf(type)) {
+      const symbol = part.getSymbol()
+      const plain = (part.flags & ts.TypeFlags.Object) !== 0 || part.isIntersection()
+      if (!plain || part.getCallSignatures().length > 0 || checker.isArrayLikeType(part)) continue
+      const mapped = symbol?.name === '__type' // as Omit makes, whose declaration is TypeScript's
+      if (symbol && ((symbol.flags & ts.SymbolFlags.Class) !== 0 || !(mapped || declaredHere(symbol))))
+        continue
+      for (const property of checker.getPropertiesOfType(part)) {
+        if (described.has(property.name) || !declaredHere(property)) continue
+        search(checker.getTypeOfSymbol(property), `${place}.${property.name}`, depth + 1)
+      }
+    }
+  }
+  const searchCalls = (name: string, signatures: readonly ts.Signature[]) => {
+    for (const signature of signatures) {
+      for (const [i, parameter] of signature.getParameters().entries()) {
+        if (described.has(parameter.name)) continue
+        const place = parameter.name.startsWith('__') ? String(i) : parameter.name
+        search(checker.getTypeOfSymbol(parameter), `${name} ${place}`, 0)
+      }
+    }
+  }
+  for (const exported of checker.getExportsOfModule(
+    checker.getSymbolAtLocation(program.getSourceFile(index)!)!,
+  )) {
+    const aliased = (exported.flags & ts.SymbolFlags.Alias) !== 0
+    const symbol = aliased ? checker.getAliasedSymbol(exported) : exported
+    const { name } = exported
+    // What `torch` and the tensors do is libtorch's, and held against its schemas.
+    if ((symbol.flags & ts.SymbolFlags.Value) === 0 || name === 'torch' || name === 'Tensor') continue
+    const type = checker.getTypeOfSymbol(symbol)
+    searchCalls(name, type.getCallSignatures())
+    for (const signature of type.getConstructSignatures()) {
+      const hidden = ts.getCombinedModifierFlags(signature.getDeclaration()) & ts.ModifierFlags.Private
+      if (!hidden) searchCalls(`new ${name}`, [signature])
+    }
+    const members =
+      (symbol.flags & ts.SymbolFlags.Class) !== 0 ? [type, checker.getDeclaredTypeOfSymbol(symbol)] : [type]
+    if (type.getCallSignatures().length > 0) continue
+    for (const member of members.flatMap((one) => checker.getPropertiesOfType(one))) {
+      if (!declaredHere(member) || isPrivate(member) || member.name === 'prototype') continue
+      searchCalls(`${name}.${member.name}`, checker.getTypeOfSymbol(member).getCallSignatures())
+    }
+  }
+  return [...found].sort()
+}
