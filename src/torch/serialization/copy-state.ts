@@ -1,6 +1,6 @@
 import { binding } from '../binding.js'
 import { noGrad } from '../context.js'
-import { SosError } from '../errors.js'
+import { clipped, SosError } from '../errors.js'
 import { handleOf, Tensor } from '../tensor/tensor.js'
 
 /** What did not fit when a state dict was loaded without `strict`. */
@@ -95,5 +95,6 @@ function isBatchCount(name: string, into: ReadonlyMap<string, Tensor>): boolean 
 }
 
 function quoted(names: readonly string[]): string {
-  return names.map((name) => `"${name}"`).join(', ')
+  const shown = names.slice(0, 100).map((name) => `"${clipped(name, 200)}"`)
+  return `${shown.join(', ')}${names.length > shown.length ? ` and ${names.length - shown.length} more` : ''}`
 }

@@ -1,5 +1,5 @@
 import { binding, type TensorHandle } from '../binding.js'
-import { SosError } from '../errors.js'
+import { clipped, SosError } from '../errors.js'
 import type { ByteSource } from './byte-source.js'
 import { PickleReader, PickleTruncated } from './pickle-reader.js'
 import { StorageTable } from './storage-table.js'
@@ -49,12 +49,18 @@ async function readStorage(
 ): Promise<TensorHandle> {
   const { bytes, dtype } = storages.get(key)
   if (start === undefined || start + 8 + bytes > source.size) {
-    throw new SosError('ERR_DAMAGED_FILE', `${source.name}: it ends before its storage '${key}' does`)
+    throw new SosError(
+      'ERR_DAMAGED_FILE',
+      `${source.name}: it ends before its storage '${clipped(key)}' does`,
+    )
   }
   const count = await source.read(start, 8)
   const view = new DataView(count.buffer, count.byteOffset, count.byteLength)
   if (view.getBigInt64(0, true) !== BigInt(bytes / elementSize(dtype))) {
-    throw new SosError('ERR_DAMAGED_FILE', `${source.name}: its storage '${key}' is not where it should be`)
+    throw new SosError(
+      'ERR_DAMAGED_FILE',
+      `${source.name}: its storage '${clipped(key)}' is not where it should be`,
+    )
   }
   return source.readTensor(start + 8, bytes)
 }
@@ -74,7 +80,7 @@ async function readHead(source: ByteSource) {
 function unpickleHead(reader: PickleReader) {
   if (unpickle(reader) !== magic) throw reader.damaged('it is not one of torch.save’s')
   const found = unpickle(reader)
-  if (found !== version) throw reader.damaged(`its version is ${String(found)}, not ${version}`)
+  if (found !== version) throw reader.damaged(`its version is another than ${version}`)
   unpickle(reader)
   const storages = new StorageTable(reader.name)
   const value = unpickle(reader, (id) => storages.of(id))

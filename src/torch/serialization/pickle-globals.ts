@@ -1,3 +1,4 @@
+import { clipped } from '../errors.js'
 import {
   NumpyDType,
   PickledDType,
@@ -38,9 +39,10 @@ const callees: Record<string, (args: PickleValue[]) => PickleValue> = {
   'builtins.frozenset': ([items]) => new Set(items === undefined ? [] : toList(items)),
   'builtins.bytearray': ([bytes]) => (bytes instanceof Uint8Array ? bytes : new Uint8Array()),
   'builtins.complex': ([real, imaginary]) => [toNumber(real), toNumber(imaginary)],
-  '_codecs.encode': ([text]) => Uint8Array.from(toText(text), (character) => character.charCodeAt(0)),
+  '_codecs.encode': ([text]) => toLatin1(toText(text)),
   'torch.Size': ([sizes]) => toList(sizes ?? []),
-  'torch.device': ([kind, index]) => (index === undefined ? toText(kind) : `${toText(kind)}:${index}`),
+  'torch.device': ([kind, index]) =>
+    index === undefined ? toText(kind) : `${toText(kind)}:${toNumber(index)}`,
   'torch.Tensor': notCalled,
   'torch.nn.parameter.Parameter': ([data]) => toTensor(data),
   'torch.serialization._get_layout': ([layout]) => toText(layout),
@@ -110,7 +112,7 @@ function numpyScalar(dtype: PickleValue | undefined, bytes: PickleValue | undefi
     case 'b1':
       return view.getUint8(0) !== 0
     default:
-      throw new Error(`expected a numpy number but received a ${JSON.stringify(dtype.code)}`)
+      throw new Error(`expected a numpy number but received a ${JSON.stringify(clipped(dtype.code))}`)
   }
 }
 
@@ -148,6 +150,13 @@ function toInteger(value: PickleValue | undefined): number {
 function toNumber(value: PickleValue | undefined): number {
   if (typeof value === 'number') return value
   throw new Error('expected a number')
+}
+
+function toLatin1(text: string): Uint8Array {
+  for (let i = 0; i < text.length; i++) {
+    if (text.charCodeAt(i) > 0xff) throw new Error('expected a text of characters that are bytes')
+  }
+  return new Uint8Array(Buffer.from(text, 'latin1'))
 }
 
 function toText(value: PickleValue | undefined): string {

@@ -1,3 +1,4 @@
+import type { PickleBudget } from './pickle-budget.js'
 import type { PickleReader } from './pickle-reader.js'
 import type { PickleValue } from './pickle-values.js'
 import { refusedPickle } from './refused-pickle.js'
@@ -12,7 +13,10 @@ export class PickleStack {
   readonly #marks: number[] = []
   readonly #memo = new Map<number, PickleValue>()
 
-  constructor(readonly reader: PickleReader) {}
+  constructor(
+    readonly reader: PickleReader,
+    readonly budget: PickleBudget,
+  ) {}
 
   push(value: PickleValue): void {
     if (this.#values.length >= tallestStack)
@@ -56,6 +60,7 @@ export class PickleStack {
 
   /** Notes the last value in the memo, by default under the next number. */
   remember(index = this.#memo.size): void {
+    this.budget.remembered()
     this.#memo.set(index, this.top())
   }
 

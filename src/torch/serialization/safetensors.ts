@@ -1,6 +1,6 @@
 import { writeAtomically } from '../atomic-file.js'
 import { binding } from '../binding.js'
-import { SosError } from '../errors.js'
+import { clipped, SosError } from '../errors.js'
 import { parseForeignJson } from '../foreign-json.js'
 import { onLane } from '../lane.js'
 import { handleOf, Tensor } from '../tensor/tensor.js'
@@ -117,7 +117,7 @@ async function readHeader(source: ByteSource) {
   }
   const { text, header } = parseHeader(await source.read(8, length), damaged)
   const twice = duplicateKey(text)
-  if (twice !== undefined) throw damaged(`its header has the key ${JSON.stringify(twice)} twice`)
+  if (twice !== undefined) throw damaged(`its header has the key ${JSON.stringify(clipped(twice))} twice`)
   const { __metadata__: metadata = {}, ...rest } = header
   if (!isRecord(metadata) || Object.values(metadata).some((value) => typeof value !== 'string')) {
     throw damaged('its __metadata__ is no map of texts')
@@ -126,7 +126,7 @@ async function readHeader(source: ByteSource) {
   entries.sort((a, b) => a.begin - b.begin || a.end - b.end)
   let end = 0
   for (const entry of entries) {
-    if (entry.begin !== end) throw damaged(`the bytes of '${entry.name}' do not follow those before`)
+    if (entry.begin !== end) throw damaged(`the bytes of '${clipped(entry.name)}' do not follow those before`)
     end = entry.end
   }
   const size = source.size - 8 - length
@@ -147,18 +147,21 @@ function parseHeader(bytes: Uint8Array, damaged: (why: string) => SosError) {
 function toEntry(name: string, value: unknown, damaged: (why: string) => SosError): Entry {
   const { dtype, shape, data_offsets: range } = isRecord(value) ? value : {}
   if (typeof dtype !== 'string' || !isSizes(shape) || !isSizes(range) || range.length !== 2) {
-    throw damaged(`its entry '${name}' is not { dtype, shape, data_offsets }`)
+    throw damaged(`its entry '${clipped(name)}' is not { dtype, shape, data_offsets }`)
   }
   const stored = storedDType('safetensors', dtype)
   if (stored === undefined) {
-    throw new SosError('ERR_DTYPE', `'${name}': there is no tensor of dtype ${JSON.stringify(dtype)} here`)
+    throw new SosError(
+      'ERR_DTYPE',
+      `'${clipped(name)}': there is no tensor of dtype ${JSON.stringify(clipped(dtype))} here`,
+    )
   }
   const [begin, end] = range as [number, number]
   const bytes = shape.reduce((count, extent) => count * extent, stored.bytes)
   const countable = shape.reduce((count, extent) => count * Math.max(1, extent), 1)
   if (bytes !== end - begin || shape.length > 64 || !Number.isSafeInteger(countable)) {
     throw damaged(
-      `'${name}' of shape [${shape.join(', ')}] and dtype ${dtype} cannot have ${end - begin} bytes`,
+      `'${clipped(name)}' of shape [${clipped(shape.join(', '))}] and dtype ${dtype} cannot have ${end - begin} bytes`,
     )
   }
   return { name, dtype: stored, shape, begin, end }

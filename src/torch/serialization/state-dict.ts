@@ -1,4 +1,4 @@
-import { nearest, SosError } from '../errors.js'
+import { clipped, nearest, SosError } from '../errors.js'
 import type { Tensor } from '../tensor/tensor.js'
 import { ByteSource } from './byte-source.js'
 import { openLegacyFile } from './legacy-file.js'
@@ -47,7 +47,7 @@ export async function loadStateDict(
     if (stripped.has(short)) {
       throw new SosError(
         'ERR_NOT_STATE_DICT',
-        `${source.name}: without ${stripPrefix} two tensors are '${short}'`,
+        `${source.name}: without ${stripPrefix} two tensors are '${clipped(short)}'`,
       )
     }
     stripped.set(short, tensor)
@@ -123,9 +123,9 @@ async function unknownFormat(source: ByteSource): Promise<never> {
 /** The dict of tensors in what the pickle held. */
 function select(file: string, value: PickleValue, key: string | undefined): Map<string, PickledTensor> {
   if (key === undefined) return toTensors(file, value, 'the file')
-  const keys = value instanceof Map ? [...value.keys()] : []
+  const keys = value instanceof Map ? [...value.keys()].filter((name) => typeof name === 'string') : []
   if (value instanceof Map && value.has(key)) return toTensors(file, value.get(key)!, `'${key}'`)
-  const near = nearest(key, keys.map(String)).map((name) => `'${name}'`)
+  const near = nearest(key, keys).map((name) => `'${name}'`)
   throw new SosError(
     'ERR_NOT_STATE_DICT',
     `${file}: it has no key '${key}'; ${near.length > 0 ? `did you mean ${near.join(', ')}? ` : ''}It holds ${contents(value)}`,
@@ -140,9 +140,9 @@ function toTensors(file: string, value: PickleValue, what: string): Map<string, 
       tensors.set(name, element)
       continue
     }
-    const inner = entries.find(([, nested]) => nested instanceof Map)
+    const inner = entries.find(([name, nested]) => typeof name === 'string' && nested instanceof Map)
     const hint =
-      inner === undefined ? '' : `; load it with { key: '${String(inner[0])}' }, or another of these`
+      inner === undefined ? '' : `; load it with { key: ${shownKey(inner[0])} }, or another of these`
     throw new SosError(
       'ERR_NOT_STATE_DICT',
       `${file}: expected ${what} to hold tensors by their names but it holds ${contents(value)}${hint}`,
@@ -154,10 +154,14 @@ function toTensors(file: string, value: PickleValue, what: string): Map<string, 
 /** For messages: `a dict of 'epoch' (int), 'state_dict' (dict of 122)`. */
 function contents(value: PickleValue): string {
   if (!(value instanceof Map)) return kind(value)
-  const shown = [...value]
-    .slice(0, 12)
-    .map(([key, element]) => `'${String(key).slice(0, 80)}' (${kind(element)})`)
+  const shown = [...value].slice(0, 12).map(([key, element]) => `${shownKey(key)} (${kind(element)})`)
   return `a dict of ${shown.join(', ')}${value.size > shown.length ? ` and ${value.size - shown.length} more` : ''}`
+}
+
+/** A key by itself where it is a text or a number, else its kind: what is in a container may be without end. */
+function shownKey(key: PickleValue): string {
+  if (typeof key === 'string') return `'${clipped(key)}'`
+  return typeof key === 'number' || typeof key === 'bigint' ? clipped(String(key)) : kind(key)
 }
 
 function kind(value: PickleValue): string {

@@ -1,4 +1,4 @@
-import { SosError } from '../errors.js'
+import { clipped, SosError } from '../errors.js'
 import { PickledDType, PickledStorage, type PickleValue } from './pickle-values.js'
 import { elementSize } from './stored-dtype.js'
 
@@ -13,7 +13,7 @@ export class StorageTable {
   get(key: string): PickledStorage {
     const found = this.#roots.get(key)
     if (found !== undefined) return found
-    throw new SosError('ERR_DAMAGED_FILE', `${this.file}: nothing uses its storage '${key}'`)
+    throw new SosError('ERR_DAMAGED_FILE', `${this.file}: nothing uses its storage '${clipped(key)}'`)
   }
 
   /**
@@ -28,7 +28,7 @@ export class StorageTable {
     const size = elementSize(type.dtype)
     const bytes = sizeIn(count) * size
     const root = this.#roots.get(key) ?? new PickledStorage(key, type.dtype, bytes, 0)
-    if (root.bytes !== bytes) throw new Error(`'${key}' has two sizes`)
+    if (root.bytes !== bytes) throw new Error(`'${clipped(key)}' has two sizes`)
     this.#roots.set(key, root)
     if (!Array.isArray(view)) {
       return root.dtype === type.dtype ? root : new PickledStorage(key, type.dtype, bytes, 0)
@@ -36,7 +36,7 @@ export class StorageTable {
     const [, offset, viewed] = view
     const start = sizeIn(offset) * size
     const length = sizeIn(viewed) * size
-    if (start + length > bytes) throw new Error(`a view of '${key}' does not lie within it`)
+    if (start + length > bytes) throw new Error(`a view of '${clipped(key)}' does not lie within it`)
     return new PickledStorage(key, type.dtype, length, start)
   }
 }

@@ -1,3 +1,4 @@
+import { PickleBudget } from './pickle-budget.js'
 import { pickleGlobal } from './pickle-globals.js'
 import type { PickleReader } from './pickle-reader.js'
 import { PickleStack } from './pickle-stack.js'
@@ -21,6 +22,7 @@ export function unpickle(
   for (;;) {
     const opcode = reader.byte()
     if (opcode === stop) return machine.stack.pop()
+    machine.budget.spend(1)
     const step = steps.get(opcode)
     if (step === undefined) {
       const hex = opcode.toString(16).padStart(2, '0')
@@ -56,17 +58,17 @@ const steps = new Map<number, (machine: Unpickler, reader: PickleReader) => void
       ['\x8e', ({ stack }, reader) => stack.push(reader.bytes(reader.uint64()).slice())],
       ['\x96', ({ stack }, reader) => stack.push(reader.bytes(reader.uint64()).slice())],
       // Containers
-      [')', ({ stack }) => stack.push([])],
-      [']', ({ stack }) => stack.push([])],
-      ['}', ({ stack }) => stack.push(new Map())],
-      ['\x8f', ({ stack }) => stack.push(new Set())],
-      ['\x85', ({ stack }) => stack.push(stack.popMany(1))],
-      ['\x86', ({ stack }) => stack.push(stack.popMany(2))],
-      ['\x87', ({ stack }) => stack.push(stack.popMany(3))],
-      ['t', ({ stack }) => stack.push(stack.popMark())],
-      ['l', ({ stack }) => stack.push(stack.popMark())],
-      ['\x91', ({ stack }) => stack.push(new Set(stack.popMark()))],
-      ['d', (machine) => machine.setItems(machine.stack.popMark(), new Map())],
+      [')', (machine) => machine.list([])],
+      [']', (machine) => machine.list([])],
+      ['}', (machine) => machine.dict([])],
+      ['\x8f', (machine) => machine.set([])],
+      ['\x85', (machine) => machine.list(machine.stack.popMany(1))],
+      ['\x86', (machine) => machine.list(machine.stack.popMany(2))],
+      ['\x87', (machine) => machine.list(machine.stack.popMany(3))],
+      ['t', (machine) => machine.list(machine.stack.popMark())],
+      ['l', (machine) => machine.list(machine.stack.popMark())],
+      ['\x91', (machine) => machine.set(machine.stack.popMark())],
+      ['d', (machine) => machine.dict(machine.stack.popMark())],
       ['a', (machine) => machine.append(machine.stack.popMany(1))],
       ['e', (machine) => machine.append(machine.stack.popMark())],
       ['s', (machine) => machine.setItems(machine.stack.popMany(2))],
@@ -96,33 +98,57 @@ const steps = new Map<number, (machine: Unpickler, reader: PickleReader) => void
 )
 
 class Unpickler {
+  readonly budget: PickleBudget
   readonly stack: PickleStack
-  #copied = 0
 
   constructor(
     readonly reader: PickleReader,
     readonly persistent: (id: PickleValue) => PickleValue,
   ) {
-    this.stack = new PickleStack(reader)
+    this.budget = new PickleBudget(reader)
+    this.stack = new PickleStack(reader, this.budget)
   }
 
-  setItems(items: PickleValue[], created?: Map<PickleValue, PickleValue>): void {
-    if (created !== undefined) this.stack.push(created)
+  list(items: PickleValue[]): void {
+    this.budget.list(items.length)
+    this.stack.push(items)
+  }
+
+  dict(items: PickleValue[]): void {
+    this.budget.table()
+    this.stack.push(new Map())
+    this.setItems(items)
+  }
+
+  set(items: PickleValue[]): void {
+    this.budget.table()
+    this.stack.push(new Set())
+    this.addItems(items)
+  }
+
+  setItems(items: PickleValue[]): void {
     const map = this.stack.top()
     if (!(map instanceof Map) || items.length % 2 !== 0) throw this.reader.damaged('it sets items of no dict')
-    for (let i = 0; i < items.length; i += 2) map.set(items[i]!, items[i + 1]!)
+    for (let i = 0; i < items.length; i += 2) {
+      this.budget.entered(items[i]!)
+      map.set(items[i]!, items[i + 1]!)
+    }
   }
 
   append(items: PickleValue[]): void {
     const list = this.stack.top()
     if (!Array.isArray(list)) throw this.reader.damaged('it appends to no list')
+    this.budget.listed(items.length)
     for (const item of items) list.push(item)
   }
 
   addItems(items: PickleValue[]): void {
     const set = this.stack.top()
     if (!(set instanceof Set)) throw this.reader.damaged('it adds to no set')
-    for (const item of items) set.add(item)
+    for (const item of items) {
+      this.budget.entered(item)
+      set.add(item)
+    }
   }
 
   name(module: PickleValue, name: PickleValue): void {
@@ -139,9 +165,8 @@ class Unpickler {
     if (!Array.isArray(args)) throw this.reader.damaged('it calls without arguments')
     if (!(callee instanceof PickleGlobal)) throw refusedPickle(this.reader, 'calls what is no function')
     // Calls copy their arguments, which the memo can give to any number of them.
-    this.#copied += args.reduce((sum: number, argument) => sum + sizeOf(argument), 1)
-    if (this.#copied > 1_000_000 + 10 * this.reader.length)
-      throw refusedPickle(this.reader, 'grows as it is read')
+    this.budget.table()
+    for (const argument of args) this.budget.copied(argument)
     this.stack.push(this.#checked(`it calls ${callee.name} wrongly`, () => callee.call(args)))
   }
 
@@ -166,11 +191,6 @@ class Unpickler {
       throw this.reader.damaged(`${what}: ${(cause as Error).message}`)
     }
   }
-}
-
-function sizeOf(value: PickleValue): number {
-  if (Array.isArray(value) || typeof value === 'string' || value instanceof Uint8Array) return value.length
-  return value instanceof Map || value instanceof Set ? value.size : 1
 }
 
 function noPersistentIds(): never {

@@ -1,5 +1,5 @@
 import { binding, type TensorHandle } from '../binding.js'
-import { SosError } from '../errors.js'
+import { clipped, SosError } from '../errors.js'
 import { type ByteSource, bytesTensor } from './byte-source.js'
 import { PickleReader } from './pickle-reader.js'
 import type { PickledStorage } from './pickle-values.js'
@@ -7,6 +7,12 @@ import { StorageTable } from './storage-table.js'
 import { elementSize } from './stored-dtype.js'
 import { largestPickle, loadTensors, type TorchFile } from './torch-file.js'
 import { unpickle } from './unpickler.js'
+
+/**
+ * How much larger storages may be than the file, beyond half a gigabyte: torch.save does not compress, and weights hardly shrink. Records
+ * that lie in each other could each claim a thousand times as much.
+ */
+const largestRatio = 16
 
 /**
  * Opens a zip archive as torch.save has written them since PyTorch 1.6: a pickle, and a record for each storage.
@@ -42,12 +48,20 @@ export async function openZipFile(source: ByteSource): Promise<TorchFile> {
     value,
     load: (tensors) =>
       loadTensors(source.name, tensors, async (used) => {
+        let total = 0
         for (const { key, bytes } of used) {
           const there = sizes.get(`data/${key}`)
-          if (there !== undefined && there >= bytes) continue
+          total += there ?? 0
+          if (there !== undefined && there >= bytes) {
+            if (total <= 2 ** 29 + largestRatio * source.size) continue
+            throw new SosError(
+              'ERR_DAMAGED_FILE',
+              `${source.name}: its storages unpack to more than ${total} bytes but the file has ${source.size}`,
+            )
+          }
           throw new SosError(
             'ERR_DAMAGED_FILE',
-            `${source.name}: the storage '${key}' should have ${bytes} bytes but has ${there ?? 'none'}`,
+            `${source.name}: the storage '${clipped(key)}' should have ${bytes} bytes but has ${there ?? 'none'}`,
           )
         }
         const names = used.map(({ key }) => `data/${key}`)

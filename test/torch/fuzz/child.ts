@@ -12,10 +12,12 @@ export class FuzzChild {
   #child: ChildProcess | undefined
   readonly #worker: string
   readonly #hangAfterMs: number
+  readonly #execArgv: string[]
   /** What the workers wrote to standard error last. */
   stderr = ''
 
-  constructor(worker: string, hangAfterMs = 20_000) {
+  constructor(worker: string, hangAfterMs = 20_000, execArgv: string[] = []) {
+    this.#execArgv = execArgv
     this.#worker = worker
     this.#hangAfterMs = hangAfterMs
   }
@@ -46,6 +48,7 @@ export class FuzzChild {
   async #start(): Promise<ChildProcess> {
     const child = fork(this.#worker, {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      execArgv: this.#execArgv,
       env: { ...process.env, OMP_NUM_THREADS: '1' },
     })
     child.stderr!.on('data', (chunk) => {

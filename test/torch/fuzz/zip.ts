@@ -1,4 +1,4 @@
-import { crc32, inflateRawSync } from 'node:zlib'
+import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib'
 
 /** The records of a zip archive by name, from its central directory. */
 export function readArchive(file: Buffer): Map<string, Buffer> {
@@ -15,25 +15,27 @@ export function readArchive(file: Buffer): Map<string, Buffer> {
   return records
 }
 
-/** An archive of these records, stored as they are. */
-export function writeArchive(records: ReadonlyMap<string, Buffer>): Buffer {
+/** An archive of these records, stored as they are, or compressed. */
+export function writeArchive(records: ReadonlyMap<string, Buffer>, compressed = false): Buffer {
   const parts: Buffer[] = []
   const directory: Buffer[] = []
   let offset = 0
   for (const [name, data] of records) {
     const text = Buffer.from(name)
+    const stored = compressed ? deflateRawSync(data) : data
     // From the version needed to the lengths: the same in both headers.
     const shared = Buffer.alloc(26)
     shared.writeUInt16LE(20, 0)
+    shared.writeUInt16LE(compressed ? 8 : 0, 4)
     shared.writeUInt32LE(crc32(data), 10)
-    shared.writeUInt32LE(data.length, 14)
+    shared.writeUInt32LE(stored.length, 14)
     shared.writeUInt32LE(data.length, 18)
     shared.writeUInt16LE(text.length, 22)
     const place = Buffer.alloc(14)
     place.writeUInt32LE(offset, 10)
     directory.push(Buffer.from('PK\x01\x02\x14\x00', 'latin1'), shared, place, text)
-    parts.push(Buffer.from('PK\x03\x04'), shared, text, data)
-    offset += 30 + text.length + data.length
+    parts.push(Buffer.from('PK\x03\x04'), shared, text, stored)
+    offset += 30 + text.length + stored.length
   }
   const central = Buffer.concat(directory)
   const end = Buffer.alloc(22)
