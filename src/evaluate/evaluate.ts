@@ -93,6 +93,7 @@ export async function evaluateAll(
       sums[i].add(score)
     }
   }
+  record?.expectFor(models.length, dataset, asked.length)
   for (const batch of record?.batches ?? []) add(batch, batch.models)
   const resumed = indices.length + skipped.length
   const known = new Set([...indices, ...skipped.map(({ index }) => index)])

@@ -1,11 +1,11 @@
-import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 
 import { z } from 'zod'
 
-import type { SkippedImage } from '../data/dataset.js'
-import { SosError } from '../torch/errors.js'
+import { type Dataset, type SkippedImage, spread } from '../data/dataset.js'
+import { clipped, SosError } from '../torch/errors.js'
 import { parseForeignJson } from '../torch/foreign-json.js'
+import { LineFile } from '../torch/line-file.js'
 import type { EvaluationSubject } from './evaluation-subject.js'
 import type { SampleScores } from './metrics.js'
 
@@ -22,21 +22,28 @@ export interface RecordedBatch {
 }
 
 /** JSON has no NaN and no infinity: these are written as text. */
-const number = z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity']).transform(Number)])
+const orText = (values: z.ZodNumber, ...texts: [string, ...string[]]) =>
+  z.union([values, z.enum(texts).transform(Number)])
 const index = z.int().nonnegative()
+const scoresSchema = z
+  .strictObject({
+    classes: z.int().positive(),
+    predictions: z.array(index),
+    ranks: z.array(index),
+    losses: z.array(orText(z.number().min(0), 'NaN', 'Infinity')),
+    confidences: z.array(orText(z.number().min(0).max(1), 'NaN')),
+  })
+  .refine(({ classes, predictions }) => predictions.every((prediction) => prediction < classes), {
+    message: 'each prediction is one of the classes',
+  })
+  .refine(({ classes, ranks }) => ranks.every((rank) => rank <= classes), {
+    message: 'no rank is beyond the classes',
+  })
 const batchSchema = z
   .strictObject({
     indices: z.array(index),
     skipped: z.array(z.strictObject({ index, path: z.string(), reason: z.string() })),
-    models: z.array(
-      z.strictObject({
-        classes: z.int().positive(),
-        predictions: z.array(index),
-        ranks: z.array(index),
-        losses: z.array(number),
-        confidences: z.array(number),
-      }),
-    ),
+    models: z.array(scoresSchema),
   })
   .refine(
     ({ indices, models }) =>
@@ -58,68 +65,79 @@ const batchSchema = z
  */
 export class EvaluationRecord {
   readonly path: string
+  readonly subject: EvaluationSubject
   /** What the file held when it was opened. */
   readonly batches: readonly RecordedBatch[]
-  readonly #file: number
-  #size: number
+  readonly #file: LineFile
 
-  private constructor(path: string, file: number, size: number, batches: readonly RecordedBatch[]) {
-    this.path = path
+  private constructor(file: LineFile, subject: EvaluationSubject, batches: readonly RecordedBatch[]) {
+    this.path = file.path
+    this.subject = subject
     this.batches = batches
     this.#file = file
-    this.#size = size
   }
 
   /**
-   * Begins a record. Throws `ERR_OUTPUT` where the file is there already, or cannot be written.
+   * Begins a record, which is this process's until it is closed.
+   *
+   * @throws `ERR_OUTPUT` where the file is there already, or cannot be written; `ERR_LOCKED` where another works on it
    */
   static create(path: string, subject: EvaluationSubject): EvaluationRecord {
-    let file: number
-    try {
-      file = openSync(path, 'wx')
-    } catch (cause) {
-      const { code, message } = cause as NodeJS.ErrnoException
-      const reason = code === 'EEXIST' ? 'there is one already; resume it, or remove it' : message
-      throw new SosError('ERR_OUTPUT', `${path}: expected to begin a record but ${reason}`, { cause })
-    }
-    return EvaluationRecord.#begin(path, file, subject)
+    return begin(new LineFile(path, 'create'), (file) => EvaluationRecord.#begin(file, subject))
   }
 
   /**
    * Opens a record to continue it; where there is none, or one without a whole first line, it begins it.
    *
-   * @throws `ERR_RECORD` where it is of something else, or damaged; `ERR_OUTPUT` where it cannot be written
+   * @throws `ERR_RECORD` where it is of something else, or damaged; `ERR_OUTPUT` where it cannot be written; `ERR_LOCKED` where
+   * another works on it
    */
   static resume(path: string, subject: EvaluationSubject): EvaluationRecord {
-    let file: number
-    let text: string
-    try {
-      file = openSync(path, 'a+')
-      text = readFileSync(file, 'utf8')
-    } catch (cause) {
-      throw new SosError('ERR_OUTPUT', `${path}: cannot be continued: ${(cause as Error).message}`, { cause })
-    }
-    try {
-      const whole = text.slice(0, text.lastIndexOf('\n') + 1)
+    return begin(new LineFile(path, 'continue'), (file) => {
+      const whole = file.text.slice(0, file.text.lastIndexOf('\n') + 1)
       const [header, ...lines] = whole.split('\n').slice(0, -1)
-      if (header === undefined) return EvaluationRecord.#begin(path, file, subject)
+      if (header === undefined) return EvaluationRecord.#begin(file, subject)
       checkHeader(path, header, subject)
       const batches = lines.map((line, i) => parseBatch(`${path}:${i + 2}`, line, subject))
-      checkIndices(path, batches, subject.dataset.size)
-      const size = Buffer.byteLength(whole)
-      ftruncateSync(file, size)
-      return new EvaluationRecord(path, file, size, batches)
-    } catch (error) {
-      closeSync(file)
-      throw error
-    }
+      checkBatches(path, batches, subject)
+      file.truncate(Buffer.byteLength(whole))
+      return new EvaluationRecord(file, subject, batches)
+    })
   }
 
-  static #begin(path: string, file: number, subject: EvaluationSubject): EvaluationRecord {
-    ftruncateSync(file, 0)
-    const record = new EvaluationRecord(path, file, 0, [])
+  static #begin(file: LineFile, subject: EvaluationSubject): EvaluationRecord {
+    file.truncate(0)
+    const record = new EvaluationRecord(file, subject, [])
     record.#write({ version: 1, ...subject })
     return record
+  }
+
+  /**
+   * Holds what it is of, and what it holds, against an evaluation.
+   *
+   * @param models how many are evaluated
+   * @param images those to evaluate
+   * @throws `ERR_RECORD` where they do not fit
+   */
+  expectFor(models: number, dataset: Dataset, images: number): void {
+    const { subject, path } = this
+    const fits = subject.models.length === models && subject.images === images
+    if (!fits || subject.dataset.size !== dataset.size) {
+      throw new SosError(
+        'ERR_RECORD',
+        `${path}: expected the record of an evaluation of ${models} models on ${images} of ${dataset.size} images but it is one of ${subject.models.length} on ${subject.images} of ${subject.dataset.size}`,
+      )
+    }
+    for (const { indices, models } of this.batches) {
+      for (const scores of models) {
+        const wrong = indices.findIndex((index, i) => !areScoresOf(scores, i, dataset.labels[index]!))
+        if (wrong === -1) continue
+        throw new SosError(
+          'ERR_RECORD',
+          `${path}: the scores of image ${indices[wrong]} contradict each other, or its label; the record is damaged, begin another`,
+        )
+      }
+    }
   }
 
   /** Notes a batch. Throws `ERR_OUTPUT` where that fails, also where another process writes to the file. */
@@ -138,21 +156,38 @@ export class EvaluationRecord {
   }
 
   close(): void {
-    closeSync(this.#file)
+    this.#file.close()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
   }
 
   #write(line: unknown): void {
-    const bytes = Buffer.from(`${JSON.stringify(line)}\n`)
-    try {
-      if (fstatSync(this.#file).size !== this.#size) throw new Error('another process writes to it')
-      for (let written = 0; written < bytes.length; ) written += writeSync(this.#file, bytes, written)
-    } catch (cause) {
-      throw new SosError('ERR_OUTPUT', `${this.path}: cannot be written: ${(cause as Error).message}`, {
-        cause,
-      })
-    }
-    this.#size += bytes.length
+    this.#file.append(`${JSON.stringify(line)}\n`)
   }
+}
+
+/** The file is closed where `body` fails. */
+function begin(file: LineFile, body: (file: LineFile) => EvaluationRecord): EvaluationRecord {
+  try {
+    return body(file)
+  } catch (error) {
+    file.close()
+    throw error
+  }
+}
+
+/** Whether rank, loss and confidence can be those of the prediction, where the class `label` is right. */
+function areScoresOf(
+  { predictions, ranks, losses, confidences }: SampleScores,
+  i: number,
+  label: number,
+): boolean {
+  const [right, confidence, share] = [predictions[i] === label, confidences[i]!, Math.exp(-losses[i]!)]
+  if (Number.isNaN(confidence) || Number.isNaN(share)) return ranks[i] !== 0 || right
+  if ((ranks[i] === 0) !== right) return false
+  return right ? Math.abs(share - confidence) <= 1e-6 : share <= confidence + 1e-6
 }
 
 const finiteOrText = (value: number): number | string => (Number.isFinite(value) ? value : String(value))
@@ -165,11 +200,15 @@ function checkHeader(path: string, line: string, subject: EvaluationSubject): vo
       `${path}: expected the record of an evaluation but its first line is none`,
     )
   }
-  for (const [key, value] of Object.entries(subject)) {
-    if (isDeepStrictEqual(header[key], JSON.parse(JSON.stringify(value)))) continue
+  const expected: Record<string, unknown> = JSON.parse(JSON.stringify({ version: 1, ...subject }))
+  for (const key of new Set([...Object.keys(expected), ...Object.keys(header)])) {
+    if (isDeepStrictEqual(header[key], expected[key])) continue
+    const [came, needed] = [header[key], expected[key]].map((value) =>
+      clipped(`${JSON.stringify(value)}`, 300),
+    )
     throw new SosError(
       'ERR_RECORD',
-      `${path}: expected a record of the same evaluation but its ${key} is ${JSON.stringify(header[key])}, not ${JSON.stringify(value)}; name another file`,
+      `${path}: expected a record of the same evaluation but its ${clipped(key)} is ${came}, not ${needed}; name another file`,
     )
   }
 }
@@ -177,8 +216,11 @@ function checkHeader(path: string, line: string, subject: EvaluationSubject): vo
 function parseBatch(place: string, line: string, subject: EvaluationSubject): RecordedBatch {
   const parsed = batchSchema.safeParse(parseJson(place, line))
   const models = parsed.data?.models.length
-  if (!parsed.success || (models !== 0 && models !== subject.models.length)) {
-    const reason = parsed.success ? `it has ${models} models` : z.prettifyError(parsed.error)
+  const expected = parsed.data?.indices.length === 0 ? 0 : subject.models.length
+  if (!parsed.success || models !== expected) {
+    const reason = parsed.success
+      ? `it has the scores of ${models} models, not of ${expected}`
+      : z.prettifyError(parsed.error)
     throw new SosError('ERR_RECORD', `${place}: expected a batch but ${reason}`)
   }
   return {
@@ -203,17 +245,29 @@ function parseJson(place: string, line: string): unknown {
   }
 }
 
-/** Each image is in a record once, and in the dataset. */
-function checkIndices(path: string, batches: readonly RecordedBatch[], size: number): void {
+/** Each image is in a record once, and is one that is to be evaluated; a model has as many classes in all batches. */
+function checkBatches(
+  path: string,
+  batches: readonly RecordedBatch[],
+  { dataset: { size }, images }: EvaluationSubject,
+): void {
+  const damaged = (what: string) =>
+    new SosError('ERR_RECORD', `${path}: the record ${what}; it is damaged, begin another`)
+  const asked = new Set(spread(size, images))
   const seen = new Set<number>()
-  for (const { indices, skipped } of batches) {
+  const classes: number[] = []
+  for (const { indices, skipped, models } of batches) {
     for (const index of [...indices, ...skipped.map((image) => image.index)]) {
-      if (index < size && !seen.has(index)) {
-        seen.add(index)
-        continue
+      if (index >= size) throw damaged(`has an image ${index} of ${size}`)
+      if (seen.has(index)) throw damaged(`has image ${index} twice`)
+      if (!asked.has(index)) throw damaged(`has image ${index}, which is none of the ${images} to evaluate`)
+      seen.add(index)
+    }
+    for (const [i, model] of models.entries()) {
+      classes[i] ??= model.classes
+      if (model.classes !== classes[i]) {
+        throw damaged(`has a model of ${classes[i]} classes and then of ${model.classes}`)
       }
-      const what = index < size ? `has image ${index} twice` : `has an image ${index} of ${size}`
-      throw new SosError('ERR_RECORD', `${path}: the record ${what}; it is damaged, begin another`)
     }
   }
 }

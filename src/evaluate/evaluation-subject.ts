@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 
 import type { Dataset } from '../data/dataset.js'
+import { labelsSha256 } from '../data/fingerprint.js'
 import type { Preprocess } from '../data/preprocess.js'
 import { count } from '../torch/check-number.js'
 import { SosError } from '../torch/errors.js'
@@ -36,12 +37,10 @@ export async function evaluationSubject(
   limit?: number,
 ): Promise<EvaluationSubject> {
   if (limit !== undefined) count('limit', limit)
-  const { name, size, labels } = dataset
-  const bytes = new DataView(new ArrayBuffer(4 * labels.length))
-  for (const [i, label] of labels.entries()) bytes.setInt32(4 * i, label, true)
+  const { name, size } = dataset
   return {
     models: await Promise.all(models.map(async (path) => ({ path, sha256: await fileSha256(path) }))),
-    dataset: { name, size, labelsSha256: createHash('sha256').update(bytes).digest('hex') },
+    dataset: { name, size, labelsSha256: labelsSha256(dataset) },
     preprocess,
     images: Math.min(limit ?? size, size),
   }

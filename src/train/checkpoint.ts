@@ -10,12 +10,25 @@ import type { Tensor } from '../torch/tensor/tensor.js'
 import { difference } from './difference.js'
 
 const whole = z.int().nonnegative()
+/** JSON has no NaN and no infinity: these are written as objects, so that no text is taken for one. */
+const written = z.strictObject({ $number: z.enum(['NaN', 'Infinity', '-Infinity']) })
 const stateSchema = z.strictObject({
   epoch: whole,
   batch: whole,
   step: whole,
-  learningRate: z.number(),
-  sums: z.strictObject({ loss: z.number(), correct: z.number(), images: z.number() }),
+  learningRate: z.number().min(0),
+  sums: z
+    .strictObject({
+      loss: z
+        .number()
+        .or(z.nan())
+        .or(z.literal([Infinity, -Infinity])),
+      correct: z.number().min(0),
+      images: whole,
+    })
+    .refine(({ correct, images }) => correct <= images * 1.0001, {
+      message: 'no more are correct than there are',
+    }),
   events: z.record(z.string(), whole),
   extra: z.record(z.string(), z.unknown()),
 })
@@ -39,6 +52,8 @@ export interface RunState {
 export interface Checkpoint {
   /** What the run is: one made otherwise is not continued. */
   readonly run: unknown
+  /** Of the process that wrote it, for operators. */
+  readonly threads: number
   readonly state: RunState
   /** `model.NAME`, `optimizer.NAME`, `random.DEVICE`. */
   readonly tensors: ReadonlyMap<string, Tensor>
@@ -56,7 +71,7 @@ const temporary = /^\.checkpoint-\d{9}\.safetensors\./
  */
 export async function writeCheckpoint(
   folder: string,
-  { run, state, tensors }: Checkpoint,
+  { run, threads, state, tensors }: Checkpoint,
   keep: number,
 ): Promise<string> {
   await mkdir(folder, { recursive: true }).catch((cause) => {
@@ -66,23 +81,17 @@ export async function writeCheckpoint(
   await writeSafetensors(path, tensors, {
     format,
     run: JSON.stringify(run),
-    state: JSON.stringify(state),
+    threads: String(threads),
+    state: JSON.stringify(state, (_, value) => (isWritten(value) ? { $number: String(value) } : value)),
   })
   const older = (await checkpoints(folder)).slice(0, -keep)
   for (const name of older) await rm(join(folder, name), { force: true })
   return path
 }
 
-/** The path of the last checkpoint in a folder; null where there is none. What killed writers left is removed. */
+/** The path of the last checkpoint in a folder; null where there is none. */
 export async function lastCheckpoint(folder: string): Promise<string | null> {
-  const names = await readdir(folder).catch((error) => {
-    if (error.code === 'ENOENT') return []
-    throw new SosError('ERR_CHECKPOINT', `${folder}: ${error.message}`, { cause: error })
-  })
-  for (const name of names.filter((name) => temporary.test(name))) {
-    await rm(join(folder, name), { recursive: true, force: true })
-  }
-  const last = names
+  const last = (await namesIn(folder))
     .filter((name) => pattern.test(name))
     .sort()
     .at(-1)
@@ -112,7 +121,12 @@ export async function readCheckpoint(path: string, run: unknown): Promise<Checkp
         `${path}: this checkpoint is of another run: ${differing}; continue with the same options, or in an empty folder`,
       )
     }
-    return { run, state: stateSchema.parse(parseForeignJson(metadata.state!)), tensors }
+    return {
+      run,
+      threads: z.coerce.number().int().positive().parse(metadata.threads),
+      state: stateSchema.parse(numbersIn(parseForeignJson(metadata.state!))),
+      tensors,
+    }
   } catch (error) {
     for (const tensor of tensors.values()) tensor.dispose()
     if (error instanceof SyntaxError || error instanceof z.ZodError) {
@@ -128,6 +142,45 @@ export async function readCheckpoint(path: string, run: unknown): Promise<Checkp
   }
 }
 
+/** Throws `ERR_CHECKPOINT` where a checkpoint told a place that is none of a run of `epochs` times `batches`. */
+export function expectPlace(
+  { epoch, batch, step }: Pick<RunState, 'epoch' | 'batch' | 'step'>,
+  epochs: number,
+  batches: number,
+): void {
+  const inside = epoch <= epochs && batch <= batches && (epoch < epochs || batch === 0)
+  if (inside && step === epoch * batches + batch) return
+  throw new SosError(
+    'ERR_CHECKPOINT',
+    `expected a place within ${epochs} epochs of ${batches} batches but the checkpoint tells of epoch ${epoch}, batch ${batch}, step ${step}`,
+  )
+}
+
+/** Removes what killed writers left; nobody else may write in the folder. */
+export async function removeLeftovers(folder: string): Promise<void> {
+  for (const name of (await namesIn(folder)).filter((name) => temporary.test(name))) {
+    await rm(join(folder, name), { recursive: true, force: true })
+  }
+}
+
 async function checkpoints(folder: string): Promise<string[]> {
   return (await readdir(folder)).filter((name) => pattern.test(name)).sort()
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  return readdir(folder).catch((error) => {
+    if (error.code === 'ENOENT') return []
+    throw new SosError('ERR_CHECKPOINT', `${folder}: ${error.message}`, { cause: error })
+  })
+}
+
+const isWritten = (value: unknown): boolean => typeof value === 'number' && !Number.isFinite(value)
+
+/** The document with the numbers that JSON has not. */
+function numbersIn(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(numbersIn)
+  if (typeof value !== 'object' || value === null) return value
+  const number = written.safeParse(value)
+  if (number.success) return Number(number.data.$number)
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, numbersIn(part)]))
 }

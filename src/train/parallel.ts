@@ -1,4 +1,5 @@
 import { grad } from '../torch/autograd/autograd.js'
+import { SosError } from '../torch/errors.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
 
 /** How the processes of a run work together. Every process makes the same calls in the same order. */
@@ -26,4 +27,15 @@ export const alone: Parallel = {
   sum: async (values) => [...values],
   gatherRows: async (tensor) => tensor,
   broadcast: async () => {},
+}
+
+/** Does `work` in the first process alone; where it fails there, it fails in all. Every process calls it. */
+export async function inTheFirst({ rank, sum }: Parallel, work: () => Promise<void>): Promise<void> {
+  const failures: unknown[] = []
+  if (rank === 0) await work().catch((error) => void failures.push(error))
+  const [failed] = await sum([failures.length])
+  if (failures.length > 0) throw failures[0]
+  if (failed! > 0) {
+    throw new SosError('ERR_PROCESS_GROUP', 'the first process could not begin; its own error tells why')
+  }
 }

@@ -33,6 +33,14 @@ export function restore(
         .filter(([name]) => name.startsWith(`${prefix}.`))
         .map(([name, tensor]) => [name.slice(prefix.length + 1), tensor] as const),
     )
+  const own = model.stateDict()
+  for (const [name, tensor] of tensors) {
+    const expected = name.startsWith('model.') ? own.get(name.slice('model.'.length))?.dtype : tensor.dtype
+    const known = /^(model|optimizer|random)\./.test(name)
+    if (known && (expected === undefined || expected === tensor.dtype)) continue
+    const what = known ? `${expected} for '${name}' but it is ${tensor.dtype}` : `no tensor '${name}'`
+    throw new SosError('ERR_CHECKPOINT', `expected a checkpoint of this model: ${what}`)
+  }
   model.loadStateDict(under('model'))
   optimizer.restore(under('optimizer'))
   const states = under('random')

@@ -1,4 +1,5 @@
 import type { Dataset } from '../data/dataset.js'
+import { fingerprint } from '../data/fingerprint.js'
 import type { AutocastDType } from '../torch/autocast.js'
 import { count, type NumberChecks, whole } from '../torch/check-number.js'
 import type { OptimizerRecipe } from './optimizers/optimizer.js'
@@ -35,12 +36,12 @@ export const trainerNumbers: NumberChecks<TrainerOptions> = { ...trainingDataNum
 /** Of the numbers in {@link CheckpointOptions}. */
 export const checkpointNumbers: NumberChecks<CheckpointOptions> = { everyEpochs: count, keep: count }
 
-/** What a checkpoint must have been made by to be continued. */
-export function describeRun(options: TrainerOptions) {
+/** What a checkpoint must have been made by to be continued. Some of the images are read for it. */
+export async function describeRun(options: TrainerOptions) {
   const { data, epochs, batchSize, optimizer, schedule = constant, parallel, autocast = null } = options
   const { seed = 0, augment = [], mixup, dropLast = false, channelsLast = false } = options
   return {
-    data: { name: data.name, size: data.size },
+    data: { name: data.name, size: data.size, ...(await fingerprint(data)) },
     epochs,
     batchSize,
     seed,

@@ -10,16 +10,17 @@ import { manualSeed } from '../torch/random.js'
 import { scope } from '../torch/scope.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
 import { batchGradients } from './batch-gradients.js'
-import { lastCheckpoint, type RunState, readCheckpoint, writeCheckpoint } from './checkpoint.js'
+import { expectPlace, type RunState } from './checkpoint.js'
+import { CheckpointFolder } from './checkpoint-folder.js'
 import { EpochSums } from './epoch-sums.js'
 import type { RunEndEvent, TrainerEvent, TrainerEvents, WaitingEvent } from './events.js'
 import { callListeners } from './listeners.js'
 import type { Optimizer } from './optimizers/optimizer.js'
-import { alone, type Parallel } from './parallel.js'
+import { alone, inTheFirst, type Parallel } from './parallel.js'
 import { capture, restore } from './run-tensors.js'
 import { constant, type Schedule } from './schedules.js'
 import { seedAt } from './seeds.js'
-import { checkpointNumbers, describeRun, type TrainerOptions, trainerNumbers } from './trainer-options.js'
+import { checkpointNumbers, type TrainerOptions, trainerNumbers } from './trainer-options.js'
 import { type TrainingBatch, TrainingData } from './training-data.js'
 
 /** Adds listeners to a trainer. */
@@ -57,6 +58,7 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
   readonly #target: { parameters: Map<string, Tensor>; buffers: Map<string, Tensor> }
   readonly #optimizer: Optimizer
   readonly #schedule: Schedule
+  readonly #checkpoints: CheckpointFolder | null
   readonly #events: Record<string, number> = {}
   #place = { epoch: 0, batch: 0, step: 0 }
   #sums: EpochSums | null = null
@@ -101,6 +103,7 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
     this.#target = { parameters: new Map(trained), buffers: model.namedBuffers() }
     this.#optimizer = optimizer.create(this.#target)
     this.#schedule = schedule
+    this.#checkpoints = options.checkpoints ? new CheckpointFolder(options, options.checkpoints) : null
   }
 
   /** Lets plugins add their listeners. */
@@ -144,12 +147,13 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
    * Takes up the last checkpoint in the folder of the checkpoints.
    *
    * @returns whether there was one
-   * @throws `ERR_INVALID_ARGUMENT` where there is no folder for them, `ERR_CHECKPOINT` for one of another run, `ERR_DAMAGED_FILE`
+   * @throws `ERR_INVALID_ARGUMENT` where there is no folder for them, `ERR_CHECKPOINT` for one of another run or of other data,
+   *   `ERR_DAMAGED_FILE`
    */
   async resume(): Promise<boolean> {
-    const path = await lastCheckpoint(this.#checkpointFolder())
-    if (path === null) return false
-    const { state, tensors } = await readCheckpoint(path, describeRun(this.#options))
+    const checkpoint = await this.#checkpointFolder().read(this.device)
+    if (checkpoint === null) return false
+    const { state, tensors } = checkpoint
     restore(tensors, this.model, this.#optimizer, this.device)
     this.#place = { epoch: state.epoch, batch: state.batch, step: state.step }
     // The first process keeps what all had: the sums are added up again.
@@ -165,7 +169,7 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
   /**
    * Trains until all epochs are done, a listener stops it, or `signal` aborts: then after the step at work, with a checkpoint.
    *
-   * @throws what a listener threw, `ERR_LABELS`, `ERR_OUTPUT_SHAPE`, `ERR_DATASET`, `ERR_NOT_FINITE` where the loss of an epoch
+   * @throws what a listener threw, `ERR_LOCKED` where another run writes its checkpoints there, `ERR_CHECKPOINT`, `ERR_LABELS`, `ERR_OUTPUT_SHAPE`, `ERR_DATASET`, `ERR_NOT_FINITE` where the loss of an epoch
    * is no number
    */
   async run({ signal }: { signal?: AbortSignal } = {}): Promise<RunEndEvent['reason']> {
@@ -178,6 +182,8 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
     })
     this.#batchesPerEpoch = data.batchesPerEpoch
     try {
+      expectPlace(this.#place, this.epochs, data.batchesPerEpoch)
+      await inTheFirst(this.parallel, async () => this.#checkpoints?.begin())
       if (!this.#resumed) manualSeed(seedAt(this.seed, 'model', 0, rank))
       await this.parallel.broadcast([...this.model.stateDict().values()])
       await this.tell('runStart', {
@@ -196,6 +202,7 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
       })
       throw error
     } finally {
+      this.#checkpoints?.end()
       this.model.train(training)
       data.dispose()
     }
@@ -253,18 +260,13 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
   }
 
   async #checkpoint(): Promise<void> {
-    const { checkpoints } = this.#options
-    if (checkpoints === undefined) return
+    if (this.#checkpoints === null) return
     const sums = await this.#sumsOfAll()
     if (this.parallel.rank !== 0) return
     const { learningRate, extra } = this
     const state = { ...this.#place, learningRate, sums, events: this.#events, extra }
     const tensors = capture(this.model, this.#optimizer, this.device)
-    const path = await writeCheckpoint(
-      checkpoints.folder,
-      { run: describeRun(this.#options), state, tensors },
-      checkpoints.keep ?? 2,
-    )
+    const path = await this.#checkpoints!.write(state, tensors)
     await this.tell('checkpoint', { path })
   }
 
@@ -307,9 +309,8 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
     return { end: asked[0]! > 0, checkpoint: asked[1]! > 0 }
   }
 
-  #checkpointFolder(): string {
-    const { checkpoints } = this.#options
-    if (checkpoints !== undefined) return checkpoints.folder
+  #checkpointFolder(): CheckpointFolder {
+    if (this.#checkpoints !== null) return this.#checkpoints
     throw new SosError('ERR_INVALID_ARGUMENT', 'expected the option `checkpoints` with a folder for them')
   }
 

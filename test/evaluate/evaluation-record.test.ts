@@ -52,6 +52,27 @@ async function whole(name: string) {
 const refusal = (code: string, message: RegExp) =>
   expect.objectContaining({ code, message: expect.stringMatching(message) })
 
+// biome-ignore lint/suspicious/noExplicitAny: a line of the record, to be damaged
+const edit = (line: string, change: (batch: any) => unknown) => JSON.stringify(change(JSON.parse(line)))
+
+/** The first image of the first model rightly predicted, or wrongly where it was right. */
+// biome-ignore lint/suspicious/noExplicitAny: as above
+function flip(batch: any) {
+  const { ranks } = batch.models[0]
+  ranks[0] = ranks[0] === 0 ? 1 : 0
+  return batch
+}
+
+/** Puts other values into the first model's scores of a batch's first image. */
+const scoresWith = (values: Record<string, unknown>) => (lines: string[]) =>
+  lines.with(
+    3,
+    edit(lines[3]!, (batch) => {
+      for (const [list, value] of Object.entries(values)) batch.models[0][list][0] = value
+      return batch
+    }),
+  )
+
 describe('the record of an evaluation', () => {
   it('goes on from any byte at which it ends, and comes to the same result', async () => {
     const { models, dataset, subject, loaded, path, evaluations } = await whole('torn.jsonl')
@@ -116,7 +137,7 @@ describe('the record of an evaluation', () => {
       losses: Float64Array.of(5e-324, infinite, nan),
       confidences: Float64Array.of(1 / 3, 1, nan),
     }
-    const batch = { indices: [3, 1, 2], skipped: [], models: [scores, scores] }
+    const batch = { indices: [30, 0, 15], skipped: [], models: [scores, scores] }
     const record = EvaluationRecord.create(path, subject)
     record.append(batch)
     record.close()
@@ -169,7 +190,60 @@ describe('the record of an evaluation', () => {
     [
       'lists of unequal length',
       (lines) => lines.with(3, lines[3]!.replace('"ranks":[', '"ranks":[1,')),
-      /:4: .*each list/,
+      /:4: [^]*each list/,
+    ],
+    [
+      'without models',
+      (lines) =>
+        lines.with(
+          3,
+          edit(lines[3]!, (batch) => ({ ...batch, models: [] })),
+        ),
+      /0 models, not of 2/,
+    ],
+    [
+      'one model less',
+      (lines) =>
+        lines.with(
+          3,
+          edit(lines[3]!, ({ models, ...batch }) => ({ ...batch, models: models.slice(1) })),
+        ),
+      /1 models, not of 2/,
+    ],
+    ['a rank beyond the classes', scoresWith({ ranks: 99_999 }), /:4: [^]*no rank is beyond/],
+    ['a negative loss', scoresWith({ losses: -5 }), /:4: [^]*losses/],
+    ['a loss of minus infinity', scoresWith({ losses: '-Infinity' }), /:4: [^]*losses/],
+    ['a confidence above 1', scoresWith({ confidences: 1.5 }), /:4: [^]*confidences/],
+    ['a prediction beyond the classes', scoresWith({ predictions: 10 }), /:4: [^]*one of the classes/],
+    ['a prediction that is none', scoresWith({ predictions: 1.5 }), /:4: [^]*predictions/],
+    ['null for a number', scoresWith({ losses: null }), /:4: [^]*losses/],
+    [
+      'other classes later',
+      (lines) => lines.with(3, lines[3]!.replaceAll('"classes":10', '"classes":11')),
+      /10 classes and then of 11/,
+    ],
+    [
+      'an unknown key',
+      (lines) =>
+        lines.with(
+          3,
+          edit(lines[3]!, (batch) => ({ ...batch, more: 1 })),
+        ),
+      /:4: [^]*more/,
+    ],
+    [
+      'an image that is not asked for',
+      (lines) =>
+        lines.with(
+          3,
+          edit(lines[3]!, (batch) => ({ ...batch, indices: batch.indices.with(0, 1999) })),
+        ),
+      /image 1999, which is none of the 130/,
+    ],
+    [
+      'a header with more',
+      (lines) => lines.with(0, lines[0]!.replace('{', '{"limit":3,')),
+      /its limit is 3, not undefined/,
     ],
     [
       'an image beyond the dataset',
@@ -182,14 +256,48 @@ describe('the record of an evaluation', () => {
     expect(() => EvaluationRecord.resume(path, subject)).toThrow(refusal('ERR_RECORD', message))
   })
 
+  it.each<[string, (lines: string[]) => string[]]>([
+    ['a rank', scoresWith({ ranks: 3 })],
+    ['a right prediction', (lines) => lines.with(3, edit(lines[3]!, flip))],
+    ['a loss', scoresWith({ losses: 1e-9 })],
+    ['a confidence', scoresWith({ confidences: 0 })],
+  ])('whose scores contradict each other is not evaluated with: %s', async (name, damage) => {
+    const { models, dataset, subject, path } = await whole(`contradiction ${name}.jsonl`)
+    writeFileSync(path, damage(readFileSync(path, 'utf8').split('\n')).join('\n'))
+    using record = EvaluationRecord.resume(path, subject)
+    await expect(evaluateAll(models, dataset, { ...options, record })).rejects.toMatchObject({
+      code: 'ERR_RECORD',
+      message: expect.stringContaining('contradict each other'),
+    })
+  })
+
+  it('is not taken for an evaluation with another limit, or of other models', async () => {
+    const { models, dataset, subject, path } = await whole('limit.jsonl')
+    using record = EvaluationRecord.resume(path, subject)
+    const refused = { code: 'ERR_RECORD' }
+    await expect(evaluateAll(models, dataset, { ...options, limit: 65, record })).rejects.toMatchObject(
+      refused,
+    )
+    await expect(evaluateAll(models, dataset, { batchSize: 20, record })).rejects.toMatchObject(refused)
+    await expect(evaluateAll(models.slice(1), dataset, { ...options, record })).rejects.toMatchObject(refused)
+  })
+
   it('is written by one process at a time', async () => {
     const { subject, path } = await whole('two.jsonl')
     const record = EvaluationRecord.resume(path, subject)
+    for (const open of [EvaluationRecord.resume, EvaluationRecord.create]) {
+      expect(() => open(path, subject)).toThrow(
+        refusal('ERR_LOCKED', /this process itself works on it since/),
+      )
+    }
+    expect(existsSync(`${path}.lock`)).toBe(true)
     appendFileSync(path, '{}\n')
     expect(() => record.append({ indices: [], skipped: [], models: [] })).toThrow(
       refusal('ERR_OUTPUT', /another process/),
     )
     record.close()
+    record.close()
+    expect(existsSync(`${path}.lock`)).toBe(false)
     truncateSync(path, 0)
   })
 })

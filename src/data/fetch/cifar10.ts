@@ -7,6 +7,7 @@ import { z } from 'zod'
 
 import { writeAtomically } from '../../torch/atomic-file.js'
 import { SosError } from '../../torch/errors.js'
+import { FileLock } from '../../torch/file-lock.js'
 import { parseForeignJson } from '../../torch/foreign-json.js'
 import { cifar10Layout } from '../cifar-files.js'
 import { spriteToRecords } from './cifar-sprite.js'
@@ -45,7 +46,7 @@ export interface FetchedFile {
  * against the MD5 of the official one. Files that are there and right are left; a download that was interrupted begins
  * again, but a complete one is kept until all files are written. Each file appears whole or not at all.
  *
- * @throws `ERR_FETCH`, `ERR_OUTPUT`
+ * @throws `ERR_FETCH`, `ERR_OUTPUT`, `ERR_LOCKED` where another process brings it into the folder
  */
 export async function fetchCifar10(folder: string, options: FetchOptions = {}): Promise<FetchedFile[]> {
   const { tarball, onProgress, signal } = options
@@ -53,6 +54,7 @@ export async function fetchCifar10(folder: string, options: FetchOptions = {}): 
   await mkdir(folder, { recursive: true }).catch((cause) => {
     throw new SosError('ERR_OUTPUT', `${folder}: the folder cannot be made: ${cause.message}`, { cause })
   })
+  using _lock = new FileLock(join(folder, '.download'))
   const missing: string[] = []
   for (const name of names) if (!(await isRight(folder, name))) missing.push(name)
   if (missing.length > 0) {

@@ -12,10 +12,11 @@ import {
 } from '../../torch/backends.js'
 import { someCount } from '../../torch/check-number.js'
 import { SosError } from '../../torch/errors.js'
+import { FileLock } from '../../torch/file-lock.js'
 import { parseForeignJson } from '../../torch/foreign-json.js'
 import { ScriptModule } from '../../torch/module/script-module.js'
 import { difference } from '../difference.js'
-import { alone, type Parallel } from '../parallel.js'
+import { alone, inTheFirst, type Parallel } from '../parallel.js'
 import { evaluateDuringTraining } from '../plugins/evaluate-during-training.js'
 import { probeDuringTraining } from '../plugins/probe-during-training.js'
 import { recordRun } from '../plugins/record-run.js'
@@ -46,6 +47,9 @@ export interface ExperimentOptions {
   signal?: AbortSignal
 }
 
+/** The file of a run that is done. */
+const trainedModel = 'model.pt'
+
 /** The runs of an experiment, in the order in which they are trained: all schemes of a seed before the next seed. */
 export function experimentRuns(
   config: TrainingConfig,
@@ -63,17 +67,28 @@ export function experimentRuns(
  * with an experiment is to start it again.
  *
  * @returns whether all runs are done; false where the signal aborted
- * @throws `ERR_CONFIG` where the folder holds an experiment with another configuration, and what a run throws
+ * @throws `ERR_CONFIG` where the folder holds an experiment with another configuration, `ERR_LOCKED` where another process trains one
+ *   of the runs, and what a run throws
  */
 export async function runExperiment(config: TrainingConfig, options: ExperimentOptions): Promise<boolean> {
   const { out, parallel = alone } = options
   const runs = experimentRuns(config, options)
-  if (parallel.rank === 0) await claim(out, config)
-  const restore = withDeterminism(config.deterministic)
+  const locks: FileLock[] = []
+  let restore = () => {}
   try {
+    await inTheFirst(parallel, async () => {
+      await claim(out, config)
+      // All that are to be trained, and at once: none is to wait hours to hear that another command trains it.
+      for (const { folder } of await unfinished(runs)) {
+        await makeFolder(folder)
+        locks.push(new FileLock(join(folder, trainedModel)))
+      }
+    })
+    restore = withDeterminism(config.deterministic)
     return await trainAll(config, runs, options)
   } finally {
     restore()
+    for (const lock of locks) lock.release()
   }
 }
 
@@ -93,14 +108,13 @@ async function trainAll(
   const { onRun, parallel = alone, signal } = options
   const datasets = new Map<string, Promise<Dataset>>()
   for (const run of runs) {
-    const saved = join(run.folder, 'model.pt')
-    if (await exists(saved)) continue
+    if (await isFinished(run)) continue
     const trainer = await prepare(config, run, parallel, datasets)
     onRun?.(run, trainer)
     await trainer.resume()
     const reason = await trainer.run(signal && { signal })
     if (reason !== 'done') return false
-    if (parallel.rank === 0) await trainer.model.save(saved)
+    if (parallel.rank === 0) await trainer.model.save(join(run.folder, trainedModel))
     trainer.model.dispose()
   }
   return true
@@ -138,9 +152,7 @@ async function prepare(
 /** Makes the folder this configuration's, unless it is another's. */
 async function claim(out: string, config: TrainingConfig): Promise<void> {
   const path = join(out, 'config.json')
-  await mkdir(out, { recursive: true }).catch((cause) => {
-    throw new SosError('ERR_OUTPUT', `${out}: the folder cannot be made: ${cause.message}`, { cause })
-  })
+  await makeFolder(out)
   const before = await readFile(path, 'utf8').catch((cause) => {
     if (cause.code === 'ENOENT') return null
     throw new SosError('ERR_CONFIG', `${path}: cannot be read: ${cause.message}`, { cause })
@@ -164,13 +176,37 @@ function parsed(text: string, path: string): unknown {
   }
 }
 
-async function exists(path: string): Promise<boolean> {
+async function unfinished(runs: readonly ExperimentRun[]): Promise<ExperimentRun[]> {
+  const left: ExperimentRun[] = []
+  for (const run of runs) if (!(await isFinished(run))) left.push(run)
+  return left
+}
+
+/** Whether its trained model is there. Throws `ERR_CONFIG` for a file that is none. */
+async function isFinished({ folder }: ExperimentRun): Promise<boolean> {
+  const path = join(folder, trainedModel)
   try {
     await stat(path)
-    return true
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException
     if (code === 'ENOENT') return false
     throw new SosError('ERR_FILE_UNREADABLE', `${path}: cannot be read: ${message}`, { cause })
   }
+  try {
+    const model = await ScriptModule.load(path)
+    model.dispose()
+    return true
+  } catch (cause) {
+    throw new SosError(
+      'ERR_CONFIG',
+      `${path}: expected the run's trained model but it cannot be loaded (${(cause as Error).message}); remove it, and the run goes on from its last checkpoint`,
+      { cause },
+    )
+  }
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true }).catch((cause) => {
+    throw new SosError('ERR_OUTPUT', `${folder}: the folder cannot be made: ${cause.message}`, { cause })
+  })
 }

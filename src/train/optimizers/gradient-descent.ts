@@ -80,7 +80,7 @@ export function gradientDescent({ parameters }: Target, rule: UpdateRule): Optim
       if (wrong !== undefined) {
         throw new SosError(
           'ERR_CHECKPOINT',
-          `expected the state of this optimizer on these parameters but received '${wrong[0]}' [${wrong[1].shape}]: was it another optimizer, or another model?`,
+          `expected the state of this optimizer on these parameters but received '${wrong[0]}' ${wrong[1].dtype} [${wrong[1].shape}]: was it another optimizer, or another model?`,
         )
       }
       noGrad(() =>
@@ -98,11 +98,10 @@ export function gradientDescent({ parameters }: Target, rule: UpdateRule): Optim
   }
 }
 
-/** Counts of steps are scalars, all else is shaped as its parameter. */
-function fits(name: string, tensor: Tensor, parameter: Tensor): boolean {
-  return name.startsWith('steps.')
-    ? tensor.shape.length === 0
-    : String(tensor.shape) === String(parameter.shape)
+/** Counts of steps are scalars, all else is shaped as its parameter and of its dtype. */
+function fits(name: string, { shape, dtype }: Tensor, parameter: Tensor): boolean {
+  if (name.startsWith('steps.')) return shape.length === 0 && dtype === 'float32'
+  return String(shape) === String(parameter.shape) && dtype === parameter.dtype
 }
 
 /** The fused operators go through memory: a gradient must lie as its parameter does. */

@@ -1,9 +1,11 @@
-import { closeSync, mkdirSync, openSync, readFileSync, truncateSync, writeSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 
+import { whole } from '../../torch/check-number.js'
 import { SosError } from '../../torch/errors.js'
+import { LineFile } from '../../torch/line-file.js'
 import type { Plugin } from '../trainer.js'
-import { formatLine, type RunLine } from './run-record.js'
+import { formatLine, parseLines, type RunLine } from './run-record.js'
 
 /** Where a trainer's checkpoints keep how many lines were written. */
 const extraName = 'recordedLines'
@@ -14,22 +16,24 @@ const extraName = 'recordedLines'
  * writes. Add it after the plugins whose results it records.
  *
  * @param about goes into the first line: any JSON
- * @throws (in the run) `ERR_OUTPUT` where the file cannot be written
+ * @throws (in the run) `ERR_OUTPUT` where the file cannot be written, `ERR_RECORD` where it is there and no record of a run,
+ *   `ERR_LOCKED` where another process works on it
  */
 export function recordRun(path: string, about: Record<string, unknown> = {}): Plugin {
   return (trainer) => {
     if (trainer.parallel.rank !== 0) return
-    let file: number | null = null
+    let file: LineFile | null = null
     let lines = 0
     const append = (line: RunLine) => {
-      writeSync(file!, formatLine(line))
+      file!.append(formatLine(line))
       lines++
       trainer.extra[extraName] = lines
     }
     trainer.on('runStart', ({ resumed, epochs, batchesPerEpoch }) => {
-      const kept = resumed ? Number(trainer.extra[extraName] ?? 0) : 0
-      file = openWith(path, kept)
-      lines = kept
+      const kept = resumed ? (trainer.extra[extraName] ?? 0) : 0
+      whole(0, 1e9, 'ERR_CHECKPOINT')(`${extraName} in the checkpoint`, kept)
+      file = openWith(path, kept as number)
+      lines = kept as number
       if (kept === 0) append({ event: 'run', epochs, batchesPerEpoch, about })
     })
     trainer.on('shift', ({ epoch, shift, momentum }) => {
@@ -66,7 +70,7 @@ export function recordRun(path: string, about: Record<string, unknown> = {}): Pl
       append({ event: 'epoch', epoch, step, learningRate, loss, accuracy, seconds })
     })
     const close = () => {
-      if (file !== null) closeSync(file)
+      file?.close()
       file = null
     }
     trainer.on('runEnd', close)
@@ -75,17 +79,27 @@ export function recordRun(path: string, about: Record<string, unknown> = {}): Pl
 }
 
 /** Opens the file to append to, with its first `lines` lines alone. */
-function openWith(path: string, lines: number): number {
+function openWith(path: string, lines: number): LineFile {
+  mkdirSync(dirname(path), { recursive: true })
+  const file = new LineFile(path, 'continue')
   try {
-    mkdirSync(dirname(path), { recursive: true })
-    if (lines === 0) return openSync(path, 'w')
-    const whole = readFileSync(path, 'utf8').split('\n').slice(0, -1)
-    if (whole.length < lines) throw new Error(`it has not the ${lines} lines that the checkpoint tells of`)
-    truncateSync(path, Buffer.byteLength(`${whole.slice(0, lines).join('\n')}\n`))
-    return openSync(path, 'a')
-  } catch (cause) {
-    throw new SosError('ERR_OUTPUT', `${path}: the record cannot be continued: ${(cause as Error).message}`, {
-      cause,
-    })
+    const whole = file.text.split('\n').slice(0, -1)
+    if (whole.length < lines) {
+      throw new SosError(
+        'ERR_RECORD',
+        `${path}: the record cannot be continued: it has not the ${lines} lines that the checkpoint tells of`,
+      )
+    }
+    // What is of a run that left no checkpoint is begun again; what is no record is not this function's to empty.
+    const kept = whole.slice(0, lines === 0 ? 1 : lines)
+    parseLines(path, kept)
+    const begins = '{"event":"run"'
+    if (whole.length === 0 && !begins.startsWith(file.text) && !file.text.startsWith(begins))
+      parseLines(path, [file.text])
+    file.truncate(lines === 0 ? 0 : Buffer.byteLength(`${kept.join('\n')}\n`))
+    return file
+  } catch (error) {
+    file.close()
+    throw error
   }
 }

@@ -6,62 +6,73 @@ import { SosError } from '../../torch/errors.js'
 import { parseForeignJson } from '../../torch/foreign-json.js'
 
 /** JSON has no NaN and no infinity: these are written as text. */
-const number = z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity']).transform(Number)])
-const epoch = z.int().nonnegative()
+const orText = (values: z.ZodNumber) =>
+  z.union([values, z.enum(['NaN', 'Infinity', '-Infinity']).transform(Number)])
+const number = orText(z.number())
+const fromZero = orText(z.number().min(0))
+const percent = orText(z.number().min(0).max(100))
+const whole = z.int().nonnegative()
+const count = z.int().positive()
+const epoch = whole
 
 const lineSchema = z.discriminatedUnion('event', [
   z.strictObject({
     event: z.literal('run'),
-    epochs: z.int(),
-    batchesPerEpoch: z.int(),
+    epochs: whole,
+    batchesPerEpoch: count,
     /** What the caller told of the run, as the command's configuration. */
     about: z.record(z.string(), z.unknown()),
   }),
-  z.strictObject({
-    event: z.literal('shift'),
-    epoch,
-    layer: z.string(),
-    batchSize: z.int(),
-    rank: z.int(),
-    inFeatures: z.int(),
-    normBefore: number,
-    normAfter: number,
-    batchLogitChange: number,
-    /** The largest change of a held-out logit, and the share of held-out images whose class cannot have changed; null without any. */
-    drift: z.strictObject({ largest: number, safe: number }).nullable(),
-    classesCovered: z.int(),
-    classes: z.int(),
-    momentum: z.enum(['keep', 'project', 'zero']),
-    milliseconds: number,
-    warnings: z.array(z.string()),
-  }),
+  z
+    .strictObject({
+      event: z.literal('shift'),
+      epoch,
+      layer: z.string(),
+      batchSize: count,
+      rank: whole,
+      inFeatures: count,
+      normBefore: fromZero,
+      normAfter: fromZero,
+      batchLogitChange: fromZero,
+      /** The largest change of a held-out logit, and the share of held-out images whose class cannot have changed; null without any. */
+      drift: z.strictObject({ largest: fromZero, safe: orText(z.number().min(0).max(1)) }).nullable(),
+      classesCovered: whole,
+      classes: count,
+      momentum: z.enum(['keep', 'project', 'zero']),
+      milliseconds: fromZero,
+      warnings: z.array(z.string()),
+    })
+    .refine(({ rank, inFeatures }) => rank <= inFeatures, { message: 'no rank is above inFeatures' })
+    .refine(({ classesCovered, classes }) => classesCovered <= classes, {
+      message: 'no more classes are covered than there are',
+    }),
   z.strictObject({
     event: z.literal('evaluation'),
     epoch,
-    top1: number,
-    top5: number.nullable(),
-    loss: number,
-    calibrationError: number,
-    images: z.int(),
+    top1: percent,
+    top5: percent.nullable(),
+    loss: fromZero,
+    calibrationError: orText(z.number().min(0).max(1)),
+    images: count,
   }),
   z.strictObject({
     event: z.literal('probe'),
     epoch,
     trace: z
-      .strictObject({ trace: number, standardError: number, by: z.enum(['gauss-newton', 'hessian']) })
+      .strictObject({ trace: number, standardError: fromZero, by: z.enum(['gauss-newton', 'hessian']) })
       .nullable(),
-    weightNorm: number,
-    train: z.strictObject({ loss: number, accuracy: number }),
+    weightNorm: fromZero,
+    train: z.strictObject({ loss: fromZero, accuracy: percent }),
     collapse: z.strictObject({ nc1: number, nc2: number, nc3: number, nc4: number }).nullable(),
   }),
   z.strictObject({
     event: z.literal('epoch'),
     epoch,
-    step: z.int(),
+    step: whole,
     learningRate: number,
-    loss: number,
-    accuracy: number,
-    seconds: number,
+    loss: fromZero,
+    accuracy: percent,
+    seconds: fromZero,
   }),
 ])
 
@@ -83,14 +94,38 @@ export async function readRunRecord(path: string): Promise<RunLine[]> {
     const code = cause.code === 'ENOENT' ? 'ERR_FILE_NOT_FOUND' : 'ERR_FILE_UNREADABLE'
     throw new SosError(code, `${path}: cannot be read: ${cause.message}`, { cause })
   })
-  return text
-    .split('\n')
-    .slice(0, -1)
-    .map((line, i) => {
-      try {
-        return lineSchema.parse(parseForeignJson(line))
-      } catch (cause) {
-        throw new SosError('ERR_RECORD', `${path}: line ${i + 1} is no line of a training record`, { cause })
-      }
-    })
+  return parseLines(path, text.split('\n').slice(0, -1))
+}
+
+/**
+ * The lines of a record from its first on.
+ *
+ * @throws `ERR_RECORD` for what is no line, and for lines that do not go together: the first, and no other, tells of the run,
+ *   whose epochs follow one another
+ */
+export function parseLines(path: string, texts: readonly string[]): RunLine[] {
+  const wrong = (i: number, why: string, cause?: unknown) =>
+    new SosError('ERR_RECORD', `${path}: line ${i + 1} is no line of a training record: ${why}`, { cause })
+  let epochs = 0
+  let done = 0
+  return texts.map((text, i) => {
+    let line: RunLine
+    try {
+      line = lineSchema.parse(parseForeignJson(text))
+    } catch (cause) {
+      throw wrong(i, cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message, cause)
+    }
+    if ((line.event === 'run') !== (i === 0)) throw wrong(i, 'the first line, and no other, tells of the run')
+    if (line.event === 'run') {
+      epochs = line.epochs
+      return line
+    }
+    // A result of an epoch may be told after its end.
+    const late = line.event !== 'epoch' && line.epoch === done - 1
+    if (!(late || line.epoch === done) || line.epoch >= epochs) {
+      throw wrong(i, `it is of epoch ${line.epoch}, after ${done} of ${epochs}`)
+    }
+    if (line.event === 'epoch') done++
+    return line
+  })
 }

@@ -1,0 +1,32 @@
+import { createHash } from 'node:crypto'
+
+import { type Dataset, spread } from './dataset.js'
+
+/** What tells a dataset from another of its name and size; all in hexadecimal. */
+export interface DatasetFingerprint {
+  /** Of the labels as little-endian int32. */
+  readonly labelsSha256: string
+  /** Of the images of a sample, and of which of them could be read. */
+  readonly sampleSha256: string
+}
+
+const sampleSize = 16
+
+/** Reads {@link sampleSize} images, spread evenly over the dataset: their pixels where it gives these. Throws what `load` throws. */
+export async function fingerprint(dataset: Dataset): Promise<DatasetFingerprint> {
+  const hash = createHash('sha256')
+  const source = dataset.pixels ?? dataset
+  for (const index of spread(dataset.size, Math.min(sampleSize, dataset.size))) {
+    const { images, indices } = await source.load([index])
+    hash.update(`${indices.length} ${images.dtype} ${images.shape}\n`)
+    if (indices.length > 0) hash.update(images.contiguous().toBuffer())
+    images.dispose()
+  }
+  return { labelsSha256: labelsSha256(dataset), sampleSha256: hash.digest('hex') }
+}
+
+export function labelsSha256({ labels }: Dataset): string {
+  const bytes = new DataView(new ArrayBuffer(4 * labels.length))
+  for (const [i, label] of labels.entries()) bytes.setInt32(4 * i, label, true)
+  return createHash('sha256').update(bytes).digest('hex')
+}
