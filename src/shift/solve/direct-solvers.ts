@@ -1,9 +1,10 @@
 import { torch } from '../../torch/ops.js'
 import { scope } from '../../torch/scope.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
+import { rowBasis } from './pivoted-qr.js'
 
-// Solvers that go from A and Z straight to V*, without a basis of the row space. All take float64 tensors A [b, m] and
-// Z [b, n] on the CPU and cut below `tolerance` times the largest pivot or singular value.
+// Solvers that know a tolerance alone. All take float64 tensors A [b, m], Z = AV [b, n] and V [m, n] on the CPU and cut below
+// `tolerance` times the largest pivot or singular value.
 
 export interface DirectSolution {
   /** V*, [m, n]. */
@@ -11,10 +12,16 @@ export interface DirectSolution {
   readonly rank: number
 }
 
-/** LAPACK's gelsy: QR with column pivoting, then the complete orthogonal factorisation of the part that is kept. */
-export async function solveByPivotedQr(a: Tensor, z: Tensor, tolerance: number): Promise<DirectSolution> {
-  const [solution, , rank] = await torch.async.linalg_lstsq(a, z, tolerance, { driver: 'gelsy' })
-  return { solution, rank: rank.item() }
+/** V* = Q(QᵀV) with Q from a QR decomposition of Aᵀ with column pivoting: nothing is divided by what is small. */
+export async function solveByPivotedQr(
+  a: Tensor,
+  _z: Tensor,
+  tolerance: number,
+  v: Tensor,
+): Promise<DirectSolution> {
+  const basis = await rowBasis(a, tolerance)
+  const solution = await torch.async.matmul(basis, await torch.async.matmul(basis.t(), v))
+  return { solution, rank: basis.shape[1]! }
 }
 
 /** The Moore–Penrose inverse A⁺ of a cut decomposition; its rank is the trace of A⁺A. */
@@ -46,7 +53,8 @@ export async function solveByElimination(a: Tensor, z: Tensor, tolerance: number
 async function eliminate(matrix: Tensor, columns: number, tolerance: number): Promise<number> {
   const [rows, width] = matrix.shape as [number, number]
   let rank = 0
-  let floor = 0
+  // What is noise beside the largest entry is none of the pivots, even where it comes first.
+  let floor = tolerance * matrix.narrow(1, 0, columns).abs().max().item()
   for (let column = 0; column < columns && rank < rows; column++) {
     const below = rows - rank
     await scope(async () => {

@@ -117,20 +117,30 @@ async function ofMatrix(a: Tensor): Promise<SingularSystem> {
  * By the eigenvalues of AAᵀ or AᵀA, whichever is smaller: σ = √λ, Q = AᵀU/σ. Squaring halves the digits: singular values
  * below √(k · eps) · σ₁ are lost.
  */
-async function ofGram(a: Tensor): Promise<SingularSystem> {
-  const [rows, m] = a.shape as [number, number]
+async function ofGram(whole: Tensor): Promise<SingularSystem> {
+  const [rows, m] = whole.shape as [number, number]
+  const size = (await largestOf(whole)) || 1
+  const a = whole.div(size) // squares neither overflow nor vanish
   const wide = rows < m
   const gram = await torch.async.matmul(wide ? a : a.t(), wide ? a.t() : a)
   const [ascending, vectors] = await torch.async.linalg_eigh(gram)
-  const singularValues = numbers(ascending.flip([0]).clamp_min(0).sqrt())
+  const unit = numbers(ascending.flip([0]).clamp_min(0).sqrt())
+  const singularValues = unit.map((value) => value * size)
   const u = vectors.flip([1])
   const floor = Math.sqrt(Math.min(rows, m) * epsilon)
-  if (!wide) return { q: u, singularValues, left: () => torch.async.matmul(a, u), floor }
-  const scale = singularValues.map((value) => (value > floor * singularValues[0]! ? 1 / value : 0))
+  if (!wide) return { q: u, singularValues, left: () => torch.async.matmul(whole, u), floor }
+  const scale = unit.map((value) => (value > floor * unit[0]! ? 1 / value : 0))
   const q = (await torch.async.matmul(a.t(), u)).mul(torch.tensor(scale, { dtype: 'float64' }))
   // Division by small singular values leaves the columns not quite orthogonal: one QR makes them so.
   const [orthonormal] = await torch.async.linalg_qr(q)
-  return { q: orthonormal, singularValues, left: () => torch.async.matmul(a, orthonormal), floor }
+  return { q: orthonormal, singularValues, left: () => torch.async.matmul(whole, orthonormal), floor }
+}
+
+/** max |a|; 0 of nothing. */
+export async function largestOf(a: Tensor): Promise<number> {
+  if (a.numel() === 0) return 0
+  const [least, most] = await torch.async.aminmax(a)
+  return Math.max(-least.item(), most.item())
 }
 
 function numbers(tensor: Tensor): number[] {

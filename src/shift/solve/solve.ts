@@ -4,7 +4,7 @@ import { scope } from '../../torch/scope.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
 import { solveByElimination, solveByPivotedQr, solveByPseudoinverse } from './direct-solvers.js'
 import { checkRankPolicy, gapWarning, type RankPolicy } from './rank.js'
-import { defaultTolerance, project, rowSpace } from './row-space.js'
+import { defaultTolerance, largestOf, project, rowSpace } from './row-space.js'
 
 /**
  * How AV* = Z is solved, all in float64:
@@ -12,7 +12,7 @@ import { defaultTolerance, project, rowSpace } from './row-space.js'
  * - `svd`: the singular value decomposition of A. The default: it tells the rank best and costs no more than a pseudo-inverse.
  * - `gram`: the eigenvalues of AAᵀ or AᵀA. Directions below about
  *   1e-7 · σ₁ are lost. `npm run bench -- solve` tells what each solver costs.
- * - `qr`: LAPACK's complete orthogonal factorisation by QR with column pivoting (gelsy).
+ * - `qr`: the row space by a QR decomposition of Aᵀ with column pivoting.
  * - `gaussian`: Algorithm 1 of the paper to the letter: [A, Z] is eliminated, zero rows are dropped, A_*A_*ᵀ is inverted.
  *   For comparison: the inverse squares the condition number of A_*.
  * - `pinv`: the Moore–Penrose inverse times Z.
@@ -150,9 +150,12 @@ async function minimise(
       `the solver '${solver}' cuts by a tolerance alone but received the rank policy '${policy.policy}'; take svd or gram for it`,
     )
   }
-  const z = await torch.async.matmul(a, v)
+  const unit = a.div((await largestOf(a)) || 1) // squares neither overflow nor vanish, and V* stays the same
+  const z = await torch.async.matmul(unit, v)
   const solve = { qr: solveByPivotedQr, gaussian: solveByElimination, pinv: solveByPseudoinverse }[solver]
-  const { solution, rank: found } = await solve(a, z, policy.tolerance ?? noise)
+  // Beyond the rounding of the decomposition there is nothing to keep, whatever is asked for.
+  const cut = Math.max(policy.tolerance ?? noise, Math.max(...a.shape) * 2 ** -52)
+  const { solution, rank: found } = await solve(unit, z, cut, v)
   return { weight: solution, rank: found, singularValues: null, companions: [], warnings: [] }
 }
 
