@@ -134,8 +134,9 @@ export {
   sampleWindows,
   weightOfGroups,
 } from './shift/layer/convolution-rows.js'
-export { type LinearLayer, linearLayer, linearLayers } from './shift/layer/last-linear.js'
-export { isConvolution, type ShiftableLayer, shiftableLayer } from './shift/layer/layer.js'
+export { isConvolution, linearLayer, type ShiftableLayer, shiftableLayer } from './shift/layer/layer.js'
+export { type LinearLayer, linearLayers } from './shift/layer/linear-layer.js'
+export { type OutputLayer, outputLayer } from './shift/layer/output-layer.js'
 export { saveShifted } from './shift/save-shifted.js'
 export { shiftLayers } from './shift/shift-layers.js'
 export { type ShiftOnAllOptions, shiftOnAll } from './shift/shift-on-all.js'
@@ -209,6 +210,7 @@ export {
 } from './torch/backends.js'
 export type {
   ArgumentSource,
+  DataFlow,
   DeviceProperties,
   ModuleKind,
   ModuleNode,

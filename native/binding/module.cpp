@@ -165,35 +165,48 @@ Napi::Value module_called(const Napi::CallbackInfo& info) {
   return to_js_strings(info.Env(), unwrap_module(info[0])->called_submodules(info[1].As<Napi::String>()));
 }
 
-/// → { input } | { attribute } | { value } | { resultOf } | { items } | {}
+Napi::Object source_to_js(Napi::Env env, const ArgumentSource& source);
+
+Napi::Array sources_to_js(Napi::Env env, const std::vector<ArgumentSource>& sources) {
+  auto array = Napi::Array::New(env, sources.size());
+  for (uint32_t i = 0; i < sources.size(); ++i) array.Set(i, source_to_js(env, sources[i]));
+  return array;
+}
+
+/// → { input } | { attribute } | { value } | { resultOf, call?, output? } | { items } | { entries } | { choices } | {}
 Napi::Object source_to_js(Napi::Env env, const ArgumentSource& source) {
   auto object = Napi::Object::New(env);
   if (source.input) object.Set("input", Napi::Number::New(env, static_cast<double>(*source.input)));
   if (source.attribute) object.Set("attribute", *source.attribute);
   if (source.value) object.Set("value", to_js(env, *source.value));
   if (source.result_of) object.Set("resultOf", *source.result_of);
-  if (source.items) {
-    auto items = Napi::Array::New(env, source.items->size());
-    for (uint32_t i = 0; i < source.items->size(); ++i) items.Set(i, source_to_js(env, (*source.items)[i]));
-    object.Set("items", items);
-  }
+  if (source.call) object.Set("call", Napi::Number::New(env, static_cast<double>(*source.call)));
+  if (source.output) object.Set("output", Napi::Number::New(env, static_cast<double>(*source.output)));
+  if (source.items) object.Set("items", sources_to_js(env, *source.items));
+  if (source.entries) object.Set("entries", sources_to_js(env, *source.entries));
+  if (source.choices) object.Set("choices", sources_to_js(env, *source.choices));
   return object;
 }
 
-/// (module, method) → { operator, arguments: { name: source } }[]
-Napi::Value module_operator_calls(const Napi::CallbackInfo& info) {
+/// (module, method) → { calls: { operator, module, skipped, arguments: { name: source } }[], result: source }
+Napi::Value module_data_flow(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  const auto calls = unwrap_module(info[0])->operator_calls(info[1].As<Napi::String>());
+  const auto [calls, result] = unwrap_module(info[0])->data_flow(info[1].As<Napi::String>());
   auto array = Napi::Array::New(env, calls.size());
   for (uint32_t i = 0; i < calls.size(); ++i) {
     auto arguments = Napi::Object::New(env);
     for (const auto& [name, source] : calls[i].arguments) arguments.Set(name, source_to_js(env, source));
     auto call = Napi::Object::New(env);
     call.Set("operator", calls[i].name);
+    call.Set("module", calls[i].module);
+    call.Set("skipped", calls[i].skipped);
     call.Set("arguments", arguments);
     array.Set(i, call);
   }
-  return array;
+  auto flow = Napi::Object::New(env);
+  flow.Set("calls", array);
+  flow.Set("result", source_to_js(env, result));
+  return flow;
 }
 
 Napi::Value module_kind(const Napi::CallbackInfo& info) {
@@ -277,7 +290,7 @@ void export_module_functions(Napi::Env env, Napi::Object exports) {
   define<module_buffers>(env, exports, "moduleBuffers");
   define<module_tree>(env, exports, "moduleTree");
   define<module_called>(env, exports, "moduleCalledSubmodules");
-  define<module_operator_calls>(env, exports, "moduleOperatorCalls");
+  define<module_data_flow>(env, exports, "moduleDataFlow");
   define<module_kind>(env, exports, "moduleKind");
   define<module_extra_files>(env, exports, "moduleExtraFiles");
   define<module_train>(env, exports, "moduleTrain");

@@ -72,8 +72,18 @@ void CallInliner::inline_block(Block* block) {
 
 /// Replaces a call of a method or function by its body. False where the node is no such call.
 bool CallInliner::inline_call(Node* node) {
+  Node* const before = node->prev();
+  Node* const after = node->next();
+  std::string owner = owner_of(node);
+  const auto take_place = [&](GraphFunction* callee) {
+    inline_body(node, callee);
+    for (Node* inlined = before->next(); inlined != after; inlined = inlined->next()) {
+      set_owner(inlined, owner);
+    }
+  };
   if (node->kind() == prim::CallMethod) {
     const auto path = path_of(node->input(0));
+    if (path) owner = *path;
     if (path) {
       const Module callee = submodule_at(root_, *path);
       // A submodule behind an interface is called through it: the instance tells which class it really is.
@@ -84,7 +94,7 @@ bool CallInliner::inline_call(Node* node) {
     if (!type) return false;
     GraphFunction* callee = tryToGraphFunction(type->getMethod(node->s(attr::name)));
     if (callee == nullptr) return false;
-    inline_body(node, callee);
+    take_place(callee);
     return true;
   }
   if (node->kind() == prim::CallFunction) {
@@ -92,7 +102,7 @@ bool CallInliner::inline_call(Node* node) {
     GraphFunction* callee = tryToGraphFunction(*type->function());
     if (callee == nullptr) return false;
     node->removeInput(0);
-    inline_body(node, callee);
+    take_place(callee);
     return true;
   }
   return false;
@@ -103,6 +113,7 @@ void CallInliner::follow_fork(Node* fork) {
   const auto body = fork->g(attr::Subgraph)->copy();
   fork->g_(attr::Subgraph, body);
   for (size_t i = 0; i < body->inputs().size(); ++i) forked_[body->inputs()[i]] = fork->inputs()[i];
+  for (Node* node : body->nodes()) set_owner(node, owner_of(fork));
   Value* const outside = carried_;
   if (outside != nullptr) {
     fork->addInput(outside);
@@ -110,6 +121,18 @@ void CallInliner::follow_fork(Node* fork) {
   }
   inline_block(body->block());
   carried_ = outside;
+}
+
+void CallInliner::set_owner(Node* node, const std::string& path) {
+  owners_[node] = path;
+  for (Block* inner : node->blocks()) {
+    for (Node* deeper : inner->nodes()) set_owner(deeper, path);
+  }
+}
+
+std::string CallInliner::owner_of(const Node* node) const {
+  const auto found = owners_.find(node);
+  return found == owners_.end() ? "" : found->second;
 }
 
 Value* CallInliner::outside_forks(Value* value) const {

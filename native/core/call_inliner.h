@@ -32,6 +32,9 @@ class CallInliner {
   /// The dotted path of the submodule that `value` is; "" for the root itself, nothing for what is none.
   std::optional<std::string> path_of(torch::jit::Value* value) const;
 
+  /// The dotted path of the submodule in whose code `node` stands; "" for the root.
+  std::string owner_of(const torch::jit::Node* node) const;
+
   /// What stands for `value` outside of the forks that it was handed into; itself where it was not.
   torch::jit::Value* outside_forks(torch::jit::Value* value) const;
 
@@ -39,6 +42,7 @@ class CallInliner {
   void inline_block(torch::jit::Block* block);
   bool inline_call(torch::jit::Node* node);
   void follow_fork(torch::jit::Node* fork);
+  void set_owner(torch::jit::Node* node, const std::string& path);
 
   const torch::jit::Module& root_;
   torch::jit::Value* const self_;
@@ -46,6 +50,7 @@ class CallInliner {
   torch::jit::Value* carried_;  // in the graph at work
   std::unordered_map<torch::jit::Value*, torch::jit::Value*>
       forked_;  // inputs of forks' graphs → of the forks
+  std::unordered_map<const torch::jit::Node*, std::string> owners_;  // the root's own nodes are not in it
 };
 
 /// The submodule at the dotted path; "" is `root` itself. The path must be one of an attribute.

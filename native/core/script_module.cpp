@@ -253,8 +253,8 @@ std::vector<std::string> ScriptModule::called_submodules(const std::string& meth
   return sos::called_submodules(module_, method);
 }
 
-std::vector<OperatorCall> ScriptModule::operator_calls(const std::string& method) const {
-  return sos::operator_calls(module_, method);
+DataFlow ScriptModule::data_flow(const std::string& method) const {
+  return sos::data_flow(module_, method);
 }
 
 ModuleKind ScriptModule::kind() const {

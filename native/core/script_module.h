@@ -10,7 +10,7 @@
 #include "core/archive.h"
 #include "core/byte_source.h"
 #include "core/module_kind.h"
-#include "core/operator_calls.h"
+#include "core/data_flow.h"
 #include "core/script_object.h"
 
 namespace sos {
@@ -68,7 +68,7 @@ class ScriptModule : public ScriptObject {
   std::vector<std::pair<std::string, at::Tensor>> buffers() const;
   std::vector<ModuleInfo> modules() const;
   std::vector<std::string> called_submodules(const std::string& method) const;
-  std::vector<OperatorCall> operator_calls(const std::string& method) const;
+  DataFlow data_flow(const std::string& method) const;
   ModuleKind kind() const;
   const ExtraFiles& extra_files() const { return extra_files_; }
 

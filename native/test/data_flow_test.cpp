@@ -1,4 +1,4 @@
-#include "core/operator_calls.h"
+#include "core/data_flow.h"
 
 #include <ATen/Functions.h>
 #include <doctest/doctest.h>
@@ -35,7 +35,7 @@ def forward(self, x, both: bool):
 }
 
 std::vector<sos::OperatorCall> calls_named(const std::string& name) {
-  auto calls = sos::operator_calls(parent(), "forward");
+  auto calls = sos::data_flow(parent(), "forward").calls;
   calls.erase(std::remove_if(calls.begin(), calls.end(), [&](const auto& call) { return call.name != name; }),
               calls.end());
   return calls;
@@ -75,5 +75,5 @@ TEST_CASE("lists are values where they are constant, else they have items") {
 }
 
 TEST_CASE("a method that is not there is an error") {
-  CHECK_THROWS_AS(sos::operator_calls(parent(), "backward"), sos::Error);
+  CHECK_THROWS_AS(sos::data_flow(parent(), "backward"), sos::Error);
 }

@@ -52,7 +52,7 @@ export interface ModuleNode {
   operators: string[]
 }
 
-/** Where an argument of an operator's call comes from (native/core/operator_calls.h). */
+/** Where a value comes from, as an argument of an operator's call (native/core/data_flow.h). */
 export interface ArgumentSource {
   /** The index of an input of the method. */
   input?: number
@@ -62,16 +62,36 @@ export interface ArgumentSource {
   value?: unknown
   /** The operator that computed it, as `aten::pad`. */
   resultOf?: string
+  /** Beside `resultOf`: the place of that call among the calls. */
+  call?: number
+  /** Beside `call`: which of its results, or of the items of its list. */
+  output?: number
   /** Those of the items of a list that is no constant. */
   items?: ArgumentSource[]
+  /** Those of the keys and the values of a dictionary, in turn. */
+  entries?: ArgumentSource[]
+  /** One of these, as conditions decide at run time; a condition on `training` is taken as in eval mode. */
+  choices?: ArgumentSource[]
 }
 
 /** A call of an operator in the graph of a method. */
 export interface OperatorCall {
   /** As `aten::conv2d`. */
   operator: string
+  /** The dotted path of the submodule whose code calls it. */
+  module: string
+  /** Whether it stands under a condition that is known not to hold in eval mode. */
+  skipped: boolean
   /** By the names of the operator's schema. */
   arguments: Record<string, ArgumentSource>
+}
+
+/** What a method computes. */
+export interface DataFlow {
+  /** In the order of its graph. */
+  calls: OperatorCall[]
+  /** Where what it returns comes from. */
+  result: ArgumentSource
 }
 
 /** A place in a module at which a call is listened to (native/core/forward_hooks.h). */
@@ -239,7 +259,7 @@ export interface Binding {
   moduleBuffers(module: ModuleHandle): [name: string, tensor: TensorHandle][]
   moduleTree(module: ModuleHandle): ModuleNode[]
   moduleCalledSubmodules(module: ModuleHandle, method: string): string[]
-  moduleOperatorCalls(module: ModuleHandle, method: string): OperatorCall[]
+  moduleDataFlow(module: ModuleHandle, method: string): DataFlow
   moduleKind(module: ModuleHandle): ModuleKind
   moduleExtraFiles(module: ModuleHandle): Record<string, string>
   moduleTrain(module: ModuleHandle, mode: boolean): void

@@ -1,6 +1,8 @@
 import type { ArgumentSource, ModuleNode, OperatorCall } from '../../torch/binding.js'
 import { SosError } from '../../torch/errors.js'
 import { noSuchModule, type ScriptModule } from '../../torch/module/script-module.js'
+import { frozen } from './linear-layer.js'
+import { ownFlow } from './own-flow.js'
 import { WeightReads } from './weight-reads.js'
 
 /** How a 2-d convolution goes over an image. All is in pixels, the height first. */
@@ -43,14 +45,9 @@ export function callsConvolution(node: ModuleNode): boolean {
   return node.operators.some((name) => convolutions.has(name))
 }
 
-/** What the forward of the submodule at `path` calls; nothing where it has none. */
-export function ownCalls(model: ScriptModule, path: string): OperatorCall[] {
-  const own = model.submodule(path)
-  try {
-    return hasForward(own) ? own.operatorCalls() : []
-  } finally {
-    own.dispose()
-  }
+/** Whether it is a call of a convolution of any kind. */
+export function isConvolutionCall({ operator }: OperatorCall): boolean {
+  return convolutions.has(operator)
 }
 
 /** The 2-d convolutions of a model that can be shifted, in the order in which its forward calls them. */
@@ -73,12 +70,7 @@ export function convolutionLayers(model: ScriptModule): ConvolutionLayer[] {
  * something else reads too
  */
 export function convolutionLayer(model: ScriptModule, path?: string): ConvolutionLayer {
-  if (model.kind === 'frozen') {
-    throw new SosError(
-      'ERR_FROZEN',
-      `${model.path}: a frozen module has no layers left to shift; export the model again without torch.jit.freeze`,
-    )
-  }
+  if (model.kind === 'frozen') throw frozen(model)
   if (path === undefined) {
     const last = convolutionLayers(model).at(-1)
     if (last !== undefined) return last
@@ -107,7 +99,7 @@ export function convolutionLayer(model: ScriptModule, path?: string): Convolutio
 
 /** The layer, why it cannot be shifted, or '' where it is no convolution. */
 function read(model: ScriptModule, node: ModuleNode, reads: WeightReads): ConvolutionLayer | string {
-  const calls = ownCalls(model, node.path)
+  const calls = ownFlow(model, node.path)?.calls ?? []
   if (calls.some(({ operator }) => operator.startsWith('quantized::conv'))) {
     return 'it is quantised; shift the model before it is quantised'
   }
@@ -188,8 +180,4 @@ function pair(value: unknown): Pair {
 
 function by(source: ArgumentSource | undefined): string {
   return source?.resultOf === undefined ? '' : ` by ${source.resultOf}`
-}
-
-function hasForward(module: ScriptModule): boolean {
-  return module.methods.some((schema) => schema.startsWith('forward('))
 }

@@ -1,8 +1,10 @@
-import type { ModuleNode } from '../../torch/binding.js'
+import type { ArgumentSource, DataFlow, ModuleNode } from '../../torch/binding.js'
 import { SosError } from '../../torch/errors.js'
 import { noSuchModule, type ScriptModule } from '../../torch/module/script-module.js'
+import { type AffineCall, affineCall, alternatives } from './affine-call.js'
+import { ownFlow } from './own-flow.js'
 
-/** A fully connected layer of a model. */
+/** A fully connected layer of a model: its output is its input's rows times its weight, plus its bias. */
 export interface LinearLayer {
   readonly path: string
   /** m, the inputs. */
@@ -17,32 +19,20 @@ export function linearLayers(model: ScriptModule): LinearLayer[] {
   const nodes = new Map(model.modules().map((node) => [node.path, node]))
   // A model may be nothing but a linear layer: then the root is one.
   return [...new Set(['', ...model.calledSubmodules()])].flatMap((path) => {
-    const layer = asLinear(nodes.get(path)!)
-    return layer === null ? [] : [layer]
+    const node = nodes.get(path)!
+    const layer = weightOf(node) === undefined ? null : readLinear(model, node)
+    return layer === null || typeof layer === 'string' ? [] : [layer]
   })
 }
 
 /**
- * The linear layer at `path`, or the last one that forward calls.
+ * The linear layer at `path`.
  *
- * @throws `ERR_FROZEN`, `ERR_NO_SUCH_MODULE`, `ERR_NOT_LINEAR`, `ERR_NO_LINEAR`
+ * @throws `ERR_FROZEN`, `ERR_NO_SUCH_MODULE`, `ERR_NOT_LINEAR`, and `ERR_NOT_SHIFTABLE` where its weight is quantised or computed at
+ * run time, or its own code does more
  */
-export function linearLayer(model: ScriptModule, path?: string): LinearLayer {
-  if (model.kind === 'frozen') {
-    throw new SosError(
-      'ERR_FROZEN',
-      `${model.path}: a frozen module has no layers left to shift; export the model again without torch.jit.freeze`,
-    )
-  }
-  const layers = linearLayers(model)
-  if (path === undefined) {
-    const last = layers.at(-1)
-    if (last !== undefined) return last
-    throw new SosError(
-      'ERR_NO_LINEAR',
-      `${model.path}: expected a linear layer to shift but forward calls none`,
-    )
-  }
+export function linearLayerAt(model: ScriptModule, path: string): LinearLayer {
+  if (model.kind === 'frozen') throw frozen(model)
   const nodes = model.modules()
   const node = nodes.find((candidate) => candidate.path === path)
   if (node === undefined)
@@ -50,24 +40,73 @@ export function linearLayer(model: ScriptModule, path?: string): LinearLayer {
       path,
       nodes.map((candidate) => candidate.path),
     )
-  const layer = asLinear(node)
+  const layer = readLinear(model, node)
+  if (typeof layer === 'string') {
+    throw new SosError('ERR_NOT_SHIFTABLE', `'${path}' cannot be shifted: ${layer}`)
+  }
   if (layer !== null) return layer
-  const known = layers.map((candidate) => candidate.path).join(', ') || 'none'
+  const known = linearLayers(model).map((candidate) => candidate.path)
   throw new SosError(
     'ERR_NOT_LINEAR',
-    `expected a linear layer but '${path}' is a ${node.type}; the linear layers of this model: ${known}`,
+    `expected a linear layer but '${path}' is a ${node.type}; the linear layers of this model: ${known.join(', ') || 'none'}`,
+  )
+}
+
+export function frozen(model: ScriptModule): SosError {
+  return new SosError(
+    'ERR_FROZEN',
+    `${model.path}: a frozen module has no layers left to shift; export the model again without torch.jit.freeze`,
   )
 }
 
 /**
- * A linear layer has a weight [n, m], perhaps a bias [n], and either calls aten::linear or, as old traces spell it out, has
- * a class of that name.
+ * What a submodule is by the graph of its own forward: a linear layer, whatever its class; why it is not quite one; or null
+ * where it is none at all.
  */
-function asLinear(node: ModuleNode): LinearLayer | null {
-  const weight = node.parameters.find(({ name }) => name === 'weight')
-  if (weight?.shape.length !== 2) return null
-  if (!node.operators.includes('aten::linear') && !/Linear$/.test(node.type)) return null
-  const [outFeatures, inFeatures] = weight.shape as [number, number]
-  const hasBias = node.parameters.some(({ name }) => name === 'bias')
-  return { path: node.path, inFeatures, outFeatures, hasBias }
+export function readLinear(model: ScriptModule, node: ModuleNode): LinearLayer | string | null {
+  const flow = ownFlow(model, node.path)
+  if (flow === null) return null
+  if (flow.calls.some(({ operator, module }) => module === '' && /^quantized::linear/.test(operator))) {
+    return 'it is quantised; shift the model before it is quantised'
+  }
+  const returned = alternatives(flow.result).map((source) => affineCall(flow, source))
+  const whole = returned.every((call) => call?.module === '')
+  const own = whole ? (returned as AffineCall[]) : ownAffineCalls(flow)
+  if (own.length === 0) return null
+  const reason = own.map(reasonAgainst).find((found) => found !== null)
+  if (reason !== undefined) return reason
+  if (!whole) return `its own code changes its output${by(flow.result)}`
+  const shape = weightOf(node)
+  if (shape === undefined) return null
+  return {
+    path: node.path,
+    inFeatures: shape[1],
+    outFeatures: shape[0],
+    hasBias: own.some(({ bias }) => bias !== null),
+  }
 }
+
+/** [n, m], where the module has a parameter `weight` of that form. */
+function weightOf({ parameters }: ModuleNode): readonly [number, number] | undefined {
+  const shape = parameters.find(({ name }) => name === 'weight')?.shape
+  return shape?.length === 2 ? (shape as [number, number]) : undefined
+}
+
+/** The calls in a module's own code, not in that of its children. */
+function ownAffineCalls(flow: DataFlow): AffineCall[] {
+  return flow.calls.flatMap(({ module, operator, skipped }, call) => {
+    if (skipped || module !== '' || /::add_?$/.test(operator)) return []
+    return affineCall(flow, { call, resultOf: operator }) ?? []
+  })
+}
+
+function reasonAgainst({ input, weight, bias }: AffineCall): string | null {
+  if (weight.attribute !== 'weight') {
+    return `its weight is computed at run time${by(weight)}, as by weight norm or another parametrisation; remove that and export the model again`
+  }
+  if (input.input !== 0) return `its own code changes its input first${by(input)}`
+  if (bias !== null && bias.attribute !== 'bias') return `its bias is computed at run time${by(bias)}`
+  return null
+}
+
+const by = ({ resultOf }: ArgumentSource): string => (resultOf === undefined ? '' : ` by ${resultOf}`)

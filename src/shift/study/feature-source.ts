@@ -5,7 +5,7 @@ import type { ScriptModule } from '../../torch/module/script-module.js'
 import { torch } from '../../torch/ops.js'
 import { scope } from '../../torch/scope.js'
 import { Tensor } from '../../torch/tensor/tensor.js'
-import type { LinearLayer } from '../layer/last-linear.js'
+import type { LinearLayer } from '../layer/linear-layer.js'
 
 /** Gives the inputs of a model's last layer. */
 export interface FeatureSource {

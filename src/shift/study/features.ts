@@ -5,7 +5,7 @@ import { evalMode } from '../../torch/module/eval-mode.js'
 import type { ScriptModule } from '../../torch/module/script-module.js'
 import { scope } from '../../torch/scope.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
-import type { LinearLayer } from '../layer/last-linear.js'
+import type { LinearLayer } from '../layer/linear-layer.js'
 import { type FeatureSource, frozenSource, hookedSource } from './feature-source.js'
 import { type RowStore, type RowStoreOptions, rowStore } from './row-store.js'
 

@@ -3,8 +3,8 @@ import { torch } from '../../torch/ops.js'
 import { scope } from '../../torch/scope.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
 import type { LinearMap } from '../certificates.js'
-import type { LinearLayer } from '../layer/last-linear.js'
 import { LayerWeights } from '../layer/layer-weights.js'
+import type { LinearLayer } from '../layer/linear-layer.js'
 
 /** Weights that a study puts in the place of V, as the layer would store them. */
 export interface Candidate {

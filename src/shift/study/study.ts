@@ -3,7 +3,7 @@ import { type Dataset, type RunOptions, spread } from '../../data/dataset.js'
 import { checkNumbers, count, nonNegative } from '../../torch/check-number.js'
 import { noGrad } from '../../torch/context.js'
 import type { ScriptModule } from '../../torch/module/script-module.js'
-import { linearLayer } from '../layer/last-linear.js'
+import { linearLayer, untied } from '../layer/layer.js'
 import { cacheFeatures } from './features.js'
 import type { RowStoreOptions } from './row-store.js'
 import { StudyLayer } from './study-layer.js'
@@ -53,7 +53,7 @@ export async function runStudy(
     chunk: count,
     mapAbove: nonNegative,
   })
-  const layer = linearLayer(model, options.layer)
+  const layer = untied(model, linearLayer(model, options.layer))
   for (const dataset of [train, validation]) checkLabels(dataset, layer.outFeatures)
   const plan = planStudy(train, options)
   const needed = [...new Set(plan.batches.flatMap(({ indices }) => indices))].sort((a, b) => a - b)

@@ -4,6 +4,7 @@ import { inspect } from 'node:util'
 import { writeAtomically } from '../atomic-file.js'
 import {
   binding,
+  type DataFlow,
   type ModuleHandle,
   type ModuleKind,
   type ModuleNode,
@@ -179,7 +180,16 @@ export class ScriptModule extends ScriptObject {
    * @throws `ERR_NO_METHOD`
    */
   operatorCalls(method = 'forward'): OperatorCall[] {
-    return binding.moduleOperatorCalls(this.#handle, method)
+    return this.dataFlow(method).calls
+  }
+
+  /**
+   * {@link operatorCalls}, and where what `method` returns comes from: the way from the result back to weights and inputs.
+   *
+   * @throws `ERR_NO_METHOD`
+   */
+  dataFlow(method = 'forward'): DataFlow {
+    return binding.moduleDataFlow(this.#handle, method)
   }
 
   /** The parameters by their dotted names, in the order of their registration. They are the module's own memory: writing to them changes the module. */
