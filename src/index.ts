@@ -119,6 +119,7 @@ export {
   DriftSums,
   drift,
   type LinearMap,
+  type LogitCertificate,
 } from './shift/certificates.js'
 export { type Control, type ControlOptions, controls, controlWeights } from './shift/controls.js'
 export {
@@ -137,6 +138,7 @@ export {
 export { isConvolution, linearLayer, type ShiftableLayer, shiftableLayer } from './shift/layer/layer.js'
 export { type LinearLayer, linearLayers } from './shift/layer/linear-layer.js'
 export { type OutputLayer, outputLayer } from './shift/layer/output-layer.js'
+export type { MeasuredPredictions } from './shift/output-watch.js'
 export { saveShifted } from './shift/save-shifted.js'
 export { shiftLayers } from './shift/shift-layers.js'
 export { type ShiftOnAllOptions, shiftOnAll } from './shift/shift-on-all.js'

@@ -74,6 +74,65 @@ TEST_CASE("lists are values where they are constant, else they have items") {
   CHECK(argument(cat.at(0), "dim").value->toInt() == 0);
 }
 
+namespace {
+
+/// Conditions on what is known, on `training`, and on what is not; a tuple, a list and a dictionary.
+Module chooser() {
+  auto unit = std::make_shared<torch::jit::CompilationUnit>();
+  Module child("__torch__.Child", unit);
+  child.register_parameter("weight", at::ones({2, 2}), false);
+  child.define(R"(
+def forward(self, x):
+    return torch.linear(x, self.weight)
+)");
+  Module root("__torch__.Root", unit);
+  root.register_module("child", child);
+  root.register_attribute("wide", c10::BoolType::get(), false);
+  root.register_attribute("training", c10::BoolType::get(), true);
+  root.define(R"(
+def forward(self, x, both: bool):
+    z = self.child.forward(x)
+    if self.training:
+        z = torch.dropout_(z, 0.5, True)
+    if not self.wide:
+        z = torch.relu(z)
+    if both:
+        z = torch.sigmoid(z)
+    pair = (z, x)
+    first, second = pair
+    return {"logits": first, "parts": torch.chunk(second, 2)[0]}
+)");
+  return root;
+}
+
+}  // namespace
+
+TEST_CASE("what is returned is followed through tuples, dictionaries and conditions, as in eval mode") {
+  const auto flow = sos::data_flow(chooser(), "forward");
+  REQUIRE(flow.result.entries);
+  const auto& entries = *flow.result.entries;
+  REQUIRE(entries.size() == 4);
+  CHECK(entries[0].value->toStringRef() == "logits");
+  REQUIRE(entries[1].choices);
+  std::vector<std::string> names;
+  for (const auto& choice : *entries[1].choices) names.push_back(flow.calls.at(choice.call.value()).name);
+  std::sort(names.begin(), names.end());
+  CHECK(names == std::vector<std::string>{"aten::relu", "aten::sigmoid"});
+  const auto& relu = flow.calls.at(flow.calls.size() > 2 ? 2 : 0);
+  CHECK(relu.name == "aten::relu");
+  CHECK(flow.calls.at(argument(relu, "self").call.value()).name == "aten::linear");
+}
+
+TEST_CASE("calls tell in whose code they stand, and whether eval mode skips them") {
+  const auto flow = sos::data_flow(chooser(), "forward");
+  CHECK(flow.calls.at(0).name == "aten::linear");
+  CHECK(flow.calls.at(0).module == "child");
+  CHECK_FALSE(flow.calls.at(0).skipped);
+  CHECK(flow.calls.at(1).name == "aten::dropout_");
+  CHECK(flow.calls.at(1).module.empty());
+  CHECK(flow.calls.at(1).skipped);
+}
+
 TEST_CASE("a method that is not there is an error") {
   CHECK_THROWS_AS(sos::data_flow(parent(), "backward"), sos::Error);
 }

@@ -35,6 +35,9 @@ export interface CapturedRows {
   readonly indices: readonly number[]
 }
 
+/** Told each forward: the model's output, the rows of each group, and the number of images. Tensors are freed after it. */
+export type Look = (output: Value, rows: readonly Tensor[], images: number) => void
+
 /**
  * The inputs of a layer for the samples at `indices`, taken by a forward pre-hook in eval mode, chunk by chunk: the paper's
  * A. A layer that is called several times in a forward, or on more than one position of an image, gives a row for each; a
@@ -49,6 +52,7 @@ export async function* captureChunks(
   dataset: Dataset,
   indices: readonly number[],
   options: CaptureOptions = {},
+  look?: Look,
 ): AsyncGenerator<CapturedRows> {
   const { chunk = 64, device = model.device, onProgress, signal, windowsPerImage, windowSeed = 0 } = options
   checkNumbers(options, captureNumbers)
@@ -69,10 +73,15 @@ export async function* captureChunks(
       signal?.throwIfAborted()
       done += loaded.length + skipped.length
       if (loaded.length > 0) {
-        await noGrad(() =>
-          scope(async () => expectRows(taken, layer, loaded.length, await own.forward<Value>(images))),
+        const rows = await noGrad(() =>
+          scope(async () => {
+            const output = await own.forward<Value>(images)
+            expectRows(taken, layer, loaded.length, output)
+            const joined = taken[0]!.map((_, group) => torch.cat(taken.map((call) => call[group]!)))
+            look?.(output, joined, loaded.length)
+            return joined.map(keep)
+          }),
         )
-        const rows = taken[0]!.map((_, group) => keep(torch.cat(taken.map((call) => call[group]!))))
         for (const tensor of taken.splice(0).flat()) tensor.dispose()
         try {
           yield { rows, indices: loaded }
@@ -95,11 +104,12 @@ export async function captureRows(
   dataset: Dataset,
   indices: readonly number[],
   options: CaptureOptions = {},
+  look?: Look,
 ): Promise<CapturedRows> {
   return scope(async () => {
     const chunks: Tensor[][] = Array.from({ length: groupsOf(layer) }, () => [])
     const loaded: number[] = []
-    for await (const part of captureChunks(model, layer, dataset, indices, options)) {
+    for await (const part of captureChunks(model, layer, dataset, indices, options, look)) {
       part.rows.forEach((rows, group) => void chunks[group]!.push(rows.clone()))
       loaded.push(...part.indices)
     }

@@ -10,19 +10,34 @@ export interface LinearMap {
 
 /**
  * What a shift does to samples outside of the batch, known from their inputs a alone: Δz = a(V* − V) + b* − b. Labels play no
- * part, and no bound is a guess.
+ * part, and no bound is a guess. Of losses and classes it speaks only where the layer's outputs z are the model's logits.
  */
 export interface DriftCertificate {
+  /** Rows of inputs: images, or windows or positions of them. */
   readonly samples: number
-  /** The largest |Δz| of any logit of any sample, and the mean over samples of each one's largest. */
+  /** The largest |Δz| of any output of the layer, and the mean over samples of each one's largest. */
   readonly maxLogitChange: number
   readonly meanLogitChange: number
-  /** By these at most does a sample's cross-entropy change, whatever its label: √2 · ‖Δz‖₂, largest and mean. */
+  /**
+   * By these at most does a sample's cross-entropy change, whatever its label: √2 · ‖Δz‖₂, largest and mean. Null where z are
+   * not the logits.
+   */
+  readonly maxLossChange: number | null
+  readonly meanLossChange: number | null
+  /**
+   * The share of samples whose predicted class cannot change: their margin exceeds max |Δzᵢ − Δzⱼ|. Null where z are not the
+   * logits.
+   */
+  readonly marginSafeShare: number | null
+  /** Samples whose predicted class did change; null where z are not the logits. */
+  readonly changedPredictions: number | null
+}
+
+/** A certificate of logits. */
+export interface LogitCertificate extends DriftCertificate {
   readonly maxLossChange: number
   readonly meanLossChange: number
-  /** The share of samples whose predicted class cannot change: their margin exceeds max |Δzᵢ − Δzⱼ|. */
   readonly marginSafeShare: number
-  /** Samples whose predicted class did change. */
   readonly changedPredictions: number
 }
 
@@ -81,8 +96,8 @@ export function drift(a: Tensor, before: LinearMap, after: LinearMap): Drift {
   return result
 }
 
-/** Sums a drift up. */
-export function certify(one: Drift): DriftCertificate {
+/** Sums a drift of logits up. */
+export function certify(one: Drift): LogitCertificate {
   const sums = new DriftTotals()
   sums.add(one)
   return sums.certificate()
@@ -90,7 +105,7 @@ export function certify(one: Drift): DriftCertificate {
 
 /**
  * The certificate of rows that come in chunks. A layer may take them in groups, as a convolution does: the outputs of all
- * groups are one row's logits.
+ * groups are one row's.
  */
 export class DriftSums {
   readonly #before: LinearMap
@@ -116,8 +131,17 @@ export class DriftSums {
     })
   }
 
-  certificate(): DriftCertificate {
-    return this.#totals.certificate()
+  /** @param areLogits whether the layer's outputs are the model's logits, a row for each image. Default: false */
+  certificate(areLogits = false): DriftCertificate {
+    const all = this.#totals.certificate()
+    if (areLogits) return all
+    const none = {
+      maxLossChange: null,
+      meanLossChange: null,
+      marginSafeShare: null,
+      changedPredictions: null,
+    }
+    return { ...all, ...none }
   }
 
   /** max |z| of all rows, before: what rounding goes by. */
@@ -146,7 +170,7 @@ class DriftTotals {
     }
   }
 
-  certificate(): DriftCertificate {
+  certificate(): LogitCertificate {
     const of = (share: number) => (this.#samples === 0 ? 0 : share / this.#samples)
     return {
       samples: this.#samples,

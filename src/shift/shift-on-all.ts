@@ -3,10 +3,12 @@ import { checkNumbers, nonNegative } from '../torch/check-number.js'
 import { noGrad } from '../torch/context.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
 import { scope } from '../torch/scope.js'
-import { type CaptureOptions, captureChunks, captureNumbers } from './capture.js'
-import { DriftSums, type LinearMap } from './certificates.js'
+import { type CaptureOptions, captureChunks, captureNumbers, type Look } from './capture.js'
+import type { LinearMap } from './certificates.js'
+import { effectOn } from './effect.js'
 import { groupsOf, type ShiftableLayer, shiftableLayer } from './layer/layer.js'
 import { LayerWeights, notVerified } from './layer/layer-weights.js'
+import { OutputWatch } from './output-watch.js'
 import { logitBudget, type ShiftOptions } from './shift-optimum.js'
 import { describeShift, type ShiftRecord } from './shift-record.js'
 import { checkRankPolicy } from './solve/rank.js'
@@ -39,15 +41,18 @@ export async function shiftOnAll(
     scope(async () => {
       const weights = new LayerWeights(model, layer.path, groupsOf(layer))
       const before = weights.maps()
-      const { solutions, images } = await solveAll(model, layer, dataset, before, options)
+      const everything = spread(dataset.size)
+      const watch = new OutputWatch(model, layer, before[0]!)
+      const { solutions, images } = await solveAll(model, layer, dataset, before, options, watch.look)
+      if (options.layer === undefined) watch.expectOutput()
       const shifted = weights.stored(solutions)
       const replaced = weights.verify([], shifted, null)
       const after = weights.maps(shifted)
-      const drifts = await driftOfAll(model, layer, dataset, before, after, options)
-      const certificate = drifts.certificate()
+      const effect = await effectOn(model, layer, dataset, everything, { before, after, shifted }, options)
+      const certificate = effect.certificate!
       const { maxLogitChange } = certificate
       const budget = logitBudget(options)
-      if (budget !== null && !(maxLogitChange <= budget + weights.rounding(drifts.largestLogit))) {
+      if (budget !== null && !(maxLogitChange <= budget + weights.rounding(effect.largestLogit))) {
         throw notVerified(layer.path, `a logit would have moved by ${maxLogitChange}, more than ${budget}`)
       }
       await weights.write(shifted)
@@ -61,6 +66,8 @@ export async function shiftOnAll(
         solutions,
         replaced: { ...replaced, batchLogitChange: certificate.maxLogitChange },
         certificate,
+        measured: effect.measured,
+        toOutput: effect.toOutput ?? null,
         milliseconds: performance.now() - start,
       })
     }),
@@ -73,6 +80,7 @@ async function solveAll(
   dataset: Dataset,
   before: readonly LinearMap[],
   options: CaptureOptions & ShiftOnAllOptions,
+  look: Look,
 ): Promise<{ solutions: Solution[]; images: number }> {
   const solves = before.map(() => new StreamedSolve(layer.inFeatures, options))
   let images = 0
@@ -83,6 +91,7 @@ async function solveAll(
       dataset,
       spread(dataset.size),
       options,
+      look,
     )) {
       images += indices.length
       for (const [group, part] of rows.entries()) await solves[group]!.add(part)
@@ -93,19 +102,4 @@ async function solveAll(
   } finally {
     for (const solve of solves) solve.dispose()
   }
-}
-
-async function driftOfAll(
-  model: ScriptModule,
-  layer: ShiftableLayer,
-  dataset: Dataset,
-  before: readonly LinearMap[],
-  after: readonly LinearMap[],
-  options: CaptureOptions,
-): Promise<DriftSums> {
-  const sums = new DriftSums(before, after)
-  for await (const { rows } of captureChunks(model, layer, dataset, spread(dataset.size), options)) {
-    sums.add(rows)
-  }
-  return sums
 }

@@ -14,15 +14,16 @@ import type { ScriptModule } from '../torch/module/script-module.js'
 import { scope } from '../torch/scope.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
 import { type CaptureOptions, captureNumbers, captureRows } from './capture.js'
-import { DriftSums } from './certificates.js'
+import { effectOn } from './effect.js'
 import { groupsOf, isConvolution, type ShiftableLayer, shiftableLayer } from './layer/layer.js'
 import { LayerWeights } from './layer/layer-weights.js'
+import { OutputWatch } from './output-watch.js'
 import { describeShift, type ShiftRecord } from './shift-record.js'
 import { checkRankPolicy, defaultDelta } from './solve/rank.js'
 import { type Solution, type SolveOptions, solveShift } from './solve/solve.js'
 
 export interface ShiftOptions extends CaptureOptions, Omit<SolveOptions, 'companions'> {
-  /** Path of a linear layer or a 2-d convolution. Default: the last linear layer that forward calls. */
+  /** Path of a linear layer or a 2-d convolution. Default: the linear layer that makes the model's output (`outputLayer`). */
   layer?: string
   /**
    * b, the samples whose logits stay. Default: 300, the paper's best of 200, 300 and 400 on CIFAR-100 (Table 4), or half
@@ -50,7 +51,10 @@ export interface ShiftOptions extends CaptureOptions, Omit<SolveOptions, 'compan
    * weight keeps. Not with convolutions, nor with what `SolveOptions.companions` is not for. Default: none.
    */
   companions?: readonly Tensor[]
-  /** Samples of the dataset outside of the batch that certify the shift. Default: 0. */
+  /**
+   * Samples of the dataset outside of the batch that certify the shift. Where the layer's outputs are not the model's logits,
+   * the model's predictions on them are measured before and after. Default: 0.
+   */
   heldOut?: number
 }
 
@@ -73,7 +77,7 @@ export const shiftNumbers: NumberChecks<ShiftOptions> = {
  * by more than `logitBudget`, or the norm would grow. The weight is then written in place, between two forwards.
  *
  * @throws `ERR_BATCH_SIZE`, `ERR_INDICES`, `ERR_NO_SUCH_MODULE`, `ERR_NOT_LINEAR`, `ERR_NOT_SHIFTABLE`, `ERR_FROZEN`,
- * `ERR_RANK_POLICY`, `ERR_BIAS`, `ERR_NOT_FINITE`, `ERR_SHIFT_VERIFICATION` (the model is as it was)
+ * `ERR_NO_OUTPUT_LAYER` and `ERR_NO_LINEAR` where no layer is named and none makes the model's output, `ERR_RANK_POLICY`, `ERR_BIAS`, `ERR_NOT_FINITE`, `ERR_SHIFT_VERIFICATION` (the model is as it was)
  */
 export async function shiftOptimum(
   model: ScriptModule,
@@ -88,12 +92,13 @@ export async function shiftOptimum(
   return noGrad(() =>
     scope(async () => {
       const weights = new LayerWeights(model, layer.path, groupsOf(layer))
+      const before = weights.maps()
+      const watch = new OutputWatch(model, layer, before[0]!)
       const capture = { ...options, ...windowsOf(layer, batch.indices.length, options) }
       const { rows, indices } =
         options.rows === undefined
-          ? await captureRows(model, layer, dataset, batch.indices, capture)
+          ? await captureRows(model, layer, dataset, batch.indices, capture, watch.look)
           : { rows: options.rows, indices: batch.indices }
-      const before = weights.maps()
       const solve = {
         ...options,
         ...(options.companions && { companions: transposed(options.companions, layer) }),
@@ -102,12 +107,12 @@ export async function shiftOptimum(
       for (const [group, { weight, bias }] of before.entries()) {
         solutions.push(await solveShift(rows[group]!, weight, bias, solve))
       }
+      if (options.layer === undefined) watch.expectOutput()
       const shifted = weights.stored(solutions)
       const replaced = weights.verify(rows, shifted, logitBudget(options))
       const after = weights.maps(shifted)
       const others = heldOutSamples(dataset, batch.indices, options)
-      const drifts = new DriftSums(before, after)
-      if (others.length > 0) drifts.add((await captureRows(model, layer, dataset, others, capture)).rows)
+      const effect = await effectOn(model, layer, dataset, others, { before, after, shifted }, capture)
       await weights.write(shifted)
       options.companions?.forEach((tensor, i) => void tensor.copy_(solutions[0]!.companions[i]!.t()))
       return describeShift({
@@ -119,7 +124,9 @@ export async function shiftOptimum(
         after,
         solutions,
         replaced,
-        certificate: others.length === 0 ? null : drifts.certificate(),
+        toOutput: effect.toOutput === undefined || watch.steps === null ? watch.steps : effect.toOutput,
+        certificate: effect.certificate,
+        measured: effect.measured,
         milliseconds: performance.now() - start,
       })
     }),

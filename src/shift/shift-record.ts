@@ -4,6 +4,7 @@ import type { Tensor } from '../torch/tensor/tensor.js'
 import type { DriftCertificate, LinearMap } from './certificates.js'
 import { groupsOf, isConvolution, type ShiftableLayer } from './layer/layer.js'
 import type { Replacement } from './layer/layer-weights.js'
+import type { MeasuredPredictions } from './output-watch.js'
 import { defaultDelta, rankPolicyName } from './solve/rank.js'
 import type { BiasMode, Solution, SolveOptions, Solver } from './solve/solve.js'
 
@@ -42,12 +43,19 @@ export interface ShiftRecord {
   /** ‖V‖ and ‖V*‖, Frobenius, of the weight as stored. */
   readonly normBefore: number
   readonly normAfter: number
-  /** The largest change of a logit of the batch, in the layer's dtype. */
+  /** The largest change of an output of the layer on the batch, in its dtype: of a logit, where these are its outputs. */
   readonly batchLogitChange: number
   /** Whether the batch left nothing to shift: V* is V. */
   readonly identity: boolean
+  /**
+   * The operators between the layer's outputs and the model's, as `outputLayer` tells them: none where they are the model's; null
+   * where something else takes part in it.
+   */
+  readonly toOutput: readonly string[] | null
   /** Of the rows of the samples held out; null where there were none. */
   readonly certificate: DriftCertificate | null
+  /** The whole model's predictions on these samples, where the certificate cannot speak of classes; else null. */
+  readonly measured: MeasuredPredictions | null
   readonly warnings: readonly string[]
   readonly milliseconds: number
 }
@@ -62,7 +70,9 @@ export interface ShiftResult {
   after: readonly LinearMap[]
   solutions: readonly Solution[]
   replaced: Replacement
+  toOutput: readonly string[] | null
   certificate: DriftCertificate | null
+  measured: MeasuredPredictions | null
   milliseconds: number
 }
 
@@ -90,7 +100,9 @@ export function describeShift(result: ShiftResult): ShiftRecord {
     singularValues: solutions.length === 1 ? cut(solutions[0]!) : null,
     ...replaced,
     identity: moved <= 1e-6 * Math.hypot(...before.map(({ weight }) => norm(weight))),
+    toOutput: result.toOutput,
     certificate: result.certificate,
+    measured: result.measured,
     warnings: [...new Set(solutions.flatMap(({ warnings }) => warnings))],
     milliseconds: result.milliseconds,
   }

@@ -134,13 +134,17 @@ describe('sos', () => {
     expect(record).toMatchObject({
       kind: 'traced',
       training: false,
-      lastLinear: { path: 'fc', inFeatures: 512 },
+      outputLayer: { layer: { path: 'fc', inFeatures: 512 }, steps: [], item: null },
+      noOutputLayer: null,
     })
     // torchvision's ResNet-18 with ten classes
     expect(record.parameters).toBe(11_181_642)
     const { stdout } = await sos('inspect', fixture('resnet18.scripted.pt'))
     expect(stdout).toContain('fc  Linear  weight [10, 512], bias [10]')
-    expect(stdout).toContain('last linear layer: fc (512 → 10, with bias)')
+    expect(stdout).toContain('output layer: fc (512 → 10, with bias)')
+    const scaled = await json('inspect', fixture('heads.Scaled.pt'))
+    expect(scaled.outputLayer).toBeNull()
+    expect(scaled.noOutputLayer).toContain("aten::mul in the code of the model itself makes it, of 'fc'")
     expect((await json('inspect', fixture('resnet18.frozen.pt'))).kind).toBe('frozen')
   })
 

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 
+import type { OutputLayer } from '../../index.js'
 import { printJson, printLine } from '../print.js'
 
 export const inspectCommand = new Command('inspect')
@@ -7,18 +8,27 @@ export const inspectCommand = new Command('inspect')
   .argument('<model>', 'TorchScript file')
   .option('--json', 'print one JSON document')
   .action(async (path: string, options: { json?: boolean }) => {
-    const { checkpointRecord, linearLayers, ScriptModule } = await import('../../index.js')
+    const { checkpointRecord, outputLayer, ScriptModule, SosError } = await import('../../index.js')
     const model = await ScriptModule.load(path)
     const modules = model.modules()
     const parameters = [...model.namedParameters().values()].reduce(
       (sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1),
       0,
     )
-    const last = model.kind === 'frozen' || !hasForward(model) ? null : (linearLayers(model).at(-1) ?? null)
+    const { found, reason } = outputOf(() => outputLayer(model), SosError)
     const record = checkpointRecord(model)
     const { kind, training } = model
     if (options.json)
-      return printJson({ model: path, kind, training, parameters, lastLinear: last, record, modules })
+      return printJson({
+        model: path,
+        kind,
+        training,
+        parameters,
+        outputLayer: found,
+        noOutputLayer: reason,
+        record,
+        modules,
+      })
     for (const { path: dotted, type, parameters: own } of modules) {
       const depth = dotted === '' ? 0 : dotted.split('.').length
       const name = dotted === '' ? '(root)' : dotted.split('.').at(-1)
@@ -29,22 +39,27 @@ export const inspectCommand = new Command('inspect')
     printLine(
       `${kind}, in ${training ? 'train' : 'eval'} mode, ${parameters.toLocaleString('en')} parameters`,
     )
-    printLine(
-      last === null
-        ? 'no linear layer'
-        : `last linear layer: ${last.path || '(root)'} (${last.inFeatures} → ${last.outFeatures}${last.hasBias ? ', with bias' : ''})`,
-    )
+    printLine(`output layer: ${found === null ? reason : inWords(found)}`)
     if (record === null) printLine('no sos.json: its preprocessing has to be named by a preset')
     else printLine(`sos.json: ${record.architecture}, ${record.shifts.length} shift(s) applied`)
   })
 
-/** Some modules have other methods only. */
-function hasForward(model: { calledSubmodules(): string[] }): boolean {
+/** The layer that a shift takes by default, or why there is none. */
+function outputOf(
+  find: () => OutputLayer,
+  SosError: typeof import('../../index.js').SosError,
+): { found: OutputLayer | null; reason: string | null } {
   try {
-    model.calledSubmodules()
-    return true
+    return { found: find(), reason: null }
   } catch (error) {
-    if ((error as { code?: string }).code === 'ERR_NO_METHOD') return false
+    if (error instanceof SosError) return { found: null, reason: error.message }
     throw error
   }
+}
+
+function inWords({ layer, steps, item }: OutputLayer): string {
+  const { path, inFeatures, outFeatures, hasBias } = layer
+  const size = `${inFeatures} → ${outFeatures}${hasBias ? ', with bias' : ''}`
+  const then = steps.length === 0 ? '' : `, then ${steps.join(', ')}`
+  return `${path || '(root)'} (${size})${then}${item === null ? '' : `, at ${item} of what is returned`}`
 }

@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path'
 
 import { Command, Option } from 'commander'
 import { specHelp } from '../../data/spec-help.js'
-import type { BiasMode, Sampling, ShiftRecord, Solver } from '../../index.js'
+import type { BiasMode, DriftCertificate, Sampling, ShiftRecord, Solver } from '../../index.js'
 import { openModelAndData } from '../open.js'
 import { addImageOptions, deviceOption, type ModelOptions, presetOption, wholeNumber } from '../options.js'
 import { figure, percent, printJson, printLine, signed } from '../print.js'
@@ -24,13 +24,13 @@ interface Options extends ModelOptions {
 }
 
 export const shiftCommand = new Command('shift')
-  .description('replace the last linear layer by its least-norm equivalent on a small batch')
+  .description('replace the linear layer that makes the output by its least-norm equivalent on a small batch')
   .argument('<model>', 'TorchScript file')
   .requiredOption('--data <spec>', `the training images: ${specHelp}`)
   .requiredOption('--out <file>', 'where the shifted model goes, as TorchScript')
   .option(
     '--layer <path...>',
-    'a linear layer or 2-d convolution, or several (default: the last linear layer)',
+    'a linear layer or 2-d convolution, or several (default: the linear layer that makes the model’s output)',
   )
   .option(
     '--batch-size <n>',
@@ -72,7 +72,7 @@ export const shiftCommand = new Command('shift')
     '\nThe logits of the batch stay; those of other images move a little: hold the result against the original with `sos eval`.\nExample:\n  sos shift resnet50.pt --data imagefolder:imagenet/train --batch-size 1500 --out resnet50.sos.pt\n',
   )
   .action(async (path: string, options: Options) => {
-    const { linearLayer, parseRankPolicy, saveShifted, shiftLayers, shiftOnAll, SosError } = await import(
+    const { parseRankPolicy, saveShifted, shiftLayers, shiftOnAll, shiftOptimum, SosError } = await import(
       '../../index.js'
     )
     await access(dirname(resolve(options.out)), constants.W_OK).catch((cause) => {
@@ -84,18 +84,18 @@ export const shiftCommand = new Command('shift')
     const { model, dataset, preprocess } = await openModelAndData(path, options)
     const { out, json, layer, batchSize, sampling, seed, heldOut, windowsPerImage, device } = options
     const { solver, bias } = options
-    const layers = layer ?? [linearLayer(model).path]
     const records = await withProgress(`shift ${path}`, async (onProgress) => {
       const given = defined({ rank, solver, bias, device, onProgress, windowsPerImage })
-      if (batchSize !== 'all') {
-        return shiftLayers(model, dataset, layers, {
-          ...given,
-          ...defined({ batchSize, sampling, seed, heldOut }),
-        })
+      if (batchSize === 'all') {
+        const shifts: ShiftRecord[] = []
+        for (const one of layer ?? [undefined]) {
+          shifts.push(await shiftOnAll(model, dataset, { ...given, ...defined({ layer: one }) }))
+        }
+        return shifts
       }
-      const shifts: ShiftRecord[] = []
-      for (const one of layers) shifts.push(await shiftOnAll(model, dataset, { ...given, layer: one }))
-      return shifts
+      const drawn = { ...given, ...defined({ batchSize, sampling, seed, heldOut }) }
+      if (layer === undefined) return [await shiftOptimum(model, dataset, drawn)]
+      return shiftLayers(model, dataset, layer, drawn)
     })
     await saveShifted(model, out, records, { dataset: dataset.name, preprocess })
     if (json) return printJson({ shifts: records, out })
@@ -113,7 +113,7 @@ function defined<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], 
 /** A shift in words. */
 export function printShift(record: ShiftRecord): void {
   const share = (100 * (record.normAfter - record.normBefore)) / record.normBefore
-  printLine(`layer       ${record.layer} (${record.inFeatures} inputs)`)
+  printLine(`layer       ${record.layer} (${record.inFeatures} inputs): ${role(record)}`)
   const { rows } = record
   const parts = rows.of === 'images' ? '' : `, ${rows.count} ${rows.of} in them`
   printLine(
@@ -121,11 +121,13 @@ export function printShift(record: ShiftRecord): void {
   )
   printLine(`row space   rank ${record.rank} by ${record.policy}${spectrum(record)}`)
   printLine(`‖V‖         ${figure(record.normBefore)} → ${figure(record.normAfter)} (${signed(share)} %)`)
-  printLine(`batch       logits moved by ${figure(record.batchLogitChange)} at most`)
-  if (record.certificate !== null) {
-    const { samples, marginSafeShare, changedPredictions, maxLogitChange } = record.certificate
+  const what = record.toOutput === null ? 'the layer’s outputs' : 'logits'
+  printLine(`batch       ${what} moved by ${figure(record.batchLogitChange)} at most`)
+  if (record.certificate !== null) printCertificate(record, record.certificate)
+  if (record.measured !== null) {
+    const { images, changed } = record.measured
     printLine(
-      `certified   ${samples} ${rows.of}${record.sampling === 'all' ? '' : ' outside of the batch'}: ${percent(100 * marginSafeShare)} cannot change class, ${changedPredictions} did; logits moved by ${figure(maxLogitChange)} at most`,
+      `measured    ${images} images through the whole model, before and after: ${changed} changed class`,
     )
   }
   if (record.identity) {
@@ -139,6 +141,25 @@ export function printShift(record: ShiftRecord): void {
     )
   }
   for (const warning of record.warnings) printLine(`            ${warning}`)
+}
+
+/** What the layer's outputs are to the model's. */
+function role({ toOutput }: ShiftRecord): string {
+  if (toOutput === null) return 'its outputs are not the model’s'
+  return toOutput.length === 0
+    ? 'its outputs are the model’s'
+    : `the model’s output is made of its outputs by ${toOutput.join(', ')}`
+}
+
+function printCertificate({ rows, sampling }: ShiftRecord, certificate: DriftCertificate): void {
+  const { samples, marginSafeShare, changedPredictions, maxLogitChange } = certificate
+  const where = `${samples} ${rows.of}${sampling === 'all' ? '' : ' outside of the batch'}`
+  const moved = `moved by ${figure(maxLogitChange)} at most`
+  printLine(
+    marginSafeShare === null
+      ? `certified   ${where}: the layer’s outputs ${moved}`
+      : `certified   ${where}: ${percent(100 * marginSafeShare)} cannot change class, ${changedPredictions} did; logits ${moved}`,
+  )
 }
 
 function spectrum({ singularValues }: ShiftRecord): string {

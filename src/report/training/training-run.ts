@@ -47,7 +47,7 @@ export interface ShiftsResult {
   /** Mean of ‖V*‖ / ‖V‖. */
   readonly normRatio: number
   /** Means over the shifts that were held against held-out images; null without any. */
-  readonly drift: { readonly largest: number; readonly safe: number } | null
+  readonly drift: { readonly largest: number; readonly safe: number | null } | null
   /** Shifts whose batch had no image of some class. */
   readonly lackingClasses: number
   /** Shifts that came with a warning, and the first one. */
@@ -92,13 +92,17 @@ function probeResult({ event, ...probe }: Extract<RunLine, { event: 'probe' }>):
 function shiftsResult(shifts: readonly Extract<RunLine, { event: 'shift' }>[]): ShiftsResult | null {
   if (shifts.length === 0) return null
   const drifts = shifts.flatMap(({ drift }) => drift ?? [])
+  const shares = drifts.flatMap(({ safe }) => safe ?? [])
   return {
     count: shifts.length,
     normRatio: mean(shifts.map(({ normBefore, normAfter }) => normAfter / normBefore)),
     drift:
       drifts.length === 0
         ? null
-        : { largest: mean(drifts.map(({ largest }) => largest)), safe: mean(drifts.map(({ safe }) => safe)) },
+        : {
+            largest: mean(drifts.map(({ largest }) => largest)),
+            safe: shares.length === 0 ? null : mean(shares),
+          },
     lackingClasses: shifts.filter(({ classesCovered, classes }) => classesCovered < classes).length,
     warned: shifts.filter(({ warnings }) => warnings.length > 0).length,
     warning: shifts.flatMap(({ warnings }) => warnings)[0] ?? null,

@@ -1,5 +1,4 @@
 import type { ArgumentSource, DataFlow, OperatorCall } from '../../torch/binding.js'
-import { alternatives } from './affine-call.js'
 
 /** Operators whose result may lie in the memory of their first tensor. */
 const views = new Set(
@@ -23,7 +22,7 @@ export function writesTo({ calls }: DataFlow, made: ReadonlySet<number>): Operat
     const waiting = [source]
     while (waiting.length > 0) {
       const one = waiting.pop()!
-      if (one.choices !== undefined) waiting.push(...alternatives(one))
+      waiting.push(...(one.choices ?? []), ...(one.items ?? []))
       const { call } = one
       if (call === undefined || seen.has(call)) continue
       if (made.has(call)) return true

@@ -1,6 +1,6 @@
 import type { Sampling } from '../../data/sampling.js'
 import type { ReliabilityBin } from '../../evaluate/metrics.js'
-import type { DriftCertificate } from '../certificates.js'
+import type { LogitCertificate } from '../certificates.js'
 import type { Control } from '../controls.js'
 import type { BiasMode, Solver } from '../solve/solve.js'
 
@@ -42,7 +42,7 @@ export interface PairedTest {
 }
 
 /** How far the logits of the validation images move, as they are computed, and how far they would have to. */
-export interface StudyDrift extends DriftCertificate {
+export interface StudyDrift extends LogitCertificate {
   /** Images spread evenly: max |Δzᵢ − Δzⱼ|, and the margin between the two largest logits before. */
   readonly sample: readonly { readonly drift: number; readonly margin: number }[]
 }

@@ -7,7 +7,7 @@ export interface EpochProbe {
     /** `gauss-newton`: its first-order form, the same number where the network is piecewise linear; `hessian`: by HVPs. */
     readonly by: 'gauss-newton' | 'hessian'
   } | null
-  /** ‖V‖, Frobenius, of the last linear layer's weight. */
+  /** ‖V‖, Frobenius, of the weight of the linear layer that makes the output. */
   readonly weightNorm: number
   /** Over the fixed sample of training images, in eval mode. */
   readonly train: { readonly loss: number; readonly accuracy: number }

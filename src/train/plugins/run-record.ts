@@ -34,8 +34,13 @@ const lineSchema = z.discriminatedUnion('event', [
       normBefore: fromZero,
       normAfter: fromZero,
       batchLogitChange: fromZero,
-      /** The largest change of a held-out logit, and the share of held-out images whose class cannot have changed; null without any. */
-      drift: z.strictObject({ largest: fromZero, safe: orText(z.number().min(0).max(1)) }).nullable(),
+      /**
+       * The largest change of a held-out output of the layer, and the share of held-out images whose class cannot have changed, null
+       * where these outputs are not the logits; null without any images.
+       */
+      drift: z
+        .strictObject({ largest: fromZero, safe: orText(z.number().min(0).max(1)).nullable() })
+        .nullable(),
       classesCovered: whole,
       classes: count,
       momentum: z.enum(['keep', 'project', 'zero']),

@@ -66,7 +66,7 @@ describe('outputLayer', () => {
     ['Product', "aten::matmul in the code of the model itself makes it, of 'hidden'"],
     ['FunctionOfRoot', "from the parameter 'fc.weight', not a layer whose inputs could be taken"],
     ['Looped', 'only prim::Loop'],
-    ['WeightNormed', 'computed at run time by aten::_weight_norm'],
+    ['SquaredIntoItself', 'aten::mul in the code of the model itself writes over'],
     ['traced_weight_norm', 'computed at run time by aten::_weight_norm'],
     ['Rounded', 'aten::round'],
   ])('of %s is none: %s', async (name, reason) => {
@@ -90,7 +90,7 @@ describe('outputLayer', () => {
     const code = expect.objectContaining({ code: 'ERR_NOT_SHIFTABLE' })
     expect(outputLayer(tied).layer.path).toBe('fc')
     expect(() => shiftableLayer(tied)).toThrow(code)
-    for (const name of ['Cosine', 'CosineOfBoth', 'ScaledItself', 'WeightNormed']) {
+    for (const name of ['Cosine', 'CosineOfBoth', 'ScaledItself', 'traced_weight_norm']) {
       const model = await head(name)
       expect(() => linearLayer(model, 'fc')).toThrow(code)
       expect(() => shiftableLayer(model, 'fc')).toThrow(code)

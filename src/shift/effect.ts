@@ -1,0 +1,61 @@
+import type { Dataset } from '../data/dataset.js'
+import type { ScriptModule } from '../torch/module/script-module.js'
+import { type CaptureOptions, captureChunks } from './capture.js'
+import { type DriftCertificate, DriftSums, type LinearMap } from './certificates.js'
+import { groupsOf, type ShiftableLayer } from './layer/layer.js'
+import { LayerWeights, type StoredWeights } from './layer/layer-weights.js'
+import { compared, type MeasuredPredictions, OutputWatch } from './output-watch.js'
+
+/** The weights of a layer before and after a shift that is not yet written. */
+export interface Shifted {
+  /** Of each group, float64. */
+  readonly before: readonly LinearMap[]
+  readonly after: readonly LinearMap[]
+  readonly shifted: StoredWeights
+}
+
+/** What a shift does to images outside of its batch. */
+export interface ShiftEffect {
+  readonly certificate: DriftCertificate | null
+  /** Where the certificate cannot speak of classes and the model returns [N, classes]; else null. */
+  readonly measured: MeasuredPredictions | null
+  /** As {@link OutputWatch.steps}; undefined where there were no images to tell. */
+  readonly toOutput?: readonly string[] | null
+  /** max |z| of the layer's outputs before: what rounding goes by. */
+  readonly largestLogit: number
+}
+
+/**
+ * Certifies a shift on the images at `indices`: from the layer's inputs alone where its outputs are the model's logits;
+ * elsewhere the images also go through a copy of the model that has the new weights, and predictions are counted.
+ */
+export async function effectOn(
+  model: ScriptModule,
+  layer: ShiftableLayer,
+  dataset: Dataset,
+  indices: readonly number[],
+  { before, after, shifted }: Shifted,
+  options: CaptureOptions,
+): Promise<ShiftEffect> {
+  if (indices.length === 0) return { certificate: null, measured: null, largestLogit: 0 }
+  const drifts = new DriftSums(before, after)
+  const watch = new OutputWatch(model, layer, before[0]!)
+  for await (const { rows } of captureChunks(model, layer, dataset, indices, options, watch.look)) {
+    drifts.add(rows)
+  }
+  const certificate = drifts.certificate(watch.areLogits)
+  const told = { certificate, toOutput: watch.steps, largestLogit: drifts.largestLogit }
+  if (watch.areLogits || watch.predictions === null) return { ...told, measured: null }
+  const copy = await model.clone()
+  try {
+    await new LayerWeights(copy, layer.path, groupsOf(layer)).write(shifted)
+    const then = new OutputWatch(copy, layer, after[0]!)
+    const one = { ...options, windowsPerImage: 1 } // the rows are not asked for
+    for await (const _ of captureChunks(copy, layer, dataset, indices, one, then.look)) {
+      // Only what comes out is looked at.
+    }
+    return { ...told, measured: compared(watch, then) }
+  } finally {
+    copy.dispose()
+  }
+}

@@ -1,0 +1,128 @@
+import { SosError } from '../torch/errors.js'
+import type { ScriptModule } from '../torch/module/script-module.js'
+import { scope } from '../torch/scope.js'
+import { Tensor } from '../torch/tensor/tensor.js'
+import type { Value } from '../torch/values.js'
+import type { LinearMap } from './certificates.js'
+import type { ShiftableLayer } from './layer/layer.js'
+import { findOutputLayer } from './layer/output-layer.js'
+
+/** Predictions of the whole model on the same images before and after: measured, not derived. */
+export interface MeasuredPredictions {
+  readonly images: number
+  /** Images whose predicted class changed. */
+  readonly changed: number
+}
+
+/**
+ * Watches what becomes of a layer's outputs while images go through the model: whether they are the model's logits, and which
+ * class the model predicts.
+ */
+export class OutputWatch {
+  readonly #layer: ShiftableLayer
+  readonly #map: LinearMap
+  #steps: readonly string[] | null
+  #oneRowEach = true
+  #predictions: number[] | null = []
+
+  /** @param map of the layer, as the images meet it; of one of its groups */
+  constructor(model: ScriptModule, layer: ShiftableLayer, map: LinearMap) {
+    const found = model.kind === 'frozen' ? '' : findOutputLayer(model)
+    this.#layer = layer
+    this.#map = map
+    this.#steps = typeof found !== 'string' && found.layer.path === layer.path ? found.steps : null
+  }
+
+  /**
+   * The operators between the layer's outputs and the model's, as `outputLayer` tells them and all images bore out; null
+   * where something else takes part.
+   */
+  get steps(): readonly string[] | null {
+    return this.#steps
+  }
+
+  /** Whether the layer's outputs are the logits, a row for each image: then they decide which class comes out. */
+  get areLogits(): boolean {
+    return this.#steps !== null && this.#oneRowEach && this.#predictions !== null
+  }
+
+  /** The class predicted for each image; null where the model returns no [N, classes]. */
+  get predictions(): readonly number[] | null {
+    return this.#predictions
+  }
+
+  /** Throws `ERR_NO_OUTPUT_LAYER` where the images showed that the layer's outputs are not the model's. */
+  expectOutput(): void {
+    if (this.#steps !== null) return
+    throw new SosError(
+      'ERR_NO_OUTPUT_LAYER',
+      `expected '${this.#layer.path}' to make the model's output, as its graph has it, but on these images it does not: name the layer that is meant (--layer)`,
+    )
+  }
+
+  /** What `captureChunks` tells of each forward: the model's output, and the layer's inputs [rows, m] of each group. */
+  readonly look = (output: Value, rows: readonly Tensor[], images: number): void =>
+    scope(() => {
+      const found = tensorsIn(output)
+      const classes = found.filter(({ ndim, shape }) => ndim === 2 && shape[0] === images && shape[1]! > 1)
+      if (classes.length !== 1) this.#predictions = null
+      this.#predictions?.push(...Array.from(classes[0]!.argmax(1).to('int32').toTypedArray() as Int32Array))
+      if (rows[0]!.shape[0] !== images) this.#oneRowEach = false
+      if (this.#steps === null) return
+      if (found.length !== 1 || !this.#makes(found[0]!, rows[0]!, this.#steps)) this.#steps = null
+    })
+
+  /** Whether an output is that of the layer, but for the rounding of other kernels. */
+  #makes(output: Tensor, rows: Tensor, steps: readonly string[]): boolean {
+    const { weight, bias } = this.#map
+    const a = rows.to('float64')
+    const product = a.matmul(weight)
+    let z = bias === null ? product : product.add(bias)
+    const size = output.numel()
+    if (steps.some((step) => /mean/.test(step))) {
+      const images = size / z.shape[1]!
+      if (!Number.isInteger(images) || images === 0 || z.shape[0]! % images !== 0) return false
+      z = z.reshape([images, -1, z.shape[1]!]).mean([1])
+    }
+    const largest = z.abs().max().item()
+    const softmax = steps.find((step) => /softmax/.test(step))
+    if (softmax !== undefined) z = /log/.test(softmax) ? z.log_softmax(1) : z.softmax(1)
+    if (z.numel() !== size) return false
+    const difference = output
+      .to({ device: 'cpu', dtype: 'float64' })
+      .reshape(z.shape)
+      .sub(z)
+      .abs()
+      .max()
+      .item()
+    const noise = a
+      .square()
+      .sum([1])
+      .max()
+      .mul(weight.square().sum([0]).max())
+      .sqrt()
+      .item()
+    const epsilon = /^(float16|bfloat16)$/.test(output.dtype) ? 2 ** -7 : 2 ** -23
+    // NaN on both sides is no proof.
+    return (
+      difference <=
+      Math.max(16 * epsilon, 1e-3) * (softmax === undefined ? largest : Math.max(1, largest)) +
+        16 * epsilon * noise
+    )
+  }
+}
+
+/** Null where the model's outputs are not classes. */
+export function compared(before: OutputWatch, after: OutputWatch): MeasuredPredictions | null {
+  const [first, second] = [before.predictions, after.predictions]
+  if (first === null || second === null) return null
+  const changed = first.filter((prediction, i) => prediction !== second[i]).length
+  return { images: first.length, changed }
+}
+
+function tensorsIn(value: unknown): Tensor[] {
+  if (value instanceof Tensor) return [value]
+  if (Array.isArray(value) || value instanceof Map) return [...value.values()].flatMap(tensorsIn)
+  if (value !== null && typeof value === 'object') return Object.values(value).flatMap(tensorsIn)
+  return []
+}
