@@ -173,7 +173,8 @@ Napi::Array sources_to_js(Napi::Env env, const std::vector<ArgumentSource>& sour
   return array;
 }
 
-/// → { input } | { attribute } | { value } | { resultOf, call?, output? } | { items } | { entries } | { choices } | {}
+/// → { input } | { attribute } | { value } | { resultOf, call?, output? } | { items } | { entries } | {
+/// choices } | {}
 Napi::Object source_to_js(Napi::Env env, const ArgumentSource& source) {
   auto object = Napi::Object::New(env);
   if (source.input) object.Set("input", Napi::Number::New(env, static_cast<double>(*source.input)));

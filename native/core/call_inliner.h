@@ -49,7 +49,7 @@ class CallInliner {
   const Visit visit_;
   torch::jit::Value* carried_;  // in the graph at work
   std::unordered_map<torch::jit::Value*, torch::jit::Value*>
-      forked_;  // inputs of forks' graphs → of the forks
+      forked_;                                                       // inputs of forks' graphs → of the forks
   std::unordered_map<const torch::jit::Node*, std::string> owners_;  // the root's own nodes are not in it
 };
 

@@ -30,7 +30,8 @@ class FlowReader {
   }
 
  private:
-  // What a file builds of conditions, tuples and lists may be nested deeply, and name each other again and again.
+  // What a file builds of conditions, tuples and lists may be nested deeply, and name each other again and
+  // again.
   static constexpr size_t kBudget = 10000;
   static constexpr size_t kDepth = 200;
 

@@ -8,8 +8,8 @@
 
 namespace sos {
 
-/// Where a value comes from, as an argument of an operator's call. At most one member says it, but for `call` and
-/// `output`; none where libtorch made the value in a way that has no name, as the variable of a loop.
+/// Where a value comes from, as an argument of an operator's call. At most one member says it, but for `call`
+/// and `output`; none where libtorch made the value in a way that has no name, as the variable of a loop.
 struct ArgumentSource {
   std::optional<size_t> input;           ///< of the method, self not counted
   std::optional<std::string> attribute;  ///< the dotted path of a tensor of the module
@@ -19,8 +19,8 @@ struct ArgumentSource {
   std::optional<size_t> output;          ///< beside `call`: which of its results, or of the items of its list
   std::optional<std::vector<ArgumentSource>> items;    ///< of a list or tuple that is no constant
   std::optional<std::vector<ArgumentSource>> entries;  ///< of a dictionary: keys and values in turn
-  /// One of these, as conditions decide at run time. Of a condition that is known it is the branch that is taken, and
-  /// of one on `training` that of eval mode.
+  /// One of these, as conditions decide at run time. Of a condition that is known it is the branch that is
+  /// taken, and of one on `training` that of eval mode.
   std::optional<std::vector<ArgumentSource>> choices;
 };
 

@@ -9,8 +9,8 @@
 
 #include "core/archive.h"
 #include "core/byte_source.h"
-#include "core/module_kind.h"
 #include "core/data_flow.h"
+#include "core/module_kind.h"
 #include "core/script_object.h"
 
 namespace sos {
