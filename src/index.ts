@@ -84,7 +84,7 @@ export {
 export { writeTrainingReport } from './report/training/write-training-report.js'
 export { ClassScatter } from './sharpness/class-scatter.js'
 export { type GaussNewtonTrace, gaussNewtonTrace } from './sharpness/gauss-newton-trace.js'
-export { type HessianOptions, hessian } from './sharpness/hessian.js'
+export { type HessianOperator, type HessianOptions, hessian } from './sharpness/hessian.js'
 export {
   compareTraces,
   compareWith,
@@ -111,6 +111,7 @@ export {
   captureChunks,
   captureInputs,
   captureRows,
+  type Look,
 } from './shift/capture.js'
 export {
   certify,

@@ -18,8 +18,9 @@ export function evaluationRecords(models: readonly string[], evaluations: readon
   }))
 }
 
-export function traceRecord({ trace, standardError, probes, samples }: HessianTrace) {
-  return { trace, standardError, probes, samples }
+export function traceRecord(found: HessianTrace) {
+  const { trace, standardError, probes, samples, withoutGradient } = found
+  return { trace, standardError, probes, samples, withoutGradient }
 }
 
 export function comparisonRecord({ first, second, difference, differenceStandardError }: TraceComparison) {

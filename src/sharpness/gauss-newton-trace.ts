@@ -11,7 +11,7 @@ import type { ScriptModule } from '../torch/module/script-module.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
-import { trainedParameters } from './hessian.js'
+import { expectReach, trainedParameters } from './gradient-reach.js'
 import { type HessianTrace, summarize, type TraceOptions, traceNumbers } from './hessian-trace.js'
 import { whyCurved } from './piecewise-linear.js'
 
@@ -44,7 +44,7 @@ export interface GaussNewtonTrace extends HessianTrace {
  * `compareWith` pairs their probes.
  *
  * @param options.chunk default: 32, where a convolutional network still runs at nine tenths of its full speed
- * @throws `ERR_BATCH_SIZE`, `ERR_FROZEN`, `ERR_OUTPUT_SHAPE`, `ERR_DATASET` where every image was skipped
+ * @throws `ERR_BATCH_SIZE`, `ERR_FROZEN`, `ERR_NO_GRADIENT` where no gradient reaches any parameter, `ERR_OUTPUT_SHAPE`, `ERR_DATASET` where every image was skipped
  */
 export async function gaussNewtonTrace(
   model: ScriptModule,
@@ -54,7 +54,9 @@ export async function gaussNewtonTrace(
   checkNumbers(options, traceNumbers)
   const { samples = Math.min(512, dataset.size), probes = 32, seed = 0 } = options
   const { chunk = 32, device = model.device, onProgress, signal } = options
-  const parameters = trainedParameters(model)
+  const trained = trainedParameters(model)
+  const parameters = [...trained.values()]
+  let withoutGradient: readonly string[] | undefined
   const indices = sampleIndices(dataset, { size: samples, sampling: 'uniform', seed })
   const sums = new Float64Array(probes)
   const total = probes * samples
@@ -70,6 +72,7 @@ export async function gaussNewtonTrace(
     await noGrad(() =>
       scope(async () => {
         const logits = expectLogits(await enableGrad(() => model.forward(batch.images)), count)
+        withoutGradient ??= await expectReach(model, trained, logits)
         const p = torch.softmax(logits.detach().to({ dtype: 'float64' }), 1)
         const signs = signsOf(count, probes, p.shape[1]!, generator).to({ device })
         for (let probe = 0; probe < probes; probe++) {
@@ -95,7 +98,17 @@ export async function gaussNewtonTrace(
   const perProbe = Array.from(sums, (sum) => sum / loaded)
   const { mean, standardError } = summarize(perProbe)
   const size = parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0)
-  return { trace: mean, size, standardError, probes, perProbe, samples, indices, curvedBy }
+  return {
+    trace: mean,
+    size,
+    standardError,
+    probes,
+    perProbe,
+    samples,
+    indices,
+    curvedBy,
+    withoutGradient: withoutGradient ?? [],
+  }
 }
 
 /** 1 or −1, [samples, probes, classes]. */

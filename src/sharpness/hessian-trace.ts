@@ -49,6 +49,10 @@ export const traceNumbers: NumberChecks<TraceOptions> = {
 export interface HessianTrace extends TraceEstimate {
   readonly samples: number
   readonly indices: readonly number[]
+  /**
+   * Parameters that are left out, whatever they add to the trace: they require no gradient, or none reaches them, as through a detach.
+   */
+  readonly withoutGradient: readonly string[]
 }
 
 /** Two models on the same probes and samples. */
@@ -97,7 +101,7 @@ export async function hutchinsonTrace(
  * parameters. The standard error tells how well the probes know the trace of this sample's loss, not how the sample
  * stands for the dataset.
  *
- * @throws `ERR_BATCH_SIZE`, `ERR_FROZEN`, `ERR_LABELS`
+ * @throws `ERR_BATCH_SIZE`, `ERR_FROZEN`, `ERR_NO_GRADIENT` where no gradient reaches any parameter, `ERR_LABELS`
  */
 export async function hessianTrace(
   model: ScriptModule,
@@ -110,7 +114,8 @@ export async function hessianTrace(
   return noGrad(() =>
     scope(async () => {
       const operator = hessian(model, dataset, indices, options)
-      return { ...(await hutchinsonTrace(operator, { probes, seed })), samples, indices }
+      const estimate = await hutchinsonTrace(operator, { probes, seed })
+      return { ...estimate, samples, indices, withoutGradient: operator.withoutGradient() }
     }),
   )
 }

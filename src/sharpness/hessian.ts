@@ -9,11 +9,17 @@ import type { ScriptModule } from '../torch/module/script-module.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
+import { expectReach, trainedParameters } from './gradient-reach.js'
 import type { SymmetricOperator } from './symmetric-operator.js'
 
 export interface HessianOptions extends RunOptions {
   /** Samples in one forward. Default: 128. */
   chunk?: number
+}
+
+export interface HessianOperator extends SymmetricOperator {
+  /** Parameters that are no part of it: they require no gradient, or none reaches them. Known once it was applied. */
+  withoutGradient(): readonly string[]
 }
 
 /**
@@ -22,18 +28,20 @@ export interface HessianOptions extends RunOptions {
  *
  * A chunk's first-order graph is kept for all vectors of one `apply`; chunks are weighted by their size.
  *
- * @throws `ERR_FROZEN` where there are no parameters, `ERR_LABELS`, `ERR_DATASET` where every image was skipped
+ * @throws `ERR_FROZEN` where there are no parameters, `ERR_NO_GRADIENT` where no gradient reaches any, `ERR_LABELS`, `ERR_DATASET` where every image was skipped
  */
 export function hessian(
   model: ScriptModule,
   dataset: Dataset,
   indices: readonly number[],
   options: HessianOptions = {},
-): SymmetricOperator {
+): HessianOperator {
   const { chunk = 128, device = model.device, onProgress, signal } = options
   count('chunk', chunk)
   checkIndices(dataset, indices)
-  const parameters = trainedParameters(model)
+  const trained = trainedParameters(model)
+  const parameters = [...trained.values()]
+  let withoutGradient: readonly string[] | undefined
   const sizes = parameters.map((parameter) => parameter.shape.reduce((a, b) => a * b, 1))
   const dtype = parameters[0]!.dtype
   const size = sizes.reduce((a, b) => a + b, 0)
@@ -58,6 +66,7 @@ export function hessian(
       await scope(async () => {
         const logits = expectLogits(await enableGrad(() => model.forward(batch.images)), loaded)
         checkLabels(dataset, logits.shape[1]!)
+        withoutGradient ??= await expectReach(model, trained, logits)
         const loss = enableGrad(() => torch.cross_entropy_loss(logits, batch.labels))
         const gradients = await grad([loss], parameters, { createGraph: true, allowUnused: true })
         for (const [i, vector] of vectors.entries()) {
@@ -76,17 +85,7 @@ export function hessian(
     }
     return products.map((product) => product.div_(samples))
   }
-  return { size, dtype, apply }
-}
-
-/** The parameters that require gradients, in their order. Throws `ERR_FROZEN` where there are none. */
-export function trainedParameters(model: ScriptModule): Tensor[] {
-  const parameters = model.parameters().filter((parameter) => parameter.requiresGrad)
-  if (parameters.length > 0) return parameters
-  throw new SosError(
-    'ERR_FROZEN',
-    `${model.path}: expected parameters that require gradients but it has none (a frozen module?); export it again without torch.jit.freeze`,
-  )
+  return { size, dtype, apply, withoutGradient: () => withoutGradient ?? [] }
 }
 
 /** product += weight · parts, laid out flat. */

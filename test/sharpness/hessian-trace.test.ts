@@ -84,7 +84,7 @@ describe('hutchinsonTrace', () => {
     const estimate = await hutchinsonTrace(operator(matrix), { probes: 400, seed: 1 })
     const off = matrix.trace().item() - estimate.trace
     expect(Math.abs(off)).toBeLessThan(4 * estimate.standardError)
-    await expect(hutchinsonTrace(operator(matrix), { probes: 1, seed: 0 })).rejects.toThrow('at least 2')
+    await expect(hutchinsonTrace(operator(matrix), { probes: 1, seed: 0 })).rejects.toThrow('from 2 to')
   })
 })
 

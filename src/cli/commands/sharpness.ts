@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 
 import { specHelp } from '../../data/spec-help.js'
+import type { HessianTrace } from '../../index.js'
 import { openModelAndData } from '../open.js'
 import { addImageOptions, deviceOption, type ModelOptions, presetOption, wholeNumber } from '../options.js'
 import { plusMinus, printJson, printLine, printTable } from '../print.js'
@@ -24,7 +25,10 @@ export const sharpnessCommand = new Command('sharpness')
   .option('--seed <n>', 'of the samples and the probes', wholeNumber(0), 0)
   .addOption(presetOption)
   .addOption(deviceOption)
-  .option('--json', 'print one JSON document: { trace, standardError, probes, samples, compare? }')
+  .option(
+    '--json',
+    'print one JSON document: { trace, standardError, probes, samples, withoutGradient, compare? }',
+  )
   .addHelpText(
     'after',
     '\nExample:\n  sos sharpness before.pt --compare after.pt --data idx:assets/fashion-mnist:train\n',
@@ -42,7 +46,8 @@ export const sharpnessCommand = new Command('sharpness')
     if (options.compare === undefined) {
       if (options.json) return printJson(traceRecord(first))
       printLine(`tr(H)  ${plusMinus(first.trace, first.standardError)}`)
-      return printLine(`       ${first.probes} probes on the mean loss of ${first.samples} images`)
+      printLine(`       ${first.probes} probes on the mean loss of ${first.samples} images`)
+      return printLeftOut(path, first)
     }
     const comparison = compareWith(first, await measure(options.compare))
     if (options.json) return printJson(comparisonRecord(comparison))
@@ -56,5 +61,15 @@ export const sharpnessCommand = new Command('sharpness')
       ],
     )
     printLine(`${first.probes} probes on the mean loss of ${first.samples} images, the same for both`)
+    printLeftOut(path, first)
+    printLeftOut(options.compare, second)
   })
 addImageOptions(sharpnessCommand)
+
+function printLeftOut(path: string, { withoutGradient: names }: HessianTrace): void {
+  if (names.length === 0) return
+  const more = names.length > 5 ? ', …' : ''
+  printLine(
+    `warning: ${path}: ${names.length} parameters are left out of the trace, for no gradient reaches them or they require none: ${names.slice(0, 5).join(', ')}${more}`,
+  )
+}

@@ -1,0 +1,58 @@
+import { grad } from '../torch/autograd/autograd.js'
+import { SosError } from '../torch/errors.js'
+import { Generator } from '../torch/generator.js'
+import type { ScriptModule } from '../torch/module/script-module.js'
+import { torch } from '../torch/ops.js'
+import { scope } from '../torch/scope.js'
+import type { Tensor } from '../torch/tensor/tensor.js'
+
+/** The parameters that require gradients, in their order. Throws `ERR_FROZEN` where there are no parameters, `ERR_NO_GRADIENT` where none does. */
+export function trainedParameters(model: ScriptModule): Map<string, Tensor> {
+  const all = model.namedParameters()
+  if (all.size === 0) {
+    throw new SosError(
+      'ERR_FROZEN',
+      `${model.path}: expected parameters that require gradients but it has none (a frozen module?); export it again without torch.jit.freeze`,
+    )
+  }
+  const trained = new Map([...all].filter(([, parameter]) => parameter.requiresGrad))
+  if (trained.size > 0) return trained
+  throw new SosError(
+    'ERR_NO_GRADIENT',
+    `${model.path}: expected parameters that require gradients but none of its ${all.size} does: it was exported with requires_grad = False; set requiresGrad of each to true, or export it again`,
+  )
+}
+
+/**
+ * Which parameters a model's logits depend on as autograd sees it, by one backward of random numbers: a trace of a model whose gradient
+ * reaches nothing would be 0 ± 0.
+ *
+ * @param logits with their graph, which is kept
+ * @returns the names of the parameters that are left out: they require no gradient, or none reaches them
+ * @throws `ERR_NO_GRADIENT` where it reaches no parameter, or is zero in all of them
+ */
+export async function expectReach(
+  model: ScriptModule,
+  trained: ReadonlyMap<string, Tensor>,
+  logits: Tensor,
+): Promise<string[]> {
+  const refuse = (why: string): never => {
+    throw new SosError('ERR_NO_GRADIENT', `${model.path}: no gradient reaches its parameters: ${why}`)
+  }
+  const cut = 'its code cuts the output off, as by detach, no_grad, .data or whole numbers'
+  if (!logits.requiresGrad) return refuse(cut)
+  return scope(async () => {
+    const random = torch.randn([...logits.shape], { generator: new Generator(0), dtype: 'float64' })
+    const gradients = await grad([logits], [...trained.values()], {
+      gradOutputs: [random.to({ device: logits.device, dtype: logits.dtype })],
+      retainGraph: true,
+      allowUnused: true,
+    })
+    const reached = new Set([...trained.keys()].filter((_, i) => gradients[i] !== null))
+    if (reached.size === 0) return refuse(cut)
+    // NaN differs from 0.
+    const some = gradients.some((gradient) => gradient !== null && gradient.ne(0).any().item() === 1)
+    if (!some) return refuse('it is zero in all of them, as through round, sign or argmax')
+    return [...model.namedParameters().keys()].filter((name) => !reached.has(name))
+  })
+}
