@@ -9,6 +9,7 @@ export function studyFindings(study: Study): string[] {
     mainChange(study),
     norms(study),
     identities(study),
+    rolledBack(study),
     unseen(study),
     controls(study),
     study.train.skipped + study.validation.skipped > 0
@@ -21,7 +22,7 @@ export function studyFindings(study: Study): string[] {
 }
 
 function significance({ rows }: Study): string {
-  const significant = rows.filter(({ test }) => test.adjustedPValue < 0.05)
+  const significant = rows.filter((row) => row.rolledBack === null && row.test.adjustedPValue < 0.05)
   const better = significant.filter(({ test }) => test.onlyAfter > test.onlyBefore).length
   const of = `${count(rows.length, 'shift')} (McNemar’s exact test, Holm’s correction, 5 %)`
   if (significant.length === 0) {
@@ -62,6 +63,12 @@ function identities({ rows, inFeatures }: Study): string | null {
   if (found.length === 0) return null
   const sizes = [...new Set(found.map(({ batchSize }) => batchSize))].join(', ')
   return `${found.length} of ${count(rows.length, 'shift')} (b = ${sizes}) ${found.length === 1 ? 'is' : 'are'} the identity: the batch spans all ${inFeatures} inputs of the layer, so V* = V. A smaller batch is needed to change anything.`
+}
+
+function rolledBack({ rows }: Study): string | null {
+  const found = rows.filter((row) => row.rolledBack !== null)
+  if (found.length === 0) return null
+  return `${found.length} of ${count(rows.length, 'shift')} would not be written by \`sos shift\`: ${found[0]!.rolledBack}. Their figures are of models that nobody gets, and none of them counts as significant.`
 }
 
 function unseen({ rows }: Study): string | null {

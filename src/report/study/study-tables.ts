@@ -76,8 +76,12 @@ export function shiftTable(study: Study): Table {
       head: 'identity',
       of: ({ identities, draws }) => (identities === 0 ? 'no' : `${identities} of ${draws}`),
     },
+    {
+      head: 'rolled back',
+      of: ({ rolledBack, draws }) => (rolledBack === 0 ? 'no' : `${rolledBack} of ${draws}`),
+    },
   ]
-  const caption = `‖V‖ before: ${figure(study.normBefore)}; ${study.inFeatures} inputs. Moved: the largest change of a logit. Safe by margin: images that this cannot give another class. Unseen: classes of the validation images that the batch has no image of.`
+  const caption = `‖V‖ before: ${figure(study.normBefore)}; ${study.inFeatures} inputs. Moved: the largest change of a logit. Safe by margin: images that this cannot give another class. Unseen: classes of the validation images that the batch has no image of. Rolled back: draws whose batch’s own logits move too far or whose norm grows, which \`sos shift\` would not write.`
   return table(caption, columns, study.summaries.filter(isShift))
 }
 

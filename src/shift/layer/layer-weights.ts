@@ -3,6 +3,7 @@ import { SosError } from '../../torch/errors.js'
 import type { ScriptModule } from '../../torch/module/script-module.js'
 import { torch } from '../../torch/ops.js'
 import { scope } from '../../torch/scope.js'
+import type { DType } from '../../torch/tensor/dtype.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
 import type { LinearMap } from '../certificates.js'
 import { groupMatrix, weightOfGroups } from './convolution-rows.js'
@@ -84,16 +85,10 @@ export class LayerWeights {
         largestLogit = Math.max(largestLogit, logits.abs().max().item())
       })
       const [normBefore, normAfter] = [norm(weight), norm(to.weight)]
-      const moved = logitBudget !== null && !(batchLogitChange <= logitBudget + this.rounding(largestLogit))
-      // Rounding to the layer's dtype may lengthen a vector by its last digits.
-      const grew = !(normAfter <= normBefore * (1 + Math.max(1e-6, epsilon(weight))))
-      if (!moved && !grew) return { normBefore, normAfter, batchLogitChange }
-      throw notVerified(
-        this.#layer,
-        grew
-          ? `the norm would have grown from ${normBefore} to ${normAfter}`
-          : `a logit of the batch would have moved by ${batchLogitChange}, more than ${logitBudget}`,
-      )
+      const replaced = { normBefore, normAfter, batchLogitChange }
+      const why = whyNotWritten(replaced, largestLogit, weight.dtype, logitBudget)
+      if (why === null) return replaced
+      throw notVerified(this.#layer, why)
     })
   }
 
@@ -114,7 +109,7 @@ export class LayerWeights {
 
   /** What the layer's dtype may add to the change of a logit of this size. */
   rounding(logit: number): number {
-    return 16 * epsilon(this.#weight) * logit
+    return 16 * epsilon(this.#weight.dtype) * logit
   }
 
   get #current(): StoredWeights {
@@ -139,8 +134,29 @@ export function notVerified(layer: string, why: string): SosError {
   )
 }
 
+/**
+ * Why weights are not to be written: the norm would grow, or an output of the layer on the batch move by more than the budget and what
+ * rounding adds. Null where they may be.
+ *
+ * @param logitBudget null for any
+ */
+export function whyNotWritten(
+  { normBefore, normAfter, batchLogitChange }: Replacement,
+  largestLogit: number,
+  dtype: DType,
+  logitBudget: number | null,
+): string | null {
+  // Rounding to the layer's dtype may lengthen a vector by its last digits.
+  if (!(normAfter <= normBefore * (1 + Math.max(1e-6, epsilon(dtype))))) {
+    return `the norm would have grown from ${normBefore} to ${normAfter}`
+  }
+  if (logitBudget === null || batchLogitChange <= logitBudget + 16 * epsilon(dtype) * largestLogit)
+    return null
+  return `a logit of the batch would have moved by ${batchLogitChange}, more than ${logitBudget}`
+}
+
 /** The distance from 1 to the next number of a floating dtype. */
-function epsilon({ dtype }: Tensor): number {
+function epsilon(dtype: DType): number {
   const digits: Record<string, number> = { float64: 52, float32: 23, float16: 10, bfloat16: 7 }
   return 2 ** -(digits[dtype] ?? 23)
 }

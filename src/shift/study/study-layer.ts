@@ -3,7 +3,7 @@ import { torch } from '../../torch/ops.js'
 import { scope } from '../../torch/scope.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
 import type { LinearMap } from '../certificates.js'
-import { LayerWeights } from '../layer/layer-weights.js'
+import { LayerWeights, whyNotWritten } from '../layer/layer-weights.js'
 import type { LinearLayer } from '../layer/linear-layer.js'
 
 /** Weights that a study puts in the place of V, as the layer would store them. */
@@ -14,6 +14,8 @@ export interface Candidate {
   /** The largest change of a logit of the batch, in the layer's dtype. */
   readonly batchLogitChange: number
   readonly identity: boolean
+  /** Why `shiftOptimum` would not write it; null where it would. */
+  readonly rolledBack: string | null
 }
 
 /** The layer of a study: copies of its weights, so that the model stays as it is. */
@@ -35,18 +37,27 @@ export class StudyLayer {
   /**
    * @param a A, the inputs of the batch, [b, m]
    * @param map V* [m, n] and b*, float64
+   * @param logitBudget the most that a logit of the batch may move; null for any
    */
-  candidate(a: Tensor, map: LinearMap): Candidate {
+  candidate(a: Tensor, map: LinearMap, logitBudget: number | null): Candidate {
     const stored = as(this.stored.weight, map)
     return scope(() => {
       const inputs = a.to({ dtype: stored.weight.dtype })
       const logits = ({ weight, bias }: LinearMap) => torch.linear(inputs, weight, bias)
+      const before = logits(this.stored)
+      const replaced = {
+        normBefore: this.norm,
+        normAfter: norm(stored.weight),
+        batchLogitChange: logits(stored).sub(before).abs().max().item(),
+      }
+      const largest = before.abs().max().item()
       const moved = stored.weight.to('float64').t().sub(this.exact.weight)
       return {
         map: stored,
-        normAfter: norm(stored.weight),
-        batchLogitChange: logits(stored).sub(logits(this.stored)).abs().max().item(),
+        normAfter: replaced.normAfter,
+        batchLogitChange: replaced.batchLogitChange,
         identity: norm(moved) <= 1e-6 * this.norm,
+        rolledBack: whyNotWritten(replaced, largest, stored.weight.dtype, logitBudget),
       }
     })
   }

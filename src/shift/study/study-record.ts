@@ -63,7 +63,7 @@ export interface StudyVariant {
 export interface StudyRow extends StudyVariant {
   /** b */
   readonly batchSize: number
-  /** Of the draw. `sos shift` with the same seed, size and policy writes this very model. */
+  /** Of the draw. `sos shift` with the same seed, size and policy writes this very model, save where it is `rolledBack`. */
   readonly seed: number
   /** r; null where the method or the solver has none. */
   readonly rank: number | null
@@ -75,6 +75,11 @@ export interface StudyRow extends StudyVariant {
   } | null
   /** Whether V* is V up to rounding: the batch spans all inputs. */
   readonly identity: boolean
+  /**
+   * Why `sos shift` would not write this model: logits of the batch move further than the policy allows, or the norm grows. Null
+   * where it would, and of controls.
+   */
+  readonly rolledBack: string | null
   /** ‖V‖ and ‖V*‖, Frobenius. */
   readonly normBefore: number
   readonly normAfter: number
@@ -124,6 +129,8 @@ export interface StudySummary extends StudyVariant {
   readonly classesUnseen: Spread
   /** Draws whose shift is the identity. */
   readonly identities: number
+  /** Draws whose shift would not be written. */
+  readonly rolledBack: number
 }
 
 /** The singular values of the first draw of a batch size, and where each policy cuts them. */

@@ -4,6 +4,7 @@ import { scope } from '../../torch/scope.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
 import type { LinearMap } from '../certificates.js'
 import { controls as allControls, controlWeights } from '../controls.js'
+import { logitBudget } from '../shift-optimum.js'
 import { type RankPolicy, rankPolicyName } from '../solve/rank.js'
 import { type BiasMode, type Solution, solveShift } from '../solve/solve.js'
 import type { Features } from './features.js'
@@ -78,7 +79,8 @@ async function studyBatch(
   const a = inputsOf(batch, features)
   const variant = { method: 'shift', policy: rankPolicyName(policy), sampling, bias } as const
   const solution = await solveShift(a, v, b, { rank: policy, bias, solver: plan.solver })
-  found.rows.push(await measuredRow(parts, batch, variant, a, solution, solution))
+  const budget = logitBudget({ rank: policy })
+  found.rows.push(await measuredRow(parts, batch, variant, a, solution, solution, budget))
   if (seed === plan.seeds[0] && solution.singularValues !== null) {
     tellSpectrum(found.spectra, variant, batch, solution, solution.singularValues)
   }
@@ -111,16 +113,19 @@ async function measuredRow(
   a: Tensor,
   map: LinearMap,
   solution: Partial<Solution> | null,
+  budget: number | null = null,
 ): Promise<StudyRow> {
-  const candidate = layer.candidate(a, map)
+  const candidate = layer.candidate(a, map, budget)
   const { normAfter, batchLogitChange, identity } = candidate
+  const rolledBack = variant.method === 'shift' ? candidate.rolledBack : null
   const known = new Set(features.indices)
   const covered = new Set(indices.filter((index) => known.has(index)).map((index) => train.labels[index]!))
   const { score, test, drift, unseen } = await meter.measure(candidate.map, covered)
   const warnings = [...(solution?.warnings ?? [])]
   const missing = batchSize - a.shape[0]!
   if (missing > 0) warnings.push(`${missing} images of the batch could not be read`)
-  if (variant.method === 'shift' && batchLogitChange > worthTelling) {
+  if (rolledBack !== null) warnings.push(`\`sos shift\` would not write it: ${rolledBack}`)
+  else if (variant.method === 'shift' && batchLogitChange > worthTelling) {
     warnings.push(`logits of the batch move by up to ${batchLogitChange.toPrecision(2)}: its loss changes`)
   }
   return {
@@ -130,6 +135,7 @@ async function measuredRow(
     rank: solution?.rank ?? null,
     singularValues: cutOf(solution),
     identity,
+    rolledBack,
     normBefore: layer.norm,
     normAfter,
     batchLogitChange,

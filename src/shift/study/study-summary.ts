@@ -46,10 +46,12 @@ export function summarise(rows: readonly StudyRow[]): StudySummary[] {
         smallest: Math.min(...draws.map((row) => row.test.pValue)),
         largest: Math.max(...draws.map((row) => row.test.pValue)),
       },
-      significantDraws: draws.filter((row) => row.test.adjustedPValue < 0.05).length,
+      significantDraws: draws.filter((row) => row.rolledBack === null && row.test.adjustedPValue < 0.05)
+        .length,
       classesCovered: of((row) => row.classesCovered),
       classesUnseen: of((row) => row.unseen?.classes ?? 0),
       identities: draws.filter((row) => row.identity).length,
+      rolledBack: draws.filter((row) => row.rolledBack !== null).length,
     }
   })
 }

@@ -174,6 +174,27 @@ describe('runStudy', () => {
     expect(summaries[0]!.identities).toBe(2)
   })
 
+  it('marks the rows that a shift would not write, as where a tolerance cuts too much', async () => {
+    const policies = [{ policy: 'logits' }, { policy: 'tolerance', tolerance: 0.3 }] as const
+    const model = await ScriptModule.load(fixture('mlp.scripted.pt'))
+    const { rows, summaries } = await runStudy(model, vectors(40), vectors(30), {
+      batchSizes: [6],
+      draws: 3,
+      policies,
+    })
+    for (const [i, row] of rows.entries()) {
+      const written = await shiftOptimum(await ScriptModule.load(fixture('mlp.scripted.pt')), vectors(40), {
+        batchSize: 6,
+        seed: row.seed,
+        rank: policies[i < 3 ? 0 : 1],
+      }).catch((error) => error.code)
+      if (i < 3) expect([row.rolledBack, written]).toEqual([null, expect.objectContaining({ layer: '2' })])
+      else expect([row.rolledBack, written]).toEqual([expect.any(String), 'ERR_SHIFT_VERIFICATION'])
+    }
+    expect(summaries.map(({ rolledBack }) => rolledBack)).toEqual([0, 3])
+    expect(summaries[1]!.significantDraws).toBe(0)
+  })
+
   it('refuses layers that are not the last, empty lists, batches beyond the training set', async () => {
     const model = await ScriptModule.load(fixture('mlp.scripted.pt'))
     const run = (options: Partial<Parameters<typeof runStudy>[3]>) =>
