@@ -1,7 +1,7 @@
 /**
  * Compares us with Python's PyTorch:
  *
- *   npm run bench -- NAME [--json] [--rounds N] [--only TEXT] [--sample-ms N] [--threads N] [--scale F]
+ *   npm run bench -- NAME [--json] [--rounds N] [--only TEXT] [--sample-ms N] [--threads N] [--scale F] [--device cuda]
  *
  * Without a name it lists the benchmarks. README.md beside tells how to read the figures and how to add a benchmark.
  */
@@ -36,15 +36,19 @@ async function main(args) {
     return wrongUse(`expected one of ${names().join(', ')} but received '${options.name}'`)
   }
   const benchmark = await load(options.name)
+  if (options.device !== 'cpu' && !benchmark.onDevice) {
+    return wrongUse(`${options.name} runs on the CPU; --device is of gpu`)
+  }
   const context = createContext(benchmark, options)
   try {
     const rows = await (benchmark.measure ?? ((context) => compareCases(benchmark, context)))(context)
     const document = { name: options.name, machine: machine(context), rows }
     if (options.json) process.stdout.write(`${JSON.stringify(document, null, 2)}\n`)
     else printTable(document)
+    const failed = rows.filter((row) => row.error !== undefined)
     const broken = rows.filter((row) => row.pass === false)
     for (const row of broken) context.log(`${row.case}: ${row.ours.toFixed(1)} ${row.unit} breaks the bound`)
-    return broken.length > 0 ? 1 : 0
+    return broken.length + failed.length > 0 ? 1 : 0
   } catch (error) {
     context.log(`failed: ${error.message}`)
     return 1
@@ -64,6 +68,7 @@ function parseOptions(args) {
       'sample-ms': { type: 'string', default: '50' },
       threads: { type: 'string' },
       scale: { type: 'string', default: '1' },
+      device: { type: 'string', default: 'cpu' },
     },
   })
   if (positionals.length > 1) throw new Error(`expected one NAME but received ${positionals.join(', ')}`)
@@ -71,6 +76,7 @@ function parseOptions(args) {
     name: positionals[0],
     json: values.json,
     only: values.only,
+    device: values.device,
     rounds: positive('--rounds', values.rounds, Number.isInteger),
     sampleSeconds: positive('--sample-ms', values['sample-ms'], Number.isFinite) / 1000,
     threads: values.threads && positive('--threads', values.threads, Number.isInteger),
@@ -106,7 +112,8 @@ function createContext(benchmark, options) {
     },
 
     select(cases) {
-      const chosen = cases.filter((name) => name.includes(options.only))
+      const parts = options.only.split('|')
+      const chosen = cases.filter((name) => parts.some((part) => name.includes(part)))
       if (chosen.length > 0) return chosen
       throw new Error(`expected a part of a case's name for --only: ${cases.join('; ')}`)
     },

@@ -1,9 +1,9 @@
 const columns = [
   ['case', (row) => row.case],
   ['unit', (row) => row.unit],
-  ['reference', (row) => significant(row.reference)],
-  ['ours', (row) => significant(row.ours)],
-  ['ratio', (row) => row.ratio.toFixed(2)],
+  ['reference', (row) => (row.error === undefined ? significant(row.reference) : '')],
+  ['ours', (row) => (row.error === undefined ? significant(row.ours) : '')],
+  ['ratio', (row) => row.ratio?.toFixed(2) ?? 'failed'],
   ['quartiles', (row) => row.ratioQuartiles?.map((ratio) => ratio.toFixed(2)).join(' – ') ?? ''],
   [
     'target',

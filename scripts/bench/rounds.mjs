@@ -7,17 +7,32 @@ const roundingTolerance = 1e-4
  * Measures the cases of a benchmark on both sides, interleaved: for each case first whether both sides give the same
  * results, then rounds of one sample each, right after one another and the other one first in every second round.
  *
- * @returns a row for each case; the figures are as `benchmark.figure` shows them, in ms where it says nothing
+ * A case that fails, or whose results differ, is told and the next one runs.
+ *
+ * @returns a row for each case; the figures are as `benchmark.figures[case]` or `benchmark.figure` shows them, else in ms. A case
+ * that failed has an `error`, and no figures.
  */
 export async function compareCases(benchmark, context) {
-  const figure = benchmark.figure ?? milliseconds
   const sides = await context.startBoth()
   const rows = []
   for (const name of context.select(sides.cases)) {
-    const difference = await checkResults(name, sides, benchmark.tolerance ?? roundingTolerance)
+    rows.push(await compareCase(name, sides, benchmark, context))
+  }
+  return rows
+}
+
+async function compareCase(name, sides, benchmark, context) {
+  const figure = benchmark.figures?.[name] ?? benchmark.figure ?? milliseconds
+  try {
+    const difference = await checkResults(
+      name,
+      sides,
+      benchmark.tolerances?.[name] ?? benchmark.tolerance ?? roundingTolerance,
+    )
     const { seconds, cpuSeconds } = await sample(name, sides, context)
     const { reference, ours, ratio, ratioQuartiles } = compare(seconds)
-    rows.push({
+    context.log(`${name}: ${ratio.toFixed(2)}`)
+    return {
       case: name,
       unit: figure.unit,
       reference: figure.of(reference),
@@ -28,10 +43,11 @@ export async function compareCases(benchmark, context) {
       relativeDifference: difference,
       target: benchmark.targets?.[name],
       ...(benchmark.showsCpu && { also: { 'ratio of CPU time': compare(cpuSeconds).ratio } }),
-    })
-    context.log(`${name}: ${ratio.toFixed(2)}`)
+    }
+  } catch (error) {
+    context.log(`${name} failed: ${error.message}`)
+    return { case: name, unit: figure.unit, error: error.message }
   }
-  return rows
 }
 
 const milliseconds = { unit: 'ms', of: (seconds) => seconds * 1e3 }

@@ -38,7 +38,7 @@ export async function measure(context) {
   const figure = { unit: 'img/s', of: (seconds) => count / seconds }
   const peak = await matmulPeak(context)
   const rows = await compareCases({ targets, tolerance, figure }, context)
-  for (const row of rows) {
+  for (const row of rows.filter(({ error }) => error === undefined)) {
     const [, name] = row.case.match(/^(.*) (stock|tuned)$/)
     const flops = 2 * networks[name].multiplyAdds * row.ours
     row.also = { [`% of the matmul peak, ${(peak / 1e9).toFixed(0)} GFLOP/s`]: (100 * flops) / peak }

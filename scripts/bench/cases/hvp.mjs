@@ -13,16 +13,16 @@ export function prepare({ root, python, folder, log }) {
 }
 
 /** All products are with the same vector on the same batch; only the first case keeps the graph where eager does not. */
-export async function cases({ model: path }) {
+export async function cases({ model: path, device = 'cpu', batch = 256 }) {
   const { Generator, ScriptModule, grad, hvp, hvpOfGradients, scope, torch } = await import(
     '../../../dist/index.js'
   )
-  const model = (await ScriptModule.load(path)).eval()
+  const model = (await ScriptModule.load(path, { device })).eval()
   const parameters = model.parameters()
-  const images = torch.randn([256, 3, 32, 32], { generator: new Generator(1) })
-  const labels = torch.arange(256).remainder(10)
+  const images = torch.randn([batch, 3, 32, 32], { generator: new Generator(1) }).to({ device })
+  const labels = torch.arange(batch, { device }).remainder(10)
   const generator = new Generator(2)
-  const vector = parameters.map(({ shape }) => torch.randn([...shape], { generator }))
+  const vector = parameters.map(({ shape }) => torch.randn([...shape], { generator }).to({ device }))
 
   const loss = async () => torch.cross_entropy_loss(await model.forward(images), labels)
   const recomputed = async () => hvp(await loss(), parameters, vector)

@@ -5,13 +5,15 @@ from resnet20 import build
 from torch.nn.functional import cross_entropy
 
 
-def cases(_prepared: dict) -> dict:
-    model = build()
+def cases(prepared: dict) -> dict:
+    batch = prepared.get("batch", 256)
+    device = prepared.get("device", "cpu")
+    model = build().to(device)
     parameters = list(model.parameters())
-    images = torch.randn(256, 3, 32, 32, generator=torch.Generator().manual_seed(1))
-    labels = torch.arange(256) % 10
+    images = torch.randn(batch, 3, 32, 32, generator=torch.Generator().manual_seed(1)).to(device)
+    labels = torch.arange(batch, device=device) % 10
     generator = torch.Generator().manual_seed(2)
-    vector = [torch.randn(p.shape, generator=generator) for p in parameters]
+    vector = [torch.randn(p.shape, generator=generator).to(device) for p in parameters]
 
     def first_order() -> tuple[torch.Tensor, ...]:
         return torch.autograd.grad(cross_entropy(model(images), labels), parameters, create_graph=True)

@@ -3,13 +3,15 @@
 import torch
 
 
-def cases(_prepared: dict) -> dict:
+def cases(prepared: dict) -> dict:
+    device = prepared.get("device", "cpu")
+
     def randn(*shape: int, seed: int) -> torch.Tensor:
-        return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+        return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(device)
 
     a, b = randn(2, 2, seed=1), randn(2, 2, seed=2)
     x, w, bias = randn(64, 64, seed=3), randn(64, 64, seed=4), randn(64, seed=5)
-    mean, std = randn(64, seed=6), torch.rand(64, generator=torch.Generator().manual_seed(7)) + 1
+    mean, std = randn(64, seed=6), (torch.rand(64, generator=torch.Generator().manual_seed(7)) + 1).to(device)
     trained = w.clone().requires_grad_(), bias.clone().requires_grad_()
 
     def chain(w: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:

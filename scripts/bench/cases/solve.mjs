@@ -13,7 +13,7 @@ export const targets = Object.fromEntries(batches.map((b) => [name('svd', b), 1]
 export async function measure(context) {
   const rows = await compareCases({ targets }, context)
   const ours = new Map(rows.map((row) => [row.case, row.ours]))
-  for (const row of rows) {
+  for (const row of rows.filter(({ error }) => error === undefined)) {
     const [, solver, b] = row.case.match(/^(.*), b = (\d+)$/)
     const before = batches[batches.indexOf(Number(b)) - 1]
     const time = ours.get(name(solver, before))

@@ -103,11 +103,16 @@ export function prepare({ root, python, folder, scale }) {
       })
     }
     const count = Math.max(2 * batchSize, Math.round(images * scale))
-    const data = join(place, `${count}.bin`)
-    if (!existsSync(data)) writeFileSync(data, randomRecords(count))
-    files[name] = { model, data, batchSize, network: file }
+    files[name] = { model, data: randomFile(place, count), batchSize, network: file }
   }
   return { files }
+}
+
+/** The path of `count` random images in CIFAR-10's format, made unless they are there. */
+export function randomFile(place, count) {
+  const path = join(place, `${count}.bin`)
+  if (!existsSync(path)) writeFileSync(path, randomRecords(count))
+  return path
 }
 
 /** CIFAR-10 records: a label and 3,072 bytes; a linear congruential generator, so that all runs see the same. */
@@ -121,14 +126,23 @@ function randomRecords(count) {
   return bytes
 }
 
-/** The rows of `targets` in their order, or what the rows of `costs` are made of. */
-export async function cases({ files, costs = false }) {
+/**
+ * The rows of `targets` in their order, or what the rows of `costs` are made of. gpu.mjs has other titles: the names of its files, with
+ * changes of the trainer's options for each.
+ */
+export async function cases({
+  files,
+  costs = false,
+  device = 'cpu',
+  titles = Object.keys(targets),
+  changes = {},
+}) {
   const sos = await import('../../../dist/index.js')
   const { cifar10, preprocessOf, randomCrop, randomFlip, ScriptModule, sgd, Trainer } = sos
   const optimizer = sgd({ learningRate: 0.01, momentum: 0.9, nesterov: true, weightDecay: 1e-4 })
   const load = async (name) => {
     const { model: file, data, batchSize } = files[name]
-    const model = await ScriptModule.load(file)
+    const model = await ScriptModule.load(file, { device })
     await model.to({ memoryFormat: 'channels_last' })
     return { model, dataset: await cifar10(data, null, preprocessOf(model)), batchSize }
   }
@@ -145,12 +159,12 @@ export async function cases({ files, costs = false }) {
   if (costs) return costCases(sos, await load('wide small'), training, optimizer)
 
   const made = {}
-  for (const title of Object.keys(targets)) {
-    const name = title.replace(/ (stock|tuned|small)$/, '')
+  for (const title of titles) {
+    const name = title in files ? title : title.replace(/ (stock|tuned|small)$/, '')
     const loaded = await load(name)
     made[title] = {
-      run: async (n) => void (await training(loaded, n).run()),
-      result: () => firstLoss(sos, files[name], loaded),
+      run: async (n) => void (await training(loaded, n, changes[title]).run()),
+      result: () => firstLoss(sos, files[name], loaded, device, changes[title]?.autocast),
     }
   }
   return made
@@ -181,14 +195,19 @@ async function costCases(sos, loaded, training, optimizer) {
 }
 
 /** In train mode, of the file's weights, on the first images as they are. */
-function firstLoss({ noGrad, ScriptModule, scope, torch }, { model: file, batchSize }, { dataset }) {
+function firstLoss(sos, { model: file, batchSize }, { dataset }, device, dtype) {
+  const { autocast, noGrad, ScriptModule, scope, torch } = sos
   return noGrad(() =>
     scope(async () => {
-      const model = (await ScriptModule.load(file)).train()
+      const model = (await ScriptModule.load(file, { device })).train()
       const indices = [...Array(batchSize).keys()]
       const { images } = await dataset.load(indices)
       const labels = torch.tensor([...dataset.labels.subarray(0, batchSize)], { dtype: 'int64' })
-      return torch.cross_entropy_loss(await model.forward(images), labels).view([1])
+      const forward = () => model.forward(images.to({ device }))
+      const logits = await (dtype === undefined
+        ? forward()
+        : autocast({ device: device.split(':')[0], dtype }, forward))
+      return torch.cross_entropy_loss(logits.to('float32'), labels.to({ device })).view([1])
     }),
   )
 }

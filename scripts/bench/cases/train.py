@@ -58,25 +58,26 @@ class Cifar(Dataset):
 class Resident:
     """All images as bytes in memory; a batch is augmented and scaled at once."""
 
-    def __init__(self, path: str, batch_size: int) -> None:
+    def __init__(self, path: str, batch_size: int, device: str = "cpu") -> None:
         images, labels = read(path)
-        self.images, self.labels = torch.from_numpy(images.copy()), torch.from_numpy(labels)
+        self.device = device
+        self.images, self.labels = torch.from_numpy(images.copy()).to(device), torch.from_numpy(labels).to(device)
         self.batch_size = batch_size
-        self.scale = (1 / (255 * torch.tensor(STD))).view(1, 3, 1, 1)
-        self.offset = (torch.tensor(MEAN) / torch.tensor(STD)).view(1, 3, 1, 1)
+        self.scale = (1 / (255 * torch.tensor(STD, device=device))).view(1, 3, 1, 1)
+        self.offset = (torch.tensor(MEAN) / torch.tensor(STD)).view(1, 3, 1, 1).to(device)
 
     def __iter__(self):
-        for places in torch.randperm(len(self.labels)).split(self.batch_size):
+        for places in torch.randperm(len(self.labels), device=self.device).split(self.batch_size):
             yield self.augmented(self.images[places]), self.labels[places]
 
     def augmented(self, images: torch.Tensor) -> torch.Tensor:
-        n = len(images)
+        n, device = len(images), self.device
         padded = torch.nn.functional.pad(images, (4, 4, 4, 4))
-        rows = torch.randint(0, 9, (n, 1)) + torch.arange(32)
-        columns = torch.randint(0, 9, (n, 1)) + torch.arange(32)
+        rows = torch.randint(0, 9, (n, 1), device=device) + torch.arange(32, device=device)
+        columns = torch.randint(0, 9, (n, 1), device=device) + torch.arange(32, device=device)
         places = (rows[:, :, None] * 40 + columns[:, None, :]).view(n, 1, 1024).expand(n, 3, 1024)
         cut = padded.view(n, 3, 1600).gather(2, places).view(n, 3, 32, 32)
-        flipped = (torch.rand(n) < 0.5).view(n, 1, 1, 1)
+        flipped = (torch.rand(n, device=device) < 0.5).view(n, 1, 1, 1)
         cut = torch.where(flipped, cut.flip(3), cut)
         return cut.to(torch.float32, memory_format=torch.channels_last).mul_(self.scale).sub_(self.offset)
 
@@ -85,14 +86,15 @@ def cases(prepared: dict) -> dict:
     return {title: case(prepared["files"][name], kind == "tuned") for title, (name, kind) in ROWS.items()}
 
 
-def case(files: dict, tuned: bool) -> tuple:
+def case(files: dict, tuned: bool, device: str = "cpu", dtype: torch.dtype | None = None) -> tuple:
+    mixed = torch.autocast(torch.device(device).type, dtype or torch.bfloat16, enabled=dtype is not None)
     network = build(files["network"], 10, 0)
     network.load_state_dict(torch.jit.load(files["model"]).state_dict())
-    network.train()
+    network.train().to(device)
     batch_size = files["batchSize"]
     if tuned:
         network = network.to(memory_format=torch.channels_last)
-        data = Resident(files["data"], batch_size)
+        data = Resident(files["data"], batch_size, device)
     else:
         workers = torch.get_num_threads()
         data = DataLoader(Cifar(files["data"]), batch_size=batch_size, shuffle=True, num_workers=workers)
@@ -103,19 +105,21 @@ def case(files: dict, tuned: bool) -> tuple:
             loss_sum = 0.0
             for images, labels in data:
                 optimizer.zero_grad()
-                loss = torch.nn.functional.cross_entropy(network(images), labels)
+                with mixed:
+                    loss = torch.nn.functional.cross_entropy(network(images), labels)
                 loss.backward()
                 optimizer.step()
                 loss_sum += loss.detach()
 
     def result() -> torch.Tensor:
-        fresh = build(files["network"], 10, 0).train()
+        fresh = build(files["network"], 10, 0).train().to(device)
         fresh.load_state_dict(torch.jit.load(files["model"]).state_dict())
         images, labels = read(files["data"])
         first = (torch.from_numpy(images[:batch_size].copy()).float() / 255 - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(
             STD
         ).view(3, 1, 1)
-        with torch.no_grad():
-            return torch.nn.functional.cross_entropy(fresh(first), torch.from_numpy(labels[:batch_size])).view(1)
+        with torch.no_grad(), mixed:
+            logits = fresh(first.to(device)).float()
+        return torch.nn.functional.cross_entropy(logits, torch.from_numpy(labels[:batch_size]).to(device)).view(1)
 
     return run, result
