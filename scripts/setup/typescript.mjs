@@ -10,7 +10,7 @@ const GENERATOR = 'scripts/generate_operators.mjs'
 /** The operators' types, written down by the libtorch that the addon is linked to. */
 export const operators = {
   name: 'operators',
-  applies: () => true,
+  applies: hasSources,
   isPresent: ({ root }) =>
     ['operators', 'operator-packets'].every((name) =>
       existsSync(join(root, `src/torch/${name}.generated.ts`)),
@@ -23,7 +23,7 @@ export const operators = {
 /** src compiled to dist. */
 export const dist = {
   name: 'dist',
-  applies: () => true,
+  applies: hasSources,
   isPresent: ({ root }) => existsSync(join(root, 'dist/cli/main.js')),
   stamp: ({ root }) =>
     contentHash(root, ['src', 'tsconfig.json', 'package-lock.json'], packageVersion(root, 'typescript')),
@@ -42,4 +42,9 @@ export const dist = {
       chmodSync(main, 0o755)
     })
   },
+}
+
+/** What is packed for another machine (scripts/gpu/pack.mjs) comes compiled, without src. */
+function hasSources({ root }) {
+  return existsSync(join(root, 'src'))
 }

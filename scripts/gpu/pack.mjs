@@ -1,0 +1,134 @@
+/**
+ * Packs what a machine with a GPU needs, and nothing that it has to fetch, into one folder:
+ *
+ *   node scripts/gpu/pack.mjs [--out build/gpu-pack]
+ *   bash build/gpu-pack/run.sh --out DIR        # there, with the folder wherever it was put
+ *
+ * The folder holds Node's binary, this checkout's compiled package with the addon's sources, npm's run-time packages, and the embedded
+ * network with its data; networks without training and pictures are made there. At most 60 MiB.
+ */
+import { execFileSync } from 'node:child_process'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+
+import { cmakeVariable } from '../setup/addon.mjs'
+
+const here = dirname(fileURLToPath(import.meta.url))
+const root = dirname(dirname(here))
+const most = 60 * 2 ** 20
+
+/** Of the checkout. Without package-lock.json and src set-up installs no packages and compiles no TypeScript. */
+const parts = ['package.json', 'CMakeLists.txt', 'native', 'dist', 'scripts', 'assets', 'requirements.txt']
+const separateHeaders = [
+  { what: 'doctest, so that core is tested', variable: 'DOCTEST_INCLUDE', folder: 'doctest' },
+  { what: 'gloo, so that process groups are built', variable: 'GLOO_INCLUDE', folder: 'gloo' },
+  {
+    what: 'libturbojpeg, so that it decodes JPEG files',
+    variable: 'TURBOJPEG_INCLUDE',
+    folder: 'turbojpeg.h',
+  },
+]
+
+const { values } = parseArgs({ options: { out: { type: 'string', default: join(root, 'build/gpu-pack') } } })
+process.exitCode = pack(resolve(values.out))
+
+/** @returns the exit code */
+function pack(out) {
+  if (process.platform !== 'linux' || process.arch !== 'x64') {
+    return refuse(
+      `expected Linux on x64, as the machine has, but this is ${process.platform} on ${process.arch}`,
+    )
+  }
+  if (existsSync(out) && !existsSync(join(out, 'run.sh')) && readdirSync(out).length > 0) {
+    return refuse(`${out} holds other files; name an empty folder`)
+  }
+  execFileSync(process.execPath, [join(root, 'scripts/setup.mjs')], { stdio: ['ignore', 2, 2] })
+  rmSync(out, { recursive: true, force: true })
+  mkdirSync(out, { recursive: true })
+  const stage = mkdtempSync(join(tmpdir(), 'sos-pack-'))
+  try {
+    for (const part of parts)
+      cpSync(join(root, part), join(stage, part), { recursive: true, filter: isWanted })
+    for (const folder of runtimePackages()) {
+      cpSync(join(root, folder), join(stage, folder), { recursive: true, dereference: true })
+    }
+    for (const { what, ...header } of separateHeaders) {
+      if (!addHeader(stage, header)) say(`left out ${what}: the header is not found here`)
+    }
+    say('packing …')
+    execFileSync('tar', ['-cf', join(stage, 'package.tar'), '--exclude=package.tar', '-C', stage, '.'])
+    compress(join(stage, 'package.tar'), join(out, 'package.tar.xz'))
+  } finally {
+    rmSync(stage, { recursive: true, force: true })
+  }
+  compress(realpathSync(process.execPath), join(out, 'node.xz'))
+  for (const file of ['run.sh', 'unpack.py']) cpSync(join(here, file), join(out, file))
+  writeFileSync(join(out, 'commit.txt'), execFileSync('git', ['-C', root, 'describe', '--always', '--dirty']))
+  return tellSize(out)
+}
+
+/** No caches of Python's. */
+function isWanted(path) {
+  return !path.includes('__pycache__')
+}
+
+/** The folders of all packages that are no development dependency, of this platform. */
+function runtimePackages() {
+  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'))
+  return Object.entries(packages)
+    .filter(([path, { dev, devOptional }]) => path !== '' && !dev && !devOptional)
+    .map(([path]) => path)
+    .filter((path) => existsSync(join(root, path)) && !path.includes('musl'))
+    .filter((path) => path !== 'node_modules/typescript') // dist is compiled already
+}
+
+function addHeader(stage, { variable, folder }) {
+  const include = cmakeVariable(root, variable)
+  const source = include && join(include, folder)
+  if (!source || !existsSync(source)) return false
+  cpSync(source, join(stage, 'deps/include', folder), { recursive: true })
+  if (variable === 'TURBOJPEG_INCLUDE') {
+    const library = realpathSync(cmakeVariable(root, 'TURBOJPEG_LIBRARY'))
+    for (const name of ['libturbojpeg.so', 'libturbojpeg.so.0']) {
+      cpSync(library, join(stage, 'deps/lib', name))
+    }
+  }
+  return true
+}
+
+function compress(source, target) {
+  const data = execFileSync('xz', ['-9', '--threads=0', '--stdout', source], { maxBuffer: 2 ** 30 })
+  writeFileSync(target, data)
+}
+
+function tellSize(out) {
+  const files = readdirSync(out).map((name) => ({ name, bytes: statSync(join(out, name)).size }))
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0)
+  const mebibytes = (size) => `${(size / 2 ** 20).toFixed(1)} MiB`
+  for (const file of files) say(`${mebibytes(file.bytes).padStart(9)}  ${file.name}`)
+  say(`${mebibytes(bytes)} in ${out}; run there: bash ${join(out, 'run.sh')} --out DIR`)
+  return bytes <= most ? 0 : refuse(`expected at most ${mebibytes(most)}`)
+}
+
+function refuse(message) {
+  say(message)
+  return 1
+}
+
+function say(message) {
+  process.stderr.write(`pack: ${message}\n`)
+}
