@@ -190,7 +190,7 @@ describe('the record of an evaluation', () => {
     [
       'lists of unequal length',
       (lines) => lines.with(3, lines[3]!.replace('"ranks":[', '"ranks":[1,')),
-      /:4: [^]*each list/,
+      /:4: [\s\S]*each list/,
     ],
     [
       'without models',
@@ -210,13 +210,13 @@ describe('the record of an evaluation', () => {
         ),
       /1 models, not of 2/,
     ],
-    ['a rank beyond the classes', scoresWith({ ranks: 99_999 }), /:4: [^]*no rank is beyond/],
-    ['a negative loss', scoresWith({ losses: -5 }), /:4: [^]*losses/],
-    ['a loss of minus infinity', scoresWith({ losses: '-Infinity' }), /:4: [^]*losses/],
-    ['a confidence above 1', scoresWith({ confidences: 1.5 }), /:4: [^]*confidences/],
-    ['a prediction beyond the classes', scoresWith({ predictions: 10 }), /:4: [^]*one of the classes/],
-    ['a prediction that is none', scoresWith({ predictions: 1.5 }), /:4: [^]*predictions/],
-    ['null for a number', scoresWith({ losses: null }), /:4: [^]*losses/],
+    ['a rank beyond the classes', scoresWith({ ranks: 99_999 }), /:4: [\s\S]*no rank is beyond/],
+    ['a negative loss', scoresWith({ losses: -5 }), /:4: [\s\S]*losses/],
+    ['a loss of minus infinity', scoresWith({ losses: '-Infinity' }), /:4: [\s\S]*losses/],
+    ['a confidence above 1', scoresWith({ confidences: 1.5 }), /:4: [\s\S]*confidences/],
+    ['a prediction beyond the classes', scoresWith({ predictions: 10 }), /:4: [\s\S]*one of the classes/],
+    ['a prediction that is none', scoresWith({ predictions: 1.5 }), /:4: [\s\S]*predictions/],
+    ['null for a number', scoresWith({ losses: null }), /:4: [\s\S]*losses/],
     [
       'other classes later',
       (lines) => lines.with(3, lines[3]!.replaceAll('"classes":10', '"classes":11')),
@@ -229,7 +229,7 @@ describe('the record of an evaluation', () => {
           3,
           edit(lines[3]!, (batch) => ({ ...batch, more: 1 })),
         ),
-      /:4: [^]*more/,
+      /:4: [\s\S]*more/,
     ],
     [
       'an image that is not asked for',
