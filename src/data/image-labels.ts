@@ -1,9 +1,14 @@
 import { join, parse } from 'node:path'
 
 import { clipped, SosError } from '../torch/errors.js'
+import { placesAmong } from './class-names.js'
 import { columnsOf, separatorOf } from './csv.js'
+import { byCodePoint } from './listing.js'
 import { largestMatFile, readMatStructs } from './mat-file.js'
 import { readFileUpTo, readLines } from './read-file.js'
+
+/** No dataset has more; a larger index is none. */
+const mostClasses = 1_000_000
 
 /** The class of each of some files, by its name. */
 export interface ImageLabels {
@@ -11,8 +16,33 @@ export interface ImageLabels {
   readonly path: string
   /** Undefined where there is none. */
   labelOf(file: string): string | undefined
-  /** All classes in order, where the source tells. */
-  readonly classes: readonly string[] | null
+  /** All classes that it names, sorted; the numbers from 0 on where its labels are numbers. */
+  readonly classes: readonly string[]
+}
+
+/** The classes' places, from the labels' names; a label that is no class's name may be its place. Throws `ERR_DATASET`. */
+export function placesOf(
+  files: readonly string[],
+  { path, labelOf }: ImageLabels,
+  classes: readonly string[],
+): number[] {
+  const places = placesAmong(classes)
+  return files.map((file) => {
+    const label = labelOf(file)
+    if (label === undefined) throw new SosError('ERR_DATASET', `${path}: there is no label for ${file}`)
+    const [place = /^\d+$/.test(label) ? Number(label) : classes.length, second] = places(label)
+    if (second !== undefined) {
+      throw new SosError(
+        'ERR_DATASET',
+        `${path}: the label '${clipped(label)}' of ${file} could be class ${place} or ${second}, which have one name`,
+      )
+    }
+    if (place < classes.length) return place
+    throw new SosError(
+      'ERR_DATASET',
+      `${path}: the label of ${file} is '${clipped(label)}' but none of the ${classes.length} classes has this name${label === String(classes.length) ? ' or place: do the labels begin at 1?' : ''}; a classes.txt lists them`,
+    )
+  })
 }
 
 /**
@@ -42,35 +72,49 @@ export async function labelsFromCsv(path: string): Promise<ImageLabels> {
       throw new SosError('ERR_DATASET', `${path}: line ${i + 1}: ${clipped(file)} stands there twice`)
     labels.set(name, withBoxes ? label.split(' ')[0]! : label)
   }
-  return { path, classes: null, labelOf: (file) => labels.get(file) ?? labels.get(parse(file).name) }
+  const labelOf = (file: string) => labels.get(file) ?? labels.get(parse(file).name)
+  return { path, classes: classesOf(path, new Set(labels.values())), labelOf }
+}
+
+/** Labels that are numbers are places: sorted as texts, 10 would come before 2. */
+function classesOf(path: string, labels: ReadonlySet<string>): string[] {
+  if (![...labels].every((label) => /^\d+$/.test(label))) return [...labels].sort(byCodePoint)
+  let largest = -1
+  for (const label of labels) largest = Math.max(largest, Number(label))
+  if (largest < mostClasses) return Array.from({ length: largest + 1 }, (_, i) => String(i))
+  throw new SosError('ERR_DATASET', `${path}: expected the index of a class but a label is ${largest}`)
 }
 
 /**
- * Labels from the development kit of ILSVRC 2012: `ILSVRC2012_validation_ground_truth.txt` has an id a line, in the order
- * of the files' names. Which synset an id is tells `meta.mat` beside it, or `synsets.txt` with a synset a line: that of id 1
- * first. The ids are in no order of the synsets, and so are no class indices.
+ * Labels from the development kit of ILSVRC 2012: line n of `ILSVRC2012_validation_ground_truth.txt` has the id of the image n, as
+ * `ILSVRC2012_val_00000001.JPEG` tells its number; other names go by their order, and all must be there. Which synset an id is tells
+ * `meta.mat` beside it, or `synsets.txt` with a synset a line: that of id 1 first. The ids are in no order of the synsets, and so
+ * are no class indices.
  *
- * @param files all images of the split, sorted by name
+ * @param files images of the split, sorted by name
  * @throws `ERR_DATASET`
  */
 export async function labelsFromGroundTruth(path: string, files: readonly string[]): Promise<ImageLabels> {
-  const ids = (await linesOf(path)).filter((line) => line !== '').map(Number)
-  if (ids.length !== files.length) {
-    throw new SosError('ERR_DATASET', `${path}: ${ids.length} labels but there are ${files.length} images`)
-  }
+  const ids = await linesOf(path)
   const synsets = await synsetsOf(parse(path).dir)
-  const labels = new Map<string, string>()
-  for (const [i, id] of ids.entries()) {
-    const synset = synsets.get(id)
-    if (synset === undefined) {
-      throw new SosError(
-        'ERR_DATASET',
-        `${path}: line ${i + 1}: expected an id of 1 to ${synsets.size} but it is ${id}`,
-      )
-    }
-    labels.set(files[i]!, synset)
+  const ofLine = ids.map((id, i) => {
+    const synset = /^\d+$/.test(id) ? synsets.get(Number(id)) : undefined
+    if (synset !== undefined) return synset
+    throw new SosError(
+      'ERR_DATASET',
+      `${path}: line ${i + 1}: expected an id of 1 to ${synsets.size} but it is ${clipped(id) || 'empty'}`,
+    )
+  })
+  const numbers = files.map((file) => Number(/^ILSVRC2012_val_(\d{8})\./.exec(file)?.[1] ?? Number.NaN))
+  const numbered = files.length > 0 && !numbers.some(Number.isNaN)
+  if (!numbered && ids.length !== files.length) {
+    throw new SosError(
+      'ERR_DATASET',
+      `${path}: ${ids.length} labels but there are ${files.length} images; a part of them needs names with their numbers, as ILSVRC2012_val_00000001.JPEG`,
+    )
   }
-  return { path, classes: [...synsets.values()].sort(), labelOf: (file) => labels.get(file) }
+  const labels = new Map(files.map((file, i) => [file, ofLine[numbered ? numbers[i]! - 1 : i]]))
+  return { path, classes: [...synsets.values()].sort(byCodePoint), labelOf: (file) => labels.get(file) }
 }
 
 /** The synset of each id. Those with children are ImageNet's inner nodes, which no image is labelled by. */
@@ -78,8 +122,15 @@ async function synsetsOf(devkit: string): Promise<Map<number, string>> {
   const path = join(devkit, 'meta.mat')
   const bytes = await readFileUpTo(path, largestMatFile)
   if (bytes === null) {
-    const lines = (await linesOf(join(devkit, 'synsets.txt'))).filter((line) => line !== '')
-    return new Map(lines.map((line, i) => [i + 1, line.split(/\s/)[0]!]))
+    const list = join(devkit, 'synsets.txt')
+    const synsets = (await linesOf(list)).map((line) => line.split(' ', 1)[0]!.split('\t', 1)[0]!)
+    if (synsets.includes('') || new Set(synsets).size < synsets.length) {
+      throw new SosError(
+        'ERR_DATASET',
+        `${list}: expected another synset in each line but one is empty, or twice`,
+      )
+    }
+    return new Map(synsets.map((synset, i) => [i + 1, synset]))
   }
   const synsets = new Map<number, string>()
   for (const { ILSVRC2012_ID: id, WNID: synset, num_children: children } of readMatStructs(

@@ -1,14 +1,15 @@
 import { existsSync } from 'node:fs'
-import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 
-import { clipped, SosError } from '../torch/errors.js'
+import { SosError } from '../torch/errors.js'
 import { readClasses } from './classes.js'
 import type { Dataset } from './dataset.js'
 import { type ImageOptions, imageFiles } from './image-files.js'
-import { classFolders, filesOfClasses, imagesIn } from './image-folder.js'
-import { type ImageLabels, labelsFromCsv, labelsFromGroundTruth, linesOf } from './image-labels.js'
+import { filesOfClasses } from './image-folder.js'
+import { type ImageLabels, labelsFromCsv, labelsFromGroundTruth, linesOf, placesOf } from './image-labels.js'
+import { list, walk } from './listing.js'
 import type { Preprocess } from './preprocess.js'
+import { annotatedImages } from './tiny-imagenet.js'
 
 export interface ImageNetOptions extends ImageOptions {
   /** The labels of images that lie side by side: a CSV file, or the devkit's ground truth (.txt). Default: sought. */
@@ -46,18 +47,34 @@ export async function imageNet(
 ): Promise<Dataset> {
   const name = `imagenet:${root}:${split}`
   const folder = findFolder(root, split)
+  const annotated = labels === undefined ? await annotatedImages(folder, name) : null
+  if (annotated !== null) return imageFiles(annotated, recipe, options)
   const named = (await readClasses(folder, root)) ?? (await readSynsetMapping(root))
-  const folders = await classFolders(folder)
-  if (folders.length > 0 && labels === undefined) {
-    const classes = named ?? folders
-    return imageFiles({ name, ...(await filesOfClasses(folder, folders, classes)), classes }, recipe, options)
+  const { folders, images } = await list(folder)
+  if (labels === undefined && (await liesInFolders(folder, folders, images))) {
+    return imageFiles({ name, ...(await filesOfClasses(folder, folders, named)) }, recipe, options)
   }
-  const files = imagesIn(await readdir(folder))
-  const source = await readLabels(labels ?? findLabels(root), files)
-  const classes =
-    named ?? source.classes ?? [...new Set(files.flatMap((file) => source.labelOf(file) ?? []))].sort()
-  const paths = files.map((file) => join(folder, file))
-  return imageFiles({ name, paths, labels: placesOf(files, source, classes, root), classes }, recipe, options)
+  const source = await readLabels(labels ?? findLabels(root), images)
+  const classes = named ?? source.classes
+  const paths = images.map((file) => join(folder, file))
+  return imageFiles({ name, paths, labels: placesOf(images, source, classes), classes }, recipe, options)
+}
+
+/** Whether a split's images lie in folders of their classes, not side by side. Throws `ERR_DATASET` where some do. */
+async function liesInFolders(
+  folder: string,
+  folders: readonly string[],
+  images: readonly string[],
+): Promise<boolean> {
+  if (images.length === 0 || folders.length === 0) return folders.length > 0
+  for (const one of folders) {
+    if ((await walk(join(folder, one))).images.length === 0) continue
+    throw new SosError(
+      'ERR_DATASET',
+      `${folder}: expected images in folders of their classes, or side by side, but there are both: ${images[0]}, and others in ${one}`,
+    )
+  }
+  return false
 }
 
 function findFolder(root: string, split: string): string {
@@ -81,26 +98,6 @@ function findLabels(root: string): string {
 
 function readLabels(path: string, files: readonly string[]): Promise<ImageLabels> {
   return /\.csv$/i.test(path) ? labelsFromCsv(path) : labelsFromGroundTruth(path, files)
-}
-
-/** The classes' places, from the labels' names; a label that is no class's name may be its place. */
-function placesOf(
-  files: readonly string[],
-  { path, labelOf }: ImageLabels,
-  classes: readonly string[],
-  root: string,
-): number[] {
-  const places = new Map(classes.map((name, i) => [name, i]))
-  return files.map((file) => {
-    const label = labelOf(file)
-    if (label === undefined) throw new SosError('ERR_DATASET', `${path}: there is no label for ${file}`)
-    const place = places.get(label) ?? (/^\d+$/.test(label) ? Number(label) : classes.length)
-    if (place < classes.length) return place
-    throw new SosError(
-      'ERR_DATASET',
-      `${path}: the label of ${file} is '${clipped(label)}' but none of the ${classes.length} classes has this name; a classes.txt in ${root} lists them`,
-    )
-  })
 }
 
 /** Kaggle's list of the synsets in their order, each before its words; null where there is none. */

@@ -66,7 +66,7 @@ describe('imageFolder', () => {
     const image = await png('red')
     const cases: [Record<string, string | Buffer>, string][] = [
       [{ 'a/1.png': image, 'classes.txt': 'b\n' }, 'does not name the folder(s) a'],
-      [{ 'a/1.png': image, 'classes.txt': 'a\na\n' }, 'twice'],
+      [{ 'a/1.png': image, 'classes.txt': 'a\na\n' }, 'could be class 0 or 1'],
       [{ 'a/1.txt': 'text' }, 'expected images'],
       [{ 'file.png': image }, 'one folder for each class'],
     ]

@@ -84,12 +84,85 @@ describe('imageNet', () => {
     await expect(imageNet(root, 'val', recipe, options)).rejects.toThrow("is '2' but none of the 2 classes")
   })
 
+  it('reads a part of the validation images, whose names carry their numbers', async () => {
+    const part = { 'val/ILSVRC2012_val_00000003.JPEG': image, 'val/ILSVRC2012_val_00000002.JPEG': image }
+    const devkit = 'ILSVRC2012_devkit_t12/data'
+    const root = folderWith({
+      ...part,
+      'val/._ILSVRC2012_val_00000002.JPEG': 'AppleDouble',
+      'val/@eaDir/ILSVRC2012_val_00000002.JPEG/thumbnail.jpg': image,
+      'val/.ipynb_checkpoints/x.txt': '',
+      'val/empty/x.txt': '',
+      [`${devkit}/${groundTruth}`]: '2\n1\n4\n3\n',
+      [`${devkit}/synsets.txt`]: 'n02119789 kit fox\nn01440764\nn02100735\nn01443537\n',
+    })
+    const dataset = await imageNet(root, 'val', recipe)
+    expect([dataset.classes, [...dataset.labels]]).toEqual([sorted, [3, 1]])
+    const csv = 'ImageId,PredictionString\n'
+    const lines = ['2,n02119789 1 2 3 4 ', '3,n01443537 1 2 3 4', '1,n01440764 1', '4,n02100735 1']
+    const kaggle = folderWith({
+      ...part,
+      'LOC_val_solution.csv': `${csv}${lines.map((line) => `ILSVRC2012_val_0000000${line}`).join('\n')}\n`,
+    })
+    const other = await imageNet(kaggle, 'val', recipe)
+    expect([other.classes, [...other.labels]]).toEqual([sorted, [3, 1]])
+    mkdirSync(join(root, 'val/n01440764'))
+    writeFileSync(join(root, 'val/n01440764/1.JPEG'), image)
+    await expect(imageNet(root, 'val', recipe)).rejects.toThrow('but there are both')
+  })
+
+  it('takes numbers in a CSV for places, also from ten classes on', async () => {
+    const files = Object.fromEntries([0, 2, 10, 11].map((k) => [`val/${k}.JPEG`, image]))
+    const root = folderWith({ ...files, 'val.csv': [0, 2, 10, 11].map((k) => `${k}.JPEG,${k}`).join('\n') })
+    const dataset = await imageNet(root, 'val', recipe)
+    const label = (file: number) => ['0', '10', '11', '2'].indexOf(String(file))
+    expect([0, 2, 10, 11].map((k) => dataset.labels[label(k)])).toEqual([0, 2, 10, 11])
+    expect(dataset.classes.length).toBe(12)
+    writeFileSync(join(root, 'val.csv'), `${[0, 2, 10].map((k) => `${k}.JPEG,${k}`).join('\n')}\n11,1e9\n`)
+    expect((await imageNet(root, 'val', recipe)).classes).toEqual(['0', '10', '1e9', '2'])
+    writeFileSync(
+      join(root, 'val.csv'),
+      `${[0, 2, 10].map((k) => `${k}.JPEG,${k}`).join('\n')}\n11,999999999\n`,
+    )
+    await expect(imageNet(root, 'val', recipe)).rejects.toThrow('expected the index of a class')
+  })
+
+  it.each(['imagenet:ROOT:val', 'imagefolder:ROOT/val', 'imagefolder:ROOT/val/images'])(
+    "labels Tiny-ImageNet's %s by its annotations, and says so",
+    async (spec) => {
+      const root = folderWith({
+        'val/images/val_0.JPEG': image,
+        'val/images/val_10.JPEG': image,
+        'val/images/val_2.JPEG': image,
+        'val/images/._val_2.JPEG': 'AppleDouble',
+        'val/val_annotations.txt':
+          'val_0.JPEG\tn02119789\t0\t32\t44\t62\r\nval_2.JPEG\tn01443537\t0\t0\t1\t1\r\nval_10.JPEG\tn02119789\t1\t1\t2\t2\r\nval_99.JPEG\tn01440764\t1\t1\t2\t2\r\n',
+      })
+      const open = () => openDataset(spec.replace('ROOT', root), recipe)
+      const dataset = await open()
+      expect(dataset.name).toBe(`${spec.replace('ROOT', root)} (labels of val_annotations.txt)`)
+      expect([dataset.classes, [...dataset.labels]]).toEqual([
+        ['n01440764', 'n01443537', 'n02119789'],
+        [2, 2, 1], // val_0, val_10, val_2
+      ])
+      writeFileSync(join(root, 'wnids.txt'), 'n02119789\nn01443537\nn01440764\nn02100735\n')
+      expect([(await open()).classes, [...(await open()).labels]]).toEqual([sorted, [3, 3, 1]])
+      writeFileSync(join(root, 'val/images/val_7.JPEG'), image)
+      await expect(open()).rejects.toThrow('no label for val_7.JPEG')
+      writeFileSync(join(root, 'val/val_annotations.txt'), 'val_0.JPEG n02119789\n')
+      await expect(open()).rejects.toThrow('line 1: expected a file and its synset')
+    },
+  )
+
   it('refuses labels that do not fit the images, and says where it looked', async () => {
     const one = 'ILSVRC2012_val_00000001'
     const cases: [Record<string, string | Buffer>, string][] = [
       [{ 'test/1.JPEG': image }, 'expected the folder val'],
       [flat, 'expected their labels in one of LOC_val_solution.csv'],
-      [{ ...flat, [groundTruth]: '1\n2\n' }, '2 labels but there are 3 images'],
+      [{ ...flat, [groundTruth]: '1\n2\n', 'synsets.txt': 'a\nb\n' }, 'no label for ILSVRC2012_val_00000003'],
+      [{ 'val/a.JPEG': image, [groundTruth]: '1\n2\n', 'synsets.txt': 'a\nb\n' }, '2 labels but there are 1'],
+      [{ ...flat, [groundTruth]: '1\n\n2\n', 'synsets.txt': 'a\nb\n' }, 'line 2: expected an id of 1 to 2'],
+      [{ ...flat, [groundTruth]: '1\n1\n1\n', 'synsets.txt': 'a\na\n' }, 'another synset in each line'],
       [{ ...flat, [groundTruth]: '1\n2\n9\n', 'synsets.txt': 'a\nb\n' }, 'line 3: expected an id of 1 to 2'],
       [{ ...flat, [groundTruth]: '1\n2\n1\n' }, 'synsets.txt'],
       [{ ...flat, [groundTruth]: '1\n2\n1\n', 'meta.mat': 'x' }, 'expected a MATLAB 5 file'],

@@ -1,0 +1,73 @@
+import { existsSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+
+import { clipped, SosError } from '../torch/errors.js'
+import { readClasses } from './classes.js'
+import type { ImageFiles } from './image-files.js'
+import { placesOf } from './image-labels.js'
+import { byCodePoint, list } from './listing.js'
+import { readLines } from './read-file.js'
+
+const annotations = 'val_annotations.txt'
+
+/**
+ * Tiny-ImageNet's validation images: they lie side by side in `val/images`, and `val/val_annotations.txt` has a line for each, its
+ * file, its synset and a box with tabs between. The classes are those of `classes.txt` in `val` or beside it, else all synsets of
+ * `wnids.txt` beside it, or of the annotations, sorted, as the folders of `train` are.
+ *
+ * @param root `val`, or `val/images`
+ * @param name of the dataset, to which is added where the labels are from
+ * @returns null where `root` is something else, also a `val` that was sorted into folders
+ * @throws `ERR_DATASET` for a malformed line, or an image without one
+ */
+export async function annotatedImages(root: string, name: string): Promise<ImageFiles | null> {
+  const absolute = resolve(root)
+  const val = [absolute, ...(basename(absolute) === 'images' ? [dirname(absolute)] : [])].find((folder) =>
+    existsSync(join(folder, annotations)),
+  )
+  if (val === undefined) return null
+  const { folders } = await list(val)
+  const images = join(val, 'images')
+  if (folders.length !== 1 || folders[0] !== 'images' || (await list(images)).folders.length > 0) return null
+  const path = join(val, annotations)
+  const synsets = await synsetsOfFiles(path)
+  const files = (await list(images)).images
+  const above = dirname(val)
+  const classes =
+    (await readClasses(val, above)) ??
+    (await readSynsets(join(above, 'wnids.txt'), synsets)) ??
+    distinct(synsets)
+  const source = { path, classes, labelOf: (file: string) => synsets.get(file) }
+  return {
+    name: `${name} (labels of ${annotations})`,
+    paths: files.map((file) => join(images, file)),
+    labels: placesOf(files, source, classes),
+    classes,
+  }
+}
+
+async function synsetsOfFiles(path: string): Promise<Map<string, string>> {
+  const synsets = new Map<string, string>()
+  for (const [i, line] of ((await readLines(path)) ?? []).entries()) {
+    const [file = '', synset = ''] = line.split('\t', 2)
+    if (file === '' || synset === '' || synsets.has(file)) {
+      const why = synsets.has(file) ? `${clipped(file)} stands there twice` : `it is '${clipped(line)}'`
+      throw new SosError(
+        'ERR_DATASET',
+        `${path}: line ${i + 1}: expected a file and its synset, with a tab between, but ${why}`,
+      )
+    }
+    synsets.set(file, synset)
+  }
+  return synsets
+}
+
+/** Those of a file, sorted, where all that are needed are there. */
+async function readSynsets(path: string, needed: ReadonlyMap<string, string>): Promise<string[] | null> {
+  const listed = new Set(await readLines(path))
+  const all = [...needed.values()].every((synset) => listed.has(synset))
+  return all ? [...listed].sort(byCodePoint) : null
+}
+
+const distinct = (synsets: ReadonlyMap<string, string>): string[] =>
+  [...new Set(synsets.values())].sort(byCodePoint)
