@@ -2,11 +2,14 @@ export { type Augmentation, randomCrop, randomFlip } from './data/augmentation.j
 export {
   type CheckpointRecord,
   checkpointRecord,
+  classesOf,
   preprocessOf,
   presetNamed,
 } from './data/checkpoint-record.js'
 export { type Cifar100Options, type CifarOptions, cifar10, cifar100 } from './data/cifar.js'
 export type { CifarLabels } from './data/cifar-files.js'
+export { datasetFor, withClasses } from './data/class-agreement.js'
+export { classNames } from './data/classes.js'
 export {
   type Batch,
   batches,
@@ -23,6 +26,7 @@ export type { Decoder } from './data/image.js'
 export type { ImageOptions } from './data/image-files.js'
 export { imageFolder } from './data/image-folder.js'
 export { type ImageNetOptions, imageNet } from './data/imagenet.js'
+export { imageNetSynsets } from './data/imagenet-synsets.js'
 export { type Preprocess, preprocess } from './data/preprocess.js'
 export { presets } from './data/presets.js'
 export { classesCovered, type SampleOptions, type Sampling, sampleIndices } from './data/sampling.js'

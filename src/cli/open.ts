@@ -1,14 +1,24 @@
 import type { Dataset, Preprocess, ScriptModule } from '../index.js'
 import { type ModelOptions, preprocessChanges } from './options.js'
 
-/** Loads a model, and opens the dataset with the preprocessing that the model asks for. */
+/** Loads a model, and opens the dataset with the preprocessing that the model asks for, its labels as the model's outputs. */
 export async function openModelAndData(
   path: string,
   options: ModelOptions,
 ): Promise<{ model: ScriptModule; dataset: Dataset; preprocess: Preprocess }> {
-  const { openDataset, preprocessOf, ScriptModule } = await import('../index.js')
+  const { datasetFor, openDataset, preprocessOf, ScriptModule } = await import('../index.js')
   const model = await ScriptModule.load(path, { device: options.device })
   const preprocess = preprocessOf(model, options.preset, preprocessChanges(options))
   const { skipCorrupt = false } = options
-  return { model, dataset: await openDataset(options.data, preprocess, { skipCorrupt }), preprocess }
+  const dataset = await openDataset(options.data, preprocess, { skipCorrupt })
+  return { model, dataset: datasetFor(model, dataset, await outputNames(options)), preprocess }
+}
+
+/** What `--classes` calls the outputs of the model; undefined where it is not given. */
+export async function outputNames({
+  classes,
+}: Pick<ModelOptions, 'classes'>): Promise<readonly string[] | undefined> {
+  if (classes === undefined) return undefined
+  const { classNames, imageNetSynsets } = await import('../index.js')
+  return classes === 'imagenet' ? imageNetSynsets : classNames(classes)
 }

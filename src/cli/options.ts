@@ -24,6 +24,7 @@ export interface ModelOptions {
   mean?: number[]
   std?: number[]
   skipCorrupt?: boolean
+  classes?: string
   device: string
   json?: boolean
 }
@@ -35,7 +36,10 @@ export const presetOption = new Option(
 
 export const deviceOption = new Option('--device <device>', 'cpu, cuda, cuda:1, …').default('cpu')
 
-/** Adds what says how images are read beside {@link presetOption}, whose parts the first five change. */
+/**
+ * Adds what says how images are read beside {@link presetOption}, whose parts the first five change, and which outputs of the model
+ * their classes are.
+ */
 export function addImageOptions(command: Command): void {
   command
     .option('--resize <n>', 'the shorter side after resizing, in pixels, or none', pixels)
@@ -43,6 +47,10 @@ export function addImageOptions(command: Command): void {
     .option('--crop <n>', 'the side of the square from the centre, in pixels, or none', pixels)
     .option('--mean <a,b,c>', 'of each channel, for values scaled to [0, 1]', numbers)
     .option('--std <a,b,c>', 'of each channel, for values scaled to [0, 1]', numbers)
+    .option(
+      '--classes <file>',
+      "what the dataset calls the model's outputs, one a line in their order, or `imagenet` for its 1000 synsets (default: as the model's sos.json does, else by the dataset's own order)",
+    )
     .option('--skip-corrupt', 'leave corrupt images out, and count them, instead of stopping')
 }
 

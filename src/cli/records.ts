@@ -5,8 +5,8 @@ import type { HessianTrace, TraceComparison } from '../sharpness/hessian-trace.j
 // The documents that `--json` prints: the library's records without what is long and can be made again.
 
 export function evaluationRecord(model: string, evaluation: Evaluation) {
-  const { top1, top5, loss, calibrationError, images, skipped } = evaluation
-  return { model, top1, top5, loss, calibrationError, images, skipped: skipped.length }
+  const { top1, top5, loss, calibrationError, images, skipped, warnings } = evaluation
+  return { model, top1, top5, loss, calibrationError, images, skipped: skipped.length, warnings }
 }
 
 /** Of evaluations on the same images; each model but the first is held against that. */

@@ -14,7 +14,7 @@ const recordSchema = z.object({
   version: z.literal(1),
   architecture: z.string(),
   preprocess: preprocessSchema,
-  classes: z.array(z.string()).nullable(),
+  classes: z.array(z.string()).min(1).nullable(),
   shifts: z.array(z.record(z.string(), z.unknown())),
 })
 
@@ -41,6 +41,11 @@ export function checkpointRecord(model: ScriptModule): CheckpointRecord | null {
     'ERR_RECORD',
     `${model.path}: its ${recordFile} is not as expected:\n${clipped(z.prettifyError(parsed.error), 2000)}`,
   )
+}
+
+/** The names of the outputs of `model`, in their order, where its record tells them; else null. Throws `ERR_RECORD`. */
+export function classesOf(model: ScriptModule): readonly string[] | null {
+  return checkpointRecord(model)?.classes ?? null
 }
 
 /**

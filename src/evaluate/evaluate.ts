@@ -1,4 +1,5 @@
-import { checkLabels, expectLogits } from '../data/classification.js'
+import { classDoubts, warnOfClasses } from '../data/class-agreement.js'
+import { expectLogits } from '../data/classification.js'
 import {
   type Batch,
   batches,
@@ -52,12 +53,16 @@ export interface Evaluation extends Score {
   readonly skipped: readonly SkippedImage[]
   /** In the order of the dataset's classes; null where it was not asked for. */
   readonly perClass: readonly ClassScore[] | null
+  /** Why the labels may not be the outputs that they are taken for; told by the process warning `SOS_CLASSES` too. */
+  readonly warnings: readonly string[]
 }
 
 /**
- * Runs a classifier over a dataset, in eval mode and without gradients.
+ * Runs a classifier over a dataset, in eval mode and without gradients. A label is the place of an output. Where the model tells
+ * the names of its outputs, those of the dataset are held against them: `datasetFor` finds them by their names.
  *
- * @throws `ERR_LABELS` where a label is beyond the model's outputs, `ERR_OUTPUT_SHAPE` where the output is no [N, classes],
+ * @throws `ERR_LABELS` where a label is beyond the model's outputs or by its class's name another, `ERR_RECORD` where the
+ *   model names more or fewer classes than it has outputs, `ERR_OUTPUT_SHAPE` where the output is no [N, classes],
  *   `ERR_DATASET` where every image was skipped, `ERR_DEVICE` where the models of one pass are on several devices
  */
 export async function evaluate(
@@ -82,6 +87,13 @@ export async function evaluateAll(
   const indices: number[] = []
   const skipped: SkippedImage[] = []
   const sums: ScoreSums[] = []
+  const warnings: string[][] = []
+  const agree = (i: number, outputs: number) => {
+    if (warnings[i] !== undefined) return
+    const { count, order } = classDoubts(models[i]!, dataset, outputs)
+    warnings[i] = count === null ? order : [count, ...order]
+    warnOfClasses(warnings[i])
+  }
   const add = (
     part: { indices: readonly number[]; skipped: readonly SkippedImage[] },
     scores: readonly RecordedScores[],
@@ -89,6 +101,7 @@ export async function evaluateAll(
     for (const index of part.indices) indices.push(index)
     for (const image of part.skipped) skipped.push(image)
     for (const [i, score] of scores.entries()) {
+      agree(i, score.classes)
       sums[i] ??= new ScoreSums(score.classes)
       sums[i].add(score)
     }
@@ -102,7 +115,7 @@ export async function evaluateAll(
     await withInferenceModels(models, options, async (ready) => {
       for await (const batch of batches(dataset, left, batchSize, device)) {
         signal?.throwIfAborted()
-        const scores = batch.indices.length === 0 ? [] : await scoreBatch(ready, batch, dataset)
+        const scores = batch.indices.length === 0 ? [] : await scoreBatch(ready, batch, agree)
         record?.append({ indices: batch.indices, skipped: batch.skipped, models: scores })
         add(batch, scores)
         onProgress?.({ done: indices.length + skipped.length, total: asked.length, resumed })
@@ -115,13 +128,14 @@ export async function evaluateAll(
       `${dataset.name}: expected images to evaluate but all ${skipped.length} are corrupt, as ${skipped[0]?.reason}`,
     )
   }
-  return sums.map((sum) => {
+  return sums.map((sum, i) => {
     const score = sum.score()
     return {
       ...score,
       indices,
       skipped,
       perClass: perClass ? classScores(dataset, indices, score.correct) : null,
+      warnings: warnings[i]!,
     }
   })
 }
@@ -159,15 +173,15 @@ function deviceOf(models: readonly ScriptModule[]): string | undefined {
 async function scoreBatch(
   models: readonly InferenceModel[],
   { images, labels, indices }: Batch,
-  dataset: Dataset,
+  agree: (model: number, outputs: number) => void,
 ): Promise<RecordedScores[]> {
   const scores: RecordedScores[] = []
-  for (const model of models) {
+  for (const [i, model] of models.entries()) {
     await noGrad(() =>
       scope(async () => {
         const logits = expectLogits(await model.forward(images), indices.length)
         const classes = logits.shape[1]!
-        checkLabels(dataset, classes)
+        agree(i, classes)
         scores.push({ classes, ...sampleScores(logits, labels) })
       }),
     )

@@ -1,4 +1,5 @@
-import { checkLabels, expectLogits } from '../data/classification.js'
+import { expectAgreement } from '../data/class-agreement.js'
+import { expectLogits } from '../data/classification.js'
 import { batches, checkIndices, type Dataset, type RunOptions } from '../data/dataset.js'
 import { grad, hvpOfGradients } from '../torch/autograd/autograd.js'
 import { count } from '../torch/check-number.js'
@@ -28,7 +29,8 @@ export interface HessianOperator extends SymmetricOperator {
  *
  * A chunk's first-order graph is kept for all vectors of one `apply`; chunks are weighted by their size.
  *
- * @throws `ERR_FROZEN` where there are no parameters, `ERR_NO_GRADIENT` where no gradient reaches any, `ERR_LABELS`, `ERR_DATASET` where every image was skipped
+ * @throws `ERR_FROZEN` where there are no parameters, `ERR_NO_GRADIENT` where no gradient reaches any, `ERR_LABELS` where the
+ *   dataset's classes are not the model's, `ERR_DATASET` where every image was skipped
  */
 export function hessian(
   model: ScriptModule,
@@ -65,7 +67,7 @@ export function hessian(
       if (loaded === 0) continue
       await scope(async () => {
         const logits = expectLogits(await enableGrad(() => model.forward(batch.images)), loaded)
-        checkLabels(dataset, logits.shape[1]!)
+        expectAgreement(model, dataset, logits.shape[1]!)
         withoutGradient ??= await expectReach(model, trained, logits)
         const loss = enableGrad(() => torch.cross_entropy_loss(logits, batch.labels))
         const gradients = await grad([loss], parameters, { createGraph: true, allowUnused: true })

@@ -33,6 +33,8 @@ export interface CapturedRows {
   readonly rows: readonly Tensor[]
   /** The samples that they are of, less those that the dataset skipped. */
   readonly indices: readonly number[]
+  /** How many outputs the model has for an image; null where it does not return [images, outputs]. */
+  readonly outputs: number | null
 }
 
 /** Told each forward: the model's output, the rows of each group, and the number of images. Tensors are freed after it. */
@@ -73,18 +75,18 @@ export async function* captureChunks(
       signal?.throwIfAborted()
       done += loaded.length + skipped.length
       if (loaded.length > 0) {
-        const rows = await noGrad(() =>
+        const { rows, outputs } = await noGrad(() =>
           scope(async () => {
             const output = await own.forward<Value>(images)
             expectRows(taken, layer, loaded.length, output)
             const joined = taken[0]!.map((_, group) => torch.cat(taken.map((call) => call[group]!)))
             look?.(output, joined, loaded.length)
-            return joined.map(keep)
+            return { rows: joined.map(keep), outputs: outputsIn(output, loaded) }
           }),
         )
         for (const tensor of taken.splice(0).flat()) tensor.dispose()
         try {
-          yield { rows, indices: loaded }
+          yield { rows, indices: loaded, outputs }
         } finally {
           for (const tensor of rows) tensor.dispose()
         }
@@ -109,14 +111,16 @@ export async function captureRows(
   return scope(async () => {
     const chunks: Tensor[][] = Array.from({ length: groupsOf(layer) }, () => [])
     const loaded: number[] = []
+    let outputs: number | null = null
     for await (const part of captureChunks(model, layer, dataset, indices, options, look)) {
       part.rows.forEach((rows, group) => void chunks[group]!.push(rows.clone()))
       loaded.push(...part.indices)
+      outputs = part.outputs
     }
     if (loaded.length === 0) {
       throw new SosError('ERR_NO_IMAGES', `${dataset.name}: all images of the batch were skipped`)
     }
-    return { rows: chunks.map((parts) => torch.cat(parts)), indices: loaded }
+    return { rows: chunks.map((parts) => torch.cat(parts)), indices: loaded, outputs }
   })
 }
 
@@ -145,6 +149,11 @@ function expectRows(
     'ERR_OUTPUT_SHAPE',
     `expected a row of '${path}' for each of ${images} images but there were ${rows}: are the images of another size than the model is for?`,
   )
+}
+
+function outputsIn(output: unknown, { length }: readonly number[]): number | null {
+  if (!(output instanceof Tensor) || output.ndim !== 2 || output.shape[0] !== length) return null
+  return output.shape[1]!
 }
 
 function rowsOf(

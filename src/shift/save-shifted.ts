@@ -7,12 +7,14 @@ import type { ShiftRecord } from './shift-record.js'
 /**
  * Saves a shifted model with a record of the shift, or of several, in its `sos.json`: what was done to it, and how its images are
  * preprocessed. The batch's indices are left out: dataset, size, sampling and seed tell them.
+ *
+ * @param from.classes the names of the outputs, for a model that tells none
  */
 export async function saveShifted(
   model: ScriptModule,
   path: string,
   shifts: ShiftRecord | readonly ShiftRecord[],
-  from: { dataset: string; preprocess: Preprocess },
+  from: { dataset: string; preprocess: Preprocess; classes?: readonly string[] },
 ): Promise<void> {
   const known: CheckpointRecord = checkpointRecord(model) ?? {
     version: 1,
@@ -26,6 +28,7 @@ export async function saveShifted(
     dataset: from.dataset,
     ...shift,
   }))
-  const record: CheckpointRecord = { ...known, shifts: [...known.shifts, ...told] }
+  const classes = known.classes ?? (from.classes ? [...from.classes] : null)
+  const record: CheckpointRecord = { ...known, classes, shifts: [...known.shifts, ...told] }
   await model.save(path, { extraFiles: { [recordFile]: JSON.stringify(record) } })
 }

@@ -1,3 +1,4 @@
+import { expectAgreement, expectClassesOf } from '../data/class-agreement.js'
 import { type Dataset, spread } from '../data/dataset.js'
 import { checkNumbers, nonNegative } from '../torch/check-number.js'
 import { noGrad } from '../torch/context.js'
@@ -36,6 +37,7 @@ export async function shiftOnAll(
   const start = performance.now()
   checkNumbers<ShiftOnAllOptions>(options, { ...captureNumbers, logitBudget: nonNegative })
   if (options.rank !== undefined) checkRankPolicy(options.rank)
+  expectClassesOf(model, dataset)
   const layer = shiftableLayer(model, options.layer)
   return noGrad(() =>
     scope(async () => {
@@ -85,7 +87,7 @@ async function solveAll(
   const solves = before.map(() => new StreamedSolve(layer.inFeatures, options))
   let images = 0
   try {
-    for await (const { rows, indices } of captureChunks(
+    for await (const { rows, indices, outputs } of captureChunks(
       model,
       layer,
       dataset,
@@ -93,6 +95,7 @@ async function solveAll(
       options,
       look,
     )) {
+      if (outputs !== null) expectAgreement(model, dataset, outputs)
       images += indices.length
       for (const [group, part] of rows.entries()) await solves[group]!.add(part)
     }

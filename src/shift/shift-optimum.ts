@@ -1,3 +1,4 @@
+import { expectAgreement, expectClassesOf } from '../data/class-agreement.js'
 import { checkIndices, type Dataset } from '../data/dataset.js'
 import { type Sampling, sampleIndices } from '../data/sampling.js'
 import {
@@ -76,8 +77,9 @@ export const shiftNumbers: NumberChecks<ShiftOptions> = {
  * What is to be written is verified in the layer's own dtype before: nothing is written where a logit of the batch would move
  * by more than `logitBudget`, or the norm would grow. The weight is then written in place, between two forwards.
  *
- * @throws `ERR_BATCH_SIZE`, `ERR_INDICES`, `ERR_NO_SUCH_MODULE`, `ERR_NOT_LINEAR`, `ERR_NOT_SHIFTABLE`, `ERR_FROZEN`,
- * `ERR_NO_OUTPUT_LAYER` and `ERR_NO_LINEAR` where no layer is named and none makes the model's output, `ERR_RANK_POLICY`, `ERR_BIAS`, `ERR_NOT_FINITE`, `ERR_SHIFT_VERIFICATION` (the model is as it was)
+ * @throws `ERR_LABELS` where the dataset's classes are not the model's, `ERR_BATCH_SIZE`, `ERR_INDICES`, `ERR_NO_SUCH_MODULE`,
+ * `ERR_NOT_LINEAR`, `ERR_NOT_SHIFTABLE`, `ERR_FROZEN`, `ERR_NO_OUTPUT_LAYER` and `ERR_NO_LINEAR` where no layer is named and none
+ * makes the model's output, `ERR_RANK_POLICY`, `ERR_BIAS`, `ERR_NOT_FINITE`, `ERR_SHIFT_VERIFICATION` (the model is as it was)
  */
 export async function shiftOptimum(
   model: ScriptModule,
@@ -87,6 +89,7 @@ export async function shiftOptimum(
   const start = performance.now()
   checkNumbers(options, shiftNumbers)
   if (options.rank !== undefined) checkRankPolicy(options.rank)
+  expectClassesOf(model, dataset)
   const layer = shiftableLayer(model, options.layer)
   const batch = chooseBatch(dataset, options, layer.inFeatures)
   return noGrad(() =>
@@ -95,10 +98,11 @@ export async function shiftOptimum(
       const before = weights.maps()
       const watch = new OutputWatch(model, layer, before[0]!)
       const capture = { ...options, ...windowsOf(layer, batch.indices.length, options) }
-      const { rows, indices } =
+      const { rows, indices, outputs } =
         options.rows === undefined
           ? await captureRows(model, layer, dataset, batch.indices, capture, watch.look)
-          : { rows: options.rows, indices: batch.indices }
+          : { rows: options.rows, indices: batch.indices, outputs: null }
+      if (outputs !== null) expectAgreement(model, dataset, outputs)
       const solve = {
         ...options,
         ...(options.companions && { companions: transposed(options.companions, layer) }),

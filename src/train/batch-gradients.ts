@@ -1,3 +1,4 @@
+import { expectAgreement } from '../data/class-agreement.js'
 import { expectLogits } from '../data/classification.js'
 import { type AutocastDevice, autocast } from '../torch/autocast.js'
 import { enableGrad } from '../torch/context.js'
@@ -14,13 +15,14 @@ export async function batchGradients(
   model: ScriptModule,
   parameters: readonly Tensor[],
   { images, targets, whole }: TrainingBatch,
-  { autocast: dtype, parallel = alone }: TrainerOptions,
+  { data, autocast: dtype, parallel = alone }: TrainerOptions,
 ): Promise<LossAndGradients & { logits: Tensor }> {
   const count = images.shape[0]!
   const forward = () => enableGrad(() => model.forward(images))
   const kind = images.device.split(':')[0] as AutocastDevice
   const output = await (dtype === undefined ? forward() : autocast({ device: kind, dtype }, forward))
   const logits = expectLogits(output, count)
+  expectAgreement(model, data, logits.shape[1]!)
   const loss = enableGrad(() => torch.cross_entropy_loss(inFullPrecision(logits), targets))
   // The mean over the processes is that over all images: a process with more of them counts for more.
   const share = (count * parallel.size) / whole

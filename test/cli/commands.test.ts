@@ -67,6 +67,7 @@ describe('sos', () => {
       calibrationError: expect.any(Number),
       images: 100,
       skipped: 0,
+      warnings: [],
       perClass: null,
       mcnemar: null,
     })
@@ -150,10 +151,9 @@ describe('sos', () => {
 
   it('takes preprocessing from flags, and skips corrupt images on request', async () => {
     const images = join(folder, 'images')
-    mkdirSync(join(images, 'a'), { recursive: true })
-    copyFileSync(`${root}/test/fixtures/grey.png`, join(images, 'a/1.png'))
-    writeFileSync(join(images, 'a/2.jpg'), 'no image')
-    writeFileSync(join(images, 'classes.txt'), 'a\nb\n')
+    mkdirSync(join(images, 'Bag'), { recursive: true })
+    copyFileSync(`${root}/test/fixtures/grey.png`, join(images, 'Bag/1.png'))
+    writeFileSync(join(images, 'Bag/2.jpg'), 'no image')
     const flags = ['--data', `imagefolder:${images}`, '--resize', '28', '--crop', '28', '--skip-corrupt']
     const [own] = await json('eval', demoModel, ...flags)
     expect(own.images).toBe(1)

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { describe, expect, it } from 'vitest'
@@ -16,12 +16,11 @@ writeFileSync(join(bad, 'a', 'broken.jpg'), 'no image')
 writeFileSync(join(folder, 'truncated.pt'), readFileSync(demoModel).subarray(0, 50_000))
 
 const labels = join(folder, 'labels')
-mkdirSync(labels)
-for (let i = 0; i < 12; i++) mkdirSync(join(labels, `class${String(i).padStart(2, '0')}`))
-writeFileSync(
-  join(labels, 'class11', 'image.png'),
-  readFileSync(new URL('../fixtures/grey.png', import.meta.url)),
-)
+for (let i = 0; i < 12; i++) {
+  const place = join(labels, `class${String(i).padStart(2, '0')}`)
+  mkdirSync(place, { recursive: true })
+  cpSync(new URL('../fixtures/grey.png', import.meta.url), join(place, 'image.png'))
+}
 
 const shift = (...more: string[]) => ['shift', demoModel, '--data', train, '--out', out, ...more]
 
@@ -34,7 +33,7 @@ describe('bad input ends with one line, exit code 1 and nothing written:', () =>
     [
       'a missing folder',
       ['eval', fixture('resnet18.scripted.pt'), '--data', 'imagefolder:/none'],
-      'one folder for each class',
+      'there is no such folder',
     ],
     [
       'a corrupt image',
@@ -49,7 +48,16 @@ describe('bad input ends with one line, exit code 1 and nothing written:', () =>
       ['shift', fixture('resnet18.frozen.pt'), '--data', `imagefolder:${labels}`, '--out', out],
       'export the model again',
     ],
-    ['labels beyond the classes', ['eval', demoModel, '--data', `imagefolder:${labels}`], '10 outputs'],
+    [
+      'labels beyond the classes',
+      ['eval', fixture('resnet18.scripted.pt'), '--data', `imagefolder:${labels}`],
+      '10 outputs',
+    ],
+    [
+      "classes that are not the model's",
+      ['eval', demoModel, '--data', `imagefolder:${labels}`],
+      'there is no class00',
+    ],
     [
       'an output folder that is missing',
       ['shift', demoModel, '--data', train, '--out', join(folder, 'no', 'x.pt')],

@@ -135,6 +135,7 @@ describe('sos eval', () => {
     mkdirSync(images, { recursive: true })
     cpSync(new URL('../fixtures/grey.png', import.meta.url), join(images, 'good.png'))
     writeFileSync(join(images, 'bad.png'), 'no image')
+    writeFileSync(join(folder, 'classes.txt'), 'abcdefghij'.split('').join('\n'))
     const args = [fixture('resnet18.scripted.pt'), '--data', `imagefolder:${join(folder, 'images')}`]
     const record = join(folder, 'skipped.jsonl')
     const resumable = [...args, '--skip-corrupt', '--resume', record]

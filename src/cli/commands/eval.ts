@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander'
 
 import { specHelp } from '../../data/spec-help.js'
-import type { Evaluation, EvaluationRecord, Progress } from '../../index.js'
+import type { ClassScore, Evaluation, EvaluationRecord, Progress } from '../../index.js'
 import { untilInterrupted } from '../interrupt.js'
 import { openModelAndData } from '../open.js'
 import { addImageOptions, deviceOption, type ModelOptions, presetOption, wholeNumber } from '../options.js'
@@ -38,12 +38,13 @@ export const evalCommand = new Command('eval')
   .addOption(deviceOption)
   .option(
     '--json',
-    'print one JSON document: [{ model, top1, top5, loss, calibrationError, images, skipped, perClass, mcnemar }]',
+    'print one JSON document: [{ model, top1, top5, loss, calibrationError, images, skipped, warnings, perClass, mcnemar }]',
   )
   .addHelpText(
     'after',
     `
 With --json, accuracies are in per cent, the loss in nats, the calibration error in [0, 1]; skipped counts corrupt images;
+warnings tell why the labels may not be the outputs that they are taken for;
 perClass is [{ name, images, top1 }], or null without --per-class; mcnemar is { onlyFirst, onlySecond, pValue } with the
 images that only the first model, or only this one, has right, and null for the first.
 
@@ -52,6 +53,7 @@ Ctrl-C ends after the batch at work where there is a record (exit code 130).
 Examples:
   sos eval resnet50.pt --data imagefolder:imagenet/val --limit 1000
   sos eval resnet50.pt resnet50.sos.pt --data imagefolder:imagenet/val --resume eval.jsonl
+  sos eval resnet50.ts.pt --preset resnet50 --classes imagenet --data imagefolder:imagenette/val
 `,
   )
   .action(async (paths: string[], options: Options) => {
@@ -60,7 +62,10 @@ Examples:
     const evaluations = await evaluatePasses(opened, options)
     const records = evaluationRecords(paths, evaluations)
     const { skipped } = evaluations[0]!
+    const { name } = opened[0]!.dataset
     if (options.json) return printJson(records)
+    printLine(name)
+    printLine()
     printTable(
       ['model', 'top-1', 'top-5', 'loss', 'calibration error', 'images'],
       records.map(({ model, top1, top5, loss, calibrationError, images }) => [
@@ -80,19 +85,19 @@ Examples:
   })
 addImageOptions(evalCommand)
 
-/** One pass over the images for all models that want them preprocessed alike; evaluations in the order of the models. */
+/** One pass over the images for all models that want them preprocessed alike and have the same classes; evaluations in the order of the models. */
 async function evaluatePasses(opened: readonly Opened[], options: Options): Promise<Evaluation[]> {
   const { evaluateAll, SosError } = await import('../../index.js')
   const file = options.record ?? options.resume
   const passes = new Map<string, Opened[]>()
   for (const one of opened) {
-    const key = JSON.stringify(one.preprocess)
+    const key = JSON.stringify([one.preprocess, one.dataset.classes])
     passes.set(key, [...(passes.get(key) ?? []), one])
   }
   if (file !== undefined && passes.size > 1) {
     throw new SosError(
       'ERR_INVALID_ARGUMENT',
-      'expected models with the same preprocessing for one record; evaluate them one by one, each with its own',
+      'expected models with the same preprocessing and classes for one record; evaluate them one by one, each with its own',
     )
   }
   const evaluations = new Map<Opened, Evaluation>()
@@ -159,10 +164,17 @@ function printClasses(records: Records): void {
   printLine()
   printTable(
     ['class', 'images', ...records.map(({ model }) => model)],
-    records[0]!.perClass!.map(({ name, images }, k) => [
-      name,
-      String(images),
-      ...records.map(({ perClass }) => percent(perClass![k]!.top1)),
-    ]),
+    records[0]!
+      .perClass!.filter(({ images }) => images > 0)
+      .map((one) => [
+        one.name,
+        String(one.images),
+        ...records.map(({ perClass }) => percent(scoreOf(one, perClass!)?.top1 ?? null)),
+      ]),
   )
+}
+
+/** The score of the same class by another model, which may have its classes in another order. */
+function scoreOf({ name }: ClassScore, classes: readonly ClassScore[]): ClassScore | undefined {
+  return classes.find((one) => one.name === name && one.images > 0)
 }

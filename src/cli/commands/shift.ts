@@ -5,7 +5,7 @@ import { dirname, resolve } from 'node:path'
 import { Command, Option } from 'commander'
 import { specHelp } from '../../data/spec-help.js'
 import type { BiasMode, DriftCertificate, Sampling, ShiftRecord, Solver } from '../../index.js'
-import { openModelAndData } from '../open.js'
+import { openModelAndData, outputNames } from '../open.js'
 import { addImageOptions, deviceOption, type ModelOptions, presetOption, wholeNumber } from '../options.js'
 import { figure, percent, printJson, printLine, signed } from '../print.js'
 import { withProgress } from '../progress.js'
@@ -97,7 +97,8 @@ export const shiftCommand = new Command('shift')
       if (layer === undefined) return [await shiftOptimum(model, dataset, drawn)]
       return shiftLayers(model, dataset, layer, drawn)
     })
-    await saveShifted(model, out, records, { dataset: dataset.name, preprocess })
+    const classes = await outputNames(options)
+    await saveShifted(model, out, records, { dataset: dataset.name, preprocess, ...(classes && { classes }) })
     if (json) return printJson({ shifts: records, out })
     for (const record of records) printShift(record)
     printLine(`written     ${out}`)

@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 
 import type { BiasMode, RankPolicy, Sampling, Solver, Study, StudyProgress } from '../../index.js'
-import { openModelAndData } from '../open.js'
+import { openModelAndData, outputNames } from '../open.js'
 import { addImageOptions, deviceOption, type ModelOptions, presetOption, wholeNumber } from '../options.js'
 import { printJson, printLine, printTables } from '../print.js'
 import { ProgressLine } from '../progress.js'
@@ -74,15 +74,14 @@ Example:
     --batch-sizes 1000,1500,2000 --controls --report out/resnet50`,
   )
   .action(async (path: string, options: Options) => {
-    const { makeReportFolder, openDataset, parseRankPolicy, runStudy, writeStudyReport } = await import(
-      '../../index.js'
-    )
+    const { makeReportFolder, openDataset, parseRankPolicy, runStudy, withClasses, writeStudyReport } =
+      await import('../../index.js')
     if (options.report !== undefined) await makeReportFolder(options.report)
     const policies: RankPolicy[] | undefined = options.policies?.map(parseRankPolicy)
     const { model, dataset, preprocess } = await openModelAndData(path, { ...options, data: options.train })
-    const validation = await openDataset(options.val, preprocess, {
-      skipCorrupt: options.skipCorrupt ?? false,
-    })
+    const { skipCorrupt = false } = options
+    const images = await openDataset(options.val, preprocess, { skipCorrupt })
+    const validation = withClasses(images, dataset.classes, await outputNames(options))
     const study = await withPhases((onProgress) =>
       runStudy(model, dataset, validation, {
         ...options,

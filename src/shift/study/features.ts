@@ -1,3 +1,4 @@
+import { expectAgreement } from '../../data/class-agreement.js'
 import { batches, type Dataset, type RunOptions } from '../../data/dataset.js'
 import { noGrad } from '../../torch/context.js'
 import { SosError } from '../../torch/errors.js'
@@ -33,7 +34,8 @@ export interface Features {
  * Runs a model on the images at `indices` and keeps what its last layer gets. The layer's output must be the model's: then
  * any other weight of it is evaluated by one matrix product.
  *
- * @throws `ERR_NOT_LAST` where something comes after the layer, or it sees more than one row an image
+ * @throws `ERR_NOT_LAST` where something comes after the layer, or it sees more than one row an image, `ERR_LABELS` where the
+ *   dataset's classes are not the layer's outputs
  */
 export async function cacheFeatures(
   model: ScriptModule,
@@ -55,6 +57,7 @@ export async function cacheFeatures(
       if (batch.indices.length > 0) {
         source ??= await chooseSource(model, layer, batch.images, frozen)
         const rows = await noGrad(() => source!.rows(batch.images))
+        expectAgreement(model, dataset, layer.outFeatures)
         store ??= await rowStore(indices.length, layer.inFeatures, rows.dtype, options)
         await store.add(rows)
         rows.dispose()

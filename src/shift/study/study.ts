@@ -1,4 +1,4 @@
-import { checkLabels } from '../../data/classification.js'
+import { expectSameClasses } from '../../data/class-agreement.js'
 import { type Dataset, type RunOptions, spread } from '../../data/dataset.js'
 import { checkNumbers, count, nonNegative } from '../../torch/check-number.js'
 import { noGrad } from '../../torch/context.js'
@@ -39,7 +39,7 @@ export interface StudyProgress {
  * A row's predictions are those of `evaluate` on the model that `shiftOptimum` makes with the same batch size, seed,
  * sampling, policy and bias, save for images whose two largest logits differ by no more than rounding.
  *
- * @throws `ERR_NOT_LAST`, `ERR_BATCH_SIZE`, `ERR_LABELS`, `ERR_RANK_POLICY`, `ERR_BIAS`, and what capturing throws
+ * @throws `ERR_LABELS` where the classes of the datasets and the model are not the same, `ERR_NOT_LAST`, `ERR_BATCH_SIZE`, `ERR_RANK_POLICY`, `ERR_BIAS`, and what capturing throws
  */
 export async function runStudy(
   model: ScriptModule,
@@ -54,7 +54,7 @@ export async function runStudy(
     mapAbove: nonNegative,
   })
   const layer = untied(model, linearLayer(model, options.layer))
-  for (const dataset of [train, validation]) checkLabels(dataset, layer.outFeatures)
+  expectSameClasses(model, train, validation)
   const plan = planStudy(train, options)
   const needed = [...new Set(plan.batches.flatMap(({ indices }) => indices))].sort((a, b) => a - b)
   const owned: { dispose(): void }[] = []

@@ -1,7 +1,9 @@
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-import { preprocessOf } from '../../data/checkpoint-record.js'
+import { checkpointRecord, preprocessOf, recordFile } from '../../data/checkpoint-record.js'
+import { datasetFor, withClasses } from '../../data/class-agreement.js'
+import { areNumbers } from '../../data/class-names.js'
 import type { Dataset } from '../../data/dataset.js'
 import { openDataset } from '../../data/spec.js'
 import { writeAtomically } from '../../torch/atomic-file.js'
@@ -114,7 +116,9 @@ async function trainAll(
     await trainer.resume()
     const reason = await trainer.run(signal && { signal })
     if (reason !== 'done') return false
-    if (parallel.rank === 0) await trainer.model.save(join(run.folder, trainedModel))
+    if (parallel.rank === 0) {
+      await trainer.model.save(join(run.folder, trainedModel), { extraFiles: withClassNames(trainer) })
+    }
     trainer.model.dispose()
   }
   return true
@@ -135,18 +139,28 @@ async function prepare(
     datasets.set(spec, opened)
     return opened
   }
+  const train = datasetFor(model, await open(config.train))
   const trainer = new Trainer(model, {
     ...trainerOptions(config, scheme, seed),
     device,
-    data: await open(config.train),
+    data: train,
     checkpoints: { folder, ...config.checkpoints },
     parallel,
   })
   const plugins: Plugin[] = []
   if (scheme.endsWith('+sos')) plugins.push(sosDuringTraining(sos))
-  if (config.test !== undefined) plugins.push(evaluateDuringTraining(await open(config.test), evaluate))
+  if (config.test !== undefined) {
+    plugins.push(evaluateDuringTraining(withClasses(await open(config.test), train.classes), evaluate))
+  }
   if (probes !== null) plugins.push(probeDuringTraining(probes))
   return trainer.use(...plugins, recordRun(join(folder, 'run.jsonl'), { scheme, seed, config }))
+}
+
+/** The model's record, with the names of the classes that it was trained on where it has none yet. */
+function withClassNames({ model, data }: Trainer): Record<string, string> {
+  const record = checkpointRecord(model)
+  if (record === null || record.classes !== null || areNumbers(data.classes)) return {}
+  return { [recordFile]: JSON.stringify({ ...record, classes: data.classes }) }
 }
 
 /** Makes the folder this configuration's, unless it is another's. */

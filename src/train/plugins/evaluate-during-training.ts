@@ -1,3 +1,4 @@
+import { expectSameClasses } from '../../data/class-agreement.js'
 import type { Dataset } from '../../data/dataset.js'
 import { type EvaluateOptions, evaluate, evaluateNumbers } from '../../evaluate/evaluate.js'
 import { checkNumbers, count } from '../../torch/check-number.js'
@@ -16,7 +17,8 @@ export function evaluateDuringTraining(dataset: Dataset, options: EvaluationOpti
   const { everyEpochs = 1, ...rest } = options
   checkNumbers<EvaluationOptions>(options, { ...evaluateNumbers, everyEpochs: count })
   return (trainer) => {
-    const { model, device, parallel } = trainer
+    const { model, data, device, parallel } = trainer
+    expectSameClasses(model, data, dataset)
     if (parallel.rank !== 0) return
     trainer.on('epochEnd', async ({ epoch }) => {
       if ((epoch + 1) % everyEpochs !== 0 && epoch + 1 !== trainer.epochs) return

@@ -1,0 +1,154 @@
+import { SosError } from '../torch/errors.js'
+import type { ScriptModule } from '../torch/module/script-module.js'
+import { classesOf, recordFile } from './checkpoint-record.js'
+import { areNumbers, outputsOfClasses, shown, usedClasses } from './class-names.js'
+import type { Dataset } from './dataset.js'
+
+/**
+ * A dataset with its labels as the outputs of a model: each image of `cat` has the place of `cat` in `outputs` for label. The
+ * dataset's classes may be a part of them, in any order; ImageNet's synsets are known under torchvision's names too.
+ *
+ * @param outputs what each output of the model is called, in their order; it becomes the dataset's `classes`
+ * @param names what the dataset calls the same outputs. Default: `outputs`
+ * @returns a view: the images are the dataset's own
+ * @throws `ERR_LABELS` where a class that has images is none of the outputs, or where it could be several of them
+ * @example
+ * const val = withClasses(await imageFolder('val', preprocess), classesOf(model)!)
+ */
+export function withClasses(
+  dataset: Dataset,
+  outputs: readonly string[],
+  names: readonly string[] = outputs,
+): Dataset {
+  if (names.length !== outputs.length) {
+    throw new SosError(
+      'ERR_LABELS',
+      `expected a name for each of the model's ${outputs.length} classes but received ${names.length}`,
+    )
+  }
+  const places = outputsOfClasses(dataset, names)
+  const { name, size, pixels } = dataset
+  return {
+    name,
+    size,
+    classes: outputs,
+    labels: Int32Array.from(dataset.labels, (label) => places[label]!),
+    load: (indices) => dataset.load(indices),
+    ...(pixels && { pixels }),
+  }
+}
+
+/**
+ * {@link withClasses} for a model that tells its classes (`classesOf`); for another, the dataset as it is.
+ *
+ * @param names what the dataset calls the model's outputs, in their order, where it is not as the model does
+ * @throws `ERR_LABELS`
+ */
+export function datasetFor(model: ScriptModule, dataset: Dataset, names?: readonly string[]): Dataset {
+  const outputs = classesOf(model)
+  if (names !== undefined) return withClasses(dataset, outputs ?? names, names)
+  return outputs === null ? dataset : withClasses(dataset, outputs)
+}
+
+/**
+ * Refuses a dataset whose classes are by their names others than its labels make them.
+ *
+ * @param outputs the names that its labels should be places in, of `of`
+ * @throws `ERR_LABELS`
+ */
+export function expectOrder(dataset: Dataset, outputs: readonly string[], of: string): void {
+  const places = outputsOfClasses(dataset, outputs)
+  const moved = usedClasses(dataset).find((label) => places[label] !== label)
+  if (moved === undefined) return
+  throw new SosError(
+    'ERR_LABELS',
+    `${dataset.name}: expected its classes in the order of ${of} but '${dataset.classes[moved]}' is ${moved} in the one and ${places[moved]} in the other; withClasses(dataset, classes) puts its labels into that order`,
+  )
+}
+
+/** Refuses a dataset whose labels are, by the names, not the outputs of `model`, where it tells them. Throws `ERR_LABELS`. */
+export function expectClassesOf(model: ScriptModule, dataset: Dataset): void {
+  const outputs = classesOf(model)
+  if (outputs === null) usedClasses(dataset)
+  else expectOrder(dataset, outputs, `${model.path}'s ${recordFile}`)
+}
+
+/** Refuses two datasets for one model where a label means one class in the one and another in the other. Throws `ERR_LABELS`. */
+export function expectSameClasses(model: ScriptModule, first: Dataset, second: Dataset): void {
+  for (const dataset of [first, second]) expectClassesOf(model, dataset)
+  if (classesOf(model) === null) expectOrder(second, first.classes, first.name)
+}
+
+/**
+ * Holds a dataset against a model, of which the number of outputs is known now.
+ *
+ * @returns why the labels may not be the outputs that they are taken for: `count` where the dataset has another number of
+ *   classes and no names tell which they are, `order` where numbers may begin or be sorted in another way
+ * @throws `ERR_LABELS` where a label is beyond the outputs, or the names contradict; `ERR_RECORD` where the model's record names
+ *   another number of classes
+ */
+export function classDoubts(
+  model: ScriptModule,
+  dataset: Dataset,
+  outputs: number,
+): { count: string | null; order: string[] } {
+  const names = classesOf(model)
+  if (names !== null && names.length !== outputs) {
+    throw new SosError(
+      'ERR_RECORD',
+      `${model.path}: its ${recordFile} names ${names.length} classes but it has ${outputs} outputs`,
+    )
+  }
+  const { name, classes } = dataset
+  const used = usedClasses(dataset)
+  const largest = used.at(-1) ?? 0
+  const fromOne = areNumbers(classes) && used.length > 1 && used[0] === 1 && used.length === largest
+  if (largest >= outputs) {
+    throw new SosError(
+      'ERR_LABELS',
+      `${name} has images of class ${largest} (${classes[largest]}) but the model has ${outputs} outputs, for classes 0 to ${outputs - 1}: ${fromOne ? 'do its labels begin at 1?' : 'is this the right model, and is classes.txt in its order?'}`,
+    )
+  }
+  expectClassesOf(model, dataset)
+  const order: string[] = []
+  if (fromOne) order.push(`${name}: no image has label 0 but all others are there: do its labels begin at 1?`)
+  if (names !== null) return { count: null, order }
+  if (areSortedAsText(classes)) {
+    order.push(
+      `${name}: its classes are numbers, sorted as text as torchvision does: '${classes[2]}' is output 2; list them in the order of the outputs, by classes.txt or --classes, if the model has them in another`,
+    )
+  }
+  const count =
+    classes.length === outputs
+      ? null
+      : `${name} has ${classes.length} classes (${shown(classes)}) but ${model.path} has ${outputs} outputs, and no names tell which of them they are: labels 0 to ${largest} are taken for outputs 0 to ${largest}; name the outputs by --classes FILE (--classes imagenet for ImageNet's), withClasses, or a classes.txt`
+  return { count, order }
+}
+
+/** The outputs of models that were held against a dataset, so that each batch may ask. */
+const agreed = new WeakMap<Dataset, WeakMap<ScriptModule, number>>()
+
+/**
+ * {@link classDoubts} where doubtful labels would make what is computed wrong.
+ *
+ * @throws as there, and `ERR_LABELS` where the dataset has another number of classes; it warns where their order is doubtful
+ */
+export function expectAgreement(model: ScriptModule, dataset: Dataset, outputs: number): void {
+  const known = agreed.get(dataset) ?? new WeakMap<ScriptModule, number>()
+  if (known.get(model) === outputs) return
+  const { count, order } = classDoubts(model, dataset, outputs)
+  if (count !== null) throw new SosError('ERR_LABELS', count)
+  warnOfClasses(order)
+  agreed.set(dataset, known.set(model, outputs))
+}
+
+/** As process warnings with the code `SOS_CLASSES`. */
+export function warnOfClasses(doubts: readonly string[]): void {
+  for (const doubt of doubts) process.emitWarning(doubt, { code: 'SOS_CLASSES' })
+}
+
+/** Whether names are whole numbers that stand as texts do and not as numbers: 0, 1, 10, 2. */
+function areSortedAsText(names: readonly string[]): boolean {
+  if (!names.every((name) => /^\d{1,15}$/.test(name))) return false
+  return names.some((name, i) => i > 0 && Number(name) < Number(names[i - 1]))
+}
