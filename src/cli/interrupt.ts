@@ -1,5 +1,17 @@
 import { SosError } from '../torch/errors.js'
 
+/** What a Ctrl-C ends in order; null where nothing has asked for that. */
+let current: AbortController | null = null
+
+/** Makes a Ctrl-C end the command with one line and exit code 130. A second one ends the process at once. */
+export function endAtInterrupt(): void {
+  process.once('SIGINT', () => {
+    if (current !== null) return current.abort()
+    process.stderr.write(`${process.stderr.isTTY ? '\r\x1b[2K' : ''}sos: interrupted\n`)
+    process.exit(130)
+  })
+}
+
 /**
  * Runs `body` with a signal that Ctrl-C raises: what listens to it ends in order, with `message()` as an error whose exit
  * code is 130. A second Ctrl-C ends the process at once.
@@ -9,8 +21,7 @@ export async function untilInterrupted<T>(
   body: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const controller = new AbortController()
-  const interrupt = () => controller.abort()
-  process.once('SIGINT', interrupt)
+  current = controller
   try {
     return await body(controller.signal)
   } catch (error) {
@@ -19,6 +30,6 @@ export async function untilInterrupted<T>(
     }
     throw error
   } finally {
-    process.off('SIGINT', interrupt)
+    current = null
   }
 }

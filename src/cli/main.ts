@@ -12,6 +12,11 @@ import { sharpnessCommand } from './commands/sharpness.js'
 import { shiftCommand } from './commands/shift.js'
 import { studyCommand } from './commands/study.js'
 import { trainCommand } from './commands/train.js'
+import { endAtInterrupt } from './interrupt.js'
+import { outliveReaders } from './output.js'
+
+endAtInterrupt()
+outliveReaders()
 
 const failed = 1
 const wrongUse = 2
@@ -27,6 +32,7 @@ const usageCodes = new Set([
   'ERR_RANK_POLICY',
   'ERR_CONFIG',
   'ERR_ENVIRONMENT',
+  'ERR_SAME_FILE',
 ])
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))

@@ -20,8 +20,8 @@ export class ProgressLine {
     if (now - (this.#last || this.#start) < interval) return
     this.#last = now
     const rate = (done - resumed) / ((now - this.#start) / 1000)
-    const left = duration((total - done) / rate)
-    const text = `${this.#label}: ${done}/${total}, ${rate.toFixed(rate < 10 ? 1 : 0)}/s, ${left} left`
+    const left = rate > 0 ? `, ${duration((total - done) / rate)} left` : ''
+    const text = `${this.#label}: ${done}/${total}, ${rate.toFixed(rate < 10 ? 1 : 0)}/s${left}`
     process.stderr.write(process.stderr.isTTY ? `\r\x1b[2K${text}` : `${text}\n`)
     this.#shown = true
   }

@@ -96,7 +96,12 @@ export class EvaluationRecord {
     return begin(new LineFile(path, 'continue'), (file) => {
       const whole = file.text.slice(0, file.text.lastIndexOf('\n') + 1)
       const [header, ...lines] = whole.split('\n').slice(0, -1)
-      if (header === undefined) return EvaluationRecord.#begin(file, subject)
+      if (header === undefined) {
+        const begins = '{"version":1,'
+        if (file.text.startsWith(begins) || begins.startsWith(file.text))
+          return EvaluationRecord.#begin(file, subject)
+        throw new SosError('ERR_RECORD', `${path}: expected the record of an evaluation but the file is none`)
+      }
       checkHeader(path, header, subject)
       const batches = lines.map((line, i) => parseBatch(`${path}:${i + 2}`, line, subject))
       checkBatches(path, batches, subject)

@@ -31,5 +31,5 @@ export async function writeReport(
 }
 
 /** JSON has no NaN and no infinity, which a training that diverged has: they are written as text. */
-const asText = (_: string, value: unknown): unknown =>
+export const asText = (_: string, value: unknown): unknown =>
   typeof value === 'number' && !Number.isFinite(value) ? String(value) : value

@@ -2,6 +2,7 @@ import { type CheckpointRecord, checkpointRecord, recordFile } from '../data/che
 import type { Preprocess } from '../data/preprocess.js'
 import { checkedPreprocess } from '../data/preprocess-schema.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
+import { expectOtherFile } from '../torch/same-file.js'
 import type { ShiftRecord } from './shift-record.js'
 
 /**
@@ -9,6 +10,7 @@ import type { ShiftRecord } from './shift-record.js'
  * preprocessed. The batch's indices are left out: dataset, size, sampling and seed tell them.
  *
  * @param from.classes the names of the outputs, for a model that tells none
+ * @throws `ERR_SAME_FILE` where that is the file that the model was loaded from, `ERR_OUTPUT`
  */
 export async function saveShifted(
   model: ScriptModule,
@@ -16,6 +18,7 @@ export async function saveShifted(
   shifts: ShiftRecord | readonly ShiftRecord[],
   from: { dataset: string; preprocess: Preprocess; classes?: readonly string[] },
 ): Promise<void> {
+  if (model.path !== '') expectOtherFile(path, [model.path])
   const known: CheckpointRecord = checkpointRecord(model) ?? {
     version: 1,
     architecture: model.modules()[0]!.type,

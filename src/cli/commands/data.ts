@@ -1,5 +1,6 @@
 import { Argument, Command } from 'commander'
 
+import { untilInterrupted } from '../interrupt.js'
 import { printJson, printLine } from '../print.js'
 import { ProgressLine } from '../progress.js'
 
@@ -24,22 +25,23 @@ const fetchCommand = new Command('fetch')
   )
   .action(async (_: string, { to, tarball, json }: FetchCommandOptions) => {
     const { fetchCifar10 } = await import('../../data/fetch/cifar10.js')
-    const interrupted = new AbortController()
-    const interrupt = () => interrupted.abort(new Error('interrupted; the same command goes on'))
-    process.once('SIGINT', interrupt)
     const lines = {
       download: new ProgressLine('download, MB'),
       convert: new ProgressLine('convert, files'),
     }
     try {
-      const files = await fetchCifar10(to, {
-        tarball,
-        signal: interrupted.signal,
-        onProgress: ({ step, done, total }) => {
-          const unit = step === 'download' ? 1e6 : 1
-          lines[step].update({ done: Math.round(done / unit), total: Math.round(total / unit) })
-        },
-      })
+      const files = await untilInterrupted(
+        () => 'interrupted; the same command goes on',
+        (signal) =>
+          fetchCifar10(to, {
+            tarball,
+            signal,
+            onProgress: ({ step, done, total }) => {
+              const unit = step === 'download' ? 1e6 : 1
+              lines[step].update({ done: Math.round(done / unit), total: Math.round(total / unit) })
+            },
+          }),
+      )
       for (const line of Object.values(lines)) line.end()
       if (json) return printJson({ folder: to, files })
       for (const { name, md5, written } of files)
@@ -47,7 +49,6 @@ const fetchCommand = new Command('fetch')
       printLine(`Now cifar10:${to}:train and cifar10:${to}:test are datasets.`)
     } finally {
       for (const line of Object.values(lines)) line.end()
-      process.off('SIGINT', interrupt)
     }
   })
 

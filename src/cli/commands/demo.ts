@@ -1,9 +1,11 @@
-import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 import { Command } from 'commander'
 
+import { writeAtomically } from '../../torch/atomic-file.js'
+import { expectOutputs } from '../output.js'
 import { figure, percent, plusMinus, printJson, printLine, printTable, signed } from '../print.js'
 import { withProgress } from '../progress.js'
 import { comparisonRecord, evaluationRecord } from '../records.js'
@@ -37,6 +39,8 @@ export const demoCommand = new Command('demo')
     })
     const source = join(assets, 'fashion-resnet.pt')
     const out = join(options.out, 'fashion-resnet.sos.pt')
+    const json = join(options.out, 'demo.json')
+    await expectOutputs([out, json], [source])
     const model = await ScriptModule.load(source)
     const recipe = preprocessOf(model)
     const [train, test] = await Promise.all([
@@ -48,7 +52,6 @@ export const demoCommand = new Command('demo')
       hessianTrace(model, train, { samples, probes, onProgress }),
     )
     const shift = await shiftOptimum(model, train, { batchSize })
-    await saveShifted(model, out, shift, { dataset: train.name, preprocess: recipe })
     const test2 = await withProgress('evaluate', (onProgress) => evaluate(model, test, { onProgress }))
     const trace2 = await withProgress('sharpness after', (onProgress) =>
       hessianTrace(model, train, { samples, probes, onProgress }),
@@ -60,8 +63,14 @@ export const demoCommand = new Command('demo')
       after: evaluationRecord(out, test2),
       sharpness: comparisonRecord(comparison),
     }
-    await writeWhole(options.out, 'demo.json', `${JSON.stringify(record, null, 2)}\n`)
-    if (options.json) return printJson(record)
+    const write = async () => {
+      await saveShifted(model, out, shift, { dataset: train.name, preprocess: recipe })
+      await writeAtomically(json, (path) => writeFile(path, `${JSON.stringify(record, null, 2)}\n`))
+    }
+    if (options.json) {
+      printJson(record)
+      return write()
+    }
 
     printLine(
       'A residual network trained on 10,000 images of Fashion-MNIST, before and after optimum shifting.',
@@ -94,7 +103,8 @@ export const demoCommand = new Command('demo')
       `tr(H): ${probes} probes on ${samples} training images, ± standard error; its change is paired.`,
     )
     printLine(verdict(comparison.difference, comparison.differenceStandardError))
-    printLine(`Written: ${out} and ${join(options.out, 'demo.json')}`)
+    await write()
+    printLine(`Written: ${out} and ${json}`)
   })
 
 /** What the paired difference lets one say, and no more. */
@@ -103,15 +113,4 @@ function verdict(difference: number, standardError: number): string {
     return 'The change of tr(H) is less than twice its standard error: these probes tell no difference.'
   }
   return `tr(H) ${difference < 0 ? 'fell' : 'rose'} by more than twice the standard error of the difference.`
-}
-
-/** Writes a file beside and renames it. */
-async function writeWhole(folder: string, name: string, text: string): Promise<void> {
-  const temporary = await mkdtemp(join(folder, `.${name}.`))
-  try {
-    await writeFile(join(temporary, name), text)
-    await rename(join(temporary, name), join(folder, name))
-  } finally {
-    await rm(temporary, { recursive: true, force: true })
-  }
 }

@@ -1,12 +1,9 @@
-import { constants } from 'node:fs'
-import { access } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
-
 import { Command, Option } from 'commander'
 import { specHelp } from '../../data/spec-help.js'
 import type { BiasMode, DriftCertificate, Sampling, ShiftRecord, Solver } from '../../index.js'
 import { openModelAndData, outputNames } from '../open.js'
 import { addImageOptions, deviceOption, type ModelOptions, presetOption, wholeNumber } from '../options.js'
+import { expectOutputs } from '../output.js'
 import { figure, percent, printJson, printLine, signed } from '../print.js'
 import { withProgress } from '../progress.js'
 
@@ -72,14 +69,10 @@ export const shiftCommand = new Command('shift')
     '\nThe logits of the batch stay; those of other images move a little: hold the result against the original with `sos eval`.\nExample:\n  sos shift resnet50.pt --data imagefolder:imagenet/train --batch-size 1500 --out resnet50.sos.pt\n',
   )
   .action(async (path: string, options: Options) => {
-    const { parseRankPolicy, saveShifted, shiftLayers, shiftOnAll, shiftOptimum, SosError } = await import(
+    const { parseRankPolicy, saveShifted, shiftLayers, shiftOnAll, shiftOptimum } = await import(
       '../../index.js'
     )
-    await access(dirname(resolve(options.out)), constants.W_OK).catch((cause) => {
-      throw new SosError('ERR_OUTPUT', `${options.out}: its folder does not exist or cannot be written to`, {
-        cause,
-      })
-    })
+    await expectOutputs([options.out], [path, options.data])
     const rank = options.rank === undefined ? undefined : parseRankPolicy(options.rank)
     const { model, dataset, preprocess } = await openModelAndData(path, options)
     const { out, json, layer, batchSize, sampling, seed, heldOut, windowsPerImage, device } = options
@@ -97,10 +90,10 @@ export const shiftCommand = new Command('shift')
       if (layer === undefined) return [await shiftOptimum(model, dataset, drawn)]
       return shiftLayers(model, dataset, layer, drawn)
     })
+    if (!json) for (const record of records) printShift(record)
     const classes = await outputNames(options)
     await saveShifted(model, out, records, { dataset: dataset.name, preprocess, ...(classes && { classes }) })
     if (json) return printJson({ shifts: records, out })
-    for (const record of records) printShift(record)
     printLine(`written     ${out}`)
   })
 addImageOptions(shiftCommand)

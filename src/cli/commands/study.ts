@@ -1,8 +1,13 @@
+import { writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
 import { Command, InvalidArgumentError, Option } from 'commander'
 
 import type { BiasMode, RankPolicy, Sampling, Solver, Study, StudyProgress } from '../../index.js'
 import { openModelAndData, outputNames } from '../open.js'
 import { addImageOptions, deviceOption, type ModelOptions, presetOption, wholeNumber } from '../options.js'
+import { expectOutputs } from '../output.js'
 import { printJson, printLine, printTables } from '../print.js'
 import { ProgressLine } from '../progress.js'
 
@@ -76,7 +81,11 @@ Example:
   .action(async (path: string, options: Options) => {
     const { makeReportFolder, openDataset, parseRankPolicy, runStudy, withClasses, writeStudyReport } =
       await import('../../index.js')
-    if (options.report !== undefined) await makeReportFolder(options.report)
+    if (options.report !== undefined) {
+      await makeReportFolder(options.report)
+      const files = ['index.html', 'study.json'].map((name) => join(options.report!, name))
+      await expectOutputs(files, [path, options.train, options.val])
+    }
     const policies: RankPolicy[] | undefined = options.policies?.map(parseRankPolicy)
     const { model, dataset, preprocess } = await openModelAndData(path, { ...options, data: options.train })
     const { skipCorrupt = false } = options
@@ -93,10 +102,12 @@ Example:
         onProgress,
       }),
     )
-    const written = options.report === undefined ? null : await writeStudyReport(study, options.report)
-    if (options.json) return printJson(study)
-    await printStudy(study)
-    if (written !== null) printLine(`Written: ${written.page} and ${written.json}`)
+    // Printed before it is written: what took hours is not lost to a full disk.
+    if (options.json) printJson(study)
+    else await printStudy(study)
+    if (options.report === undefined) return
+    const written = await writeStudyReport(study, options.report).catch((error) => keepStudy(study, error))
+    if (!options.json) printLine(`Written: ${written.page} and ${written.json}`)
   })
 addImageOptions(studyCommand)
 
@@ -109,6 +120,21 @@ async function printStudy(study: Study): Promise<void> {
   if (study.controls.length > 0) tables.push(controlTable(study))
   printTables(tables)
   for (const sentence of studyFindings(study)) printLine(`- ${sentence}`)
+}
+
+/** Keeps the study of a report that cannot be written, where it can be, and says so by its error. */
+async function keepStudy(study: Study, cause: Error & { code?: string }): Promise<never> {
+  const { SosError } = await import('../../index.js')
+  for (const folder of [tmpdir(), '.']) {
+    const path = join(folder, `sos-study-${process.pid}.json`)
+    try {
+      await writeFile(path, `${JSON.stringify(study, null, 2)}\n`, { flag: 'wx' })
+    } catch {
+      continue
+    }
+    throw new SosError('ERR_OUTPUT', `${cause.message}; the study is kept in ${path}`, { cause })
+  }
+  throw cause
 }
 
 /** A progress line for each phase. */

@@ -4,6 +4,7 @@ import { basename, extname, join } from 'node:path'
 import { Command, Option } from 'commander'
 
 import type { ExperimentRun, Scheme, Trainer } from '../../index.js'
+import { expectOtherFile } from '../../torch/same-file.js'
 import { untilInterrupted } from '../interrupt.js'
 import { wholeNumber } from '../options.js'
 import { figure, percent, printJson, printLine, printTables } from '../print.js'
@@ -61,6 +62,11 @@ Example:
       seeds: options.seeds,
     }
     const runs = experimentRuns(config, experiment)
+    const models = runs.map(({ seed }) => config.model.replaceAll('{seed}', String(seed)))
+    const outputs = ['report.html', 'report.json'].map((file) => join(experiment.out, file))
+    for (const output of [...outputs, ...runs.map(({ folder }) => join(folder, 'model.pt'))]) {
+      expectOtherFile(output, [path, ...models])
+    }
     const records = async () => {
       return Promise.all(
         runs.map(async ({ scheme, seed, folder }) => {
@@ -75,6 +81,14 @@ Example:
     const between = config.device.startsWith('cuda') && ProcessGroup.backends().includes('nccl')
     const parallel = await processes({ backend: between ? 'nccl' : 'gloo' })
     const report = async () => writeTrainingReport(experiment.out, name, await records())
+    let complained = false
+    // On the way it is for whoever looks: that it cannot be written ends no training.
+    const reportOnTheWay = () =>
+      report().catch((error) => {
+        if (!complained)
+          process.stderr.write(`sos: the report is not written, the training goes on: ${error.message}\n`)
+        complained = true
+      })
     const again = `The same command goes on: sos train ${path}`
     await untilInterrupted(
       () => `interrupted, with a checkpoint. ${again}`,
@@ -82,19 +96,24 @@ Example:
         const follow = (run: ExperimentRun, trainer: Trainer) => {
           if (parallel.rank !== 0) return
           followRun(run, trainer, options.json === true)
-          trainer.on('epochEnd', report)
+          trainer.on('epochEnd', reportOnTheWay)
         }
         const done = await runExperiment(config, { ...experiment, parallel, signal, onRun: follow })
         if (!done) signal.throwIfAborted()
       },
     )
     if (parallel.rank !== 0) return
-    const written = await report()
-    if (options.json) return printJson(JSON.parse(await readFile(written.json, 'utf8')))
     const finished = await records()
+    if (options.json) {
+      const { trainingDocument } = await import('../../report/training/write-training-report.js')
+      printJson(trainingDocument(name, finished))
+      await report()
+      return
+    }
     printLine()
     printTables(sos.trainingTables(finished))
     for (const sentence of sos.trainingFindings(sos.summariseTraining(finished))) printLine(`- ${sentence}`)
+    const written = await report()
     printLine(`Written: ${written.page} and ${written.json}`)
   })
 

