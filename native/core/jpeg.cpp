@@ -29,6 +29,28 @@ namespace {
 
 constexpr std::array<uint8_t, 2> kStartOfImage = {0xff, 0xd8};
 
+/// Scans times pixels that are decoded (src/data/jpeg-frame.ts).
+constexpr int64_t kMostWork = 4'000'000'000;
+
+/// The scans of a JPEG, from its markers on; those within segments, as in a thumbnail, are none.
+int64_t scans_of(std::span<const uint8_t> bytes) {
+  int64_t scans = 0;
+  for (size_t at = 2; at + 3 < bytes.size();) {
+    const uint8_t marker = bytes[at + 1];
+    if (bytes[at] != 0xff || marker == 0xff) {
+      ++at;
+    } else if (marker <= 0x01 || (marker >= 0xd0 && marker <= 0xd8)) {
+      at += 2;  // of entropy-coded data, or without a length
+    } else if (marker == 0xd9) {
+      break;
+    } else {
+      scans += marker == 0xda ? 1 : 0;
+      at += 2 + (bytes[at + 2] << 8 | bytes[at + 3]);
+    }
+  }
+  return scans;
+}
+
 struct EndDecompressor {
   void operator()(void* handle) const { tjDestroy(handle); }
 };
@@ -54,6 +76,10 @@ std::optional<at::Tensor> decode_jpeg(std::span<const uint8_t> bytes, int64_t ch
   if (colourspace == TJCS_CMYK || colourspace == TJCS_YCCK) return std::nullopt;
   if (channels == 1 && colourspace != TJCS_GRAY) return std::nullopt;  // its Y is not the luma of its RGB
   refuse_bomb(height, width);
+  if (const auto scans = scans_of(bytes); scans * height * width > kMostWork) {
+    throw Error("ERR_IMAGE", "its " + std::to_string(scans) + " scans over " + std::to_string(width) + "×" +
+                                 std::to_string(height) + " pixels are too much work");
+  }
   auto pixels = at::empty({1, height, width, channels}, at::kByte);
   // A file of a few bytes may ask for thousands of scans over a huge image; more than 500 are an error here.
   const int flags = TJFLAG_ACCURATEDCT | TJFLAG_STOPONWARNING | TJFLAG_LIMITSCANS;

@@ -1,22 +1,21 @@
-import { readFile } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { open } from 'node:fs/promises'
 
-import sharp from 'sharp'
-
-import { SosError } from '../torch/errors.js'
+import { clipped, SosError } from '../torch/errors.js'
 import { decodeJpeg, hasJpegDecoder, loadJpeg, preprocessBytes } from '../torch/images.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
+import { decodeBmp } from './bmp.js'
+import { decodeGif } from './gif.js'
+import { formatOf, type RawImage } from './image-format.js'
 import { nativeRecipe, type Preprocess } from './preprocess.js'
+import { decodeBySharp } from './sharp-image.js'
 
-// Images are decoded side by side; threads within one would only compete with them and with libtorch.
-sharp.concurrency(1)
-sharp.cache(false)
+/** More than the pixels of the largest image take in any format, and less than Node reads at once. */
+const largestFile = 2 ** 31 - 2
 
-/** Pillow's limit (twice its MAX_IMAGE_PIXELS), as the addon has it. */
-const mostPixels = 178_956_970
-
-/** What decodes JPEG; everything else, and what libturbojpeg leaves, is sharp's. */
+/** What decodes JPEG. PNG, WebP, TIFF, and what libturbojpeg leaves, is sharp's; GIF and BMP are decoded here. */
 export type Decoder = 'libturbojpeg' | 'sharp'
 
 export const defaultDecoder: Decoder = hasJpegDecoder ? 'libturbojpeg' : 'sharp'
@@ -34,7 +33,7 @@ export async function decodeImage(
   decoder: Decoder = defaultDecoder,
 ): Promise<Tensor> {
   const jpeg = decoder === 'libturbojpeg' ? await decodeJpeg(path, channels) : null
-  return jpeg ?? (await decodeBySharp(path, channels))
+  return jpeg ?? (await decodeBytes(path, channels))
 }
 
 /**
@@ -52,33 +51,25 @@ export async function loadImage(
 ): Promise<void> {
   const native = nativeRecipe(recipe)
   if (decoder === 'libturbojpeg' && (await loadJpeg(path, native, batch, row))) return
-  const raw = await decodeRaw(path, await read(path))
+  const raw = await decodeRaw(path)
   // Straight from sharp's memory where it can be: a tensor a megabyte large for a moment makes the collector busy.
   const { data, height, width } = raw.channels === recipe.channels ? raw : converted(raw, recipe.channels)
   await preprocessBytes(data, [height, width, recipe.channels], native, batch, row)
 }
 
-/** Decoded bytes, [height, width, channels]. */
-interface Raw {
-  data: Uint8Array
-  height: number
-  width: number
-  channels: number
-}
-
-async function decodeBySharp(path: string, channels: 1 | 3): Promise<Tensor> {
-  const raw = await decodeRaw(path, await read(path))
+async function decodeBytes(path: string, channels: 1 | 3): Promise<Tensor> {
+  const raw = await decodeRaw(path)
   return scope(() => pixelsOf(raw, channels))
 }
 
 /** The bytes with other channels. */
-function converted(raw: Raw, channels: 1 | 3): Raw {
+function converted(raw: RawImage, channels: 1 | 3): RawImage {
   const data = scope(() => pixelsOf(raw, channels).permute([0, 2, 3, 1]).contiguous().toTypedArray())
   return { ...raw, data: data as Uint8Array, channels }
 }
 
 /** uint8 [1, channels, height, width] */
-function pixelsOf({ data, height, width, channels: stored }: Raw, channels: 1 | 3): Tensor {
+function pixelsOf({ data, height, width, channels: stored }: RawImage, channels: 1 | 3): Tensor {
   const shape = [1, height, width, stored]
   const pixels = torch.fromBuffer(data, { dtype: 'uint8', shape }).permute([0, 3, 1, 2])
   if (stored === 1) return pixels.expand([1, channels, height, width])
@@ -86,35 +77,37 @@ function pixelsOf({ data, height, width, channels: stored }: Raw, channels: 1 | 
   return channels === 1 ? luma(rgb) : rgb
 }
 
-/** Grey, RGB or CMYK, a byte each. */
-async function decodeRaw(path: string, bytes: Buffer): Promise<Raw> {
+/** Grey, RGB or CMYK, a byte each, by the decoder of what the file's first bytes say that it is. */
+async function decodeRaw(path: string): Promise<RawImage> {
+  const bytes = await read(path)
   try {
-    const image = sharp(bytes, {
-      ignoreIcc: true,
-      failOn: 'truncated',
-      limitInputPixels: mostPixels,
-      sequentialRead: true,
-    })
-    const space = isThreeChannelJpeg(bytes) ? 'srgb' : (await image.metadata()).space
-    // CMYK as it is stored, since libvips would go through a colour profile. 16-bit greyscale is cut off at 255, as
-    // Pillow does, and not scaled; other images of 16 bits lose their lower byte in both.
-    if (space === 'cmyk') image.pipelineColourspace('cmyk').toColourspace('cmyk')
-    else image.toColourspace(space === 'grey16' ? 'grey16' : 'srgb').removeAlpha()
-    const { data, info } = await image.raw().toBuffer({ resolveWithObject: true })
-    return { data, height: info.height, width: info.width, channels: info.channels }
+    const format = formatOf(bytes)
+    if (format === null) throw new Error('its first bytes are those of no JPEG, PNG, WebP, GIF, TIFF or BMP')
+    if (format === 'gif') return decodeGif(bytes)
+    if (format === 'bmp') return decodeBmp(bytes)
+    return await decodeBySharp(bytes, format)
   } catch (cause) {
     throw new SosError(
       'ERR_IMAGE',
-      `${path}: the image cannot be decoded: ${(cause as Error).message.split('\n')[0]}`,
+      `${path}: the image cannot be decoded: ${clipped((cause as Error).message.split('\n')[0]!, 200)}`,
       { cause },
     )
   }
 }
 
+/** Throws `ERR_IMAGE` for a file that is larger than any image, `ERR_FILE_NOT_FOUND`, `ERR_FILE_UNREADABLE`. */
 async function read(path: string): Promise<Buffer> {
   try {
-    return await readFile(path)
+    // Without O_NONBLOCK, to open a pipe waits for its other end.
+    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    const status = await file.stat()
+    if (!status.isFile()) throw new Error('this is no file')
+    if (status.size > largestFile) {
+      throw new SosError('ERR_IMAGE', `${path}: expected an image but the file has ${status.size} bytes`)
+    }
+    return await file.readFile()
   } catch (cause) {
+    if (cause instanceof SosError) throw cause
     const { code, message } = cause as NodeJS.ErrnoException
     throw new SosError(
       code === 'ENOENT' ? 'ERR_FILE_NOT_FOUND' : 'ERR_FILE_UNREADABLE',
@@ -122,18 +115,6 @@ async function read(path: string): Promise<Buffer> {
       { cause },
     )
   }
-}
-
-/** Whether this is a JPEG of three components by its frame header: the common case, of which nothing more is asked. */
-function isThreeChannelJpeg(bytes: Buffer): boolean {
-  if (bytes.length < 2 || bytes.readUInt16BE(0) !== 0xffd8) return false
-  for (let at = 2; at + 9 < bytes.length; at += 2 + bytes.readUInt16BE(at + 2)) {
-    const marker = bytes.readUInt16BE(at)
-    const isFrame = marker >= 0xffc0 && marker <= 0xffcf && ![0xffc4, 0xffc8, 0xffcc].includes(marker)
-    if (isFrame) return bytes[at + 9] === 3
-    if (marker <= 0xff01 || (marker >= 0xffd0 && marker <= 0xffda)) return false
-  }
-  return false
 }
 
 /** ITU-R 601 luma in 16-bit fixed point, as Pillow's convert('L') computes it. */
