@@ -4,18 +4,19 @@ import { presets, torch } from '../../../dist/index.js'
 
 async function outcome({ path, decoder }) {
   try {
-    using image = await decodeImage(path, 3, decoder)
+    const image = await decodeImage(path, 3, decoder)
     const [count, channels, height, width] = image.shape
+    image.dispose()
     if (count !== 1 || channels !== 3 || !(height >= 1 && width >= 1 && height * width <= 178_956_970)) {
-      return `odd shape: ${image.shape}`
+      return `odd shape: ${[count, channels, height, width]}`
     }
-    using batch = torch.full([1, 3, 224, 224], Number.NaN)
+    const batch = torch.full([1, 3, 224, 224], Number.NaN)
     // A line of thousands of pixels would be a large image once its shorter side is resized.
     if (Math.max(height, width) < 100 * Math.min(height, width)) {
       await loadImage(path, presets.resnet50, batch, 0, decoder)
-      using sum = batch.sum()
-      if (!Number.isFinite(sum.item())) return 'odd pixels'
+      if (!Number.isFinite(batch.sum().item())) return 'odd pixels'
     }
+    batch.dispose()
     return 'image'
   } catch (error) {
     const plain =

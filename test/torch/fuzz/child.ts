@@ -55,7 +55,10 @@ export class FuzzChild {
       this.stderr = (this.stderr + chunk).slice(-2000)
     })
     this.#child = child
-    await once(child, 'message')
+    await Promise.race([
+      once(child, 'message'),
+      once(child, 'exit').then(() => Promise.reject(new Error(`the worker does not start: ${this.stderr}`))),
+    ])
     return child
   }
 }
