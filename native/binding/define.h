@@ -6,8 +6,13 @@
 namespace sos {
 
 template <Napi::Value (*Body)(const Napi::CallbackInfo&)>
-Napi::Value guarded_body(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] { return Body(info); });
+Napi::Value guarded_body(const Napi::CallbackInfo& info) noexcept {
+  try {
+    return Body(info);
+  } catch (...) {
+    throw_to_js(info.Env(), std::current_exception());
+    return {};
+  }
 }
 
 /// Adds a function to the exports; whatever it throws arrives in JavaScript as an error with a `code`.

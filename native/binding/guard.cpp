@@ -36,6 +36,12 @@ std::string message_of(const std::exception& error) {
     const auto found = message.find(mark);
     if (found != std::string::npos) message.resize(found);
   }
+  if (message.find("Trying to resize storage that is not resizable") != std::string::npos) {
+    message +=
+        ": it shares its memory with a JavaScript array (asTypedArray(), fromBuffer()), with other threads "
+        "(share()) or "
+        "with the rest of a file; clone() has memory of its own";
+  }
   return message;
 }
 
@@ -67,6 +73,14 @@ Napi::Error to_js_error(Napi::Env env, const std::exception_ptr& failure) {
     return make_error(env, memory ? "ERR_OUT_OF_MEMORY" : "ERR_TORCH", message);
   } catch (...) {
     return make_error(env, "ERR_UNKNOWN", "libtorch threw something that is no std::exception");
+  }
+}
+
+void throw_to_js(Napi::Env env, const std::exception_ptr& failure) noexcept {
+  try {
+    to_js_error(env, failure).ThrowAsJavaScriptException();
+  } catch (...) {
+    // The environment makes no errors any more.
   }
 }
 

@@ -18,14 +18,8 @@ struct JsFailure : std::exception {
   std::shared_ptr<Napi::Error> error;
 };
 
-/// Runs `body` and throws what it throws as a JavaScript error.
-template <class Body>
-auto guarded(Napi::Env env, Body&& body) -> decltype(body()) {
-  try {
-    return body();
-  } catch (...) {
-    throw to_js_error(env, std::current_exception());
-  }
-}
+/// Throws it in JavaScript, once native code has returned there. Where the environment ends, as a worker that
+/// is being terminated, nobody is left to be told: then it is dropped. Never throws itself.
+void throw_to_js(Napi::Env env, const std::exception_ptr& failure) noexcept;
 
 }  // namespace sos
