@@ -1,5 +1,6 @@
 #include <ATen/ops/from_blob.h>
 
+#include <cmath>
 #include <memory>
 
 #include "binding/convert.h"
@@ -7,11 +8,19 @@
 #include "binding/functions.h"
 #include "binding/handle.h"
 #include "binding/pool.h"
+#include "core/error.h"
 #include "core/jpeg.h"
 #include "core/preprocess.h"
 
 namespace sos {
 namespace {
+
+/// A number that is no whole one is none: JavaScript's NaN would become 0 on its way.
+int64_t to_whole(const Napi::Value& value) {
+  const double number = value.As<Napi::Number>();
+  if (std::trunc(number) == number && std::abs(number) < 0x1p53) return static_cast<int64_t>(number);
+  throw Error("ERR_INVALID_ARGUMENT", "expected a whole number but received " + std::to_string(number));
+}
 
 /// { resize, bicubic, crop, mean, std } as src/torch/binding.ts describes it
 Preprocess to_preprocess(const Napi::Value& value) {
@@ -22,19 +31,19 @@ Preprocess to_preprocess(const Napi::Value& value) {
     for (uint32_t i = 0; i < array.Length(); ++i) values[i] = array.Get(i).As<Napi::Number>();
     return values;
   };
-  return {object.Get("resize").As<Napi::Number>(), object.Get("bicubic").As<Napi::Boolean>(),
-          object.Get("crop").As<Napi::Number>(), numbers("mean"), numbers("std")};
+  return {to_whole(object.Get("resize")), object.Get("bicubic").As<Napi::Boolean>(),
+          to_whole(object.Get("crop")), numbers("mean"), numbers("std")};
 }
 
 /// A row of a batch, [1, C, H, W].
 at::Tensor row_of(const Napi::Value& batch, const Napi::Value& row) {
-  return unwrap_tensor(batch).narrow(0, row.As<Napi::Number>().Int64Value(), 1);
+  return unwrap_tensor(batch).narrow(0, to_whole(row), 1);
 }
 
 /// (path, channels) → Promise<tensor | null>
 Napi::Value decode_jpeg_of(const Napi::CallbackInfo& info) {
   const std::string path = info[0].As<Napi::String>();
-  const int64_t channels = info[1].As<Napi::Number>();
+  const int64_t channels = to_whole(info[1]);
   return run_in_pool(info.Env(), [path, channels] {
     return [decoded = decode_jpeg_file(path, channels)](Napi::Env env) {
       return decoded ? wrap_tensor(env, *decoded) : env.Null();
@@ -63,8 +72,13 @@ Napi::Value preprocess_images(const Napi::CallbackInfo& info) {
 /// then: V8 counts its memory, and would collect all after each 64 MB.
 Napi::Value preprocess_bytes(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
+  if (!info[0].IsTypedArray()) throw Error("ERR_INVALID_ARGUMENT", "expected a Uint8Array");
   auto bytes = info[0].As<Napi::Uint8Array>();
   const auto shape = to_ints(info[1]);
+  const bool fits = shape.size() == 3 && shape[0] > 0 && shape[1] > 0 && (shape[2] == 1 || shape[2] == 3) &&
+                    shape[0] <= kMostPixels / shape[1] &&
+                    bytes.ByteLength() == static_cast<size_t>(shape[0] * shape[1] * shape[2]);
+  if (!fits) throw Error("ERR_SHAPE", "expected the bytes of an image of this height, width and channels");
   auto image = at::from_blob(bytes.Data(), {1, shape[0], shape[1], shape[2]}, at::kByte);
   const auto recipe = to_preprocess(info[2]);
   const auto out = row_of(info[3], info[4]);

@@ -62,6 +62,9 @@ bool has_jpeg_decoder() {
 }
 
 std::optional<at::Tensor> decode_jpeg(std::span<const uint8_t> bytes, int64_t channels) {
+  if (channels != 1 && channels != 3) {
+    throw Error("ERR_INVALID_ARGUMENT", "expected 1 or 3 channels but received " + std::to_string(channels));
+  }
   // One for each image, which costs microseconds: after an error in a header it would refuse all that follow.
   const std::unique_ptr<void, EndDecompressor> owner(tjInitDecompress());
   const tjhandle handle = owner.get();

@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 
+#include "core/convert_value.h"
 #include "core/error.h"
 #include "core/jpeg.h"
 
@@ -39,6 +40,7 @@ int64_t half_to_even(int64_t twice) {
 /// Images smaller than the crop are padded with black on both sides, as torchvision does.
 at::Tensor centre_crop(at::Tensor images, int64_t side) {
   if (side == 0) return images;
+  refuse_bomb(side, side);
   const int64_t pad_x = std::max<int64_t>(side - images.size(3), 0);
   const int64_t pad_y = std::max<int64_t>(side - images.size(2), 0);
   if (pad_x > 0 || pad_y > 0) {
@@ -77,14 +79,47 @@ void normalise(const at::Tensor& images, const Preprocess& recipe, const at::Ten
   }
 }
 
+void check_recipe(const Preprocess& recipe, int64_t channels) {
+  const auto refuse = [](const std::string& what) {
+    throw Error("ERR_PREPROCESS", "expected a recipe for these images but " + what);
+  };
+  const auto finite = [](double value) { return std::isfinite(static_cast<float>(value)); };
+  const auto size = static_cast<size_t>(channels);
+  if (recipe.mean.size() != size || recipe.std.size() != size) {
+    refuse("of " + std::to_string(channels) + " channels it has " + std::to_string(recipe.mean.size()) +
+           " means and " + std::to_string(recipe.std.size()) + " standard deviations");
+  }
+  if (!std::all_of(recipe.mean.begin(), recipe.mean.end(), finite)) refuse("a mean is not finite");
+  for (const double std : recipe.std) {
+    if (!finite(std) || static_cast<float>(std) == 0) refuse("a standard deviation is 0 or not finite");
+  }
+  constexpr int64_t kLongest = 65535;
+  for (const int64_t side : {recipe.resize, recipe.crop}) {
+    if (side < 0 || side > kLongest) refuse("a size of it is " + std::to_string(side));
+  }
+}
+
+void check_images(const at::Tensor& images) {
+  const bool fits = images.dim() == 4 && images.is_cpu() && images.layout() == at::kStrided &&
+                    images.scalar_type() == at::kByte && images.size(1) > 0 && images.size(2) > 0 &&
+                    images.size(3) > 0;
+  if (!fits) {
+    throw Error("ERR_INVALID_ARGUMENT",
+                "expected images as uint8 [N, C, H, W] on the CPU but received " + describe(images));
+  }
+}
+
 }  // namespace
 
 at::Tensor preprocess(const at::Tensor& images, const Preprocess& recipe,
                       const std::optional<at::Tensor>& out) {
+  check_images(images);
+  check_recipe(recipe, images.size(1));
   const auto cropped = centre_crop(resize(images, recipe.resize, recipe.bicubic), recipe.crop);
   const auto result = out ? *out : at::empty(cropped.sizes(), at::kFloat);
   const bool rows_lie_close = result.dim() == 4 && (result.size(3) == 1 || result.stride(3) == 1);
-  if (result.scalar_type() != at::kFloat || result.sizes() != cropped.sizes() || !rows_lie_close) {
+  if (result.scalar_type() != at::kFloat || !result.is_cpu() || result.layout() != at::kStrided ||
+      result.sizes() != cropped.sizes() || !rows_lie_close) {
     throw Error("ERR_INVALID_ARGUMENT",
                 "expected a contiguous float32 tensor of the size that images are cropped to");
   }

@@ -21,7 +21,9 @@ struct Preprocess {
 ///
 /// @param images uint8 [N, C, H, W] on the CPU, quickest in channels-last order
 /// @param out where the result goes: float32 [N, C, h, w]; made where there is none
-/// Throws Error `ERR_IMAGE` where the resized image has more than kMostPixels.
+/// Throws Error `ERR_PREPROCESS` where the recipe is none for these images: a mean and a standard deviation
+/// for each channel, finite in float32, the latter not 0; sizes of 0 to 65,535 pixels; `ERR_INVALID_ARGUMENT`
+/// for other tensors; `ERR_IMAGE` where the resized image has more than kMostPixels.
 at::Tensor preprocess(const at::Tensor& images, const Preprocess& recipe,
                       const std::optional<at::Tensor>& out = std::nullopt);
 

@@ -119,3 +119,10 @@ TEST_CASE("a damaged byte makes another image or none") {
     }
   }
 }
+
+TEST_CASE("an image has one channel or three") {
+  const std::vector<uint8_t> bytes(100, 0xff);
+  for (const int64_t channels : {-1, 0, 2, 4}) {
+    if (sos::has_jpeg_decoder()) CHECK_THROWS_AS(sos::decode_jpeg(bytes, channels), sos::Error);
+  }
+}

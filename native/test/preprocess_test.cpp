@@ -3,6 +3,8 @@
 #include <ATen/Functions.h>
 #include <doctest/doctest.h>
 
+#include <limits>
+
 #include "core/error.h"
 
 namespace {
@@ -68,4 +70,65 @@ TEST_CASE("what would not fit is refused") {
   CHECK_THROWS_AS(sos::preprocess(grid(8, 8), recipe(0, 4), at::empty({1, 1, 4, 5})), sos::Error);
   CHECK_THROWS_AS(sos::preprocess(grid(8, 8), recipe(0, 4), at::empty({1, 1, 4, 4}, at::kDouble)),
                   sos::Error);
+}
+
+TEST_CASE("a recipe that is none for the images is refused before anything is read by it") {
+  const auto images = at::zeros({2, 3, 8, 8}, at::kByte);
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const double infinity = std::numeric_limits<double>::infinity();
+  const std::vector<double> zeros(3, 0.0);
+  const std::vector<double> ones(3, 1.0);
+  const auto code = [&](const sos::Preprocess& recipe) -> std::string {
+    try {
+      sos::preprocess(images, recipe);
+    } catch (const sos::Error& error) {
+      return error.code;
+    }
+    return "done";
+  };
+  CHECK(code({0, false, 0, zeros, ones}) == "done");
+  for (const auto& [mean, std] : std::vector<std::pair<std::vector<double>, std::vector<double>>>{
+           {{}, {}},
+           {{0, 0}, ones},
+           {zeros, {1, 1}},
+           {{0, 0, 0, 0}, {1, 1, 1, 1}},
+           {{0, nan, 0}, ones},
+           {{0, 0, infinity}, ones},
+           {zeros, {1, 0, 1}},
+           {zeros, {1, 1, nan}},
+           {zeros, {1e-60, 1, 1}},
+           {zeros, {1e60, 1, 1}},
+       }) {
+    CHECK(code({0, false, 0, mean, std}) == "ERR_PREPROCESS");
+  }
+  for (const int64_t side : {int64_t{-1}, int64_t{65536}, std::numeric_limits<int64_t>::max()}) {
+    CHECK(code({side, false, 0, zeros, ones}) == "ERR_PREPROCESS");
+    CHECK(code({0, false, side, zeros, ones}) == "ERR_PREPROCESS");
+  }
+  CHECK(code({0, false, 20000, zeros, ones}) == "ERR_IMAGE");
+}
+
+TEST_CASE("images and targets that are none are refused") {
+  const sos::Preprocess recipe{0, false, 4, {0.0}, {1.0}};
+  const auto code = [&](const at::Tensor& images,
+                        const std::optional<at::Tensor>& out = std::nullopt) -> std::string {
+    try {
+      sos::preprocess(images, recipe, out);
+    } catch (const sos::Error& error) {
+      return error.code;
+    }
+    return "done";
+  };
+  const auto images = at::zeros({1, 1, 8, 8}, at::kByte);
+  for (const auto& none : {at::zeros({1, 8, 8}, at::kByte), at::zeros({1, 1, 8, 8}),
+                           at::zeros({1, 1, 0, 8}, at::kByte), at::zeros({1, 0, 8, 8}, at::kByte),
+                           at::zeros({1, 1, 8, 8}, at::TensorOptions(at::kByte).device(at::kMeta))}) {
+    CHECK(code(none) == "ERR_INVALID_ARGUMENT");
+  }
+  for (const auto& target : {at::zeros({1, 1, 4, 5}), at::zeros({1, 1, 4, 4}, at::kDouble), at::zeros({4, 4}),
+                             at::zeros({1, 1, 4, 8}).slice(3, 0, 8, 2),
+                             at::zeros({1, 1, 4, 4}, at::TensorOptions().device(at::kMeta))}) {
+    CHECK(code(images, target) == "ERR_INVALID_ARGUMENT");
+  }
+  CHECK(code(images, at::zeros({1, 1, 4, 4})) == "done");
 }
