@@ -10,6 +10,7 @@
 #include "core/device.h"
 #include "core/dtype.h"
 #include "core/error.h"
+#include "core/storage.h"
 
 namespace sos {
 namespace {
@@ -30,6 +31,14 @@ Bytes bytes_of(const Napi::Value& value) {
       value.Env(), napi_get_typedarray_info(value.Env(), value, &type, &elements, &data, &buffer, &offset),
       Bytes());
   return {static_cast<uint8_t*>(data), value.As<Napi::TypedArray>().ByteLength()};
+}
+
+/// How many bytes a shape takes; nothing where an extent is negative, or they cannot be counted.
+std::optional<size_t> bytes_of(at::IntArrayRef shape, size_t bytes) {
+  for (const int64_t extent : shape) {
+    if (extent < 0 || __builtin_mul_overflow(bytes, static_cast<size_t>(extent), &bytes)) return std::nullopt;
+  }
+  return bytes;
 }
 
 /// (values: TypedArray, its dtype, shape: number[], device, modes, dtype) → handle; copies the values, then
@@ -65,13 +74,21 @@ Napi::Value tensor_from_buffer(const Napi::CallbackInfo& info) {
                     dtype_name(dtype) +
                     " but it is not; copy it first, as in buffer.slice(…) of an ArrayBuffer");
   }
-  return wrap_tensor(info.Env(), EnvData::of(info.Env()).pins->pin(info[0], bytes.data, shape, dtype));
+  const auto needed = bytes_of(shape, size);
+  if (!needed || *needed > bytes.length) {
+    throw Error("ERR_SHAPE", "expected at least the bytes of this shape and dtype but received " +
+                                 std::to_string(bytes.length));
+  }
+  return wrap_tensor(info.Env(),
+                     EnvData::of(info.Env()).pins->pin(info[0], bytes.data, bytes.length, shape, dtype));
 }
 
 /// (handle, dtype | undefined) → ArrayBuffer with a copy of the values in row-major order, converted to the
 /// dtype. Waits for the device if it is no CPU.
 Napi::Value tensor_to_array_buffer(const Napi::CallbackInfo& info) {
   auto tensor = unwrap_tensor(info[0]).detach();
+  EnvData::of(info.Env()).lane->refuse_read(tensor, "toTypedArray()");
+  if (tensor._is_zerotensor()) tensor = at::zeros(tensor.sizes(), tensor.options());
   if (tensor.layout() != at::kStrided) tensor = tensor.to_dense();
   if (tensor.is_quantized()) tensor = info[1].IsString() ? tensor.dequantize() : tensor.int_repr();
   if (info[1].IsString()) tensor = tensor.to(expect_dtype(info[1].As<Napi::String>()));
@@ -95,18 +112,24 @@ Napi::Value tensor_as_array_buffer(const Napi::CallbackInfo& info) {
   if (tensor.is_conj() || tensor.is_neg()) refuse("is a conjugate: resolve_conj() makes one that is not");
   if (tensor.requires_grad()) refuse("needs one: detach() shares its memory");
   if (tensor.nbytes() == 0) return Napi::ArrayBuffer::New(info.Env(), 0);
-  auto storage = std::make_unique<c10::Storage>(tensor.storage());
+  const auto& data = EnvData::of(info.Env());
+  data.lane->refuse_read(tensor, "asTypedArray()");
+  const auto& storage = tensor.storage();
+  if (tensor._is_zerotensor() || !lies_within_storage(tensor))
+    refuse("has no memory of its own: clone() gives it some");
+  if (data.pins->is_foreign(storage)) refuse("is on the memory of another thread's JavaScript");
+  auto kept = std::make_unique<std::shared_ptr<const void>>(keep_in_place(storage));
   napi_value buffer = nullptr;
   const auto status = napi_create_external_arraybuffer(
       info.Env(), tensor.mutable_data_ptr(), tensor.nbytes(),
-      [](node_api_basic_env, void*, void* hint) { delete static_cast<c10::Storage*>(hint); }, storage.get(),
-      &buffer);
+      [](node_api_basic_env, void*, void* hint) { delete static_cast<std::shared_ptr<const void>*>(hint); },
+      kept.get(), &buffer);
   if (status == napi_no_external_buffers_allowed) {
     throw Error("ERR_NOT_VIEWABLE",
                 "this runtime lets no ArrayBuffer use memory of others; toTypedArray() copies the elements");
   }
   NAPI_THROW_IF_FAILED(info.Env(), status, Napi::Value());
-  storage.release();
+  kept.release();
   return {info.Env(), buffer};
 }
 

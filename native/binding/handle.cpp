@@ -72,7 +72,11 @@ Napi::Value wrap_tensor(EnvData& data, Napi::Env env, at::Tensor tensor) {
 Napi::Value wrap_tensor(EnvData& data, Napi::Env env, at::Tensor tensor, const Napi::Value& spare) {
   if (!tensor.defined() || !spare.IsExternal()) return wrap_tensor(data, env, std::move(tensor));
   Handle& handle = unwrap_handle(spare);
-  if (!std::holds_alternative<std::monostate>(handle.held)) return wrap_tensor(data, env, std::move(tensor));
+  if (!std::holds_alternative<std::monostate>(handle.held)) {
+    const auto* target = std::get_if<at::Tensor>(&handle.held);
+    if (target != nullptr && target->is_same(tensor)) return spare;
+    return wrap_tensor(data, env, std::move(tensor));
+  }
   ++data.live_tensors;
   handle.bytes = bytes_of(tensor);
   handle.held = std::move(tensor);

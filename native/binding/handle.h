@@ -28,7 +28,8 @@ struct EnvData;
 Napi::Value wrap_tensor(Napi::Env env, at::Tensor tensor);
 Napi::Value wrap_tensor(EnvData& data, Napi::Env env, at::Tensor tensor);
 
-/// The same in `spare`, the external of a tensor that was disposed of, where it is one.
+/// The same in `spare`, the external of a tensor that was disposed of, where it is one, or that holds this
+/// very tensor.
 Napi::Value wrap_tensor(EnvData& data, Napi::Env env, at::Tensor tensor, const Napi::Value& spare);
 Napi::Value wrap_module(Napi::Env env, std::shared_ptr<ScriptModule> module);
 Napi::Value wrap_object(Napi::Env env, std::shared_ptr<ScriptObject> object);

@@ -78,6 +78,36 @@ void Lane::refuse_write(const at::Tensor& target, const std::string& operator_na
     throw Error("ERR_BUSY", operator_name + " would write to memory that the pending call of " +
                                 task->use.name() + " uses: await that call before");
   }
+  refuse_held_write(target, operator_name);
+}
+
+uint64_t Lane::hold(StorageUse use) {
+  held_.emplace(++last_held_, std::move(use));
+  return last_held_;
+}
+
+void Lane::refuse_held_write(const at::Tensor& target, const std::string& operator_name) const {
+  for (const auto& [number, use] : held_) {
+    if (!use.covers(target)) continue;
+    throw Error("ERR_BUSY", operator_name + " would write to memory that the pending call of " + use.name() +
+                                " uses: await that call before");
+  }
+}
+
+void Lane::refuse_read(const at::Tensor& tensor, const std::string& what) const {
+  for (const auto& task : pending_) {
+    if (!task->use.writes(tensor)) continue;
+    throw Error("ERR_BUSY", what + " would read memory that the pending call of " + task->use.name() +
+                                " writes to: await that call before");
+  }
+}
+
+void Lane::refuse_look(const at::Tensor& tensor, const std::string& what) const {
+  for (const auto& task : pending_) {
+    if (!task->use.reshapes(tensor)) continue;
+    throw Error("ERR_BUSY", what + " would look at a tensor that the pending call of " + task->use.name() +
+                                " may give another shape or memory: await that call before");
+  }
 }
 
 void Lane::refuse_graph_use(const at::Tensor& tensor, const std::string& what) const {

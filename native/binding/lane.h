@@ -5,6 +5,7 @@
 #include <deque>
 #include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -45,8 +46,27 @@ class Lane {
   void cancel(Napi::Env env, uint64_t task, const Napi::Value& reason);
   uint64_t last_task() const { return last_task_; }
 
-  /// Throws Error `ERR_BUSY` where `operator_name` would write to memory that a pending task uses.
+  /// Throws Error `ERR_BUSY` where `operator_name` would write to memory that a pending task uses, or that is
+  /// held.
   void refuse_write(const at::Tensor& target, const std::string& operator_name) const;
+
+  /// Keeps memory from being written to while something consists of several tasks, with JavaScript between
+  /// them. Gives a number for release().
+  uint64_t hold(StorageUse use);
+  void release(uint64_t held) { held_.erase(held); }
+
+  /// As refuse_write(), of held memory alone: for a task, which comes after those that are pending.
+  void refuse_held_write(const at::Tensor& target, const std::string& operator_name) const;
+
+  /// Whether any memory is used or held.
+  bool uses_memory() const { return !pending_.empty() || !held_.empty(); }
+
+  /// Throws Error `ERR_BUSY` where a pending task writes to the memory of `tensor`, or
+  /// exchanges it, as an operator that resizes: what would be read is half written, or gone.
+  void refuse_read(const at::Tensor& tensor, const std::string& what) const;
+
+  /// The same of the shape of `tensor`, and of views of it.
+  void refuse_look(const at::Tensor& tensor, const std::string& what) const;
 
   /// Throws Error `ERR_BUSY` where a pending gradient may read or write what autograd keeps for `tensor`: its
   /// hooks and its `grad`. Not while that gradient waits for this thread.
@@ -110,6 +130,8 @@ class Lane {
   std::function<void()> now_;  // what the JavaScript thread waits for
   bool stopping_ = false;
   std::list<std::shared_ptr<Task>> pending_;  // on the JavaScript thread
+  std::map<uint64_t, StorageUse> held_;       // on the JavaScript thread
+  uint64_t last_held_ = 0;                    // on the JavaScript thread
   bool running_now_ = false;                  // on the JavaScript thread
   uint64_t last_task_ = 0;
 };

@@ -29,6 +29,13 @@ Napi::Array named_tensors_to_js(Napi::Env env, const NamedTensors& tensors) {
   return array;
 }
 
+std::vector<at::Tensor> weights_of(const ScriptModule& module) {
+  std::vector<at::Tensor> weights;
+  for (const auto& [name, tensor] : module.parameters()) weights.push_back(tensor);
+  for (const auto& [name, tensor] : module.buffers()) weights.push_back(tensor);
+  return weights;
+}
+
 /// (path | uint8 tensor, device) → Promise<handle>
 Napi::Value load_module(const Napi::CallbackInfo& info) {
   const auto source = to_byte_source(info[0]);
@@ -250,11 +257,17 @@ Napi::Value module_to(const Napi::CallbackInfo& info) {
     }
   }
   const auto module = unwrap_module(info[0]);
+  const auto weights = weights_of(*module);
+  for (const auto& weight : weights) {
+    refuse_exchange(weight, "to()");
+    lane_of(info.Env()).refuse_held_write(weight, "to()");
+  }
   return lane_of(info.Env())
-      .submit(info.Env(), Modes{}, StorageUse("to").add(module), [module, placement]() -> Lane::Finish {
-        module->to(placement);
-        return [](Napi::Env env) { return env.Undefined(); };
-      });
+      .submit(info.Env(), Modes{}, StorageUse("to").add(weights).add_written(weights, /*reshaped=*/true),
+              [module, placement]() -> Lane::Finish {
+                module->to(placement);
+                return [](Napi::Env env) { return env.Undefined(); };
+              });
 }
 
 /// (module, "clone" | "freeze" | "optimize", names of methods and attributes to keep) → Promise<handle>
@@ -271,8 +284,20 @@ Napi::Value module_copy(const Napi::CallbackInfo& info) {
               });
 }
 
+/// (module) → another handle of it
+Napi::Value module_again(const Napi::CallbackInfo& info) {
+  return wrap_module(info.Env(), unwrap_module(info[0]));
+}
+
 /// (module) → number; (number) → handle
 Napi::Value share(const Napi::CallbackInfo& info) {
+  for (const auto& weight : weights_of(*unwrap_module(info[0]))) {
+    if (!weight.has_storage() || !Pins::hold(weight.storage())) continue;
+    throw Error(
+        "ERR_INVALID_ARGUMENT",
+        "expected a module with memory of its own to share but a parameter or a buffer uses that of a "
+        "JavaScript array, which ends with this thread: copy_() the values instead");
+  }
   return Napi::Number::New(info.Env(), static_cast<double>(share_module(unwrap_module(info[0]))));
 }
 
@@ -297,6 +322,7 @@ void export_module_functions(Napi::Env env, Napi::Object exports) {
   define<module_train>(env, exports, "moduleTrain");
   define<module_is_training>(env, exports, "moduleIsTraining");
   define<module_submodule>(env, exports, "moduleSubmodule");
+  define<module_again>(env, exports, "moduleAgain");
   define<share>(env, exports, "shareModule");
   define<adopt>(env, exports, "adoptModule");
   define<module_to>(env, exports, "moduleTo");

@@ -3,6 +3,7 @@
 #include "binding/env_data.h"
 #include "binding/functions.h"
 #include "binding/handle.h"
+#include "core/shared_modules.h"
 
 namespace sos {
 namespace {
@@ -45,8 +46,23 @@ Napi::Value object_attribute(const Napi::CallbackInfo& info) {
   return to_js(info.Env(), unwrap_object(info[0])->attribute(info[1].As<Napi::String>()));
 }
 
+/// Memory that ends with this thread does not go where other threads find it.
+void refuse_if_lent(const ScriptModule& module, const c10::IValue& value) {
+  bool pinned = false;
+  value.visit([&](const c10::IValue& inner) {
+    pinned = pinned || (inner.isTensor() && inner.toTensor().defined() && inner.toTensor().has_storage() &&
+                        Pins::hold(inner.toTensor().storage()));
+    return false;
+  });
+  if (!pinned) return;
+  for (const auto& [name, tensor] : module.parameters()) refuse_exchange(tensor, "setAttribute()");
+}
+
 Napi::Value object_set_attribute(const Napi::CallbackInfo& info) {
-  unwrap_object(info[0])->set_attribute(info[1].As<Napi::String>(), to_ivalue(info[2]));
+  const auto value = to_ivalue(info[2]);
+  const auto object = unwrap_object(info[0]);
+  if (const auto* module = dynamic_cast<const ScriptModule*>(object.get())) refuse_if_lent(*module, value);
+  object->set_attribute(info[1].As<Napi::String>(), value);
   return info.Env().Undefined();
 }
 

@@ -7,6 +7,7 @@
 #include "binding/functions.h"
 #include "binding/handle.h"
 #include "core/operator_call.h"
+#include "core/shared_modules.h"
 
 namespace sos {
 namespace {
@@ -40,15 +41,20 @@ Napi::Value call_operator(const Napi::CallbackInfo& info) {
   auto& data = EnvData::of(env);
   auto stack = std::move(data.spare_stack);  // a call within a call finds an empty one
   const ModeGuard guard(to_modes(info[1]));
-  OperatorPacket::BeforeWrite before_write;
-  if (data.lane->pending() != 0) {
-    before_write = [&data](const at::Tensor& target, const std::string& name) {
-      data.lane->refuse_write(target, name);
+  const auto& packet = packet_of(info[0]);
+  OperatorPacket::BeforeUse before_use;
+  if (data.lane->uses_memory() || packet.exchanges_memory()) {
+    before_use = [&](const at::Tensor& tensor, OperatorPacket::Use use) {
+      const auto& lane = *data.lane;
+      if (use == OperatorPacket::Use::view) return lane.refuse_look(tensor, packet.name());
+      if (use == OperatorPacket::Use::read) return lane.refuse_read(tensor, packet.name());
+      if (packet.exchanges_memory()) refuse_exchange(tensor, packet.name());
+      lane.refuse_write(tensor, packet.name());
     };
   }
   const auto modes = to_modes(info[1]);
-  packet_of(info[0]).call(to_arguments(info, 4, info[2]), stack, before_write,
-                          [&](const std::function<void()>& call) { data.lane->run_now(modes, call); });
+  packet.call(to_arguments(info, 4, info[2]), stack, before_use,
+              [&](const std::function<void()>& call) { data.lane->run_now(modes, call); });
   const auto result = results_to_js(data, env, stack, info[3]);
   stack.clear();
   data.spare_stack = std::move(stack);
@@ -59,7 +65,13 @@ Napi::Value call_operator(const Napi::CallbackInfo& info) {
 Napi::Value call_operator_async(const Napi::CallbackInfo& info) {
   const auto& packet = packet_of(info[0]);
   auto arguments = to_arguments(info, 3, info[2]);
-  auto use = StorageUse(packet.name()).add(arguments);
+  const auto writes = packet.writes_of(arguments);
+  const auto& lane = *EnvData::of(info.Env()).lane;
+  for (const auto& tensor : writes.tensors) {
+    lane.refuse_held_write(tensor, packet.name());
+    if (packet.exchanges_memory()) refuse_exchange(tensor, packet.name());
+  }
+  auto use = StorageUse(packet.name()).add(arguments).add_written(writes.tensors, writes.reshaped);
   return EnvData::of(info.Env())
       .lane->submit(info.Env(), to_modes(info[1]), std::move(use),
                     [&packet, arguments = std::move(arguments)]() -> Lane::Finish {

@@ -5,7 +5,8 @@
 
 namespace sos {
 
-at::Tensor Pins::pin(const Napi::Value& owner, void* data, at::IntArrayRef shape, at::ScalarType dtype) {
+at::Tensor Pins::pin(const Napi::Value& owner, void* data, size_t bytes, at::IntArrayRef shape,
+                     at::ScalarType dtype) {
   drain();  // a loop that never yields to the event loop frees here what its tensors let go
   const auto pin = std::make_shared<Pin>();
   NAPI_THROW_IF_FAILED(env_, napi_create_reference(env_, owner, 1, &pin->owner), at::Tensor());
@@ -14,11 +15,24 @@ at::Tensor Pins::pin(const Napi::Value& owner, void* data, at::IntArrayRef shape
     live_.insert(pin);
   }
   // From here on the storage owns the pin: where making the tensor fails, the deleter runs.
-  auto tensor = at::from_blob(
-      data, shape, [pins = shared_from_this(), pin](void*) { pins->release(pin); },
-      at::TensorOptions().dtype(dtype));
-  pin->storage = tensor.storage().getWeakStorageImpl();
-  return tensor;
+  at::DataPtr held(data, new Held{shared_from_this(), pin}, &let_go, at::kCPU);
+  const c10::Storage storage(c10::Storage::use_byte_size_t(), static_cast<int64_t>(bytes), std::move(held),
+                             nullptr, /*resizable=*/false);
+  pin->storage = storage.getWeakStorageImpl();
+  return at::empty({0}, at::TensorOptions().dtype(dtype)).set_(storage, 0, shape);
+}
+
+void Pins::let_go(void* raw) {
+  const std::unique_ptr<Held> held(static_cast<Held*>(raw));
+  held->pins->release(held->pin);
+}
+
+bool Pins::hold(const c10::Storage& storage) {
+  return storage.data_ptr().get_deleter() == &let_go;
+}
+
+bool Pins::is_foreign(const c10::Storage& storage) const {
+  return hold(storage) && static_cast<Held*>(storage.data_ptr().get_context())->pins.get() != this;
 }
 
 void Pins::release(const std::shared_ptr<Pin>& pin) {

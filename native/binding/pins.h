@@ -18,8 +18,15 @@ class Pins : public std::enable_shared_from_this<Pins> {
  public:
   Pins(Napi::Env env, std::shared_ptr<JsThread> js) : env_(env), js_(std::move(js)) {}
 
-  /// A tensor over `data`, which belongs to `owner`.
-  at::Tensor pin(const Napi::Value& owner, void* data, at::IntArrayRef shape, at::ScalarType dtype);
+  /// A tensor over `data`, which belongs to `owner` and has as many `bytes` as the shape takes, or more.
+  at::Tensor pin(const Napi::Value& owner, void* data, size_t bytes, at::IntArrayRef shape,
+                 at::ScalarType dtype);
+
+  /// Whether the memory of a storage is JavaScript's, of whichever environment.
+  static bool hold(const c10::Storage& storage);
+
+  /// Whether it is that of another environment than this, with which it ends.
+  bool is_foreign(const c10::Storage& storage) const;
 
   /// Called once, when the environment ends and its handles are gone. Storages that others still hold get a
   /// copy of their memory, which is about to vanish.
@@ -30,6 +37,13 @@ class Pins : public std::enable_shared_from_this<Pins> {
     napi_ref owner = nullptr;
     c10::weak_intrusive_ptr<c10::StorageImpl> storage{c10::intrusive_ptr<c10::StorageImpl>()};
   };
+
+  /// What a storage over JavaScript's memory has for its context.
+  struct Held {
+    std::shared_ptr<Pins> pins;
+    std::shared_ptr<Pin> pin;
+  };
+  static void let_go(void* held);
 
   void release(const std::shared_ptr<Pin>& pin);
   void drain();

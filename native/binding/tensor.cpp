@@ -16,12 +16,22 @@
 namespace sos {
 namespace {
 
+void refuse_read(const Napi::CallbackInfo& info, const char* what) {
+  EnvData::of(info.Env()).lane->refuse_read(unwrap_tensor(info[0]), what);
+}
+
+const at::Tensor& tensor_to_look_at(const Napi::CallbackInfo& info) {
+  const auto& tensor = unwrap_tensor(info[0]);
+  EnvData::of(info.Env()).lane->refuse_look(tensor, "its shape");
+  return tensor;
+}
+
 Napi::Value tensor_shape(const Napi::CallbackInfo& info) {
-  return to_js_ints(info.Env(), unwrap_tensor(info[0]).sizes());
+  return to_js_ints(info.Env(), tensor_to_look_at(info).sizes());
 }
 
 Napi::Value tensor_strides(const Napi::CallbackInfo& info) {
-  return to_js_ints(info.Env(), unwrap_tensor(info[0]).strides());
+  return to_js_ints(info.Env(), tensor_to_look_at(info).strides());
 }
 
 Napi::Value tensor_dim(const Napi::CallbackInfo& info) {
@@ -56,6 +66,11 @@ Napi::Value tensor_set_requires_grad(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+/// (handle, handle) → whether both hold the same tensor
+Napi::Value is_same_tensor(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), unwrap_tensor(info[0]).is_same(unwrap_tensor(info[1])));
+}
+
 Napi::Value tensor_is_leaf(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), unwrap_tensor(info[0]).is_leaf());
 }
@@ -72,6 +87,7 @@ Napi::Value tensor_grad_fn(const Napi::CallbackInfo& info) {
 /// (handle, modes, device | undefined, dtype | undefined, non-blocking, copy, memory format | undefined)
 /// → handle
 Napi::Value tensor_to(const Napi::CallbackInfo& info) {
+  refuse_read(info, "to()");
   const ModeGuard guard(to_modes(info[1]));
   at::TensorOptions options;
   if (info[2].IsString()) options = options.device(expect_device(info[2].As<Napi::String>()));
@@ -84,6 +100,7 @@ Napi::Value tensor_to(const Napi::CallbackInfo& info) {
 
 /// (handle, modes, indices) → handle
 Napi::Value tensor_get_item(const Napi::CallbackInfo& info) {
+  refuse_read(info, "at()");
   const ModeGuard guard(to_modes(info[1]));
   const auto& tensor = unwrap_tensor(info[0]);
   return wrap_tensor(info.Env(), get_item(tensor, to_arguments(info[2], info.Env().Undefined()).positional));
@@ -94,13 +111,17 @@ Napi::Value tensor_set_item(const Napi::CallbackInfo& info) {
   const ModeGuard guard(to_modes(info[1]));
   const auto& tensor = unwrap_tensor(info[0]);
   const Lane& lane = *EnvData::of(info.Env()).lane;
-  if (lane.pending() != 0) lane.refuse_write(tensor, "setAt");
-  set_item(tensor, to_arguments(info[2], info.Env().Undefined()).positional, to_ivalue(info[3]));
+  const auto indices = to_arguments(info[2], info.Env().Undefined()).positional;
+  const auto value = to_ivalue(info[3]);
+  lane.refuse_write(tensor, "setAt");
+  if (value.isTensor()) lane.refuse_read(value.toTensor(), "setAt");
+  set_item(tensor, indices, value);
   return info.Env().Undefined();
 }
 
 /// (handle) → the only element, as number, bigint, boolean or, if it is complex, its two parts
 Napi::Value tensor_item(const Napi::CallbackInfo& info) {
+  refuse_read(info, "item()");
   const auto& tensor = unwrap_tensor(info[0]);
   if (tensor.numel() != 1) {
     throw Error("ERR_SHAPE",
@@ -147,6 +168,7 @@ void export_tensor_functions(Napi::Env env, Napi::Object exports) {
   define<tensor_device>(env, exports, "tensorDevice");
   define<tensor_requires_grad>(env, exports, "tensorRequiresGrad");
   define<tensor_set_requires_grad>(env, exports, "tensorSetRequiresGrad");
+  define<is_same_tensor>(env, exports, "isSameTensor");
   define<tensor_is_leaf>(env, exports, "tensorIsLeaf");
   define<tensor_grad_fn>(env, exports, "tensorGradFn");
   define<tensor_to>(env, exports, "tensorTo");

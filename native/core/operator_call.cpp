@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "core/error.h"
+#include "core/kept_shapes.h"
 
 namespace sos {
 namespace {
@@ -49,16 +50,39 @@ std::string explain(const std::string& name,
   return text.str();
 }
 
-void announce_writes(const c10::FunctionSchema& schema, const torch::jit::Stack& stack,
-                     const OperatorPacket::BeforeWrite& before_write) {
+/// Whether a call gives a view of its arguments' memory: it computes nothing.
+bool only_views(const c10::FunctionSchema& schema) {
+  if (schema.returns().empty()) return false;
+  const auto* alias = schema.returns()[0].alias_info();
+  return alias != nullptr && !alias->isWrite();
+}
+
+void announce(const c10::FunctionSchema& schema, const torch::jit::Stack& stack,
+              const OperatorPacket::BeforeUse& before_use) {
+  using Use = OperatorPacket::Use;
+  const bool views = only_views(schema);
   for (size_t i = 0; i < stack.size(); ++i) {
     const auto* alias = schema.arguments()[i].alias_info();
-    if (alias == nullptr || !alias->isWrite()) continue;
-    if (stack[i].isTensor()) before_write(stack[i].toTensor(), schema.name());
-    if (stack[i].isTensorList()) {
-      for (const at::Tensor& target : stack[i].toTensorVector()) before_write(target, schema.name());
+    const auto use = alias != nullptr && alias->isWrite() ? Use::write : views ? Use::view : Use::read;
+    if (stack[i].isTensor()) before_use(stack[i].toTensor(), use);
+    if (!stack[i].isList()) continue;
+    for (const c10::IValue& item : stack[i].toListRef()) {
+      if (item.isTensor()) before_use(item.toTensor(), use);
     }
   }
+}
+
+std::vector<at::Tensor> written_of(const c10::FunctionSchema& schema, const torch::jit::Stack& stack) {
+  std::vector<at::Tensor> tensors;
+  announce(schema, stack, [&](const at::Tensor& tensor, OperatorPacket::Use use) {
+    if (use == OperatorPacket::Use::write) tensors.push_back(tensor);
+  });
+  return tensors;
+}
+
+bool is_out(const c10::Argument& argument) {
+  const auto* alias = argument.alias_info();
+  return argument.kwarg_only() && alias != nullptr && alias->isWrite();
 }
 
 /// What an operator of fewer elements gains from more threads is about what it costs to hand it over.
@@ -81,13 +105,6 @@ int64_t cpu_elements(const torch::jit::Stack& stack) {
   return cpu ? elements : 0;
 }
 
-/// Whether a call gives a view of its arguments' memory: it computes nothing.
-bool only_views(const c10::FunctionSchema& schema) {
-  if (schema.returns().empty()) return false;
-  const auto* alias = schema.returns()[0].alias_info();
-  return alias != nullptr && !alias->isWrite();
-}
-
 }  // namespace
 
 const OperatorPacket& OperatorPacket::find(const std::string& name) {
@@ -103,6 +120,18 @@ const OperatorPacket& OperatorPacket::find(const std::string& name) {
   }
   auto packet = std::unique_ptr<OperatorPacket>(new OperatorPacket(name, std::move(overloads)));
   return *packets.emplace(name, std::move(packet)).first->second;
+}
+
+OperatorPacket::OperatorPacket(std::string name, std::vector<c10::OperatorHandle> overloads)
+    : name_(std::move(name)), overloads_(std::move(overloads)) {
+  const auto base = name_.substr(0, name_.find('.'));
+  exchanges_memory_ = base == "aten::set_" || base == "aten::set_data";
+  const bool all = exchanges_memory_ || base.find("resize") != std::string::npos;
+  for (const auto& overload : overloads_) {
+    const auto& arguments = overload.schema().arguments();
+    reshapes_.push_back(all || overload.hasTag(at::Tag::inplace_view) ||
+                        std::any_of(arguments.begin(), arguments.end(), is_out));
+  }
 }
 
 const c10::OperatorHandle* OperatorPacket::choose(const Arguments& arguments, Match& match) const {
@@ -129,28 +158,42 @@ const c10::OperatorHandle* OperatorPacket::choose(const Arguments& arguments, Ma
   return best;
 }
 
-void OperatorPacket::call(const Arguments& arguments, torch::jit::Stack& stack,
-                          const BeforeWrite& before_write, const RunLarge& run_large) const {
+const c10::OperatorHandle& OperatorPacket::expect(const Arguments& arguments, Match& match) const {
+  if (const auto* chosen = choose(arguments, match)) return *chosen;
+  // Only a call that fails pays for the reasons.
+  std::vector<std::pair<std::string, std::string>> refusals;
+  for (const auto& overload : overloads_) {
+    std::string reason;
+    match_arguments(overload.schema(), arguments, match, &reason);
+    refusals.emplace_back(c10::toString(overload.schema()), reason);
+  }
+  throw Error("ERR_OPERATOR_ARGUMENTS", explain(name_, refusals));
+}
+
+void OperatorPacket::call(const Arguments& arguments, torch::jit::Stack& stack, const BeforeUse& before_use,
+                          const RunLarge& run_large) const {
   Match match;
   match.stack = std::move(stack);
-  const auto* chosen = choose(arguments, match);
-  if (chosen == nullptr) {
-    // Only a call that fails pays for the reasons.
-    std::vector<std::pair<std::string, std::string>> refusals;
-    for (const auto& overload : overloads_) {
-      std::string reason;
-      match_arguments(overload.schema(), arguments, match, &reason);
-      refusals.emplace_back(c10::toString(overload.schema()), reason);
-    }
-    throw Error("ERR_OPERATOR_ARGUMENTS", explain(name_, refusals));
-  }
+  const auto& chosen = expect(arguments, match);
   stack = std::move(match.stack);
-  if (before_write) announce_writes(chosen->schema(), stack, before_write);
-  if (run_large && cpu_elements(stack) >= kLarge && !only_views(chosen->schema())) {
-    run_large([&] { chosen->callBoxed(stack); });
-  } else {
-    chosen->callBoxed(stack);
+  if (before_use) announce(chosen.schema(), stack, before_use);
+  const KeptShapes kept(reshapes(chosen) ? written_of(chosen.schema(), stack) : std::vector<at::Tensor>());
+  try {
+    if (run_large && cpu_elements(stack) >= kLarge && !only_views(chosen.schema())) {
+      run_large([&] { chosen.callBoxed(stack); });
+    } else {
+      chosen.callBoxed(stack);
+    }
+  } catch (...) {
+    kept.restore();
+    throw;
   }
+}
+
+OperatorPacket::Writes OperatorPacket::writes_of(const Arguments& arguments) const {
+  Match match;
+  const auto& chosen = expect(arguments, match);
+  return {written_of(chosen.schema(), match.stack), reshapes(chosen)};
 }
 
 std::vector<std::string> operator_schemas() {

@@ -1,9 +1,11 @@
 #include "core/shared_modules.h"
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 
 #include "core/error.h"
+#include "core/storage.h"
 
 namespace sos {
 namespace {
@@ -19,9 +21,29 @@ Registry& registry() {
   return *instance;
 }
 
+using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
+
+void keep_all_in_place(const NamedTensors& tensors) {
+  for (const auto& [name, tensor] : tensors) {
+    if (!tensor.has_storage()) continue;
+    if (tensor.is_cpu()) {
+      keep_in_place(tensor.storage());
+    } else {
+      tensor.storage().unsafeGetStorageImpl()->set_resizable(false);
+    }
+  }
+}
+
+bool is_among(const NamedTensors& tensors, const at::Tensor& tensor) {
+  return std::any_of(tensors.begin(), tensors.end(),
+                     [&](const auto& named) { return named.second.is_same(tensor); });
+}
+
 }  // namespace
 
 uint64_t share_module(const std::shared_ptr<ScriptModule>& module) {
+  keep_all_in_place(module->parameters());
+  keep_all_in_place(module->buffers());
   auto& [mutex, modules, last] = registry();
   const std::lock_guard<std::mutex> lock(mutex);
   std::erase_if(modules, [](const auto& entry) { return entry.second.expired(); });
@@ -30,6 +52,23 @@ uint64_t share_module(const std::shared_ptr<ScriptModule>& module) {
   }
   modules[++last] = module;
   return last;
+}
+
+void refuse_exchange(const at::Tensor& tensor, const std::string& what) {
+  std::vector<std::shared_ptr<ScriptModule>> lent;
+  {
+    const std::lock_guard<std::mutex> lock(registry().mutex);
+    for (const auto& [id, known] : registry().modules) {
+      if (auto module = known.lock()) lent.push_back(std::move(module));
+    }
+  }
+  for (const auto& module : lent) {
+    if (!is_among(module->parameters(), tensor) && !is_among(module->buffers(), tensor)) continue;
+    throw Error("ERR_BUSY",
+                what +
+                    " would exchange the memory of a module under the threads that it is shared with: "
+                    "do it before share(), or write to the memory by copy_()");
+  }
 }
 
 std::shared_ptr<ScriptModule> adopt_module(uint64_t id) {

@@ -2,6 +2,9 @@
 
 #include <ATen/Functions.h>
 #include <c10/core/StorageImpl.h>
+#include <c10/core/impl/COW.h>
+
+#include <mutex>
 
 #include "core/error.h"
 
@@ -30,6 +33,12 @@ std::optional<int64_t> needed_bytes(int64_t item, int64_t offset, at::IntArrayRe
 
 }  // namespace
 
+bool lies_within_storage(const at::Tensor& tensor) {
+  const auto needed = needed_bytes(static_cast<int64_t>(tensor.itemsize()), tensor.storage_offset(),
+                                   tensor.sizes(), tensor.strides());
+  return needed && *needed <= static_cast<int64_t>(tensor.storage().nbytes());
+}
+
 StorageView storage_of(const at::Tensor& tensor) {
   if (tensor.layout() != at::kStrided || !tensor.has_storage() || tensor.is_quantized()) {
     throw Error("ERR_LAYOUT", "expected a dense tensor but received one that is " +
@@ -54,6 +63,35 @@ at::Tensor tensor_over(const at::Tensor& bytes, at::ScalarType dtype, int64_t of
   return tensor.set_(bytes.storage(), offset, shape, strides);
 }
 
+namespace {
+
+using Block = std::shared_ptr<at::DataPtr>;
+
+void let_go(void* block) {
+  delete static_cast<Block*>(block);
+}
+
+}  // namespace
+
+std::shared_ptr<const void> keep_in_place(const c10::Storage& storage) {
+  static std::mutex mutex;
+  const std::lock_guard<std::mutex> lock(mutex);
+  auto& impl = *storage.unsafeGetStorageImpl();
+  void* data = impl.mutable_data();  // no copy is made on a later write, for it is made here
+  impl.set_resizable(false);
+  // What libtorch may share for a copy on write is what an allocator gave, and that alone: so it becomes
+  // something else, which several can hold.
+  if (c10::impl::cow::has_simple_data_ptr(impl)) {
+    auto holder = std::make_unique<Block>(std::make_shared<at::DataPtr>());
+    auto& held = impl._mutable_data_ptr_no_checks();
+    **holder = std::move(held);
+    const auto device = (*holder)->device();
+    held = at::DataPtr(data, holder.release(), &let_go, device);
+  }
+  if (impl.data_ptr().get_deleter() == &let_go) return *static_cast<Block*>(impl.data_ptr().get_context());
+  return std::make_shared<c10::Storage>(storage);
+}
+
 at::Tensor bytes_over(at::DataPtr data, size_t length) {
   const c10::Storage storage(c10::Storage::use_byte_size_t(), static_cast<int64_t>(length), std::move(data),
                              nullptr, false);
@@ -61,7 +99,9 @@ at::Tensor bytes_over(at::DataPtr data, size_t length) {
 }
 
 at::Tensor row_major(const at::Tensor& tensor) {
-  return tensor.detach().to(at::kCPU).contiguous().resolve_conj().resolve_neg();
+  // Lazy zeros have no memory.
+  const auto dense = tensor._is_zerotensor() ? at::zeros(tensor.sizes(), tensor.options()) : tensor.detach();
+  return dense.to(at::kCPU).contiguous().resolve_conj().resolve_neg();
 }
 
 }  // namespace sos

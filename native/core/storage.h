@@ -1,6 +1,7 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <memory>
 #include <vector>
 
 namespace sos {
@@ -19,6 +20,15 @@ StorageView storage_of(const at::Tensor& tensor);
 /// A tensor over the storage of `bytes`. Throws Error `ERR_DAMAGED_FILE` where it would not lie within.
 at::Tensor tensor_over(const at::Tensor& bytes, at::ScalarType dtype, int64_t offset, at::IntArrayRef shape,
                        at::IntArrayRef strides);
+
+/// Whether all of a dense tensor's elements are in its storage. libtorch leaves others behind where a resize
+/// fails.
+bool lies_within_storage(const at::Tensor& tensor);
+
+/// Keeps the memory of a storage on the CPU where it is for good, as something outside of libtorch looks into
+/// it: from here on the storage can neither be resized nor copied on write. The memory lives as long as what
+/// is returned, whatever becomes of the storage. Any thread may call it.
+std::shared_ptr<const void> keep_in_place(const c10::Storage& storage);
 
 /// A uint8 tensor that owns `data`.
 at::Tensor bytes_over(at::DataPtr data, size_t length);

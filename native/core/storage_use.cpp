@@ -9,21 +9,27 @@
 #include "core/script_module.h"
 
 namespace sos {
-namespace {
-
-bool shares(const at::Tensor& a, const at::Tensor& b) {
-  if (!a.defined() || !b.defined()) return false;
-  return a.is_same(b) || (a.has_storage() && b.has_storage() && a.storage().is_alias_of(b.storage()));
+StorageUse::Used StorageUse::used(const at::Tensor& tensor) {
+  return {tensor, tensor.defined() && tensor.has_storage() ? tensor.storage() : c10::Storage()};
 }
 
-}  // namespace
+bool StorageUse::any_shares(const std::vector<Used>& used, const at::Tensor& tensor) {
+  if (!tensor.defined()) return false;
+  const auto same = [&](const Used& one) { return one.tensor.is_same(tensor); };
+  if (std::any_of(used.begin(), used.end(), same)) return true;
+  if (!tensor.has_storage()) return false;
+  const auto shares = [&](const Used& one) {
+    return one.storage && one.storage.is_alias_of(tensor.storage());
+  };
+  return std::any_of(used.begin(), used.end(), shares);
+}
 
 StorageUse& StorageUse::add(const c10::IValue& value) {
   if (value.isTensor()) {
-    tensors_.push_back(value.toTensor());
+    tensors_.push_back(used(value.toTensor()));
   } else if (value.isList() || value.isTuple() || value.isGenericDict()) {
     value.visit([this](const c10::IValue& inner) {
-      if (inner.isTensor()) tensors_.push_back(inner.toTensor());
+      if (inner.isTensor()) tensors_.push_back(used(inner.toTensor()));
       return false;
     });
   }
@@ -37,7 +43,13 @@ StorageUse& StorageUse::add(const Arguments& arguments) {
 }
 
 StorageUse& StorageUse::add(const std::vector<at::Tensor>& tensors) {
-  tensors_.insert(tensors_.end(), tensors.begin(), tensors.end());
+  for (const auto& tensor : tensors) tensors_.push_back(used(tensor));
+  return *this;
+}
+
+StorageUse& StorageUse::add_written(const std::vector<at::Tensor>& tensors, bool reshaped) {
+  reshapes_ = reshaped;
+  for (const auto& tensor : tensors) written_.push_back(used(tensor));
   return *this;
 }
 
@@ -52,14 +64,22 @@ StorageUse& StorageUse::add(std::shared_ptr<const ScriptModule> module) {
 }
 
 bool StorageUse::covers(const at::Tensor& tensor) const {
-  const auto shared = [&](const at::Tensor& used) { return shares(used, tensor); };
-  if (std::any_of(tensors_.begin(), tensors_.end(), shared)) return true;
+  if (any_shares(tensors_, tensor)) return true;
   if (module_ == nullptr) return false;
-  const auto named = [&](const auto& entry) { return shares(entry.second, tensor); };
+  const auto named = [&](const auto& entry) { return any_shares({used(entry.second)}, tensor); };
   const auto parameters = module_->parameters();
   const auto buffers = module_->buffers();
   return std::any_of(parameters.begin(), parameters.end(), named) ||
          std::any_of(buffers.begin(), buffers.end(), named);
+}
+
+bool StorageUse::writes(const at::Tensor& tensor) const {
+  return any_shares(written_, tensor);
+}
+
+bool StorageUse::reshapes(const at::Tensor& tensor) const {
+  return reshapes_ && std::any_of(written_.begin(), written_.end(),
+                                  [&](const Used& used) { return used.tensor.is_same(tensor); });
 }
 
 bool StorageUse::differentiates(const at::Tensor& tensor) const {

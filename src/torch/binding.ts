@@ -183,6 +183,8 @@ export interface Binding {
   tensorDevice(tensor: TensorHandle): string
   tensorRequiresGrad(tensor: TensorHandle): boolean
   tensorSetRequiresGrad(tensor: TensorHandle, value: boolean, modes: number): void
+  /** Whether both hold the same tensor, and not just its memory. */
+  isSameTensor(a: TensorHandle, b: TensorHandle): boolean
   tensorIsLeaf(tensor: TensorHandle): boolean
   tensorGradFn(tensor: TensorHandle): string | null
   tensorTo(
@@ -208,7 +210,7 @@ export interface Binding {
     operator: OperatorHandle,
     modes: number,
     keyword: Record<string, NativeValue> | undefined,
-    /** A disposed external, which then holds the result, if that is one tensor. */
+    /** A disposed external, which then holds the result, if that is one tensor; or that of the tensor that the result is. */
     spare: TensorHandle | undefined,
     ...positional: NativeValue[]
   ): NativeValue
@@ -237,6 +239,8 @@ export interface Binding {
     how: 'clone' | 'freeze' | 'optimize',
     preserved: readonly string[],
   ): Promise<ModuleHandle>
+  /** Another handle of the same module. */
+  moduleAgain(module: ModuleHandle): ModuleHandle
   shareModule(module: ModuleHandle): number
   adoptModule(id: number): ModuleHandle
 
@@ -312,6 +316,9 @@ export interface Binding {
   ): GradientReducerHandle
   prepareReducer(reducer: GradientReducerHandle): Promise<void>
 
+  /** A number for `releaseMemory`. */
+  holdMemory(what: string, tensors: TensorHandle[]): number
+  releaseMemory(held: number): void
   lastTask(): number
   cancelTask(task: number, reason: unknown): void
   pendingTasks(): number

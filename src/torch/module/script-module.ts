@@ -102,6 +102,11 @@ export class ScriptModule extends ScriptObject {
   /**
    * What to post to a worker thread, which gets the module by {@link fromShared}. Forwards in eval mode run side by side;
    * one in train mode runs alone. Hooks are each thread's own. Keep this module until the worker has it.
+   *
+   * From then on its weights keep their memory, which any thread may be reading: `to()` of the module and `set_()` of a weight throw
+   * `ERR_BUSY`, `resize_()` throws `ERR_TORCH`. `copy_()` and `loadStateDict()` write to it.
+   *
+   * @throws `ERR_INVALID_ARGUMENT` where a weight uses a JavaScript array's memory (`fromBuffer`), which ends with its thread
    */
   share(): SharedModule {
     return { sharedModule: binding.shareModule(this.#handle), path: this.path, device: this.device }
@@ -118,8 +123,7 @@ export class ScriptModule extends ScriptObject {
    * await Promise.all([view.forward(images), model.forward(others)]) // tells of images alone
    */
   view(): ScriptModule {
-    const handle = binding.adoptModule(binding.shareModule(this.#handle))
-    return new ScriptModule(handle, this.path, this.#placed, this)
+    return new ScriptModule(binding.moduleAgain(this.#handle), this.path, this.#placed, this)
   }
 
   /**

@@ -1,0 +1,29 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+namespace sos {
+
+/// The shapes of tensors that a call may give others, for where it fails. libtorch's resize_ changes the
+/// shape before it finds that the memory cannot grow: what it leaves behind reaches beyond its memory, and
+/// reading it may end the process.
+class KeptShapes {
+ public:
+  explicit KeptShapes(std::vector<at::Tensor> tensors);
+
+  /// Gives those their shapes and memory back that do not lie within their memory.
+  void restore() const;
+
+ private:
+  struct Kept {
+    at::Tensor tensor;
+    c10::Storage storage;
+    std::vector<int64_t> sizes;
+    std::vector<int64_t> strides;
+    int64_t offset;
+  };
+  std::vector<Kept> kept_;
+};
+
+}  // namespace sos
