@@ -1,5 +1,6 @@
 import { whole, wholeSeed } from '../torch/check-number.js'
 import { Generator } from '../torch/generator.js'
+import { hold } from '../torch/hold.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
@@ -39,7 +40,8 @@ export async function controlWeights(control: Control, options: ControlOptions):
   const { a, rank, pool = a, seed = 0 } = options
   whole(0, options.v.shape[0])('rank', rank)
   wholeSeed('seed', seed)
-  return scope(async () => {
+  using _held = hold('controlWeights()', [a, pool, options.v, options.vStar])
+  return await scope(async () => {
     const [v, vStar] = [exact(options.v), exact(options.vStar)]
     switch (control) {
       case 'shrink':

@@ -7,7 +7,8 @@ import { temporaryFolder } from './temporary-folder.js'
 
 /**
  * Has `write` write a file beside `path`, then renames it: at `path` there is the whole new file, or what was there
- * before.
+ * before. `write` is called before this returns: what it submits to the lane has its place there, and its memory, from the
+ * moment of the call.
  *
  * @throws `ERR_OUTPUT` that names `path` where the folder or the file cannot be written, and what else `write` throws
  */
@@ -40,7 +41,7 @@ async function beside(path: string, body: (written: string, target: string) => P
   const target = resolve(path)
   let own = ''
   try {
-    await using folder = await temporaryFolder(join(dirname(target), `.${basename(target)}.`))
+    await using folder = temporaryFolder(join(dirname(target), `.${basename(target)}.`))
     own = folder.path
     await body(join(own, basename(target)), target)
   } catch (cause) {

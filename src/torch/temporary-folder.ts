@@ -1,12 +1,12 @@
-import { rmSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 
 /** Those of this process: what ends it takes them away. */
 const folders = new Set<string>()
 
 /** Makes a folder whose name begins with `prefix`. It is gone when it is disposed of, or when the process exits. */
-export async function temporaryFolder(prefix: string): Promise<AsyncDisposable & { readonly path: string }> {
-  const path = await mkdtemp(prefix)
+export function temporaryFolder(prefix: string): AsyncDisposable & { readonly path: string } {
+  const path = mkdtempSync(prefix)
   if (folders.size === 0) process.on('exit', removeAll)
   folders.add(path)
   return {

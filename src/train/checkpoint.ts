@@ -1,4 +1,5 @@
-import { mkdir, readdir, rm } from 'node:fs/promises'
+import { mkdirSync } from 'node:fs'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import { z } from 'zod'
@@ -74,9 +75,7 @@ export async function writeCheckpoint(
   { run, threads, state, tensors }: Checkpoint,
   keep: number,
 ): Promise<string> {
-  await mkdir(folder, { recursive: true }).catch((cause) => {
-    throw new SosError('ERR_OUTPUT', `${folder}: the folder cannot be made: ${cause.message}`, { cause })
-  })
+  makeFolder(folder) // without a wait: what is written is what the tensors hold at the call
   const path = join(folder, `checkpoint-${String(state.step).padStart(9, '0')}.safetensors`)
   await writeSafetensors(path, tensors, {
     format,
@@ -87,6 +86,15 @@ export async function writeCheckpoint(
   const older = (await checkpoints(folder)).slice(0, -keep)
   for (const name of older) await rm(join(folder, name), { force: true })
   return path
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true })
+  } catch (cause) {
+    const { message } = cause as Error
+    throw new SosError('ERR_OUTPUT', `${folder}: the folder cannot be made: ${message}`, { cause })
+  }
 }
 
 /** The path of the last checkpoint in a folder; null where there is none. */

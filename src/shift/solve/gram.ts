@@ -1,6 +1,7 @@
 import { count, within } from '../../torch/check-number.js'
 import { noGrad } from '../../torch/context.js'
 import { SosError } from '../../torch/errors.js'
+import { hold } from '../../torch/hold.js'
 import { torch } from '../../torch/ops.js'
 import { keep, scope } from '../../torch/scope.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
@@ -59,8 +60,9 @@ export class GramAccumulator {
    * @param rows [k, m], any floating-point dtype and device
    * @throws `ERR_SHAPE`, `ERR_DTYPE`
    */
-  add(rows: Tensor): Promise<void> {
-    return noGrad(async () => {
+  async add(rows: Tensor): Promise<void> {
+    using _held = hold('add()', [rows])
+    await noGrad(async () => {
       for await (const block of blocksOf(rows, this.features)) {
         await scope(() => this.#addBlock(block))
         this.#rows += block.shape[0]!

@@ -1,4 +1,5 @@
 import { SosError } from '../../torch/errors.js'
+import { hold } from '../../torch/hold.js'
 import { torch } from '../../torch/ops.js'
 import { scope } from '../../torch/scope.js'
 import type { DType } from '../../torch/tensor/dtype.js'
@@ -49,7 +50,8 @@ export function defaultTolerance(dtype: DType): number {
 export async function rowSpace(a: Tensor, options: RowSpaceOptions = {}): Promise<RowSpace> {
   const { decomposition = 'svd', rank: policy = { policy: 'tolerance' }, v } = options
   checkRankPolicy(policy)
-  return scope(async () => {
+  using _held = hold('rowSpace()', [a, v])
+  return await scope(async () => {
     const rows = a.to({ device: 'cpu', dtype: 'float64' })
     const system = decomposition === 'svd' ? await ofMatrix(rows) : await ofGram(rows)
     const { q, singularValues, floor } = system

@@ -1,4 +1,5 @@
 import { SosError } from '../../torch/errors.js'
+import { hold } from '../../torch/hold.js'
 import { torch } from '../../torch/ops.js'
 import { scope } from '../../torch/scope.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
@@ -76,6 +77,7 @@ export async function solveShift(
   options: SolveOptions = {},
 ): Promise<Solution> {
   const { bias: mode = 'fixed' } = options
+  using _held = hold('solveShift()', [a, v, bias, ...(options.companions ?? [])])
   if (options.rank !== undefined) checkRankPolicy(options.rank)
   if (!(await allFinite(a))) {
     throw new SosError(
@@ -97,7 +99,7 @@ export async function solveShift(
   }
   // What is noise is told by the dtype that the features came in.
   const tolerance = defaultTolerance(a.dtype)
-  return scope(async () => {
+  return await scope(async () => {
     const [rows, weights] = [exact(a), exact(v)]
     const b = bias === null ? null : exact(bias)
     if (b === null || mode === 'fixed')

@@ -1,6 +1,7 @@
 import { count, within } from '../../torch/check-number.js'
 import { noGrad } from '../../torch/context.js'
 import { SosError } from '../../torch/errors.js'
+import { hold } from '../../torch/hold.js'
 import { torch } from '../../torch/ops.js'
 import { keep, scope } from '../../torch/scope.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
@@ -47,10 +48,11 @@ export class TsqrAccumulator {
    * @param rows [k, m], any floating-point dtype and device
    * @throws `ERR_SHAPE`, `ERR_DTYPE`
    */
-  add(rows: Tensor): Promise<void> {
+  async add(rows: Tensor): Promise<void> {
+    using _held = hold('add()', [rows])
     const added = this.#last.then(() => noGrad(() => this.#addRows(rows)))
     this.#last = added.catch(() => {})
-    return added
+    await added
   }
 
   /** The factor of [1 A], float64 [min(rows, m + 1), m + 1]; the signs of its rows mean nothing. */

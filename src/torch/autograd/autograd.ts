@@ -1,6 +1,7 @@
 import { binding, type TensorHandle } from '../binding.js'
 import { currentContext, enableGrad } from '../context.js'
 import { SosError } from '../errors.js'
+import { hold } from '../hold.js'
 import { onLane } from '../lane.js'
 import { torch } from '../ops.js'
 import { handleOf, Tensor } from '../tensor/tensor.js'
@@ -104,6 +105,7 @@ export async function vjp(
   inputs: readonly Tensor[],
   vector: readonly Tensor[] = [],
 ): Promise<{ outputs: Tensor[]; product: Tensor[] }> {
+  using _held = hold('vjp()', vector)
   const { leaves, outputs } = await evaluate(fn, inputs)
   if (vector.length > 0 || outputs.length > 1) expectOneForEach(vector, outputs, 'output')
   // Outputs that depend on nothing have rows of zeros.
@@ -133,6 +135,7 @@ export async function jvp(
 ): Promise<{ outputs: Tensor[]; product: Tensor[] }> {
   expectOneForEach(vector, inputs, 'input')
   for (const [i, tensor] of vector.entries()) expectShape(tensor, inputs[i]!)
+  using _held = hold('jvp()', vector)
   const { leaves, outputs } = await evaluate(fn, inputs)
   const live = outputs.flatMap((output, i) => (output.requiresGrad ? [i] : []))
   const covectors = outputs.map((output) => torch.zeros_like(output).requires_grad_())
@@ -202,6 +205,7 @@ export async function hvp(
   vector: readonly Tensor[],
 ): Promise<Tensor[]> {
   expectOneForEach(vector, inputs, 'input')
+  using _held = hold('hvp()', vector)
   const gradients = await grad([loss], inputs, { createGraph: true, allowUnused: true })
   const products = await hvpOfGradients(gradients, inputs, vector, false)
   for (const gradient of gradients) gradient?.dispose()

@@ -23,8 +23,8 @@ export class ByteSource {
   /** @throws `ERR_FILE_NOT_FOUND`, `ERR_FILE_UNREADABLE` */
   static async open(source: string | Uint8Array): Promise<ByteSource> {
     if (typeof source !== 'string') {
-      // A Buffer is a Uint8Array whose slice() does not copy.
-      const bytes = new Uint8Array(source.buffer, source.byteOffset, source.byteLength)
+      // A copy, for the caller may go on to write to them. A Buffer's own slice() makes none.
+      const bytes = new Uint8Array(source)
       return new ByteSource('<buffer>', bytes.length, bytes)
     }
     const path = resolve(source)
@@ -59,7 +59,7 @@ export class ByteSource {
   async native<T>(body: (source: string | TensorHandle) => Promise<T>): Promise<T> {
     const from = this.#from
     if (typeof from === 'string') return onLane(() => body(from))
-    const bytes = bytesTensor(from)
+    const bytes = binding.tensorFromBuffer(from, 'uint8', [from.length], currentContext().modes)
     try {
       return await onLane(() => body(bytes))
     } finally {
