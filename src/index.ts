@@ -276,9 +276,11 @@ export type { Device, DType, Layout, MemoryFormat, Scalar, TypedArray } from './
 export type { BufferOptions, TensorOptions } from './torch/tensor/elements.js'
 export { type Index, Slice, slice } from './torch/tensor/indexing.js'
 export type { NestedArray, NestedValues } from './torch/tensor/nested-array.js'
+export type { TensorAsValue } from './torch/tensor/tensor-as-value.js'
 export type { TensorConversions } from './torch/tensor/tensor-conversions.js'
 
 import './torch/autograd/tensor-autograd.js'
+import './torch/tensor/tensor-as-value.js'
 import './torch/tensor/tensor-conversions.js'
 
 export { Tensor } from './torch/tensor/tensor.js'

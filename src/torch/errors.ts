@@ -10,6 +10,11 @@ export class SosError extends Error {
   }
 }
 
+/** What `JSON.stringify` is told of an object whose native side has no JSON. */
+export function notSerializable(what: string, instead: string): SosError {
+  return new SosError('ERR_NOT_SERIALIZABLE', `expected plain data for JSON but received ${what}: ${instead}`)
+}
+
 /** A text that a file holds, for messages: its beginning where it is long. */
 export function clipped(text: string, length = 80): string {
   return text.length > length ? `${text.slice(0, length)}…` : text

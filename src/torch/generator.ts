@@ -1,5 +1,5 @@
 import { binding, type GeneratorHandle } from './binding.js'
-import { SosError } from './errors.js'
+import { notSerializable, SosError } from './errors.js'
 import type { Device } from './tensor/dtype.js'
 import { handleOf, Tensor } from './tensor/tensor.js'
 
@@ -17,6 +17,9 @@ let readHandle: (generator: Generator) => GeneratorHandle
  */
 export class Generator {
   readonly #handle: GeneratorHandle
+
+  /** As {@link Tensor.id}: no two generators are equal field by field, and none can be cloned. */
+  readonly id: () => string = () => 'A Generator: post the toTypedArray() of its getState()'
 
   static {
     readHandle = (generator) => generator.#handle
@@ -64,6 +67,11 @@ export class Generator {
   setState(state: Tensor): this {
     binding.generatorSetState(this.#handle, handleOf(state))
     return this
+  }
+
+  /** Throws `ERR_NOT_SERIALIZABLE`: it has no JSON. */
+  toJSON(): never {
+    throw notSerializable('a Generator', 'getState() has its state')
   }
 }
 

@@ -59,7 +59,7 @@ function withMembers<T extends object>(
  * when the first is asked for are there.
  */
 export function operatorPackets(
-  invoke: (operator: OperatorHandle, args: unknown[]) => Value,
+  invoke: (name: string, operator: OperatorHandle, args: unknown[]) => Value,
 ): OperatorNamespaces {
   let index: Index | undefined
   const namespaces = () => {
@@ -70,7 +70,7 @@ export function operatorPackets(
     let operator: OperatorHandle | undefined
     return (...args: unknown[]): Value => {
       operator ??= binding.findOperator(name)
-      return invoke(operator, args)
+      return invoke(name, operator, args)
     }
   }
   const packet = (name: string, overloads: string[]) =>

@@ -14,75 +14,119 @@ import { fromNative, isOptions, toNative, toNativeRecord, type Value } from './v
  * perhaps a plain object with keyword arguments under the schema's own names. Overloads are resolved by the arguments.
  */
 export function callOperator(name: string, ...args: unknown[]): Value {
-  return invoke(binding.findOperator(name), args)
+  return invoke(binding.findOperator(name), args, isInPlace(name))
 }
 
 /** As {@link callOperator}, off the event loop. */
 export function callOperatorAsync(name: string, ...args: unknown[]): Promise<Value> {
-  return invokeAsync(binding.findOperator(name), args)
+  return invokeAsync(binding.findOperator(name), args, isInPlace(name))
 }
 
-// Calls with up to three arguments and no keywords are by far the most frequent: they make no array.
+// Calls with up to three arguments and no keywords are by far the most frequent: they make no array. `target` is the
+// tensor that an operator in place is called on, and returns.
 
-function call1(operator: OperatorHandle, a: NativeValue): Value {
-  return fromNative(binding.callOperator(operator, currentContext().modes, undefined, takeSpareHandle(), a))
+function call1(operator: OperatorHandle, target: Tensor | undefined, a: NativeValue): Value {
+  const into = target === undefined ? takeSpareHandle() : handleOf(target)
+  return result(binding.callOperator(operator, currentContext().modes, undefined, into, a), target)
 }
 
-function call2(operator: OperatorHandle, a: NativeValue, b: NativeValue): Value {
-  return fromNative(
-    binding.callOperator(operator, currentContext().modes, undefined, takeSpareHandle(), a, b),
-  )
+function call2(operator: OperatorHandle, target: Tensor | undefined, a: NativeValue, b: NativeValue): Value {
+  const into = target === undefined ? takeSpareHandle() : handleOf(target)
+  return result(binding.callOperator(operator, currentContext().modes, undefined, into, a, b), target)
 }
 
-function call3(operator: OperatorHandle, a: NativeValue, b: NativeValue, c: NativeValue): Value {
-  return fromNative(
-    binding.callOperator(operator, currentContext().modes, undefined, takeSpareHandle(), a, b, c),
-  )
+function call3(
+  operator: OperatorHandle,
+  target: Tensor | undefined,
+  a: NativeValue,
+  b: NativeValue,
+  c: NativeValue,
+): Value {
+  const into = target === undefined ? takeSpareHandle() : handleOf(target)
+  return result(binding.callOperator(operator, currentContext().modes, undefined, into, a, b, c), target)
 }
 
-function invoke(operator: OperatorHandle, args: unknown[]): Value {
+function result(native: NativeValue, target: Tensor | undefined): Value {
+  return target !== undefined && native === handleOf(target) ? target : fromNative(native)
+}
+
+function invoke(operator: OperatorHandle, args: unknown[], inPlace: boolean): Value {
   const { length } = args
   if (length > 0 && length <= 3 && !isOptions(args[length - 1])) {
+    const target = targetOf(args, undefined, inPlace)
     const first = toNative(args[0])
-    if (length === 1) return call1(operator, first)
+    if (length === 1) return call1(operator, target, first)
     const second = toNative(args[1])
-    if (length === 2) return call2(operator, first, second)
-    return call3(operator, first, second, toNative(args[2]))
+    if (length === 2) return call2(operator, target, first, second)
+    return call3(operator, target, first, second, toNative(args[2]))
   }
-  const keyword = takeKeyword(args)
+  const options = takeOptions(args)
+  const target = targetOf(args, options, inPlace)
+  const into = target === undefined ? takeSpareHandle() : handleOf(target)
   const { modes } = currentContext()
-  return fromNative(
+  return result(
     binding.callOperator(
       operator,
       modes,
-      keyword,
-      takeSpareHandle(),
+      options && toNativeRecord(options),
+      into,
+      ...args.map((value) => toNative(value)),
+    ),
+    target,
+  )
+}
+
+async function invokeAsync(operator: OperatorHandle, args: unknown[], inPlace: boolean): Promise<Value> {
+  const options = takeOptions(args)
+  const target = targetOf(args, options, inPlace)
+  const { modes } = currentContext()
+  const native = await onLane(() =>
+    binding.callOperatorAsync(
+      operator,
+      modes,
+      options && toNativeRecord(options),
       ...args.map((value) => toNative(value)),
     ),
   )
+  const made = fromNative(native)
+  const same = target?.disposed === false && made instanceof Tensor
+  if (!same || !binding.isSameTensor(handleOf(made), handleOf(target))) return made
+  made.dispose()
+  return target
 }
 
-async function invokeAsync(operator: OperatorHandle, args: unknown[]): Promise<Value> {
-  const keyword = takeKeyword(args)
-  const { modes } = currentContext()
-  return fromNative(
-    await onLane(() => binding.callOperatorAsync(operator, modes, keyword, ...args.map(toNative))),
-  )
+/** Which tensor a call gives back: the one that it writes to, as in Python. */
+function targetOf(
+  args: readonly unknown[],
+  options: Record<string, unknown> | undefined,
+  inPlace: boolean,
+): Tensor | undefined {
+  const target = options?.out ?? (inPlace ? args[0] : undefined)
+  return target instanceof Tensor ? target : undefined
 }
 
-function takeKeyword(args: unknown[]): Record<string, NativeValue> | undefined {
+/** As `aten::add_`, `add_.Tensor` and `__iand__`. */
+function isInPlace(name: string): boolean {
+  return /[^_]_(\.\w+)?$|\b__i\w+__(\.\w+)?$/.test(name)
+}
+
+function takeOptions(args: unknown[]): Record<string, unknown> | undefined {
   const last = args[args.length - 1]
   if (!isOptions(last)) return undefined
   args.pop()
-  return toNativeRecord(last)
+  return last
 }
 
 /** An operator is looked up at its first call; there are thousands. */
-function lazily(name: string, call: (operator: OperatorHandle, args: unknown[]) => unknown) {
+function lazily(
+  name: string,
+  call: (operator: OperatorHandle, args: unknown[], inPlace: boolean) => unknown,
+) {
   let operator: OperatorHandle | undefined
+  const inPlace = isInPlace(name)
   return (...args: unknown[]) => {
     operator ??= binding.findOperator(name)
-    return call(operator, args)
+    return call(operator, args, inPlace)
   }
 }
 
@@ -102,21 +146,23 @@ for (const schema of binding.operatorSchemas()) {
 
 function defineMethod(name: string): void {
   let operator: OperatorHandle | undefined
+  const inPlace = isInPlace(name)
   const method = {
     [name](this: Tensor, first: unknown, second: unknown): Value {
       if (!(this instanceof Tensor)) {
         throw new SosError('ERR_INVALID_ARGUMENT', `expected ${name} to be called on a Tensor`)
       }
       operator ??= binding.findOperator(`aten::${name}`)
+      const target = inPlace ? this : undefined
       // biome-ignore lint/complexity/noArguments: rest parameters would make an array
       const { length } = arguments
-      if (length === 0) return call1(operator, handleOf(this))
-      if (length === 1 && !isOptions(first)) return call2(operator, handleOf(this), toNative(first))
+      if (length === 0) return call1(operator, target, handleOf(this))
+      if (length === 1 && !isOptions(first)) return call2(operator, target, handleOf(this), toNative(first))
       if (length === 2 && !isOptions(second)) {
-        return call3(operator, handleOf(this), toNative(first), toNative(second))
+        return call3(operator, target, handleOf(this), toNative(first), toNative(second))
       }
       // biome-ignore lint/complexity/noArguments: as above
-      return invoke(operator, [this, ...arguments])
+      return invoke(operator, [this, ...arguments], inPlace)
     },
   }
   Object.defineProperty(Tensor.prototype, name, {
@@ -135,7 +181,7 @@ function defineMethod(name: string): void {
  */
 export const torch = Object.assign(operators, {
   async: asyncOperators,
-  ops: operatorPackets(invoke),
+  ops: operatorPackets((name, operator, args) => invoke(operator, args, isInPlace(name))),
   tensor: Tensor.from,
   fromBuffer: Tensor.fromBuffer,
   ...functions,

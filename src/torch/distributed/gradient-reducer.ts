@@ -35,6 +35,9 @@ const DEFAULT_BUCKET_BYTES = 25 * 2 ** 20
 export class GradientReducer {
   readonly #handle: GradientReducerHandle
 
+  /** As {@link Tensor.id}: no two reducers are equal field by field, and none can be cloned. */
+  readonly id: () => string = () => 'A GradientReducer: it belongs to its thread'
+
   /**
    * @param parameters leaves that require gradients, each once, in the same order on all ranks; the loss must depend on all of
    * them. Several dtypes and devices are kept in buckets of their own.

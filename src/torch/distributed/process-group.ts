@@ -48,6 +48,9 @@ let groups = 0
  */
 export class ProcessGroup {
   readonly #handle: ProcessGroupHandle
+
+  /** As {@link Tensor.id}: no two groups are equal field by field, and none can be cloned. */
+  readonly id: () => string = () => 'A ProcessGroup: it belongs to its thread'
   /** This process's own number, from 0 to size − 1. */
   readonly rank: number
   /** How many processes there are. */

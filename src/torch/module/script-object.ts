@@ -2,12 +2,16 @@ import { inspect } from 'node:util'
 
 import { binding, type ModuleHandle, type NativeValue, type ObjectHandle } from '../binding.js'
 import { currentContext } from '../context.js'
+import { notSerializable } from '../errors.js'
 import { onLane } from '../lane.js'
 import { fromNative, isOptions, toHandle, toNative, toNativeRecord, type Value } from '../values.js'
 
 /** An instance of a TorchScript class: an object that a method returned, or a module. */
 export class ScriptObject {
   readonly #handle: ObjectHandle | ModuleHandle
+
+  /** As {@link Tensor.id}: no two objects are equal field by field, and none can be cloned. */
+  readonly id: () => string = () => 'A ScriptObject: post what its methods return, or the share() of a module'
 
   /**
    * Not for users: methods of modules return objects.
@@ -76,6 +80,14 @@ export class ScriptObject {
 
   [Symbol.dispose](): void {
     this.dispose()
+  }
+
+  /** Throws `ERR_NOT_SERIALIZABLE`: it has no JSON. */
+  toJSON(): never {
+    throw notSerializable(
+      'a module or an object of TorchScript',
+      'save() writes modules, stateDict() has their weights',
+    )
   }
 
   /** @internal */

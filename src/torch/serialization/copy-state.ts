@@ -84,7 +84,7 @@ export function copyStateDict(
 
 function copy(target: Tensor, value: Tensor): void {
   const shaped = value.shape.length === target.shape.length ? value : value.squeeze()
-  target.copy_(shaped).dispose()
+  target.copy_(shaped)
   if (shaped !== value) shaped.dispose()
 }
 

@@ -1,5 +1,7 @@
 import { inspect } from 'node:util'
 
+import { SosError } from '../errors.js'
+
 /** A complex number, as an element or a scalar of a complex tensor. Python writes `1 + 2j`. */
 export class Complex {
   /** The real part. */
@@ -17,6 +19,12 @@ export class Complex {
     const im = `${pythonNumber(this.im)}j`
     if (Object.is(this.re, 0)) return im
     return `(${pythonNumber(this.re)}${im.startsWith('-') ? '' : '+'}${im})`
+  }
+
+  /** As a text; JavaScript's own operators, as `a + b`, throw `ERR_DTYPE`: they have no complex numbers. */
+  [Symbol.toPrimitive](hint: string): string {
+    if (hint === 'string') return this.toString()
+    throw new SosError('ERR_DTYPE', `expected a real number but this one is complex: ${this.toString()}`)
   }
 
   [inspect.custom](): string {

@@ -16,6 +16,7 @@ import {
 import { formatTensor } from './format.js'
 import { type Index, nativeIndex } from './indexing.js'
 import { type NestedArray, type NestedValues, nest } from './nested-array.js'
+import type { TensorAsValue } from './tensor-as-value.js'
 import type { TensorConversions } from './tensor-conversions.js'
 import { type ToOptions, toOptions } from './to-options.js'
 
@@ -24,7 +25,7 @@ const dtypeNames = binding.dtypeNames() as DType[]
 let readHandle: (tensor: Tensor) => TensorHandle
 
 // Every ATen operator whose first argument is `self` is a method: their types are generated from libtorch's schemas.
-export interface Tensor extends TensorMethods, TensorAutograd, TensorConversions {}
+export interface Tensor extends TensorMethods, TensorAutograd, TensorConversions, TensorAsValue {}
 
 /**
  * A tensor of libtorch. Its memory is freed by `dispose()` or `using`, at the end of a `scope`, or at the latest by the
@@ -33,6 +34,13 @@ export interface Tensor extends TensorMethods, TensorAutograd, TensorConversions
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: ops.ts defines these methods on the prototype
 export class Tensor {
   #handle: TensorHandle
+
+  /**
+   * What tells tensors apart where objects are compared field by field, as by `assert.deepStrictEqual` and `toEqual`: no two are equal,
+   * for these cannot compare elements; `torch.equal` and `allclose` do. It also keeps `structuredClone` and `postMessage` from making an
+   * empty object of a tensor: they throw.
+   */
+  readonly id: () => string = () => 'A Tensor: post its toTypedArray() and its shape'
 
   static {
     readHandle = (tensor) => tensor.#handle
@@ -194,8 +202,10 @@ export class Tensor {
    * The tensor's own memory as a typed array, without a copy: each sees what the other writes, operators in place too.
    * The memory is kept as long as the array is reachable, also when the tensor is disposed of; it is freed at a turn of
    * the event loop, so a loop that never yields should copy by {@link toTypedArray}. A write to it is unknown to
-   * autograd, and must not meet an operator at work on the same memory. Throws `ERR_NOT_VIEWABLE` for a tensor that is
-   * not contiguous, needs gradients, or lies on another device, and where the runtime (Electron) allows no such arrays.
+   * autograd, and must not meet an operator at work on the same memory. From then on the memory stays where it is: what would
+   * enlarge it (`resize_`, `out`) throws `ERR_TORCH`, as after Python's `numpy()`. Throws `ERR_NOT_VIEWABLE` for a tensor that is
+   * not contiguous, needs gradients, or lies on another device, and where the runtime (Electron) allows no such arrays; `ERR_BUSY` while
+   * a pending operator writes to it.
    */
   asTypedArray<T extends TypedArray = TypedArray>(): T {
     const { array } = elementLayout(this.dtype)
@@ -269,7 +279,7 @@ export class Tensor {
     if (this.ndim === 0) {
       throw new SosError(
         'ERR_SHAPE',
-        'expected a tensor of at least one dimension to iterate over; item() reads this one',
+        'expected a tensor of at least one dimension to iterate over; item() reads this one. Tests compare tensors by torch.equal(a, b) or a.allclose(b), not element by element',
       )
     }
     return this.unbind(0)[Symbol.iterator]()
