@@ -1,0 +1,18 @@
+/** A worker of a soak: one task after another, until it is terminated or has done what it was told. */
+import { parentPort, workerData } from 'node:worker_threads'
+
+import { ScriptModule } from '../../dist/index.js'
+import { random } from './random.mjs'
+import { tasks } from './tasks.mjs'
+
+const { seed, count, shared, expected, folder } = workerData
+const numbers = random(seed)
+const names = Object.keys(tasks)
+const given = { shared: ScriptModule.fromShared(shared), expected, random: numbers, folder }
+
+for (let i = 0; i < count; i++) {
+  const name = names[Math.floor(numbers() * names.length)]
+  parentPort.postMessage({ begun: name })
+  await tasks[name](given)
+  parentPort.postMessage({ done: name })
+}
