@@ -24,8 +24,10 @@ function testSanitize() {
     return 1
   }
   const configure = ['-S', '.', '-B', build, '-DSOS_SANITIZE=ON', '-DCMAKE_BUILD_TYPE=RelWithDebInfo']
-  const where = [`-DTORCH_ROOT=${torchRoot}`, `-DCMAKE_CXX_COMPILER=${compiler}`, '-UDOCTEST_INCLUDE']
-  if (run('cmake', [...configure, ...where]) !== 0) return 1
+  const where = [`-DTORCH_ROOT=${torchRoot}`, '-UDOCTEST_INCLUDE']
+  // In CXX, which may hold a command and its argument, as `ccache g++`.
+  const CXX = [compiler, cmakeVariable(root, 'CMAKE_CXX_COMPILER_ARG1')?.trim()].filter(Boolean).join(' ')
+  if (run('cmake', [...configure, ...where], { CXX }) !== 0) return 1
   if (!existsSync(join(cmakeVariable(root, 'DOCTEST_INCLUDE', build) ?? '', 'doctest/doctest.h'))) {
     console.error(
       'expected doctest/doctest.h, but it was not found (Debian/Ubuntu: apt-get install doctest-dev)',
