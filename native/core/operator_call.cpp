@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <sstream>
 
 #include "core/error.h"
@@ -57,10 +58,29 @@ bool only_views(const c10::FunctionSchema& schema) {
   return alias != nullptr && !alias->isWrite();
 }
 
+/// Whether a call that gives a view where it can copies the elements else.
+bool may_copy(const std::string& name) {
+  static const std::set<std::string> names = {
+      "aten::_autocast_to_full_precision",
+      "aten::_autocast_to_reduced_precision",
+      "aten::coalesce",
+      "aten::contiguous",
+      "aten::flatten",
+      "aten::pin_memory",
+      "aten::ravel",
+      "aten::reshape",
+      "aten::reshape_as",
+      "aten::resolve_conj",
+      "aten::resolve_neg",
+      "aten::to",
+  };
+  return names.contains(name);
+}
+
 void announce(const c10::FunctionSchema& schema, const torch::jit::Stack& stack,
               const OperatorPacket::BeforeUse& before_use) {
   using Use = OperatorPacket::Use;
-  const bool views = only_views(schema);
+  const bool views = only_views(schema) && !may_copy(schema.name());
   for (size_t i = 0; i < stack.size(); ++i) {
     const auto* alias = schema.arguments()[i].alias_info();
     const auto use = alias != nullptr && alias->isWrite() ? Use::write : views ? Use::view : Use::read;

@@ -56,7 +56,7 @@ async function live(shared, expected) {
     last = begun
     timer = setTimeout(() => isEnding || fail(`${last} in a worker hangs`), longestTask)
   })
-  worker.on('error', (error) => fail(`${last} in a worker: ${error.stack ?? error}`))
+  worker.on('error', (error) => isEnding || fail(`${last} in a worker: ${error.stack ?? error}`))
   const ended = once(worker, 'exit')
   if (isKilled) {
     await Promise.race([wait(lifetime), ended])

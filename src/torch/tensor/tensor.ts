@@ -331,7 +331,12 @@ export class Tensor {
   }
 
   [inspect.custom](): string {
-    return this.toString()
+    try {
+      return this.toString()
+    } catch (error) {
+      if ((error as SosError).code !== 'ERR_BUSY') throw error
+      return 'Tensor (a pending operator writes to it)'
+    }
   }
 }
 

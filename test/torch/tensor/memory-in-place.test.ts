@@ -1,3 +1,5 @@
+import { inspect } from 'node:util'
+
 import { describe, expect, it } from 'vitest'
 
 import { callOperator, emptyCache, ScriptModule, type Tensor, torch } from '../../../src/index.js'
@@ -147,11 +149,14 @@ describe('a tensor that a pending operator writes to', () => {
       () => y.at(0).item(),
       () => y.view([size]).add(1),
       () => y.to('float64'),
+      () => y.reshape([2, -1]),
+      () => y.view([2, -1]).t().flatten(),
       () => torch.zeros([1]).setAt([0], y.narrow(0, 0, 1)),
     ]) {
       expect(read).toThrow(code('ERR_BUSY'))
     }
     expect(y.shape).toEqual([size])
+    expect(inspect(y)).toBe('Tensor (a pending operator writes to it)')
     const summed = torch.async.sum(y) // in its turn
     expect((await summed).item()).toBe(size)
     expect(await adding).toBe(y)
