@@ -4,6 +4,7 @@ import type { NativeTap, NativeValue } from '../binding.js'
 import { SosError } from '../errors.js'
 import type { Device } from '../tensor/dtype.js'
 import { fromNative, toNative, type Value } from '../values.js'
+import { matchesGlob } from './glob.js'
 
 /** What a forward pre-hook is told: the positional inputs of the submodule, in their order. */
 export interface PreHookEvent {
@@ -166,9 +167,5 @@ function replacement({ path, before }: NativeTap, answer: unknown): NativeValue 
 /** Those of `paths` that a glob means: `*` and `?` within a name, `**` across the dots. */
 export function matchPaths(glob: string, paths: readonly string[]): string[] {
   if (!/[*?]/.test(glob)) return paths.filter((path) => path === glob)
-  const pattern = glob
-    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-    .replace(/\*\*|\*|\?/g, (wild) => (wild === '**' ? '.+' : wild === '*' ? '[^.]*' : '[^.]'))
-  const expression = new RegExp(`^${pattern}$`)
-  return paths.filter((path) => expression.test(path))
+  return paths.filter((path) => matchesGlob(glob, path))
 }
