@@ -29,6 +29,13 @@ export interface ModelOptions {
   json?: boolean
 }
 
+export const outputsOption = new Option(
+  '--outputs <kind>',
+  'what the models return; log-softmax outputs are logits',
+)
+  .choices(['logits', 'probabilities'])
+  .default('logits')
+
 export const presetOption = new Option(
   '--preset <name>',
   "preprocessing of one of torchvision's models, for files that do not carry their own",

@@ -8,6 +8,7 @@ import {
   type SkippedImage,
   spread,
 } from '../data/dataset.js'
+import { areProbabilities, expectKind, type OutputKind } from '../data/probabilities.js'
 import { checkNumbers, count, type NumberChecks } from '../torch/check-number.js'
 import { noGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
@@ -30,6 +31,11 @@ export interface EvaluateOptions extends RunOptions {
    * networks. Default: true.
    */
   optimize?: boolean
+  /**
+   * What the models return. Default: logits; rows of probabilities are told by a warning then, for their cross-entropy and calibration
+   * are of one softmax too many.
+   */
+  outputs?: OutputKind
   /** Where each batch is recorded when it is done; those that it holds already are taken from it. Default: none. */
   record?: EvaluationRecord
 }
@@ -53,7 +59,10 @@ export interface Evaluation extends Score {
   readonly skipped: readonly SkippedImage[]
   /** In the order of the dataset's classes; null where it was not asked for. */
   readonly perClass: readonly ClassScore[] | null
-  /** Why the labels may not be the outputs that they are taken for; told by the process warning `SOS_CLASSES` too. */
+  /**
+   * What makes the figures doubtful: that the labels may not be the outputs that they are taken for, or that the outputs are no logits.
+   * Told by the process warnings `SOS_CLASSES` and `SOS_PROBABILITIES` too.
+   */
   readonly warnings: readonly string[]
 }
 
@@ -63,6 +72,7 @@ export interface Evaluation extends Score {
  *
  * @throws `ERR_LABELS` where a label is beyond the model's outputs or by its class's name another, `ERR_RECORD` where the
  *   model names more or fewer classes than it has outputs, `ERR_OUTPUT_SHAPE` where the output is no [N, classes],
+ *   `ERR_PROBABILITIES` where it is not of the probabilities that were told,
  *   `ERR_DATASET` where every image was skipped, `ERR_DEVICE` where the models of one pass are on several devices
  */
 export async function evaluate(
@@ -80,17 +90,18 @@ export async function evaluateAll(
   dataset: Dataset,
   options: EvaluateOptions = {},
 ): Promise<Evaluation[]> {
-  const { limit, batchSize = 64, perClass = false, record, onProgress, signal } = options
+  const { outputs = 'logits', limit, batchSize = 64, perClass = false, record, onProgress, signal } = options
   const device = options.device ?? deviceOf(models)
   checkNumbers(options, evaluateNumbers)
   const asked = spread(dataset.size, limit)
   const indices: number[] = []
   const skipped: SkippedImage[] = []
   const sums: ScoreSums[] = []
+  const probabilities = models.map(() => true)
   const warnings: string[][] = []
-  const agree = (i: number, outputs: number) => {
+  const agree = (i: number, classes: number) => {
     if (warnings[i] !== undefined) return
-    const { count, order } = classDoubts(models[i]!, dataset, outputs)
+    const { count, order } = classDoubts(models[i]!, dataset, classes)
     warnings[i] = count === null ? order : [count, ...order]
     warnOfClasses(warnings[i])
   }
@@ -104,6 +115,7 @@ export async function evaluateAll(
       agree(i, score.classes)
       sums[i] ??= new ScoreSums(score.classes)
       sums[i].add(score)
+      probabilities[i] &&= score.probabilities
     }
   }
   record?.expectFor(models.length, dataset, asked.length)
@@ -115,7 +127,7 @@ export async function evaluateAll(
     await withInferenceModels(models, options, async (ready) => {
       for await (const batch of batches(dataset, left, batchSize, device)) {
         signal?.throwIfAborted()
-        const scores = batch.indices.length === 0 ? [] : await scoreBatch(ready, batch, agree)
+        const scores = batch.indices.length === 0 ? [] : await scoreBatch(ready, batch, outputs, agree)
         record?.append({ indices: batch.indices, skipped: batch.skipped, models: scores })
         add(batch, scores)
         onProgress?.({ done: indices.length + skipped.length, total: asked.length, resumed })
@@ -135,7 +147,7 @@ export async function evaluateAll(
       indices,
       skipped,
       perClass: perClass ? classScores(dataset, indices, score.correct) : null,
-      warnings: warnings[i]!,
+      warnings: [...warnings[i]!, ...outputWarnings(models[i]!, outputs, probabilities[i]!, score)],
     }
   })
 }
@@ -173,20 +185,41 @@ function deviceOf(models: readonly ScriptModule[]): string | undefined {
 async function scoreBatch(
   models: readonly InferenceModel[],
   { images, labels, indices }: Batch,
-  agree: (model: number, outputs: number) => void,
+  outputs: OutputKind,
+  agree: (model: number, classes: number) => void,
 ): Promise<RecordedScores[]> {
   const scores: RecordedScores[] = []
   for (const [i, model] of models.entries()) {
     await noGrad(() =>
       scope(async () => {
-        const logits = expectLogits(await model.forward(images), indices.length)
-        const classes = logits.shape[1]!
+        const output = expectLogits(await model.forward(images), indices.length)
+        const classes = output.shape[1]!
         agree(i, classes)
-        scores.push({ classes, ...sampleScores(logits, labels) })
+        const probabilities = areProbabilities(output)
+        if (outputs === 'probabilities') expectKind(output, outputs)
+        const logits = outputs === 'logits' ? output : output.to('float64').log()
+        scores.push({ classes, probabilities, ...sampleScores(logits, labels) })
       }),
     )
   }
   return scores
+}
+
+function outputWarnings(
+  { path }: ScriptModule,
+  outputs: OutputKind,
+  probabilities: boolean,
+  { loss }: Score,
+): string[] {
+  if (outputs === 'logits' && probabilities) {
+    const warning = `${path} returns rows of probabilities, as after a softmax: its cross-entropy and calibration error are of another softmax of them, and wrong; evaluate it with outputs: 'probabilities' (--outputs probabilities)`
+    process.emitWarning(warning, { code: 'SOS_PROBABILITIES' })
+    return [warning]
+  }
+  if (outputs === 'probabilities' && loss === Number.POSITIVE_INFINITY) {
+    return [`${path} gives the right class of some image a probability of 0: the cross-entropy is infinite`]
+  }
+  return []
 }
 
 function classScores(dataset: Dataset, indices: readonly number[], correct: Uint8Array): ClassScore[] {

@@ -12,6 +12,8 @@ import type { SampleScores } from './metrics.js'
 /** The scores of one model on a batch, and how many logits it has for an image. */
 export interface RecordedScores extends SampleScores {
   readonly classes: number
+  /** Whether the model returned rows of probabilities: they are scored as such where that was asked for, else as logits. */
+  readonly probabilities: boolean
 }
 
 export interface RecordedBatch {
@@ -28,6 +30,7 @@ const index = z.int().nonnegative()
 const scoresSchema = z
   .strictObject({
     classes: z.int().positive(),
+    probabilities: z.boolean(),
     predictions: z.array(index),
     ranks: z.array(index),
     losses: z.array(orText(z.number().min(0), 'NaN', 'Infinity')),
@@ -60,8 +63,8 @@ const batchSchema = z
  * interrupted, whenever that is: a line that was being written is dropped, and its batch done again. The first line says
  * what is evaluated:
  *
- *     {"version":1,"models":[{"path","sha256"}],"dataset":{"name","size","labelsSha256"},"preprocess":{…},"images":50000}
- *     {"indices":[…],"skipped":[{"index","path","reason"}],"models":[{"classes","predictions","ranks","losses","confidences"}]}
+ *     {"version":1,"models":[{"path","sha256"}],"dataset":{"name","size","labelsSha256"},"preprocess":{…},"images":50000,"outputs":"logits"}
+ *     {"indices":[…],"skipped":[{"index","path","reason"}],"models":[{"classes","probabilities","predictions","ranks","losses","confidences"}]}
  */
 export class EvaluationRecord {
   readonly path: string
@@ -150,8 +153,9 @@ export class EvaluationRecord {
     this.#write({
       indices,
       skipped,
-      models: models.map(({ classes, predictions, ranks, losses, confidences }) => ({
+      models: models.map(({ classes, probabilities, predictions, ranks, losses, confidences }) => ({
         classes,
+        probabilities,
         predictions: [...predictions],
         ranks: [...ranks],
         losses: Array.from(losses, finiteOrText),
@@ -230,8 +234,9 @@ function parseBatch(place: string, line: string, subject: EvaluationSubject): Re
   }
   return {
     ...parsed.data,
-    models: parsed.data.models.map(({ classes, predictions, ranks, losses, confidences }) => ({
+    models: parsed.data.models.map(({ classes, probabilities, predictions, ranks, losses, confidences }) => ({
       classes,
+      probabilities,
       predictions: Int32Array.from(predictions),
       ranks: Int32Array.from(ranks),
       losses: Float64Array.from(losses),

@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises'
 import type { Dataset } from '../data/dataset.js'
 import { labelsSha256 } from '../data/fingerprint.js'
 import type { Preprocess } from '../data/preprocess.js'
+import type { OutputKind } from '../data/probabilities.js'
 import { count } from '../torch/check-number.js'
 import { SosError } from '../torch/errors.js'
 
@@ -21,13 +22,15 @@ export interface EvaluationSubject {
   readonly preprocess: Preprocess
   /** Images to evaluate, spread evenly over the dataset. */
   readonly images: number
+  /** What the models return. */
+  readonly outputs: OutputKind
 }
 
 /**
  * Describes an evaluation for its record; the models' files are read whole.
  *
  * @param models paths of the files that the models were loaded from, in their order
- * @param limit as that of the evaluation
+ * @param limit, outputs as those of the evaluation
  * @throws `ERR_FILE_UNREADABLE`
  */
 export async function evaluationSubject(
@@ -35,6 +38,7 @@ export async function evaluationSubject(
   dataset: Dataset,
   preprocess: Preprocess,
   limit?: number,
+  outputs: OutputKind = 'logits',
 ): Promise<EvaluationSubject> {
   if (limit !== undefined) count('limit', limit)
   const { name, size } = dataset
@@ -43,6 +47,7 @@ export async function evaluationSubject(
     dataset: { name, size, labelsSha256: labelsSha256(dataset) },
     preprocess,
     images: Math.min(limit ?? size, size),
+    outputs,
   }
 }
 

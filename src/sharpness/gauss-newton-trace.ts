@@ -1,5 +1,6 @@
 import { expectLogits } from '../data/classification.js'
 import { batches, type Dataset } from '../data/dataset.js'
+import { asLogits, expectKind } from '../data/probabilities.js'
 import { sampleIndices } from '../data/sampling.js'
 import { grad } from '../torch/autograd/autograd.js'
 import { checkNumbers } from '../torch/check-number.js'
@@ -44,7 +45,7 @@ export interface GaussNewtonTrace extends HessianTrace {
  * `compareWith` pairs their probes.
  *
  * @param options.chunk default: 32, where a convolutional network still runs at nine tenths of its full speed
- * @throws `ERR_BATCH_SIZE`, `ERR_FROZEN`, `ERR_NO_GRADIENT` where no gradient reaches any parameter, `ERR_OUTPUT_SHAPE`, `ERR_DATASET` where every image was skipped
+ * @throws `ERR_BATCH_SIZE`, `ERR_FROZEN`, `ERR_NO_GRADIENT` where no gradient reaches any parameter, `ERR_PROBABILITIES` where `outputs` is wrong, `ERR_OUTPUT_SHAPE`, `ERR_DATASET` where every image was skipped
  */
 export async function gaussNewtonTrace(
   model: ScriptModule,
@@ -53,7 +54,7 @@ export async function gaussNewtonTrace(
 ): Promise<GaussNewtonTrace> {
   checkNumbers(options, traceNumbers)
   const { samples = Math.min(512, dataset.size), probes = 32, seed = 0 } = options
-  const { chunk = 32, device = model.device, onProgress, signal } = options
+  const { chunk = 32, outputs = 'logits', device = model.device, onProgress, signal } = options
   const trained = trainedParameters(model)
   const parameters = [...trained.values()]
   let withoutGradient: readonly string[] | undefined
@@ -71,8 +72,10 @@ export async function gaussNewtonTrace(
     if (count === 0) continue
     await noGrad(() =>
       scope(async () => {
-        const logits = expectLogits(await enableGrad(() => model.forward(batch.images)), count)
-        withoutGradient ??= await expectReach(model, trained, logits)
+        const output = expectLogits(await enableGrad(() => model.forward(batch.images)), count)
+        expectKind(output, outputs)
+        const logits = asLogits(output, outputs)
+        withoutGradient ??= await expectReach(model, trained, output)
         const p = torch.softmax(logits.detach().to({ dtype: 'float64' }), 1)
         const signs = signsOf(count, probes, p.shape[1]!, generator).to({ device })
         for (let probe = 0; probe < probes; probe++) {

@@ -1,6 +1,7 @@
 import { expectAgreement } from '../data/class-agreement.js'
 import { expectLogits } from '../data/classification.js'
 import { batches, checkIndices, type Dataset, type RunOptions } from '../data/dataset.js'
+import { asLogits, expectKind, type OutputKind } from '../data/probabilities.js'
 import { grad, hvpOfGradients } from '../torch/autograd/autograd.js'
 import { count } from '../torch/check-number.js'
 import { enableGrad } from '../torch/context.js'
@@ -16,6 +17,8 @@ import type { SymmetricOperator } from './symmetric-operator.js'
 export interface HessianOptions extends RunOptions {
   /** Samples in one forward. Default: 128. */
   chunk?: number
+  /** What the model returns. Default: logits. */
+  outputs?: OutputKind
 }
 
 export interface HessianOperator extends SymmetricOperator {
@@ -29,8 +32,8 @@ export interface HessianOperator extends SymmetricOperator {
  *
  * A chunk's first-order graph is kept for all vectors of one `apply`; chunks are weighted by their size.
  *
- * @throws `ERR_FROZEN` where there are no parameters, `ERR_NO_GRADIENT` where no gradient reaches any, `ERR_LABELS` where the
- *   dataset's classes are not the model's, `ERR_DATASET` where every image was skipped
+ * @throws `ERR_FROZEN` where there are no parameters, `ERR_NO_GRADIENT` where no gradient reaches any, `ERR_PROBABILITIES` where
+ *   `outputs` is wrong, `ERR_LABELS` where the dataset's classes are not the model's, `ERR_DATASET` where every image was skipped
  */
 export function hessian(
   model: ScriptModule,
@@ -38,7 +41,7 @@ export function hessian(
   indices: readonly number[],
   options: HessianOptions = {},
 ): HessianOperator {
-  const { chunk = 128, device = model.device, onProgress, signal } = options
+  const { chunk = 128, outputs = 'logits', device = model.device, onProgress, signal } = options
   count('chunk', chunk)
   checkIndices(dataset, indices)
   const trained = trainedParameters(model)
@@ -66,9 +69,11 @@ export function hessian(
       samples += loaded
       if (loaded === 0) continue
       await scope(async () => {
-        const logits = expectLogits(await enableGrad(() => model.forward(batch.images)), loaded)
-        expectAgreement(model, dataset, logits.shape[1]!)
-        withoutGradient ??= await expectReach(model, trained, logits)
+        const output = expectLogits(await enableGrad(() => model.forward(batch.images)), loaded)
+        expectAgreement(model, dataset, output.shape[1]!)
+        expectKind(output, outputs)
+        const logits = asLogits(output, outputs)
+        withoutGradient ??= await expectReach(model, trained, output)
         const loss = enableGrad(() => torch.cross_entropy_loss(logits, batch.labels))
         const gradients = await grad([loss], parameters, { createGraph: true, allowUnused: true })
         for (const [i, vector] of vectors.entries()) {

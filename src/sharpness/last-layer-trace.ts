@@ -1,5 +1,6 @@
 import { expectLogits } from '../data/classification.js'
 import { batches, type Dataset } from '../data/dataset.js'
+import { isOutputOf } from '../data/probabilities.js'
 import { sampleIndices } from '../data/sampling.js'
 import { checkNumbers } from '../torch/check-number.js'
 import { noGrad } from '../torch/context.js'
@@ -31,7 +32,7 @@ export interface LastLayerTrace {
  *
  * @param path that of the linear layer whose output is the model's, as `linearLayer(model).path`
  * @param options.samples, seed as those of `hessianTrace`: the same draw the same samples. `chunk` default: 128
- * @throws `ERR_NO_SUCH_MODULE`, `ERR_BATCH_SIZE`, `ERR_NOT_LAST` where the output of the layer is not the model's,
+ * @throws `ERR_NO_SUCH_MODULE`, `ERR_BATCH_SIZE`, `ERR_NOT_LAST` where the output of the layer is not the model's, nor is the model's its softmax,
  *   `ERR_DATASET` where every image was skipped
  */
 export async function lastLayerTrace(
@@ -61,9 +62,12 @@ export async function lastLayerTrace(
       sum += await noGrad(() =>
         scope(async () => {
           heard = []
-          const logits = expectLogits(await own.forward(batch.images), count)
+          const output = expectLogits(await own.forward(batch.images), count)
           const input = expectInput(heard, count, path)
-          expectLast(logits, torch.linear(input, layer.weight, layer.bias), path)
+          const logits = torch.linear(input, layer.weight, layer.bias)
+          if (!isOutputOf(logits, output)) {
+            throw notLast(path, "its output is not the model's: something comes after it")
+          }
           const p = torch.softmax(logits.to({ dtype: 'float64' }), 1)
           const lengths = input.to({ dtype: 'float64' }).square().sum([1])
           const spread = torch.ones_like(lengths).sub(p.square().sum([1]))
@@ -96,14 +100,6 @@ function expectInput(heard: readonly Tensor[], images: number, path: string): Te
   const [input] = heard
   if (heard.length === 1 && input!.ndim === 2 && input!.shape[0] === images) return input!
   throw notLast(path, 'it does not get one row for each image')
-}
-
-/** Equal but for the rounding of another kernel. */
-function expectLast(logits: Tensor, output: Tensor, path: string): void {
-  const alike = String(logits.shape) === String(output.shape)
-  const largest = alike ? Math.max(1, logits.abs().max().item()) : 0
-  if (alike && !(logits.sub(output).abs().max().item() > 1e-4 * largest)) return
-  throw notLast(path, "its output is not the model's: something comes after it")
 }
 
 function notLast(path: string, why: string): SosError {

@@ -1,5 +1,6 @@
 import type { Dataset } from '../data/dataset.js'
 import { fingerprint } from '../data/fingerprint.js'
+import type { OutputKind } from '../data/probabilities.js'
 import type { AutocastDType } from '../torch/autocast.js'
 import { count, type NumberChecks, whole } from '../torch/check-number.js'
 import type { OptimizerRecipe } from './optimizers/optimizer.js'
@@ -16,6 +17,8 @@ export interface TrainerOptions extends Omit<TrainingDataOptions, 'shard'> {
   schedule?: Schedule
   /** Forwards in mixed precision. Default: none. */
   autocast?: AutocastDType
+  /** What the model returns; others are refused at the first batch (`ERR_PROBABILITIES`). Default: logits. */
+  outputs?: OutputKind
   /** Where checkpoints go. Default: none are written. */
   checkpoints?: CheckpointOptions
   /** The processes that train together. Default: this one alone. */
@@ -39,7 +42,14 @@ export const checkpointNumbers: NumberChecks<CheckpointOptions> = { everyEpochs:
 /** What a checkpoint must have been made by to be continued. Some of the images are read for it. */
 export async function describeRun(options: TrainerOptions) {
   const { data, epochs, batchSize, optimizer, schedule = constant, parallel, autocast = null } = options
-  const { seed = 0, augment = [], mixup, dropLast = false, channelsLast = false } = options
+  const {
+    outputs = 'logits',
+    seed = 0,
+    augment = [],
+    mixup,
+    dropLast = false,
+    channelsLast = false,
+  } = options
   return {
     data: { name: data.name, size: data.size, ...(await fingerprint(data)) },
     epochs,
@@ -50,6 +60,7 @@ export async function describeRun(options: TrainerOptions) {
     dropLast,
     channelsLast,
     autocast,
+    outputs,
     optimizer: { learningRate: optimizer.learningRate, ...optimizer.description },
     schedule: schedule.description,
     processes: parallel?.size ?? 1,

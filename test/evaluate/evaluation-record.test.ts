@@ -132,6 +132,7 @@ describe('the record of an evaluation', () => {
     const [nan, infinite] = [Number.NaN, Number.POSITIVE_INFINITY]
     const scores = {
       classes: 10,
+      probabilities: false,
       predictions: Int32Array.of(1, 2, 3),
       ranks: Int32Array.of(0, 9, 10),
       losses: Float64Array.of(5e-324, infinite, nan),

@@ -1,10 +1,17 @@
 import { Command, Option } from 'commander'
 
 import { specHelp } from '../../data/spec-help.js'
-import type { ClassScore, Evaluation, EvaluationRecord, Progress } from '../../index.js'
+import type { ClassScore, Evaluation, EvaluationRecord, OutputKind, Progress } from '../../index.js'
 import { untilInterrupted } from '../interrupt.js'
 import { openModelAndData } from '../open.js'
-import { addImageOptions, deviceOption, type ModelOptions, presetOption, wholeNumber } from '../options.js'
+import {
+  addImageOptions,
+  deviceOption,
+  type ModelOptions,
+  outputsOption,
+  presetOption,
+  wholeNumber,
+} from '../options.js'
 import { figure, percent, printJson, printLine, printTable } from '../print.js'
 import { withProgress } from '../progress.js'
 import { evaluationRecords } from '../records.js'
@@ -16,6 +23,7 @@ interface Options extends ModelOptions {
   record?: string
   resume?: string
   optimize: boolean
+  outputs: OutputKind
 }
 
 type Opened = Awaited<ReturnType<typeof openModelAndData>> & { path: string }
@@ -34,6 +42,7 @@ export const evalCommand = new Command('eval')
     new Option('--record <file>', 'note each batch in FILE (JSON lines) when it is done').conflicts('resume'),
   )
   .option('--resume <file>', 'go on from the record in FILE, and note there; begin it where there is none')
+  .addOption(outputsOption)
   .option('--no-optimize', 'run the models as they are, not frozen and optimised copies')
   .addOption(deviceOption)
   .option(
@@ -128,7 +137,7 @@ async function withRecord<T>(
   const { EvaluationRecord, evaluationSubject } = await import('../../index.js')
   const { dataset, preprocess } = pass[0]!
   const paths = pass.map(({ path }) => path)
-  const subject = await evaluationSubject(paths, dataset, preprocess, options.limit)
+  const subject = await evaluationSubject(paths, dataset, preprocess, options.limit, options.outputs)
   let done = 0
   const message = () => `interrupted after ${done} of ${subject.images} images; go on with --resume ${file}`
   return untilInterrupted(message, async (signal) => {

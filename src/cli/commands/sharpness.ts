@@ -1,9 +1,16 @@
 import { Command } from 'commander'
 
 import { specHelp } from '../../data/spec-help.js'
-import type { HessianTrace } from '../../index.js'
+import type { HessianTrace, OutputKind } from '../../index.js'
 import { openModelAndData } from '../open.js'
-import { addImageOptions, deviceOption, type ModelOptions, presetOption, wholeNumber } from '../options.js'
+import {
+  addImageOptions,
+  deviceOption,
+  type ModelOptions,
+  outputsOption,
+  presetOption,
+  wholeNumber,
+} from '../options.js'
 import { plusMinus, printJson, printLine, printTable } from '../print.js'
 import { withProgress } from '../progress.js'
 import { comparisonRecord, traceRecord } from '../records.js'
@@ -13,6 +20,7 @@ interface Options extends ModelOptions {
   samples?: number
   probes: number
   seed: number
+  outputs: OutputKind
 }
 
 export const sharpnessCommand = new Command('sharpness')
@@ -23,6 +31,7 @@ export const sharpnessCommand = new Command('sharpness')
   .option('--samples <n>', 'images that the loss is the mean of (default: 512, or all)', wholeNumber(1))
   .option('--probes <n>', 'random probes', wholeNumber(2, 1_000_000), 32)
   .option('--seed <n>', 'of the samples and the probes', wholeNumber(0), 0)
+  .addOption(outputsOption)
   .addOption(presetOption)
   .addOption(deviceOption)
   .option(
@@ -37,9 +46,16 @@ export const sharpnessCommand = new Command('sharpness')
     const { compareWith, hessianTrace } = await import('../../index.js')
     const measure = async (file: string) => {
       const { model, dataset } = await openModelAndData(file, options)
-      const { device, samples, probes, seed } = options
+      const { device, samples, probes, seed, outputs } = options
       return await withProgress(`sharpness ${file}`, (onProgress) =>
-        hessianTrace(model, dataset, { device, probes, seed, ...(samples && { samples }), onProgress }),
+        hessianTrace(model, dataset, {
+          device,
+          probes,
+          seed,
+          outputs,
+          ...(samples && { samples }),
+          onProgress,
+        }),
       )
     }
     const first = await measure(path)

@@ -1,3 +1,4 @@
+import { isOutputOf } from '../../data/probabilities.js'
 import { noGrad } from '../../torch/context.js'
 import { SosError } from '../../torch/errors.js'
 import { InferenceModel } from '../../torch/module/inference-model.js'
@@ -15,7 +16,8 @@ export interface FeatureSource {
 }
 
 /**
- * The inputs as a forward pre-hook hears them. It holds the model's output against the layer's on the first images.
+ * The inputs as a forward pre-hook hears them. It holds the model's output against the layer's on the first images: it is the same, or
+ * its softmax or log-softmax. What is evaluated are the layer's outputs, which are logits in any case.
  *
  * @throws (`rows`) `ERR_NOT_LAST` where the layer's output is not the model's
  */
@@ -35,7 +37,10 @@ export function hookedSource(model: ScriptModule, layer: LinearLayer): FeatureSo
         if (heard.length !== 1 || input!.shape.length !== 2 || input!.shape[0] !== images.shape[0]) {
           throw notLast(layer, 'it does not get one row for each image')
         }
-        if (!checked && !isOutputOf(model, layer, input!, output)) {
+        const { weight, bias } = parametersOf(model, layer)
+        const isLast =
+          checked || (output instanceof Tensor && isOutputOf(torch.linear(input!, weight, bias), output))
+        if (!isLast) {
           throw notLast(layer, "its output is not the model's: something comes after it")
         }
         checked = true
@@ -72,13 +77,6 @@ export async function frozenSource(model: ScriptModule, layer: LinearLayer): Pro
       copy.dispose()
     },
   }
-}
-
-function isOutputOf(model: ScriptModule, layer: LinearLayer, input: Tensor, output: unknown): boolean {
-  const { weight, bias } = parametersOf(model, layer)
-  const expected = torch.linear(input, weight, bias)
-  if (!(output instanceof Tensor) || output.shape.join() !== expected.shape.join()) return false
-  return output.sub(expected).abs().max().item() <= 1e-4 * Math.max(1, expected.abs().max().item())
 }
 
 function parametersOf(model: ScriptModule, layer: LinearLayer): { weight: Tensor; bias: Tensor | null } {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 
+import { outputKinds } from '../../data/probabilities.js'
 import { parseRankPolicy } from '../../shift/solve/rank.js'
 import { clipped, nearest, SosError } from '../../torch/errors.js'
 import { presetNames, trainingPresets } from './presets.js'
@@ -82,6 +83,7 @@ const schema = z.strictObject({
     })
     .default({}),
   autocast: z.enum(['bfloat16', 'float16']).optional(),
+  outputs: z.enum(outputKinds).optional(),
   channelsLast: z.boolean().default(true),
   deterministic: z.boolean().default(true),
   dropLast: z.boolean().default(false),

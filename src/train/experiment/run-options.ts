@@ -16,7 +16,7 @@ export function trainerOptions(
   scheme: Scheme,
   seed: number,
 ): Omit<TrainerOptions, 'data' | 'checkpoints' | 'parallel'> {
-  const { epochs, batchSize, device, channelsLast, dropLast, autocast } = config
+  const { epochs, batchSize, device, channelsLast, dropLast, autocast, outputs } = config
   return {
     epochs,
     batchSize,
@@ -29,6 +29,7 @@ export function trainerOptions(
     augment: augmentationsOf(config.augment),
     ...(config.augment.mixup && { mixup: mixup(config.augment.mixup) }),
     ...(autocast && { autocast }),
+    ...(outputs && { outputs }),
   }
 }
 

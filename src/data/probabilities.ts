@@ -1,0 +1,65 @@
+import { enableGrad } from '../torch/context.js'
+import { SosError } from '../torch/errors.js'
+import { scope } from '../torch/scope.js'
+import type { Tensor } from '../torch/tensor/tensor.js'
+
+/**
+ * What a classifier returns: logits, of which log-softmax outputs are a case, or the probabilities that a softmax made of them. The
+ * cross-entropy of logits takes a softmax itself; of probabilities it would be wrong.
+ */
+export type OutputKind = 'logits' | 'probabilities'
+
+export const outputKinds: readonly OutputKind[] = ['logits', 'probabilities']
+
+/**
+ * Whether every row is a distribution over two classes or more: no number below 0 or above 1, and a sum of 1 but for the rounding of
+ * its dtype.
+ *
+ * @param output floating-point [N, classes]
+ */
+export function areProbabilities(output: Tensor): boolean {
+  const [images, classes] = output.shape
+  if (output.ndim !== 2 || images === 0 || classes! < 2) return false
+  const rounding = output.dtype === 'float16' || output.dtype === 'bfloat16' ? 2e-2 : 1e-4
+  return scope(() => {
+    const values = output.detach().to('float64')
+    const inside = values
+      .ge(0)
+      .logical_and(values.le(1 + rounding))
+      .all()
+    const sums = values.sum([1]).sub(1).abs().max()
+    return inside.item() === 1 && sums.item() <= rounding
+  })
+}
+
+/** Throws `ERR_PROBABILITIES` where the output is one of probabilities and logits were asked for, or the other way round. */
+export function expectKind(output: Tensor, kind: OutputKind): void {
+  if (areProbabilities(output) === (kind === 'probabilities')) return
+  throw new SosError(
+    'ERR_PROBABILITIES',
+    kind === 'logits'
+      ? "expected logits but the model returns rows of probabilities, as after a softmax: a loss of logits would take another softmax of them; name the option outputs: 'probabilities' (--outputs probabilities), or export the model without its softmax"
+      : "expected rows of probabilities, each from 0 to 1 with a sum of 1, but the model returns others: leave out outputs: 'probabilities'",
+  )
+}
+
+/**
+ * Logits with the softmax that a model's output is: the output itself, or the logarithm of probabilities. A probability that
+ * rounding made 0 counts as the smallest number of its dtype, so that gradients stay finite.
+ */
+export function asLogits(output: Tensor, kind: OutputKind): Tensor {
+  if (kind === 'logits') return output
+  const least = output.dtype === 'float64' ? 2 ** -1022 : output.dtype === 'float16' ? 2 ** -14 : 2 ** -126
+  return enableGrad(() => output.clamp_min(least).log())
+}
+
+/** Whether a model's output is these logits, or the softmax or log-softmax of them, but for the rounding of other kernels. */
+export function isOutputOf(logits: Tensor, output: Tensor): boolean {
+  if (String(output.shape) !== String(logits.shape)) return false
+  return scope(() =>
+    [logits, logits.softmax(1), logits.log_softmax(1)].some((expected) => {
+      const largest = Math.max(1, expected.abs().max().item())
+      return output.sub(expected).abs().max().item() <= 1e-4 * largest
+    }),
+  )
+}
