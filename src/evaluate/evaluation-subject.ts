@@ -30,7 +30,8 @@ export interface EvaluationSubject {
  * Describes an evaluation for its record; the models' files are read whole.
  *
  * @param models paths of the files that the models were loaded from, in their order
- * @param limit, outputs as those of the evaluation
+ * @param limit as that of the evaluation
+ * @param outputs as those of the evaluation
  * @throws `ERR_FILE_UNREADABLE`
  */
 export async function evaluationSubject(
