@@ -10,7 +10,7 @@ import { expectations, modelFile, tasks } from './tasks.mjs'
 const longestTask = 120_000 // milliseconds
 const [{ seconds, seed, workers, folder }] = await once(process, 'message')
 const numbers = random(seed)
-const report = { seconds: 0, done: {}, workers: 0, terminated: 0, ended: false }
+const report = { seconds: 0, done: {}, started: 0, terminated: 0, ended: false }
 const begin = Date.now()
 const isOver = () => Date.now() - begin > seconds * 1000
 const count = (name) => {
@@ -21,7 +21,7 @@ function tell() {
   report.seconds = Math.round((Date.now() - begin) / 1000)
   process.send({ report })
 }
-setInterval(tell, 1000).unref()
+const telling = setInterval(tell, 1000)
 
 /** Told once: what comes after it may be its consequence. */
 function fail(what) {
@@ -35,7 +35,7 @@ function inTime(promise, what) {
 
 /** One worker from its start to its end, which comes in the middle of something for most. */
 async function live(shared, expected) {
-  report.workers++
+  report.started++
   const worker = new Worker(new URL('worker.mjs', import.meta.url), {
     workerData: {
       seed: Math.floor(numbers() * 2 ** 32),
@@ -87,6 +87,7 @@ try {
     }
   }
   await Promise.all([main(), main(), ...Array.from({ length: workers }, lane)])
+  clearInterval(telling)
   report.ended = true
   tell()
   process.disconnect()
