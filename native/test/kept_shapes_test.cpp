@@ -11,7 +11,10 @@ namespace {
 
 void call(const char* name, std::vector<c10::IValue> positional,
           std::vector<std::pair<std::string, c10::IValue>> keyword = {}) {
-  sos::OperatorPacket::find(name).call({std::move(positional), std::move(keyword)});
+  sos::Arguments arguments;
+  arguments.positional.assign(positional.begin(), positional.end());
+  arguments.keyword.assign(keyword.begin(), keyword.end());
+  sos::OperatorPacket::find(name).call(arguments);
 }
 
 }  // namespace
