@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 
 import {
+  captureInputs,
   evaluate,
   evaluateAll,
   gaussNewtonTrace,
@@ -10,7 +11,6 @@ import {
   runStudy,
   ScriptModule,
   sgd,
-  shiftOptimum,
   type Tensor,
   Trainer,
 } from '../src/index.js'
@@ -43,7 +43,7 @@ describe('images go to the device of the model', () => {
   const data = vectors(12)
   const uses: [string, (model: ScriptModule) => Promise<unknown>][] = [
     ['evaluate', (model) => evaluate(model, data, { optimize: false })],
-    ['shiftOptimum', (model) => shiftOptimum(model, data, { batchSize: 4 })],
+    ['captureInputs', (model) => captureInputs(model, linearLayers(model).at(-1)!, data, [0, 1])],
     ['runStudy', (model) => runStudy(model, data, data, { batchSizes: [4], draws: 1 })],
     ['hessianTrace', (model) => hessianTrace(model, data, { probes: 2 })],
     ['gaussNewtonTrace', (model) => gaussNewtonTrace(model, data, { probes: 2 })],
