@@ -256,6 +256,7 @@ export type {
   ReplacingHook,
   ReplacingPreHook,
 } from './torch/module/hooks.js'
+export { ModuleTree } from './torch/module/module-tree.js'
 export { ScriptModule, type SharedModule } from './torch/module/script-module.js'
 export { ScriptObject } from './torch/module/script-object.js'
 export type { AsyncOperators, Operators, TensorMethods } from './torch/operators.generated.js'

@@ -16,6 +16,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   sos::export_operator_functions(env, exports);
   sos::export_object_functions(env, exports);
   sos::export_module_functions(env, exports);
+  sos::export_module_view_functions(env, exports);
   sos::export_storage_functions(env, exports);
   sos::export_archive_functions(env, exports);
   sos::export_execution_functions(env, exports);

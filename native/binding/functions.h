@@ -10,6 +10,7 @@ void export_buffer_functions(Napi::Env env, Napi::Object exports);
 void export_operator_functions(Napi::Env env, Napi::Object exports);
 void export_object_functions(Napi::Env env, Napi::Object exports);
 void export_module_functions(Napi::Env env, Napi::Object exports);
+void export_module_view_functions(Napi::Env env, Napi::Object exports);
 void export_storage_functions(Napi::Env env, Napi::Object exports);
 void export_archive_functions(Napi::Env env, Napi::Object exports);
 void export_execution_functions(Napi::Env env, Napi::Object exports);

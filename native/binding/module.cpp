@@ -257,13 +257,15 @@ Napi::Value module_to(const Napi::CallbackInfo& info) {
     }
   }
   const auto module = unwrap_module(info[0]);
+  module->expect_idle("to()");
   const auto weights = weights_of(*module);
   for (const auto& weight : weights) {
     refuse_exchange(weight, "to()");
     lane_of(info.Env()).refuse_held_write(weight, "to()");
   }
   return lane_of(info.Env())
-      .submit(info.Env(), Modes{}, StorageUse("to").add(weights).add_written(weights, /*reshaped=*/true),
+      .submit(info.Env(), Modes{},
+              StorageUse("to").add(module).add(weights).add_written(weights, /*reshaped=*/true),
               [module, placement]() -> Lane::Finish {
                 module->to(placement);
                 return [](Napi::Env env) { return env.Undefined(); };
@@ -282,11 +284,6 @@ Napi::Value module_copy(const Napi::CallbackInfo& info) {
                                                      : module->optimize_for_inference(preserved);
                 return [copy](Napi::Env env) { return wrap_module(env, copy); };
               });
-}
-
-/// (module) → another handle of it
-Napi::Value module_again(const Napi::CallbackInfo& info) {
-  return wrap_module(info.Env(), unwrap_module(info[0]));
 }
 
 /// (module) → number; (number) → handle
@@ -322,7 +319,6 @@ void export_module_functions(Napi::Env env, Napi::Object exports) {
   define<module_train>(env, exports, "moduleTrain");
   define<module_is_training>(env, exports, "moduleIsTraining");
   define<module_submodule>(env, exports, "moduleSubmodule");
-  define<module_again>(env, exports, "moduleAgain");
   define<share>(env, exports, "shareModule");
   define<adopt>(env, exports, "adoptModule");
   define<module_to>(env, exports, "moduleTo");

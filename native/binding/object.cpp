@@ -43,7 +43,13 @@ Napi::Value object_attributes(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value object_attribute(const Napi::CallbackInfo& info) {
-  return to_js(info.Env(), unwrap_object(info[0])->attribute(info[1].As<Napi::String>()));
+  const auto object = unwrap_object(info[0]);
+  const auto value = object->attribute(info[1].As<Napi::String>());
+  const auto* owner = dynamic_cast<const ScriptModule*>(object.get());
+  if (owner == nullptr || !value.isModule()) return to_js(info.Env(), value);
+  auto marked = Napi::Object::New(info.Env());
+  marked.Set("module", wrap_module(info.Env(), owner->part(value.toModule())));
+  return marked;
 }
 
 /// Memory that ends with this thread does not go where other threads find it.

@@ -1,18 +1,16 @@
 #include "core/script_module.h"
 
+#include <c10/util/ScopeExit.h>
 #include <caffe2/serialize/read_adapter_interface.h>
 #include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
-#include <torch/csrc/jit/serialization/export.h>
 #include <torch/csrc/jit/serialization/import.h>
 
 #include <algorithm>
 #include <set>
-#include <sstream>
 
 #include "core/error.h"
 #include "core/error_text.h"
-#include "core/file_bytes.h"
 
 namespace sos {
 namespace {
@@ -37,31 +35,6 @@ std::vector<std::string> operators_of(const Module& module) {
   return {names.begin(), names.end()};
 }
 
-/// libtorch's own copies lack some values, as complex numbers; by way of an archive all come through.
-Module copy_by_archive(const Module& module) {
-  std::stringstream archive;
-  module.save(archive);
-  return torch::jit::load(archive);
-}
-
-/// Copies what the module holds; the graphs of its methods are shared.
-Module deep_copy(const Module& module) {
-  try {
-    return module.deepcopy();
-  } catch (const c10::Error&) {
-    return copy_by_archive(module);
-  }
-}
-
-/// Copies the graphs too, for passes that rewrite them.
-Module copy_with_graphs(const Module& module) {
-  try {
-    return module.clone();
-  } catch (const c10::Error&) {
-    return copy_by_archive(module);
-  }
-}
-
 }  // namespace
 
 std::shared_ptr<ScriptModule> ScriptModule::load(const ByteSource& source,
@@ -80,13 +53,24 @@ std::shared_ptr<ScriptModule> ScriptModule::load(const ByteSource& source,
 }
 
 c10::IValue ScriptModule::run_method(const Method& method, Stack& stack, HookedRun& run) {
-  std::shared_lock<std::shared_mutex> shared(*use_, std::defer_lock);
-  std::unique_lock<std::shared_mutex> alone(*use_, std::defer_lock);
+  std::shared_lock<std::shared_mutex> shared(use_->mutex, std::defer_lock);
+  std::unique_lock<std::shared_mutex> alone(use_->mutex, std::defer_lock);
   shared.lock();
   if (trains()) {
     shared.unlock();
     alone.lock();
   }
+  if (hold_ != nullptr) {
+    hold_->expect_weights();
+  } else if (is_held_from_training(module_)) {
+    throw Error(
+        "ERR_BUSY",
+        "a call of a module in train mode would run in eval mode, in which an evaluation, capture or shift "
+        "holds it meanwhile: await that before, or let it have a clone() of the module");
+  }
+  const auto noted = c10::make_scope_exit([this] {
+    if (hold_ != nullptr) hold_->note_buffers();
+  });
   // The optimising executor profiles its first runs, which is slow, and gains nothing on a module that is not
   // frozen.
   const GraphOptimizerEnabledGuard optimizer(optimized_);
@@ -101,97 +85,122 @@ c10::IValue ScriptModule::run_method(const Method& method, Stack& stack, HookedR
 std::shared_ptr<TappedMethod> ScriptModule::tapped(const std::string& method, const std::vector<Tap>& taps) {
   std::string key = method;
   for (const Tap& tap : taps) key += (tap.before ? "\n<" : "\n>") + tap.path + "\t" + tap.method;
-  const std::lock_guard<std::mutex> lock(mutex_);
-  const auto known = tapped_.find(key);
-  if (known != tapped_.end() && !known->second->outdated()) return known->second;
+  auto& [mutex, methods] = *tapped_;
+  const std::lock_guard<std::mutex> lock(mutex);
+  const auto known = methods.find(key);
+  if (known != methods.end() && !known->second->outdated()) return known->second;
   // Hooks come and go in small numbers; a graph is some kilobytes.
   constexpr size_t kMostGraphs = 16;
-  if (tapped_.size() >= kMostGraphs) tapped_.clear();
-  return tapped_.insert_or_assign(key, std::make_shared<TappedMethod>(module_, method, taps)).first->second;
+  if (methods.size() >= kMostGraphs) methods.clear();
+  return methods.insert_or_assign(key, std::make_shared<TappedMethod>(module_, method, taps)).first->second;
 }
 
 std::shared_ptr<ScriptModule> ScriptModule::submodule(const std::string& path) const {
   for (const auto& named : module_.named_modules()) {
-    if (named.name != path) continue;
-    auto found = std::make_shared<ScriptModule>(named.value);
-    found->use_ = use_;
-    return found;
+    if (named.name == path) return part(named.value);
   }
   throw Error("ERR_NO_SUCH_MODULE", "expected the path of a submodule but there is no '" + path + "'");
 }
 
-std::shared_ptr<ScriptModule> ScriptModule::clone() const {
-  const std::shared_lock<std::shared_mutex> lock(*use_);
-  const at::NoGradGuard no_grad;
-  auto copy = std::make_shared<ScriptModule>(deep_copy(module_), extra_files_);
-  copy->optimized_ = optimized_;
-  // Copies made without gradients are leaves, but forget which of them want gradients.
-  const auto originals = parameters();
-  const auto copies = copy->parameters();
-  for (size_t i = 0; i < originals.size(); ++i) {
-    copies[i].second.set_requires_grad(originals[i].second.requires_grad());
-  }
-  return copy;
+std::shared_ptr<ScriptModule> ScriptModule::view() const {
+  auto view = std::make_shared<ScriptModule>(module_, extra_files_);
+  view->optimized_ = optimized_;
+  view->use_ = use_;
+  view->tapped_ = tapped_;
+  view->hold_ = hold_;
+  return view;
 }
 
-std::shared_ptr<ScriptModule> ScriptModule::freeze(const std::vector<std::string>& preserved) const {
-  const std::shared_lock<std::shared_mutex> lock(*use_);
-  if (is_training()) {
-    throw Error("ERR_TRAINING",
-                "expected a module in eval mode to freeze but this one is in train mode; call eval() before");
-  }
-  auto frozen = std::make_shared<ScriptModule>(torch::jit::freeze(module_, preserved), extra_files_);
-  frozen->optimized_ = true;
-  return frozen;
+std::shared_ptr<ScriptModule> ScriptModule::view_in_eval(bool to_write) const {
+  auto held = view();
+  if (hold_ != nullptr) return held;
+  held->hold_ = std::make_shared<EvalHold>(module_, to_write, [this]() -> std::shared_ptr<void> {
+    refuse_while_pending("eval()");
+    return std::make_shared<std::unique_lock<std::shared_mutex>>(lock_or_refuse("eval()"));
+  });
+  return held;
 }
 
-std::shared_ptr<ScriptModule> ScriptModule::optimize_for_inference(
-    const std::vector<std::string>& preserved) const {
-  // What is frozen may still have submodules, as one of an interface or quantised, and be of another kind.
-  auto copy = kind() == ModuleKind::frozen ? copy_with_graphs(module_) : freeze(preserved)->module_;
-  std::vector<std::string> other_methods;
-  for (const auto& name : preserved) {
-    if (copy.find_method(name)) other_methods.push_back(name);
-  }
-  auto optimized =
-      std::make_shared<ScriptModule>(torch::jit::optimize_for_inference(copy, other_methods), extra_files_);
-  optimized->optimized_ = true;
-  return optimized;
+std::shared_ptr<ScriptModule> ScriptModule::view_at_work() const {
+  auto working = view();
+  working->at_work_ = pending_call();
+  refuse_while_held("a step of training");
+  return working;
 }
 
-void ScriptModule::save(const std::string& path, const ExtraFiles& extra_files) const {
-  torch::jit::ExtraFilesMap all(extra_files_.begin(), extra_files_.end());
-  for (const auto& [name, text] : extra_files) all[name] = text;
-  OutputFile file(path);
-  torch::jit::ExportModule(
-      module_,
-      [&file](const void* data, size_t length) {
-        file.write(data, length);
-        return length;
-      },
-      all);
-  file.close();
+std::shared_ptr<ScriptModule> ScriptModule::part(const Module& module) const {
+  auto found = std::make_shared<ScriptModule>(module);
+  found->use_ = use_;
+  found->hold_ = hold_;
+  return found;
 }
 
-std::unique_lock<std::shared_mutex> ScriptModule::lock_or_refuse(const char* what) {
-  std::unique_lock<std::shared_mutex> lock(*use_, std::try_to_lock);
+std::shared_ptr<void> ScriptModule::pending_call() const {
+  ++use_->pending;
+  return std::shared_ptr<void>(use_.get(), [use = use_](void*) { --use->pending; });
+}
+
+void ScriptModule::refuse_while_pending(const std::string& what) const {
+  const size_t pending = use_->pending;
+  if (pending == 0) return;
+  throw Error("ERR_BUSY", what + " would change the module under " + std::to_string(pending) +
+                              " pending call(s): await them before");
+}
+
+void ScriptModule::refuse_while_held(const std::string& what) const {
+  if (!is_held(module_)) return;
+  throw Error("ERR_BUSY",
+              what +
+                  " would change the module under an evaluation, capture or shift of it that goes on: "
+                  "await it before, or let it have a clone() of the module");
+}
+
+void ScriptModule::expect_idle(const std::string& what) const {
+  refuse_while_pending(what);
+  refuse_while_held(what);
+}
+
+std::unique_lock<std::shared_mutex> ScriptModule::lock_or_refuse(const char* what) const {
+  std::unique_lock<std::shared_mutex> lock(use_->mutex, std::try_to_lock);
   if (lock) return lock;
   throw Error("ERR_BUSY",
               std::string(what) + " would change the module under a call that is at work: await it before");
 }
 
 void ScriptModule::train(bool mode) {
-  const auto lock = lock_or_refuse("train() or eval()");
+  if (stays_in(module_, mode)) return;
+  expect_idle(mode ? "train()" : "eval()");
+  const auto lock = lock_or_refuse(mode ? "train()" : "eval()");
   module_.train(mode);
+}
+
+void ScriptModule::give_back(const std::vector<bool>& modes) {
+  const std::unique_lock<std::shared_mutex> lock(use_->mutex);
+  set_modes(module_, modes);
 }
 
 void ScriptModule::set_attribute(const std::string& name, const c10::IValue& value) {
   const auto lock = lock_or_refuse("setAttribute()");
+  refuse_while_held("setAttribute()");
   ScriptObject::set_attribute(name, value);
 }
 
+void ScriptModule::write(const std::vector<at::Tensor>& to, const std::vector<at::Tensor>& from,
+                         bool forced) {
+  if (hold_ == nullptr) throw Error("ERR_INVALID_ARGUMENT", "expected a view that holds its module");
+  const std::unique_lock<std::shared_mutex> lock(use_->mutex);
+  if (!forced) {
+    hold_->expect_weights();
+    hold_->expect_no_reader();
+  }
+  const at::NoGradGuard no_grad;
+  for (size_t i = 0; i < to.size(); ++i) to[i].copy_(from[i]);
+  hold_->note_weights();
+}
+
 void ScriptModule::to(const Placement& placement) {
-  const std::unique_lock<std::shared_mutex> lock(*use_);
+  const std::unique_lock<std::shared_mutex> lock(use_->mutex);
+  refuse_while_held("to()");
   const at::NoGradGuard no_grad;
   const auto format_of = [&](const at::Tensor& tensor) -> std::optional<at::MemoryFormat> {
     if (placement.memory_format == at::MemoryFormat::ChannelsLast && tensor.dim() != 4) return std::nullopt;

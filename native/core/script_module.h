@@ -1,6 +1,7 @@
 #pragma once
 #include <torch/csrc/jit/api/module.h>
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -10,6 +11,7 @@
 #include "core/archive.h"
 #include "core/byte_source.h"
 #include "core/data_flow.h"
+#include "core/eval_hold.h"
 #include "core/module_kind.h"
 #include "core/script_object.h"
 
@@ -43,7 +45,27 @@ class ScriptModule : public ScriptObject {
   /// The submodule at the dotted path, which shares the weights. Throws Error `ERR_NO_SUCH_MODULE`.
   std::shared_ptr<ScriptModule> submodule(const std::string& path) const;
 
-  /// A copy with weights of its own.
+  /// The same module again.
+  std::shared_ptr<ScriptModule> view() const;
+
+  /// A view that holds the module in eval mode, perhaps to write to it in the end. One of a view that does
+  /// shares its hold. Throws Error `ERR_BUSY` where the module is in train mode and calls of it are pending.
+  std::shared_ptr<ScriptModule> view_in_eval(bool to_write) const;
+
+  /// A view that counts as a pending call as long as it lives. Throws Error `ERR_BUSY` where the module is
+  /// held in eval mode.
+  std::shared_ptr<ScriptModule> view_at_work() const;
+
+  /// A part of it that was read from an attribute.
+  std::shared_ptr<ScriptModule> part(const torch::jit::Module& module) const;
+
+  /// Counts as a pending call of the module as long as it lives.
+  std::shared_ptr<void> pending_call() const;
+
+  /// Throws Error `ERR_BUSY` where calls are pending, or the module is held in eval mode.
+  void expect_idle(const std::string& what) const;
+
+  /// A copy with weights of its own, in the mode that it has when nobody holds it.
   std::shared_ptr<ScriptModule> clone() const;
 
   /// A copy for inference: weights become constants of the graph, batch norms are folded. Throws Error
@@ -56,10 +78,21 @@ class ScriptModule : public ScriptObject {
   /// Writes the archive to `path` with the extra files it was loaded with and those of `extra_files`.
   void save(const std::string& path, const ExtraFiles& extra_files) const;
 
-  /// Throws Error `ERR_BUSY` where calls are under way.
+  /// Throws Error `ERR_BUSY` where calls are under way, or others hold the module in eval mode.
   void train(bool mode);
   bool is_training() const;
+
+  /// Gives the parts the modes that `modes_of` told; those that are held, once they are given back.
+  void give_back(const std::vector<bool>& modes);
+  std::vector<bool> modes() const { return modes_of(module_); }
+
+  /// Throws Error `ERR_BUSY` where others hold the module.
   void to(const Placement& placement);
+
+  /// Copies tensors into weights, between two calls of any thread. Of a view that holds the module. Throws
+  /// Error `ERR_BUSY` where the weights are not those with which the hold began, or others hold the module
+  /// too; not where it is `forced`, to take back a write.
+  void write(const std::vector<at::Tensor>& to, const std::vector<at::Tensor>& from, bool forced);
 
   /// As the object's. Throws Error `ERR_BUSY` where calls are under way.
   void set_attribute(const std::string& name, const c10::IValue& value) override;
@@ -75,15 +108,28 @@ class ScriptModule : public ScriptObject {
  private:
   c10::IValue run_method(const torch::jit::Method& method, torch::jit::Stack& stack, HookedRun& run) override;
   bool trains() const;  // whether it or a part of it is in train mode
-  std::unique_lock<std::shared_mutex> lock_or_refuse(const char* what);
+  std::unique_lock<std::shared_mutex> lock_or_refuse(const char* what) const;
+  void refuse_while_pending(const std::string& what) const;
+  void refuse_while_held(const std::string& what) const;
   std::shared_ptr<TappedMethod> tapped(const std::string& method, const std::vector<Tap>& taps);
 
   torch::jit::Module module_;
   ExtraFiles extra_files_;
+  /// Of a module with its submodules and views.
+  struct Use {
+    std::shared_mutex mutex;
+    std::atomic<size_t> pending = 0;
+  };
+  struct Tapped {
+    std::mutex mutex;
+    std::map<std::string, std::shared_ptr<TappedMethod>> methods;
+  };
+
   bool optimized_ = false;  // run by the optimising executor
-  std::shared_ptr<std::shared_mutex> use_ = std::make_shared<std::shared_mutex>();  // with its submodules
-  std::mutex mutex_;                                                                // guards tapped_
-  std::map<std::string, std::shared_ptr<TappedMethod>> tapped_;
+  std::shared_ptr<Use> use_ = std::make_shared<Use>();
+  std::shared_ptr<Tapped> tapped_ = std::make_shared<Tapped>();
+  std::shared_ptr<EvalHold> hold_;  // of a view that has one
+  std::shared_ptr<void> at_work_;   // of a view that counts as a pending call
 };
 
 }  // namespace sos

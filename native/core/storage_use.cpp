@@ -60,6 +60,7 @@ StorageUse& StorageUse::add_graph_of(const std::vector<at::Tensor>& outputs) {
 
 StorageUse& StorageUse::add(std::shared_ptr<const ScriptModule> module) {
   module_ = std::move(module);
+  pending_ = module_->pending_call();
   return *this;
 }
 

@@ -58,6 +58,7 @@ class StorageUse {
   bool reshapes_ = false;
   std::vector<at::Tensor> differentiated_;
   std::shared_ptr<const ScriptModule> module_;
+  std::shared_ptr<void> pending_;  // counts as a call of the module
 };
 
 }  // namespace sos

@@ -87,15 +87,18 @@ export async function* batches(
     for (let start = batchSize; next !== null; start += batchSize) {
       const { images: loaded, ...which } = await next
       next = loadAt(start)
-      const images = device === 'cpu' ? loaded : loaded.to({ device })
-      const labels = torch.tensor(
-        which.indices.map((i) => dataset.labels[i]!),
-        { dtype: 'int64', device },
-      )
+      const made = new Set([loaded])
+      const own = (tensor: Tensor) => {
+        made.add(tensor)
+        return tensor
+      }
       try {
+        const images = device === 'cpu' ? loaded : own(loaded.to({ device }))
+        const numbers = which.indices.map((i) => dataset.labels[i]!)
+        const labels = own(torch.tensor(numbers, { dtype: 'int64', device }))
         yield { ...which, images, labels }
       } finally {
-        for (const tensor of new Set([loaded, images, labels])) tensor.dispose()
+        for (const tensor of made) tensor.dispose()
       }
     }
   } finally {

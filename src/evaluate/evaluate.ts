@@ -67,13 +67,15 @@ export interface Evaluation extends Score {
 }
 
 /**
- * Runs a classifier over a dataset, in eval mode and without gradients. A label is the place of an output. Where the model tells
+ * Runs a classifier over a dataset, in eval mode and without gradients, with the weights that it has when this is called: the model may be
+ * evaluated, shifted and called by others meanwhile. A label is the place of an output. Where the model tells
  * the names of its outputs, those of the dataset are held against them: `datasetFor` finds them by their names.
  *
  * @throws `ERR_LABELS` where a label is beyond the model's outputs or by its class's name another, `ERR_RECORD` where the
  *   model names more or fewer classes than it has outputs, `ERR_OUTPUT_SHAPE` where the output is no [N, classes],
  *   `ERR_PROBABILITIES` where it is not of the probabilities that were told,
- *   `ERR_DATASET` where every image was skipped, `ERR_DEVICE` where the models of one pass are on several devices
+ *   `ERR_DATASET` where every image was skipped, `ERR_DEVICE` where the models of one pass are on several devices,
+ *   `ERR_BUSY` where calls of a model in train mode are pending, or (a model that runs as it is) a weight is written to meanwhile
  */
 export async function evaluate(
   model: ScriptModule,
@@ -124,7 +126,8 @@ export async function evaluateAll(
   const known = new Set([...indices, ...skipped.map(({ index }) => index)])
   const left = asked.filter((index) => !known.has(index))
   if (left.length > 0) {
-    await withInferenceModels(models, options, async (ready) => {
+    const ready = await inferenceModels(models, options)
+    try {
       for await (const batch of batches(dataset, left, batchSize, device)) {
         signal?.throwIfAborted()
         const scores = batch.indices.length === 0 ? [] : await scoreBatch(ready, batch, outputs, agree)
@@ -132,7 +135,9 @@ export async function evaluateAll(
         add(batch, scores)
         onProgress?.({ done: indices.length + skipped.length, total: asked.length, resumed })
       }
-    })
+    } finally {
+      for (const model of ready) model.dispose()
+    }
   }
   if (indices.length === 0) {
     throw new SosError(
@@ -152,24 +157,19 @@ export async function evaluateAll(
   })
 }
 
-/** Runs `body` with the models in eval mode, which end in the mode in which they came. */
-async function withInferenceModels(
+/** Of the models as they are at this moment, in eval mode. */
+async function inferenceModels(
   models: readonly ScriptModule[],
   { optimize = true }: EvaluateOptions,
-  body: (ready: InferenceModel[]) => Promise<void>,
-): Promise<void> {
-  const modes = models.map(({ training }) => training)
-  const ready: InferenceModel[] = []
-  try {
-    for (const model of models) {
-      model.eval()
-      ready.push(optimize ? await InferenceModel.of(model) : InferenceModel.asItIs(model))
-    }
-    await body(ready)
-  } finally {
-    for (const model of ready) model.dispose()
-    for (const [i, model] of models.entries()) model.train(modes[i])
-  }
+): Promise<InferenceModel[]> {
+  const made = await Promise.allSettled(
+    models.map(async (model) => (optimize ? InferenceModel.of(model) : InferenceModel.asItIs(model))),
+  )
+  const ready = made.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  const failed = made.find((one) => one.status === 'rejected')
+  if (failed === undefined) return ready
+  for (const model of ready) model.dispose()
+  throw failed.reason
 }
 
 function deviceOf(models: readonly ScriptModule[]): string | undefined {

@@ -7,7 +7,6 @@ import { checkNumbers } from '../torch/check-number.js'
 import { enableGrad, noGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
 import { Generator } from '../torch/generator.js'
-import { evalMode } from '../torch/module/eval-mode.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
@@ -62,8 +61,8 @@ export async function gaussNewtonTrace(
   const sums = new Float64Array(probes)
   const total = probes * samples
   let [done, loaded] = [0, 0]
-  using _mode = evalMode(model)
-  const curvedBy = whyCurved(model)
+  using held = model.view({ eval: true })
+  const curvedBy = whyCurved(held)
   const generator = new Generator(seed)
   for await (const batch of batches(dataset, indices, chunk, device)) {
     done += batch.skipped.length * probes
@@ -72,7 +71,7 @@ export async function gaussNewtonTrace(
     if (count === 0) continue
     await noGrad(() =>
       scope(async () => {
-        const output = expectLogits(await enableGrad(() => model.forward(batch.images)), count)
+        const output = expectLogits(await enableGrad(() => held.forward(batch.images)), count)
         expectKind(output, outputs)
         const logits = asLogits(output, outputs)
         withoutGradient ??= await expectReach(model, trained, output)

@@ -111,9 +111,10 @@ export async function hessianTrace(
   checkNumbers(options, traceNumbers)
   const { samples = Math.min(512, dataset.size), probes = 32, seed = 0 } = options
   const indices = sampleIndices(dataset, { size: samples, sampling: 'uniform', seed })
-  return noGrad(() =>
+  using held = model.view({ eval: true }) // all probes are of one model
+  return await noGrad(() =>
     scope(async () => {
-      const operator = hessian(model, dataset, indices, options)
+      const operator = hessian(held, dataset, indices, options)
       const estimate = await hutchinsonTrace(operator, { probes, seed })
       return { ...estimate, samples, indices, withoutGradient: operator.withoutGradient() }
     }),
@@ -127,8 +128,10 @@ export async function compareTraces(
   dataset: Dataset,
   options: TraceOptions = {},
 ): Promise<TraceComparison> {
-  const before = await hessianTrace(first, dataset, options)
-  return compareWith(before, await hessianTrace(second, dataset, options))
+  using before = first.view({ eval: true })
+  using after = second.view({ eval: true })
+  const trace = await hessianTrace(before, dataset, options)
+  return compareWith(trace, await hessianTrace(after, dataset, options))
 }
 
 /** The paired difference of two traces that were measured with the same options on models of the same parameters. */

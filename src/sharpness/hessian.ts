@@ -6,7 +6,6 @@ import { grad, hvpOfGradients } from '../torch/autograd/autograd.js'
 import { count } from '../torch/check-number.js'
 import { enableGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
-import { evalMode } from '../torch/module/eval-mode.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
@@ -62,14 +61,14 @@ export function hessian(
     const total = indices.length * vectors.length
     let done = 0
     let samples = 0
-    using _mode = evalMode(model)
+    using held = model.view({ eval: true })
     for await (const batch of batches(dataset, indices, chunk, device)) {
       done += batch.skipped.length * vectors.length
       const loaded = batch.indices.length
       samples += loaded
       if (loaded === 0) continue
       await scope(async () => {
-        const output = expectLogits(await enableGrad(() => model.forward(batch.images)), loaded)
+        const output = expectLogits(await enableGrad(() => held.forward(batch.images)), loaded)
         expectAgreement(model, dataset, output.shape[1]!)
         expectKind(output, outputs)
         const logits = asLogits(output, outputs)

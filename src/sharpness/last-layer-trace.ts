@@ -5,7 +5,6 @@ import { sampleIndices } from '../data/sampling.js'
 import { checkNumbers } from '../torch/check-number.js'
 import { noGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
-import { evalMode } from '../torch/module/eval-mode.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
@@ -47,9 +46,8 @@ export async function lastLayerTrace(
   const indices = sampleIndices(dataset, { size: samples, sampling: 'uniform', seed })
   const layer = layerAt(model, path)
   let heard: Tensor[] = []
-  using _mode = evalMode(model)
-  using own = model.view() // nobody else's calls are heard
-  own.registerForwardPreHook(path, ({ inputs: [input] }) => {
+  using held = model.view({ eval: true }) // nobody else's calls are heard
+  held.registerForwardPreHook(path, ({ inputs: [input] }) => {
     if (input instanceof Tensor) heard.push(input)
   })
   let [sum, loaded, done] = [0, 0, 0]
@@ -62,7 +60,7 @@ export async function lastLayerTrace(
       sum += await noGrad(() =>
         scope(async () => {
           heard = []
-          const output = expectLogits(await own.forward(batch.images), count)
+          const output = expectLogits(await held.forward(batch.images), count)
           const input = expectInput(heard, count, path)
           const logits = torch.linear(input, layer.weight, layer.bias)
           if (!isOutputOf(logits, output)) {

@@ -3,7 +3,6 @@ import { checkNumbers, count, type NumberChecks, wholeSeed } from '../torch/chec
 import { noGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
 import { Generator } from '../torch/generator.js'
-import { evalMode } from '../torch/module/eval-mode.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
 import { torch } from '../torch/ops.js'
 import { keep, scope } from '../torch/scope.js'
@@ -61,14 +60,13 @@ export async function* captureChunks(
   checkIndices(dataset, indices)
   const generator = new Generator(windowSeed)
   let taken: Tensor[][] = []
-  using own = model.view() // nobody else's calls are heard
-  own.registerForwardPreHook(layer.path, ({ inputs: [input] }) => {
+  using held = model.view({ eval: true }) // nobody else's calls are heard
+  held.registerForwardPreHook(layer.path, ({ inputs: [input] }) => {
     if (!(input instanceof Tensor)) {
       throw new SosError('ERR_NOT_LINEAR', `expected a tensor as input of '${layer.path}'`)
     }
     taken.push(rowsOf(input.detach(), layer, windowsPerImage, generator).map(keep))
   })
-  using _mode = evalMode(model)
   try {
     let done = 0
     for await (const { images, indices: loaded, skipped } of batches(dataset, indices, chunk, device)) {
@@ -77,7 +75,7 @@ export async function* captureChunks(
       if (loaded.length > 0) {
         const { rows, outputs } = await noGrad(() =>
           scope(async () => {
-            const output = await own.forward<Value>(images)
+            const output = await held.forward<Value>(images)
             expectRows(taken, layer, loaded.length, output)
             const joined = taken[0]!.map((_, group) => torch.cat(taken.map((call) => call[group]!)))
             look?.(output, joined, loaded.length)

@@ -48,10 +48,11 @@ export async function effectOn(
   if (watch.areLogits || watch.predictions === null) return { ...told, measured: null }
   const copy = await model.clone()
   try {
-    await new LayerWeights(copy, layer.path, groupsOf(layer)).write(shifted)
-    const then = new OutputWatch(copy, layer, after[0]!)
+    using changed = copy.viewToShift()
+    await new LayerWeights(changed, layer.path, groupsOf(layer)).write(shifted)
+    const then = new OutputWatch(changed, layer, after[0]!)
     const one = { ...options, windowsPerImage: 1 } // the rows are not asked for
-    for await (const _ of captureChunks(copy, layer, dataset, indices, one, then.look)) {
+    for await (const _ of captureChunks(changed, layer, dataset, indices, one, then.look)) {
       // Only what comes out is looked at.
     }
     return { ...told, measured: compared(watch, then) }

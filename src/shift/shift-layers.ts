@@ -30,20 +30,19 @@ export async function shiftLayers(
     .sort((a, b) => order.indexOf(a.path) - order.indexOf(b.path))
   const { batchSize = Math.min(...known.map((layer) => defaultBatchSize(dataset, layer.inFeatures))) } =
     options
-  return noGrad(() =>
+  using held = model.viewToShift()
+  return await noGrad(() =>
     scope(async () => {
-      const kept = known.map((layer) => {
-        const weights = new LayerWeights(model, layer.path, groupsOf(layer))
-        return { weights, before: weights.copy() }
-      })
+      const kept = known.map((layer) => new LayerWeights(held, layer.path, groupsOf(layer)))
       const records: ShiftRecord[] = []
       try {
         for (const { path } of known) {
-          records.push(await shiftOptimum(model, dataset, { ...options, batchSize, layer: path }))
+          records.push(await shiftOptimum(held, dataset, { ...options, batchSize, layer: path }))
         }
       } catch (error) {
+        const written = kept.slice(0, records.length)
         await runIn({ signal: null }, () =>
-          Promise.all(kept.map(({ weights, before }) => weights.write(before))),
+          Promise.all(written.map((weights) => weights.write(weights.before, { forced: true }))),
         )
         throw error
       }

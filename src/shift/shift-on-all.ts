@@ -39,18 +39,19 @@ export async function shiftOnAll(
   if (options.rank !== undefined) checkRankPolicy(options.rank)
   expectClassesOf(model, dataset)
   const layer = shiftableLayer(model, options.layer)
-  return noGrad(() =>
+  using held = model.viewToShift() // from here to the write the weights are the same
+  return await noGrad(() =>
     scope(async () => {
-      const weights = new LayerWeights(model, layer.path, groupsOf(layer))
+      const weights = new LayerWeights(held, layer.path, groupsOf(layer))
       const before = weights.maps()
       const everything = spread(dataset.size)
-      const watch = new OutputWatch(model, layer, before[0]!)
-      const { solutions, images } = await solveAll(model, layer, dataset, before, options, watch.look)
+      const watch = new OutputWatch(held, layer, before[0]!)
+      const { solutions, images } = await solveAll(held, layer, dataset, before, options, watch.look)
       if (options.layer === undefined) watch.expectOutput()
       const shifted = weights.stored(solutions)
       const replaced = weights.verify([], shifted, null)
       const after = weights.maps(shifted)
-      const effect = await effectOn(model, layer, dataset, everything, { before, after, shifted }, options)
+      const effect = await effectOn(held, layer, dataset, everything, { before, after, shifted }, options)
       const certificate = effect.certificate!
       const { maxLogitChange } = certificate
       const budget = logitBudget(options)

@@ -79,7 +79,8 @@ export const shiftNumbers: NumberChecks<ShiftOptions> = {
  *
  * @throws `ERR_LABELS` where the dataset's classes are not the model's, `ERR_BATCH_SIZE`, `ERR_INDICES`, `ERR_NO_SUCH_MODULE`,
  * `ERR_NOT_LINEAR`, `ERR_NOT_SHIFTABLE`, `ERR_FROZEN`, `ERR_NO_OUTPUT_LAYER` and `ERR_NO_LINEAR` where no layer is named and none
- * makes the model's output, `ERR_RANK_POLICY`, `ERR_BIAS`, `ERR_NOT_FINITE`, `ERR_SHIFT_VERIFICATION` (the model is as it was)
+ * makes the model's output, `ERR_RANK_POLICY`, `ERR_BIAS`, `ERR_NOT_FINITE`, `ERR_SHIFT_VERIFICATION`,
+ * `ERR_BUSY` where a weight was written to since, or another task still holds the model (the model is as it was)
  */
 export async function shiftOptimum(
   model: ScriptModule,
@@ -92,15 +93,16 @@ export async function shiftOptimum(
   expectClassesOf(model, dataset)
   const layer = shiftableLayer(model, options.layer)
   const batch = chooseBatch(dataset, options, layer.inFeatures)
-  return noGrad(() =>
+  using held = model.viewToShift() // from here to the write the weights are the same
+  return await noGrad(() =>
     scope(async () => {
-      const weights = new LayerWeights(model, layer.path, groupsOf(layer))
+      const weights = new LayerWeights(held, layer.path, groupsOf(layer))
       const before = weights.maps()
-      const watch = new OutputWatch(model, layer, before[0]!)
+      const watch = new OutputWatch(held, layer, before[0]!)
       const capture = { ...options, ...windowsOf(layer, batch.indices.length, options) }
       const { rows, indices, outputs } =
         options.rows === undefined
-          ? await captureRows(model, layer, dataset, batch.indices, capture, watch.look)
+          ? await captureRows(held, layer, dataset, batch.indices, capture, watch.look)
           : { rows: options.rows, indices: batch.indices, outputs: null }
       if (outputs !== null) expectAgreement(model, dataset, outputs)
       const solve = {
@@ -116,7 +118,7 @@ export async function shiftOptimum(
       const replaced = weights.verify(rows, shifted, logitBudget(options))
       const after = weights.maps(shifted)
       const others = heldOutSamples(dataset, batch.indices, options)
-      const effect = await effectOn(model, layer, dataset, others, { before, after, shifted }, capture)
+      const effect = await effectOn(held, layer, dataset, others, { before, after, shifted }, capture)
       await weights.write(shifted)
       options.companions?.forEach((tensor, i) => void tensor.copy_(solutions[0]!.companions[i]!.t()))
       return describeShift({

@@ -233,14 +233,24 @@ export interface Binding {
   ): Promise<[output: NativeValue, captures: [tap: number, value: NativeValue][]]>
   saveModule(module: ModuleHandle, path: string, extraFiles: [name: string, text: string][]): Promise<void>
   moduleSubmodule(module: ModuleHandle, path: string): ModuleHandle
+  /** One that holds the module in eval mode, perhaps to write to it in the end, or that counts as a pending call. */
+  moduleView(module: ModuleHandle, kind: 'plain' | 'eval' | 'shift' | 'work'): ModuleHandle
+  moduleExpectIdle(module: ModuleHandle, what: string): void
+  moduleModes(module: ModuleHandle): boolean[]
+  moduleGiveBack(module: ModuleHandle, modes: readonly boolean[]): Promise<void>
+  /** Of a view that holds its module in eval mode. */
+  moduleWrite(
+    module: ModuleHandle,
+    weights: TensorHandle[],
+    values: TensorHandle[],
+    forced: boolean,
+  ): Promise<void>
   moduleTo(module: ModuleHandle, device: string, dtype: string, memoryFormat: string): Promise<void>
   moduleCopy(
     module: ModuleHandle,
     how: 'clone' | 'freeze' | 'optimize',
     preserved: readonly string[],
   ): Promise<ModuleHandle>
-  /** Another handle of the same module. */
-  moduleAgain(module: ModuleHandle): ModuleHandle
   shareModule(module: ModuleHandle): number
   adoptModule(id: number): ModuleHandle
 

@@ -170,11 +170,11 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
    * Trains until all epochs are done, a listener stops it, or `signal` aborts: then after the step at work, with a checkpoint.
    *
    * @throws what a listener threw, `ERR_LOCKED` where another run writes its checkpoints there, `ERR_CHECKPOINT`, `ERR_LABELS`, `ERR_OUTPUT_SHAPE`, `ERR_DATASET`, `ERR_NOT_FINITE` where the loss of an epoch
-   * is no number
+   * is no number, `ERR_BUSY` where an evaluation, capture or shift of the model still goes on when a step begins
    */
   async run({ signal }: { signal?: AbortSignal } = {}): Promise<RunEndEvent['reason']> {
     const { rank, size } = this.parallel
-    const training = this.model.training
+    const modes = this.model.modes()
     const data = await TrainingData.open(this.data, {
       ...this.#options,
       device: this.device,
@@ -203,8 +203,8 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
       throw error
     } finally {
       this.#checkpoints?.end()
-      this.model.train(training)
       data.dispose()
+      await this.model.giveBack(modes)
     }
   }
 
@@ -237,16 +237,8 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
     const learningRate = this.#rate()
     const where = { batch: batch.number, learningRate }
     await this.tell('batchStart', where)
-    this.model.train()
     await scope(async () => {
-      let first = true
-      const loss = await this.#optimizer.step(async () => {
-        const parameters = [...this.#target.parameters.values()]
-        const { loss, logits, gradients } = await batchGradients(this.model, parameters, batch, this.#options)
-        if (first) this.#sums!.add(loss, logits, batch.targets)
-        first = false
-        return { loss, gradients }
-      }, learningRate)
+      const loss = await this.#update(batch, learningRate)
       this.#place = { ...this.#place, batch: batch.number + 1, step: this.#place.step + 1 }
       const read = () => loss.item()
       await this.tell('batchEnd', {
@@ -257,6 +249,20 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
         },
       })
     })
+  }
+
+  /** A step of the optimizer, under which nobody takes the model out of train mode. @returns the loss */
+  async #update(batch: TrainingBatch, learningRate: number): Promise<Tensor> {
+    this.model.train()
+    using working = this.model.atWork()
+    const parameters = [...this.#target.parameters.values()]
+    let first = true
+    return await this.#optimizer.step(async () => {
+      const { loss, logits, gradients } = await batchGradients(working, parameters, batch, this.#options)
+      if (first) this.#sums!.add(loss, logits, batch.targets)
+      first = false
+      return { loss, gradients }
+    }, learningRate)
   }
 
   async #checkpoint(): Promise<void> {

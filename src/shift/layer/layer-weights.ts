@@ -28,22 +28,27 @@ export interface StoredWeights {
  * each of its groups apart.
  */
 export class LayerWeights {
+  readonly #model: ScriptModule
   readonly #layer: string
   readonly #weight: Tensor
   readonly #bias: Tensor | null
   readonly #groups: number
+  /** As they were when this was made: others may write to them. */
+  readonly #before: StoredWeights
 
   constructor(model: ScriptModule, layer: string, groups = 1) {
     const parameters = model.namedParameters()
     const named = (name: string) => parameters.get(layer === '' ? name : `${layer}.${name}`)
+    this.#model = model
     this.#layer = layer
     this.#weight = named('weight')!
     this.#bias = named('bias') ?? null
     this.#groups = groups
+    this.#before = noGrad(() => ({ weight: this.#weight.clone(), bias: this.#bias?.clone() ?? null }))
   }
 
-  /** V and b of each group, float64 on the CPU, [m, n / groups] and [n / groups]: as they are now, or as others are stored. */
-  maps(stored: StoredWeights = this.#current): LinearMap[] {
+  /** V and b of each group, float64 on the CPU, [m, n / groups] and [n / groups]: as they were when this was made, or as others are stored. */
+  maps(stored: StoredWeights = this.#before): LinearMap[] {
     return this.#parts(stored).map(({ weight, bias }) => ({
       weight: weight.to({ device: 'cpu', dtype: 'float64', copy: true }),
       bias: bias?.to({ device: 'cpu', dtype: 'float64', copy: true }) ?? null,
@@ -65,7 +70,7 @@ export class LayerWeights {
   }
 
   /**
-   * Holds weights that may be written against the layer as it is on the batch, in the layer's own dtype.
+   * Holds weights that may be written against the layer as it was on the batch, in the layer's own dtype.
    *
    * @param rows A of each group, [rows, m]
    * @param logitBudget the most that a logit of the batch may move beside the rounding of the layer's dtype; null for any
@@ -74,7 +79,7 @@ export class LayerWeights {
   verify(rows: readonly Tensor[], to: StoredWeights, logitBudget: number | null): Replacement {
     return scope(() => {
       const weight = this.#weight
-      const [old, now] = [this.#parts(this.#current), this.#parts(to)]
+      const [old, now] = [this.#parts(this.#before), this.#parts(to)]
       let [batchLogitChange, largestLogit] = [0, 0]
       rows.forEach((group, i) => {
         const inputs = group.to({ device: weight.device, dtype: weight.dtype })
@@ -84,7 +89,7 @@ export class LayerWeights {
         batchLogitChange = Math.max(batchLogitChange, moved.abs().max().item())
         largestLogit = Math.max(largestLogit, logits.abs().max().item())
       })
-      const [normBefore, normAfter] = [norm(weight), norm(to.weight)]
+      const [normBefore, normAfter] = [norm(this.#before.weight), norm(to.weight)]
       const replaced = { normBefore, normAfter, batchLogitChange }
       const why = whyNotWritten(replaced, largestLogit, weight.dtype, logitBudget)
       if (why === null) return replaced
@@ -93,27 +98,25 @@ export class LayerWeights {
   }
 
   /**
-   * Puts weights in the place of the layer's: one task of the lane, so that a forward sees all of the old ones or all of the
-   * new, and none that is pending is in the way.
+   * Puts weights in the place of the layer's, of a view that holds the model in eval mode: between two forwards of any thread,
+   * each of which sees the old ones or the new.
+   *
+   * @param options.forced takes back what was written before, whoever else holds the model
+   * @throws `ERR_BUSY` where a weight of the model was written to since the hold began, or others hold it too: nothing is written
    */
-  async write({ weight, bias }: StoredWeights): Promise<void> {
+  async write({ weight, bias }: StoredWeights, options: { forced?: boolean } = {}): Promise<void> {
     const to = [this.#weight, ...(this.#bias === null ? [] : [this.#bias])]
-    const from = [weight, ...(bias === null ? [] : [bias])]
-    await noGrad(() => torch.async._foreach_copy_(to, from))
+    await this.#model.write(to, [weight, ...(bias === null ? [] : [bias])], options)
   }
 
-  /** A copy of both as they are, to be written again. */
-  copy(): StoredWeights {
-    return { weight: this.#weight.clone(), bias: this.#bias?.clone() ?? null }
+  /** Both as they were when this was made, to be written again. */
+  get before(): StoredWeights {
+    return this.#before
   }
 
   /** What the layer's dtype may add to the change of a logit of this size. */
   rounding(logit: number): number {
     return 16 * epsilon(this.#weight.dtype) * logit
-  }
-
-  get #current(): StoredWeights {
-    return { weight: this.#weight, bias: this.#bias }
   }
 
   /** V [m, n / groups] and b [n / groups] of each group, in the layer's dtype. */

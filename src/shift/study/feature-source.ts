@@ -64,7 +64,7 @@ export async function frozenSource(model: ScriptModule, layer: LinearLayer): Pro
       bias?.set_(torch.zeros([layer.inFeatures], { dtype, device: bias.device }))
     }),
   )
-  const inference = await InferenceModel.of(copy.eval())
+  const inference = await InferenceModel.of(copy).finally(() => copy.dispose())
   return {
     rows: (images) =>
       scope(async () => {
@@ -72,10 +72,7 @@ export async function frozenSource(model: ScriptModule, layer: LinearLayer): Pro
         if (output instanceof Tensor) return output.to({ device: 'cpu' })
         throw notLast(layer, "its output is not the model's")
       }),
-    end: () => {
-      inference.dispose()
-      copy.dispose()
-    },
+    end: () => inference.dispose(),
   }
 }
 

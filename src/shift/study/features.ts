@@ -2,7 +2,6 @@ import { expectAgreement } from '../../data/class-agreement.js'
 import { batches, type Dataset, type RunOptions } from '../../data/dataset.js'
 import { noGrad } from '../../torch/context.js'
 import { SosError } from '../../torch/errors.js'
-import { evalMode } from '../../torch/module/eval-mode.js'
 import type { ScriptModule } from '../../torch/module/script-module.js'
 import { scope } from '../../torch/scope.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
@@ -45,7 +44,7 @@ export async function cacheFeatures(
   options: FeatureOptions = {},
 ): Promise<Features> {
   const { chunk = 64, device = model.device, frozen = false, onProgress, signal } = options
-  using _mode = evalMode(model)
+  using held = model.view({ eval: true })
   let source: FeatureSource | undefined
   let store: RowStore | undefined
   const loaded: number[] = []
@@ -55,12 +54,11 @@ export async function cacheFeatures(
       signal?.throwIfAborted()
       skipped += batch.skipped.length
       if (batch.indices.length > 0) {
-        source ??= await chooseSource(model, layer, batch.images, frozen)
-        const rows = await noGrad(() => source!.rows(batch.images))
+        source ??= await chooseSource(held, layer, batch.images, frozen)
+        using rows = await noGrad(() => source!.rows(batch.images))
         expectAgreement(model, dataset, layer.outFeatures)
         store ??= await rowStore(indices.length, layer.inFeatures, rows.dtype, options)
         await store.add(rows)
-        rows.dispose()
         loaded.push(...batch.indices)
       }
       onProgress?.({ done: loaded.length + skipped, total: indices.length })
@@ -84,19 +82,16 @@ async function chooseSource(
   images: Tensor,
   frozen: boolean,
 ): Promise<FeatureSource> {
-  const hooked = hookedSource(model, layer)
+  const sources = [hookedSource(model, layer)]
+  let chosen: FeatureSource | undefined
   try {
-    if (!frozen) return hooked
-    const copy = await frozenSource(model, layer)
-    if (await noGrad(() => scope(() => agree(hooked, copy, images)))) {
-      hooked.end()
-      return copy
-    }
-    copy.end()
-    return hooked
-  } catch (error) {
-    hooked.end()
-    throw error
+    if (frozen) sources.push(await frozenSource(model, layer))
+    const [hooked, copy] = sources
+    const agrees = copy !== undefined && (await noGrad(() => scope(() => agree(hooked!, copy, images))))
+    chosen = agrees ? copy : hooked!
+    return chosen
+  } finally {
+    for (const source of sources) if (source !== chosen) source.end()
   }
 }
 

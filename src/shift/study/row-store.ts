@@ -74,12 +74,13 @@ async function storeInFile(width: number, dtype: DType, cacheFolder: string): Pr
     throw failed(cause)
   })
   const path = join(folder, 'rows')
-  const file = await open(path, 'wx', 0o600)
+  const removed = () => rm(folder, { recursive: true, force: true })
+  const file = await open(path, 'wx', 0o600).catch(async (cause) => {
+    await removed()
+    throw failed(cause)
+  })
   let filled = 0
-  const end = async () => {
-    await file.close()
-    await rm(folder, { recursive: true, force: true })
-  }
+  const end = () => file.close().finally(removed)
   return {
     // Written by the file system and mapped afterwards: a full disk is an error here, and a crash in a mapping.
     async add(rows) {

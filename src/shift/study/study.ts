@@ -65,20 +65,22 @@ export async function runStudy(
   const tell = (phase: StudyProgress['phase']) => (progress: { done: number; total: number }) =>
     options.onProgress?.({ phase, ...progress })
   try {
+    using held = model.view({ eval: true })
+    const weights = own(new StudyLayer(held, layer))
     // Each as the command does that the study stands for: a shift captures from the model, evaluation runs a frozen copy.
-    const trained = await cacheFeatures(model, layer, train, needed, {
+    const trained = await cacheFeatures(held, layer, train, needed, {
       ...options,
       onProgress: tell('training images'),
     })
     own(trained.rows)
-    const validated = await cacheFeatures(model, layer, validation, spread(validation.size, options.limit), {
+    const validated = await cacheFeatures(held, layer, validation, spread(validation.size, options.limit), {
       ...options,
       frozen: true,
       onProgress: tell('validation images'),
     })
     own(validated.rows)
+    held.dispose() // what follows is of the features alone
     const captured = performance.now()
-    const weights = own(new StudyLayer(model, layer))
     const meter = own(await ValidationMeter.open(validated, validation.labels, weights.stored, options))
     const { rows, controls, spectra, paths } = await noGrad(() =>
       studyRows(

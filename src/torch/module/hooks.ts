@@ -88,9 +88,16 @@ export interface HookSnapshot {
 export class HookRegistry {
   readonly #registrations: Set<Registration>
 
-  /** @param first those that it begins with, until they are removed where they were added */
-  constructor(first: Iterable<Registration> = []) {
+  /** Those that replace and may not be removed. */
+  readonly #fixed: readonly Registration[]
+
+  /**
+   * @param first those that it begins with, until they are removed where they were added
+   * @param fixed whether a call is refused where one of these that replaces was removed: the module is another then
+   */
+  constructor(first: readonly Registration[] = [], fixed = false) {
     this.#registrations = new Set(first)
+    this.#fixed = fixed ? first.filter(({ tap }) => tap.replaces) : []
   }
 
   get isEmpty(): boolean {
@@ -129,6 +136,13 @@ export class HookRegistry {
   }
 
   snapshot(): HookSnapshot {
+    const gone = this.#fixed.find(({ active }) => !active)
+    if (gone !== undefined) {
+      throw new SosError(
+        'ERR_BUSY',
+        `the hook on '${gone.tap.path}' that replaces was removed while an evaluation, capture or shift of the module went on: its result would be of two models; await it before`,
+      )
+    }
     const registrations = this.active()
     const tell = ({ tap, listener, active }: Registration, native: NativeValue): unknown => {
       if (!active) return undefined

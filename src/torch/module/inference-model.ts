@@ -21,12 +21,14 @@ const tolerance = 1e-3
 const pixelsPerThread = 4 * 224 * 224
 
 /**
- * A model for forwards alone. On the CPU it runs a frozen copy with the processor's fused kernels, on some of a batch's
- * images at a time; elsewhere a frozen copy. One with convolutions lies in channels_last before, as do its images. Changes of the model's weights may not reach the
- * copy. In train mode, or hooked (a copy has no hooks), the model itself runs. So it does where libtorch cannot make the
- * copy or run it, or the copy's first logits are not the model's: the process warning `SOS_NOT_OPTIMIZED` tells why.
+ * A model for forwards alone, in eval mode, with the weights that it has when this is made: what is written to the model later does
+ * not reach it. On the CPU it runs a frozen copy with the processor's fused kernels, on some of a batch's images at a time;
+ * elsewhere a frozen copy. One with convolutions lies in channels_last before, as do its images. Where libtorch cannot
+ * make the copy or run it, or the copy's first logits are not the model's, a plain copy runs: the process warning
+ * `SOS_NOT_OPTIMIZED` tells why. A hooked model runs itself (a copy has no hooks) and is held as it is until this is disposed of.
  */
 export class InferenceModel {
+  /** Runs where there is no fast copy; until the first forward, what that is held against. */
   readonly #model: ScriptModule
   readonly #channelsLast: boolean
   readonly #device: string
@@ -40,20 +42,25 @@ export class InferenceModel {
     this.#channelsLast = channelsLast
   }
 
+  /** @throws `ERR_BUSY` where the model is in train mode and calls of it are pending */
   static async of(model: ScriptModule): Promise<InferenceModel> {
-    if (model.training || model.hooked) return InferenceModel.asItIs(model)
-    const { device } = model
-    const channelsLast = scope(() => model.parameters().some(({ shape }) => shape.length === 4))
+    const held = model.view({ eval: true })
+    const plain = held.hooked ? held : await plainCopy(held)
+    if (plain === held) return new InferenceModel(held, null, 'cpu', false)
+    held.dispose()
+    const { device } = plain
+    const channelsLast = scope(() => plain.parameters().some(({ shape }) => shape.length === 4))
     try {
-      return new InferenceModel(model, await optimized(model, device, channelsLast), device, channelsLast)
+      return new InferenceModel(plain, await optimized(plain, device, channelsLast), device, channelsLast)
     } catch (error) {
-      warnOfSlowness(model, error as Error)
-      return InferenceModel.asItIs(model)
+      warnOfSlowness(plain, error as Error)
+      return new InferenceModel(plain, null, device, false)
     }
   }
 
+  /** The model itself, held in eval mode until this is disposed of. */
   static asItIs(model: ScriptModule): InferenceModel {
-    return new InferenceModel(model, null, 'cpu', false)
+    return new InferenceModel(model.view({ eval: true }), null, 'cpu', false)
   }
 
   /** Whether the fast copy runs. */
@@ -68,6 +75,11 @@ export class InferenceModel {
   }
 
   dispose(): void {
+    this.#disposeCopy()
+    this.#model.dispose()
+  }
+
+  #disposeCopy(): void {
     this.#copy?.dispose()
     this.#copy = null
   }
@@ -76,10 +88,13 @@ export class InferenceModel {
     this.#checked = true
     try {
       const output = await this.#forwardCopy(this.#copy!, images)
-      if (await this.#agrees(output, images)) return output
+      if (await this.#agrees(output, images)) {
+        this.#model.dispose()
+        return output
+      }
       throw new Error('its first logits are not those of the model')
     } catch (error) {
-      this.dispose()
+      this.#disposeCopy()
       const output = await this.#model.forward<Value>(images) // throws what is wrong with the model or its images
       warnOfSlowness(this.#model, error as Error)
       return output
@@ -124,6 +139,20 @@ function warnOfSlowness({ path }: ScriptModule, { message }: Error): void {
   process.emitWarning(`${path} runs as it is, slower than a frozen, optimised copy: ${message}`, {
     code: 'SOS_NOT_OPTIMIZED',
   })
+}
+
+/** The view itself where libtorch cannot copy it. */
+async function plainCopy(held: ScriptModule): Promise<ScriptModule> {
+  try {
+    return await held.clone()
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'ERR_TORCH') {
+      held.dispose()
+      throw error
+    }
+    warnOfSlowness(held, error as Error)
+    return held
+  }
 }
 
 async function optimized(model: ScriptModule, device: string, channelsLast: boolean): Promise<ScriptModule> {

@@ -2,22 +2,15 @@ import { resolve } from 'node:path'
 import { inspect } from 'node:util'
 
 import { writeAtomically } from '../atomic-file.js'
-import {
-  binding,
-  type DataFlow,
-  type ModuleHandle,
-  type ModuleKind,
-  type ModuleNode,
-  type OperatorCall,
-} from '../binding.js'
-import { currentContext } from '../context.js'
+import { binding, type ModuleHandle } from '../binding.js'
+import { currentContext, runIn } from '../context.js'
 import { nearest, SosError } from '../errors.js'
 import { onLane } from '../lane.js'
 import { scope } from '../scope.js'
 import { bytesTensor } from '../serialization/byte-source.js'
-import { collectState, copyStateDict, type LoadResult } from '../serialization/copy-state.js'
+import { copyStateDict, type LoadResult } from '../serialization/copy-state.js'
 import type { Device, DType, MemoryFormat } from '../tensor/dtype.js'
-import { Tensor } from '../tensor/tensor.js'
+import { handleOf, type Tensor } from '../tensor/tensor.js'
 import { fromNative, setWrappers, type Value } from '../values.js'
 import {
   type ForwardHook,
@@ -30,6 +23,7 @@ import {
   type ReplacingHook,
   type ReplacingPreHook,
 } from './hooks.js'
+import { ModuleTree } from './module-tree.js'
 import { ScriptObject, splitArguments } from './script-object.js'
 
 /** A module of this process as a message to a worker thread carries it. */
@@ -43,29 +37,30 @@ export interface SharedModule {
 }
 
 /** A TorchScript module: what `torch.jit.script(model).save(FILE)` or `torch.jit.trace` leaves in Python. */
-export class ScriptModule extends ScriptObject {
+export class ScriptModule extends ModuleTree {
   readonly #handle: ModuleHandle
   readonly #hooks: HookRegistry
-  /** Pending calls, of views too. */
-  readonly #calls: { pending: number }
-  #warned = false
+  /** With the views. */
+  readonly #told: { mode: boolean }
   /** Of a module without tensors of its own. */
   #placed: Device
-
-  /** The file it was loaded from; `<buffer>` where that was bytes; with the submodule's path where it is a part. */
-  readonly path: string
 
   /**
    * Not for users: {@link ScriptModule.load}, methods and {@link submodule} make modules.
    *
    * @internal
    */
-  constructor(handle: ModuleHandle, path: string, device: Device = 'cpu', of: ScriptModule | null = null) {
-    super(handle)
-    this.#hooks = new HookRegistry(of === null ? [] : of.#hooks.active())
-    this.#calls = of === null ? { pending: 0 } : of.#calls
+  constructor(
+    handle: ModuleHandle,
+    path: string,
+    device: Device = 'cpu',
+    of: ScriptModule | null = null,
+    fixed = false,
+  ) {
+    super(handle, path)
+    this.#hooks = new HookRegistry(of === null ? [] : of.#hooks.active(), fixed)
+    this.#told = of === null ? { mode: false } : of.#told
     this.#handle = handle
-    this.path = path
     this.#placed = device
   }
 
@@ -115,15 +110,32 @@ export class ScriptModule extends ScriptObject {
   /**
    * The same module again, with hooks of its own: those that are set on the view are of the view's calls alone, so that of several
    * tasks that use one module none hears the calls of another. It begins with the hooks that this object has now, which
-   * hold until they are removed here; hooks that are set here later are not the view's. Weights and mode are the module's.
+   * hold until they are removed here; hooks that are set here later are not the view's.
+   *
+   * With `eval: true` it holds the module in eval mode until it is disposed of: for a task of several calls, whose result is to be
+   * of one model. Holds are counted for each submodule, over all threads, and the last gives back the mode in which it came. Until
+   * then `train()`, `to()`, `loadStateDict()` and `setAttribute()` throw `ERR_BUSY`, and `eval()` where train mode will be given
+   * back. So does a call that is not of such a view where the module came in train mode, and a call of the view where
+   * a weight was written to meanwhile.
    *
    * @example
-   * using view = model.view()
+   * using view = model.view({ eval: true })
    * view.registerForwardPreHook('fc', ({ inputs: [x] }) => console.log((x as Tensor).shape))
-   * await Promise.all([view.forward(images), model.forward(others)]) // tells of images alone
+   * await Promise.all([view.forward(images), view.forward(others)])
+   * @throws `ERR_BUSY` where it is to hold a module in train mode of which calls are pending
    */
-  view(): ScriptModule {
-    return new ScriptModule(binding.moduleAgain(this.#handle), this.path, this.#placed, this)
+  view(options: { eval?: boolean } = {}): ScriptModule {
+    return this.#view(options.eval === true ? 'eval' : 'plain')
+  }
+
+  /** As {@link view} in eval mode, for a task that ends with {@link write}: it is not in the way of the write of another. @internal */
+  viewToShift(): ScriptModule {
+    return this.#view('shift')
+  }
+
+  /** A view that counts as a pending call until it is disposed of. Throws `ERR_BUSY` where the module is held in eval mode. @internal */
+  atWork(): ScriptModule {
+    return this.#view('work')
   }
 
   /**
@@ -138,7 +150,7 @@ export class ScriptModule extends ScriptObject {
     const { positional, keyword } = splitArguments(inputs)
     const { taps, replace, deliver } = this.#hooks.snapshot()
     const { modes } = currentContext()
-    const [output, captures] = await this.#track(() =>
+    const [output, captures] = await onLane(() =>
       binding.callModule(this.#handle, method, modes, positional, keyword, taps, replace),
     )
     deliver(captures)
@@ -148,16 +160,6 @@ export class ScriptModule extends ScriptObject {
   /** Whether hooks are set that its next call would run. */
   get hooked(): boolean {
     return !this.#hooks.isEmpty
-  }
-
-  /** How it was made. A frozen module has neither parameters nor submodules left. */
-  get kind(): ModuleKind {
-    return binding.moduleKind(this.#handle)
-  }
-
-  /** All modules, the root first, in the order of their registration. */
-  modules(): ModuleNode[] {
-    return binding.moduleTree(this.#handle)
   }
 
   /** The submodule at a dotted path, which shares the weights; its hooks are its own. Throws `ERR_NO_SUCH_MODULE`. */
@@ -172,54 +174,6 @@ export class ScriptModule extends ScriptObject {
     return new Map(names.map((name) => [name, this.submodule(name)]))
   }
 
-  /** Paths of the submodules that `method` calls, in the order of the calls in its graph. */
-  calledSubmodules(method = 'forward'): string[] {
-    return binding.moduleCalledSubmodules(this.#handle, method)
-  }
-
-  /**
-   * The operators that `method` calls, itself and by way of submodules, in the order of its graph, each with where its
-   * arguments come from. What stands in a loop or under a condition is listed once.
-   *
-   * @throws `ERR_NO_METHOD`
-   */
-  operatorCalls(method = 'forward'): OperatorCall[] {
-    return this.dataFlow(method).calls
-  }
-
-  /**
-   * {@link operatorCalls}, and where what `method` returns comes from: the way from the result back to weights and inputs.
-   *
-   * @throws `ERR_NO_METHOD`
-   */
-  dataFlow(method = 'forward'): DataFlow {
-    return binding.moduleDataFlow(this.#handle, method)
-  }
-
-  /** The parameters by their dotted names, in the order of their registration. They are the module's own memory: writing to them changes the module. */
-  namedParameters(): Map<string, Tensor> {
-    return new Map(binding.moduleParameters(this.#handle).map(([name, handle]) => [name, new Tensor(handle)]))
-  }
-
-  /** The parameters alone, as {@link namedParameters} orders them. */
-  parameters(): Tensor[] {
-    return [...this.namedParameters().values()]
-  }
-
-  /** The buffers, such as BatchNorm's running statistics, by their dotted names; the module's own memory too. */
-  namedBuffers(): Map<string, Tensor> {
-    return new Map(binding.moduleBuffers(this.#handle).map(([name, handle]) => [name, new Tensor(handle)]))
-  }
-
-  /**
-   * Parameters and buffers by their dotted names, in Python's order. They are the module's own memory, and detached:
-   * `saveStateDict` writes them, writing to them changes the module.
-   */
-  stateDict(): Map<string, Tensor> {
-    const paths = this.modules().map(({ path }) => path)
-    return collectState(paths, this.namedParameters(), this.namedBuffers())
-  }
-
   /**
    * Copies tensors, as `loadStateDict(FILE)` reads them, into the parameters and buffers of the same names, under no
    * gradient, converting dtype and device. All are checked before the first is written.
@@ -228,7 +182,7 @@ export class ScriptModule extends ScriptObject {
    * @throws `ERR_STATE_DICT_MISMATCH` for names (where strict) and shapes, `ERR_FROZEN`, `ERR_BUSY`
    */
   loadStateDict(stateDict: ReadonlyMap<string, Tensor>, options: { strict?: boolean } = {}): LoadResult {
-    this.#refuseWhilePending('loadStateDict()')
+    binding.moduleExpectIdle(this.#handle, 'loadStateDict()')
     if (this.kind === 'frozen') throw this.#frozen('has its weights baked in')
     return copyStateDict(this.stateDict(), stateDict, options.strict ?? true, this.modules()[0]!.type)
   }
@@ -244,29 +198,17 @@ export class ScriptModule extends ScriptObject {
     })
   }
 
-  /** Extra files of the archive, as `sos.json`, by name. */
-  get extraFiles(): Record<string, string> {
-    return binding.moduleExtraFiles(this.#handle)
-  }
-
-  /** Whether the module is in train mode. False where it has no mode, as a frozen one. */
-  get training(): boolean {
-    return binding.moduleIsTraining(this.#handle)
-  }
-
   /**
    * Switches it and its submodules to train mode, or back. A traced module has the mode of its tracing baked in: it warns,
    * once, with the code `SOS_TRACED_MODE` that its outputs and gradients stay those of that mode.
    *
-   * @throws `ERR_FROZEN` for train mode, `ERR_BUSY` while calls of it are pending
+   * @throws `ERR_FROZEN` for train mode, `ERR_BUSY` while calls of it are pending or a view holds it in eval mode
    */
   train(mode = true): this {
-    if (mode === this.training) return this
-    this.#refuseWhilePending(mode ? 'train()' : 'eval()')
-    const { kind } = this
+    const kind = mode === this.training ? null : this.kind
     if (kind === 'frozen' && mode) throw this.#frozen('cannot be trained')
-    if (kind === 'traced') this.#warnOfBakedMode()
     binding.moduleTrain(this.#handle, mode)
+    if (kind === 'traced') this.#warnOfBakedMode(!mode)
     return this
   }
 
@@ -279,17 +221,42 @@ export class ScriptModule extends ScriptObject {
    * Moves the weights, off the event loop. `dtype` is of floating-point and complex tensors, others keep theirs;
    * `memoryFormat` `channels_last` is of tensors with four dimensions. Those who hold a parameter go on holding it.
    *
-   * @throws `ERR_BUSY` while calls of it are pending, `ERR_DEVICE`, `ERR_DTYPE`, `ERR_INVALID_ARGUMENT`
+   * @throws `ERR_BUSY` while calls of it are pending or a view holds it in eval mode, `ERR_DEVICE`, `ERR_DTYPE`, `ERR_INVALID_ARGUMENT`
    */
   async to(placement: { device?: Device; dtype?: DType; memoryFormat?: MemoryFormat }): Promise<this> {
     const { device = '', dtype = '', memoryFormat = '' } = placement
-    this.#refuseWhilePending('to()')
-    await this.#track(() => binding.moduleTo(this.#handle, device, dtype, memoryFormat))
+    await onLane(() => binding.moduleTo(this.#handle, device, dtype, memoryFormat))
     if (device !== '' && this.kind !== 'frozen') this.#placed = device
     return this
   }
 
-  /** A copy with weights of its own, and without hooks. */
+  /** The modes of the submodules, for {@link giveBack}. @internal */
+  modes(): readonly boolean[] {
+    return binding.moduleModes(this.#handle)
+  }
+
+  /** Gives the submodules these modes again, after the calls that are pending. @internal */
+  async giveBack(modes: readonly boolean[]): Promise<void> {
+    await runIn({ signal: null }, () => onLane(() => binding.moduleGiveBack(this.#handle, modes)))
+  }
+
+  /**
+   * Copies tensors into weights, between two calls of any thread; of a view that holds the module in eval mode.
+   *
+   * @param options.forced takes back what was written before, whoever else holds the module
+   * @throws `ERR_BUSY` where the weights are not those with which the hold began, or another task that does not write holds the module: nothing is written
+   * @internal
+   */
+  async write(
+    weights: readonly Tensor[],
+    values: readonly Tensor[],
+    options: { forced?: boolean } = {},
+  ): Promise<void> {
+    const [to, from] = [weights.map(handleOf), values.map(handleOf)]
+    await onLane(() => binding.moduleWrite(this.#handle, to, from, options.forced ?? false))
+  }
+
+  /** A copy with weights of its own, and without hooks, in the mode that the module has when no view holds it; of such a view, in eval mode. */
   clone(): Promise<ScriptModule> {
     return this.#copy('clone', [])
   }
@@ -353,9 +320,7 @@ export class ScriptModule extends ScriptObject {
    */
   async save(path: string, options: { extraFiles?: Record<string, string> } = {}): Promise<void> {
     const extraFiles = Object.entries(options.extraFiles ?? {})
-    await writeAtomically(path, (file) =>
-      this.#track(() => binding.saveModule(this.#handle, file, extraFiles)),
-    )
+    await writeAtomically(path, (file) => onLane(() => binding.saveModule(this.#handle, file, extraFiles)))
   }
 
   override [inspect.custom](): string {
@@ -363,25 +328,22 @@ export class ScriptModule extends ScriptObject {
   }
 
   async #copy(how: 'clone' | 'freeze' | 'optimize', preserved: readonly string[]): Promise<ScriptModule> {
-    const handle = await this.#track(() => binding.moduleCopy(this.#handle, how, preserved))
+    const handle = await onLane(() => binding.moduleCopy(this.#handle, how, preserved))
     return new ScriptModule(handle, this.path, this.device)
   }
 
-  async #track<T>(submit: () => Promise<T>): Promise<T> {
-    this.#calls.pending++
-    try {
-      return await onLane(submit)
-    } finally {
-      this.#calls.pending--
-    }
-  }
-
-  #refuseWhilePending(what: string): void {
-    if (this.#calls.pending === 0) return
-    throw new SosError(
-      'ERR_BUSY',
-      `${what} would change the module under ${this.#calls.pending} pending call(s): await them before`,
+  #view(kind: Parameters<typeof binding.moduleView>[1]): ScriptModule {
+    const holds = kind === 'eval' || kind === 'shift'
+    const baked = holds && this.training && this.kind === 'traced'
+    const view = new ScriptModule(
+      binding.moduleView(this.#handle, kind),
+      this.path,
+      this.#placed,
+      this,
+      holds,
     )
+    if (baked) this.#warnOfBakedMode(true)
+    return view
   }
 
   #frozen(what: string): SosError {
@@ -391,11 +353,11 @@ export class ScriptModule extends ScriptObject {
     )
   }
 
-  #warnOfBakedMode(): void {
-    if (this.#warned) return
-    this.#warned = true
+  #warnOfBakedMode(training: boolean): void {
+    if (this.#told.mode) return
+    this.#told.mode = true
     process.emitWarning(
-      `${this.path} was traced in ${this.training ? 'train' : 'eval'} mode, which its graph has baked in: train() and eval() do not change what it computes; export it by torch.jit.script to train it`,
+      `${this.path} was traced in ${training ? 'train' : 'eval'} mode, which its graph has baked in: train() and eval() do not change what it computes; export it by torch.jit.script to train it`,
       { code: 'SOS_TRACED_MODE' },
     )
   }

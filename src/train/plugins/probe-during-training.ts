@@ -10,7 +10,7 @@ import { captureChunks } from '../../shift/capture.js'
 import { linearLayer } from '../../shift/layer/layer.js'
 import { checkNumbers, count, type NumberChecks, whole, wholeSeed } from '../../torch/check-number.js'
 import { noGrad } from '../../torch/context.js'
-import { evalMode } from '../../torch/module/eval-mode.js'
+import type { ScriptModule } from '../../torch/module/script-module.js'
 import { scope } from '../../torch/scope.js'
 import type { Plugin, Trainer } from '../trainer.js'
 import type { EpochProbe } from './probe-record.js'
@@ -56,8 +56,8 @@ export function probeDuringTraining(options: ProbeOptions = {}): Plugin {
 }
 
 async function measure(trainer: Trainer, options: ProbeOptions): Promise<EpochProbe> {
-  const { model, data, device } = trainer
-  using _mode = evalMode(model) // a dropout at work would curve the loss
+  const { data, device } = trainer
+  using model = trainer.model.view({ eval: true }) // a dropout at work would curve the loss
   const { samples = Math.min(512, data.size), probes = 32, collapse = true, seed = 0 } = options
   const indices = sampleIndices(data, { size: Math.min(samples, data.size), sampling: 'stratified', seed })
   const sample = subset(data, indices)
@@ -80,12 +80,15 @@ async function measure(trainer: Trainer, options: ProbeOptions): Promise<EpochPr
     trace: probes === 0 ? null : await trace(),
     weightNorm: noGrad(() => scope(() => weight.detach().to('float64').norm().item())),
     train: { loss, accuracy: top1 },
-    collapse: collapse ? await collapseOf(trainer, sample, { weight, bias: named('bias') ?? null }) : null,
+    collapse: collapse
+      ? await collapseOf(model, device, sample, { weight, bias: named('bias') ?? null })
+      : null,
   }
 }
 
 async function collapseOf(
-  { model, device }: Trainer,
+  model: ScriptModule,
+  device: string,
   sample: Dataset,
   classifier: Parameters<typeof neuralCollapse>[1],
 ): Promise<EpochProbe['collapse']> {

@@ -12,6 +12,7 @@ import type { ShiftRecord } from '../../shift/shift-record.js'
 import { checkRankPolicy } from '../../shift/solve/rank.js'
 import { checkNumbers, count, type NumberChecks, whole } from '../../torch/check-number.js'
 import { noGrad } from '../../torch/context.js'
+import type { ScriptModule } from '../../torch/module/script-module.js'
 import { torch } from '../../torch/ops.js'
 import { scope } from '../../torch/scope.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
@@ -73,12 +74,18 @@ async function shiftNow(
   return noGrad(() =>
     scope(async () => {
       await parallel.broadcast([...model.namedBuffers().values()])
-      const { rows, indices } = await captureTogether(trainer, layer, drawn, { ...options, device, seed })
-      let record: ShiftRecord | null = null
-      if (parallel.rank === 0) {
+      const shift = async () => {
+        using held = model.viewToShift()
+        const { rows, indices } = await captureTogether(trainer, held, layer, drawn, {
+          ...options,
+          device,
+          seed,
+        })
+        if (parallel.rank !== 0) return null
         const companions = momentum === 'project' ? { companions: momenta } : {}
-        record = await shiftOptimum(model, data, { ...options, ...companions, device, seed, indices, rows })
+        return await shiftOptimum(held, data, { ...options, ...companions, device, seed, indices, rows })
       }
+      const record = await shift()
       if (momentum === 'zero') for (const tensor of momenta) tensor.zero_()
       const parameters = model.namedParameters()
       const shifted = ['weight', 'bias'].flatMap((name) => parameters.get(nameIn(layer.path, name)) ?? [])
@@ -90,7 +97,8 @@ async function shiftNow(
 
 /** Each process captures its part of the batch; all get the whole, in the order of the batch. */
 async function captureTogether(
-  { model, data, parallel }: Trainer,
+  { data, parallel }: Trainer,
+  model: ScriptModule,
   layer: ShiftableLayer,
   drawn: readonly number[],
   options: ShiftOptions,

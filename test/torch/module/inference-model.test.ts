@@ -98,16 +98,22 @@ describe('a model for inference', () => {
     await noGrad(() => model.forward(torch.zeros([1, 3, 64, 64])))
   })
 
-  it('is the model itself where that is hooked or in train mode', async () => {
+  it('is the model itself where that is hooked, and in eval mode where that is in train mode', async () => {
     const { model } = await load('resnet18.scripted.pt')
     const heard: string[] = []
     const hook = model.registerForwardHook('fc', ({ path }) => void heard.push(path))
     const hooked = await InferenceModel.of(model)
     await noGrad(() => hooked.forward(torch.zeros([1, 3, 64, 64])))
     expect([heard, hooked.optimized]).toEqual([['fc'], false])
+    expect(() => model.train()).toThrow(expect.objectContaining({ code: 'ERR_BUSY' }))
     hook.remove()
-    expect((await InferenceModel.of(model)).optimized).toBe(true)
-    expect((await InferenceModel.of(model.train())).optimized).toBe(false)
+    hooked.dispose()
+    const plain = await InferenceModel.of(model)
+    const images = randn([2, 3, 64, 64], 1)
+    const expected = (await noGrad(() => plain.forward(images))) as Tensor
+    const trained = await InferenceModel.of(model.train())
+    expect([plain.optimized, trained.optimized, model.training]).toEqual([true, true, true])
+    expect(distance((await noGrad(() => trained.forward(images))) as Tensor, expected)).toBe(0)
   })
 
   it('is the model itself, and warns, where libtorch cannot make the copy', async () => {
