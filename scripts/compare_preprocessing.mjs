@@ -5,13 +5,13 @@
  *
  * FOLDER is searched for images in all its folders. The Python is the one that `npm run setup` recorded.
  */
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { decodeImage, defaultDecoder } from '../dist/data/image.js'
-import { imagesIn } from '../dist/data/image-folder.js'
+import { walk } from '../dist/data/listing.js'
 import { preprocess, presetNamed } from '../dist/index.js'
 import { Child } from './bench/child.mjs'
 import { readState } from './setup/state.mjs'
@@ -39,7 +39,7 @@ const { child } = await Child.start('Python', python, [script, JSON.stringify(re
 const temporary = mkdtempSync(join(tmpdir(), 'sos-compare-'))
 const totals = { images: 0, sameDecoded: 0, decodedWorst: 0, values: 0, byLevels: [] }
 try {
-  for (const file of imagesIn(readdirSync(folder, { recursive: true }))) {
+  for (const file of (await walk(folder)).images) {
     const path = join(folder, file)
     const decoded = await decodeImage(path, recipe.channels, options.decoder)
     const [pixels, values] = [join(temporary, 'pixels'), join(temporary, 'values')]

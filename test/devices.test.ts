@@ -8,12 +8,12 @@ import {
   hessianTrace,
   lastLayerTrace,
   linearLayers,
-  runStudy,
   ScriptModule,
   sgd,
   type Tensor,
   Trainer,
 } from '../src/index.js'
+import { cacheFeatures } from '../src/shift/study/features.js'
 import { vectors } from './support/datasets.js'
 import { fixture } from './support/paths.js'
 
@@ -44,7 +44,7 @@ describe('images go to the device of the model', () => {
   const uses: [string, (model: ScriptModule) => Promise<unknown>][] = [
     ['evaluate', (model) => evaluate(model, data, { optimize: false })],
     ['captureInputs', (model) => captureInputs(model, linearLayers(model).at(-1)!, data, [0, 1])],
-    ['runStudy', (model) => runStudy(model, data, data, { batchSizes: [4], draws: 1 })],
+    ['the features of a study', (model) => cacheFeatures(model, linearLayers(model).at(-1)!, data, [0, 1])],
     ['hessianTrace', (model) => hessianTrace(model, data, { probes: 2 })],
     ['gaussNewtonTrace', (model) => gaussNewtonTrace(model, data, { probes: 2 })],
     ['lastLayerTrace', (model) => lastLayerTrace(model, linearLayers(model).at(-1)!.path, data)],

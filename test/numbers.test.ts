@@ -270,8 +270,10 @@ const cases: Record<string, Case> = {
 /** Where any number may stand, or one of another object that is checked where it is made. */
 const elsewhere = [
   'EvaluationRecord.append 0.indices', // what evaluate made
+  ...['images', 'models'].map((name) => `EvaluationRecord.expectFor ${name}`), // of evaluate, which compares them
+  'ModuleTree.setAttribute value', // any value of TorchScript
   'ScriptModule.fromShared shared.sharedModule', // of share(); the addon knows the numbers that it gave
-  'ScriptModule.setAttribute value', // any value of TorchScript
+  'ScriptModule.setAttribute value',
   'ScriptObject.setAttribute value',
   ...['asam', 'sam', 'clipGradients'].map((name) => `${name} base.learningRate`), // the trainer looks at it
   ...['complex', 'new Complex'].flatMap((name) => [`${name} re`, `${name} im`]),

@@ -119,7 +119,7 @@ describe('sos', () => {
   it('sharpness measures one model, or two on the same probes', async () => {
     const options = ['--data', train, '--samples', '32', '--probes', '3', '--seed', '5']
     const one = await json('sharpness', demoModel, ...options)
-    expect(Object.keys(one)).toEqual(['trace', 'standardError', 'probes', 'samples'])
+    expect(Object.keys(one)).toEqual(['trace', 'standardError', 'probes', 'samples', 'withoutGradient'])
     const two = await json('sharpness', demoModel, '--compare', demoModel, ...options)
     expect(two.trace).toBeCloseTo(one.trace, 8)
     expect(two.compare).toEqual({

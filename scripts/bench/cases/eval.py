@@ -1,11 +1,9 @@
 """The references of eval.mjs: torchvision's evaluation loop as people run it (stock), and as one tunes it for a CPU (tuned)."""
 
-from pathlib import Path
-
 import torch
 from torch.utils.data import Subset
 
-from torchvision_images import loader, preprocessing, torchvision
+from torchvision_images import images, loader, torchvision
 
 NETWORKS = {"ResNet-50": ("resnet50", 256), "ShuffleNetV2 x2.0": ("shufflenet_v2_x2_0", 232)}
 
@@ -20,16 +18,6 @@ def cases(prepared: dict) -> dict:
             model.load_state_dict(weights)
             made[f"{title} {kind}"] = case(model.eval(), dataset, tuned=kind == "tuned")
     return made
-
-
-def images(prepared: dict, resize: int) -> Subset:
-    dataset = torchvision.datasets.ImageFolder(prepared["images"], preprocessing(resize))
-    order = Path(prepared["images"]).parent / "classes.txt"
-    if order.exists():  # there are more classes than folders
-        places = {name: place for place, name in enumerate(order.read_text().splitlines())}
-        dataset.target_transform = lambda folder: places[dataset.classes[folder]]
-    count = prepared["count"]
-    return Subset(dataset, [i * len(dataset) // count for i in range(count)])
 
 
 def case(model: torch.nn.Module, dataset: Subset, tuned: bool) -> tuple:

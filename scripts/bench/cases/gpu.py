@@ -3,12 +3,12 @@ optimizers, images through pinned memory."""
 
 import torch
 from torch.nn.functional import cross_entropy
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader
 
 import hvp
 import ops
 import train
-from torchvision_images import preprocessing, torchvision
+from torchvision_images import images, torchvision
 
 BATCH = 256
 
@@ -47,15 +47,13 @@ def evaluations(prepared: dict) -> dict:
         (pixels[: min(size, count - start)], torch.arange(start, min(start + size, count)) % 1000) for start in range(0, count, size)
     ]
 
-    folder = torchvision.datasets.ImageFolder(prepared["images"], preprocessing())
-    chosen = Subset(folder, [i * len(folder) // count for i in range(count)])
     if device == "cpu":
         workers = torch.get_num_threads()
     else:  # as many as there are cores
         import os
 
         workers = len(os.sched_getaffinity(0))
-    files = DataLoader(chosen, batch_size=size, num_workers=workers, pin_memory=device != "cpu")
+    files = DataLoader(images(prepared), batch_size=size, num_workers=workers, pin_memory=device != "cpu")
 
     def case(batches, dtype: torch.dtype | None):
         def evaluate() -> torch.Tensor:
@@ -63,10 +61,10 @@ def evaluations(prepared: dict) -> dict:
             loss = torch.zeros([], dtype=torch.float64, device=device)
             right = torch.zeros([], dtype=torch.int64, device=device)
             with torch.inference_mode(), torch.autocast(kind, dtype or torch.bfloat16, enabled=dtype is not None):
-                for images, labels in batches:
-                    images = images.to(device, memory_format=torch.channels_last, non_blocking=True)
+                for inputs, labels in batches:
+                    inputs = inputs.to(device, memory_format=torch.channels_last, non_blocking=True)
                     labels = labels.to(device, non_blocking=True)
-                    logits = model(images).float()
+                    logits = model(inputs).float()
                     loss += cross_entropy(logits, labels, reduction="sum")
                     right += (logits.topk(5).indices[:, 0] == labels).sum()
             right.item()

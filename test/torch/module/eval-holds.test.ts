@@ -110,7 +110,10 @@ describe('a view that holds a module in eval mode', () => {
     expect(modesOf(model)).toEqual({ '': true, first: true, norm: true, dropout: true, fc: true })
     model.loadStateDict(state)
     model.eval()
-    await model.to({ dtype: 'float32' })
+    await expect(model.to({ dtype: 'float32' })).rejects.toThrow(/before share\(\)/) // no view is in its way now
+    const alone = await load()
+    alone.view({ eval: true }).dispose()
+    await alone.to({ dtype: 'float32' })
   })
 
   it('refuses calls of others where the module came in train mode: they would run in eval mode', async () => {

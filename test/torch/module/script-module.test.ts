@@ -79,6 +79,8 @@ describe('ScriptModule', () => {
         dilation: { value: [1, 1] },
         groups: { value: 1 },
       },
+      module: 'conv1',
+      skipped: false,
     })
     const last = module.operatorCalls().at(-1)!
     expect(last.arguments).toMatchObject({
