@@ -354,6 +354,17 @@ describe('optimum shifting in training', () => {
     expect(lines.at(-2)).toMatchObject({ event: 'evaluation', top1: evaluation.top1, loss: evaluation.loss })
   })
 
+  it('records a rank of m + 1 where the bias is one of the directions', async () => {
+    const path = join(temporaryFolder(), 'run.jsonl')
+    const trainer = new Trainer(await perceptron(), { ...plain, epochs: 1 })
+    const rank = { policy: 'tolerance', tolerance: 1e-9 } as const
+    trainer.use(sosDuringTraining({ batchSize: 20, bias: 'augment', rank }), recordRun(path))
+    await trainer.run()
+    const shift = (await readRunRecord(path)).find(({ event }) => event === 'shift')
+    if (shift?.event !== 'shift') throw new Error('no shift')
+    expect(shift.rank).toBe(shift.inFeatures + 1)
+  })
+
   it.each(['keep', 'project', 'zero'] as const)('does to the momentum what %s says', async (momentum) => {
     const model = await load()
     const trainer = new Trainer(model, {

@@ -47,7 +47,10 @@ const lineSchema = z.discriminatedUnion('event', [
       milliseconds: fromZero,
       warnings: z.array(z.string()),
     })
-    .refine(({ rank, inFeatures }) => rank <= inFeatures, { message: 'no rank is above inFeatures' })
+    // The bias mode `augment` has one input more in each group, of which there are at most as many as inputs.
+    .refine(({ rank, inFeatures }) => rank <= 2 * inFeatures, {
+      message: 'no rank is above inFeatures and a bias for each group',
+    })
     .refine(({ classesCovered, classes }) => classesCovered <= classes, {
       message: 'no more classes are covered than there are',
     }),
