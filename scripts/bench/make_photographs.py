@@ -1,5 +1,5 @@
-"""`make_photographs.py FOLDER TRAIN VAL` makes FOLDER/train and FOLDER/val: seeded JPEGs of a photograph's size and detail, 500 × 375,
-in 100 folders. What is there is left."""
+"""`make_photographs.py FOLDER TRAIN VAL CLASS…` makes FOLDER/train and FOLDER/val: seeded JPEGs of a photograph's size and detail, 500 × 375,
+in a folder for each class. What is there is left."""
 
 import sys
 from pathlib import Path
@@ -8,14 +8,12 @@ import torch
 from PIL import Image
 from torch.nn.functional import interpolate
 
-classes = 100
-
 
 def main() -> None:
-    folder, train, val = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    folder, train, val, classes = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:]
     for split, count, seed in (("train", train, 0), ("val", val, 1)):
         for i in range(count):
-            path = folder / split / f"c{i % classes:02}" / f"{i:05}.jpg"
+            path = folder / split / classes[i % len(classes)] / f"{i:05}.jpg"
             if not path.exists():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 picture(seed * 1_000_000 + i).save(path, quality=92)

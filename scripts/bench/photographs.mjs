@@ -2,6 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 
+import { imageNetSynsets } from '../../dist/data/imagenet-synsets.js'
+
 /** How many there are in the extra data. */
 const real = 300
 
@@ -13,9 +15,14 @@ export function photographs({ root, python, folder, log }, count) {
   return makePhotographs({ root, python }, join(folder(), 'photographs'), { train: 0, val: count }).val
 }
 
-/** Makes images in the folders `train` and `val` of `place`, unless they are there. Returns both folders. */
+/**
+ * Makes images in the folders `train` and `val` below `place`, unless they are there, of the first 100 of ImageNet's classes: networks that
+ * name these know them, and in the order of their names they are the outputs 0 to 99. Returns both folders.
+ */
 export function makePhotographs({ root, python }, place, { train, val }) {
-  const args = [join(root, 'scripts/bench/make_photographs.py'), place, String(train), String(val)]
+  const below = join(place, 'synsets')
+  const names = imageNetSynsets.slice(0, 100)
+  const args = [join(root, 'scripts/bench/make_photographs.py'), below, String(train), String(val), ...names]
   execFileSync(python, args, { stdio: ['ignore', 'ignore', 2] })
-  return { train: join(place, 'train'), val: join(place, 'val') }
+  return { train: join(below, 'train'), val: join(below, 'val') }
 }
