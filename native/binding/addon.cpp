@@ -6,11 +6,22 @@
 
 namespace {
 
+constexpr const char* kFinalizerOf = "finalizerOf";
+
+/// The addon is loaded twice in each JavaScript thread: the second time with an object whose `finalizerOf` is
+/// the first one's exports. That gives the Node-API environment of EnvData::finalizing_env, no functions.
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  if (exports.Has(kFinalizerOf)) {
+    const auto first = exports.Get(kFinalizerOf).As<Napi::Object>();
+    first.Get("environment").As<Napi::External<sos::EnvData>>().Data()->finalizing_env = env;
+    return exports;
+  }
   sos::install_cpu_memory();
   // Set before any external exists: finalizers run from the newest to the oldest, so this outlives all of
   // them.
-  env.SetInstanceData<sos::EnvData>(new sos::EnvData(env));
+  auto* data = new sos::EnvData(env);
+  env.SetInstanceData<sos::EnvData>(data);
+  exports.Set("environment", Napi::External<sos::EnvData>::New(env, data));
   sos::export_tensor_functions(env, exports);
   sos::export_buffer_functions(env, exports);
   sos::export_operator_functions(env, exports);

@@ -20,7 +20,8 @@ namespace sos {
 /// there and freed after the environment's last finalizer; nothing of it is shared between environments.
 struct EnvData {
   explicit EnvData(Napi::Env env)
-      : js(std::make_shared<JsThread>(env)),
+      : finalizing_env(env),
+        js(std::make_shared<JsThread>(env)),
         lane(std::make_unique<Lane>(js)),
         pins(std::make_shared<Pins>(env, js)) {
     run_alone();
@@ -38,6 +39,12 @@ struct EnvData {
   /// Notes that they are freed. Finalizers may call it.
   void release(Napi::BasicEnv env, int64_t bytes);
 
+  /// Where handles are finalized. While an error is on its way from native code to JavaScript it is pending
+  /// in its Node-API environment, and V8 may collect then, since a message for the error must be allocated.
+  /// Node-API takes an error that is pending when a finalizer returns for the finalizer's own, and ends the
+  /// process. So this is a second Node-API environment of the same thread, in which nothing is ever called
+  /// nor thrown.
+  napi_env finalizing_env;
   std::shared_ptr<JsThread> js;
   std::unique_ptr<Lane> lane;
   std::shared_ptr<Pins> pins;

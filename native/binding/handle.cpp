@@ -38,7 +38,8 @@ Napi::Value wrap(EnvData& data, Napi::Env env, T&& held, int64_t bytes) {
   handle->held = std::forward<T>(held);
   handle->bytes = bytes;
   napi_value external = nullptr;
-  NAPI_THROW_IF_FAILED(env, napi_create_external(env, handle.get(), finalize, &data, &external),
+  NAPI_THROW_IF_FAILED(env,
+                       napi_create_external(data.finalizing_env, handle.get(), finalize, &data, &external),
                        Napi::Value());
   handle.release();
   data.hold(env, bytes);

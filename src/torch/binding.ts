@@ -408,7 +408,10 @@ function load(): Binding {
     )
   }
   try {
-    return createRequire(import.meta.url)(addonPath) as Binding
+    const loaded = createRequire(import.meta.url)(addonPath) as Binding
+    // A second Node-API environment, in which handles are finalized: native/binding/env_data.h tells why.
+    process.dlopen({ exports: { finalizerOf: loaded } }, addonPath)
+    return loaded
   } catch (cause) {
     throw new SosError(
       'ERR_ADDON_LOAD',
