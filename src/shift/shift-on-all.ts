@@ -7,7 +7,7 @@ import { scope } from '../torch/scope.js'
 import { type CaptureOptions, captureChunks, captureNumbers, type Look } from './capture.js'
 import type { LinearMap } from './certificates.js'
 import { effectOn } from './effect.js'
-import { groupsOf, type ShiftableLayer, shiftableLayer } from './layer/layer.js'
+import { expectOwnBias, groupsOf, type ShiftableLayer, shiftableLayer } from './layer/layer.js'
 import { LayerWeights, notVerified } from './layer/layer-weights.js'
 import { OutputWatch } from './output-watch.js'
 import { logitBudget, type ShiftOptions } from './shift-optimum.js'
@@ -39,6 +39,7 @@ export async function shiftOnAll(
   if (options.rank !== undefined) checkRankPolicy(options.rank)
   expectClassesOf(model, dataset)
   const layer = shiftableLayer(model, options.layer)
+  expectOwnBias(model, layer, [options.bias])
   using held = model.viewToShift() // from here to the write the weights are the same
   return await noGrad(() =>
     scope(async () => {

@@ -16,7 +16,7 @@ import { scope } from '../torch/scope.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
 import { type CaptureOptions, captureNumbers, captureRows } from './capture.js'
 import { effectOn } from './effect.js'
-import { groupsOf, isConvolution, type ShiftableLayer, shiftableLayer } from './layer/layer.js'
+import { expectOwnBias, groupsOf, isConvolution, type ShiftableLayer, shiftableLayer } from './layer/layer.js'
 import { LayerWeights } from './layer/layer-weights.js'
 import { OutputWatch } from './output-watch.js'
 import { describeShift, type ShiftRecord } from './shift-record.js'
@@ -92,6 +92,7 @@ export async function shiftOptimum(
   if (options.rank !== undefined) checkRankPolicy(options.rank)
   expectClassesOf(model, dataset)
   const layer = shiftableLayer(model, options.layer)
+  expectOwnBias(model, layer, [options.bias])
   const batch = chooseBatch(dataset, options, layer.inFeatures)
   using held = model.viewToShift() // from here to the write the weights are the same
   return await noGrad(() =>

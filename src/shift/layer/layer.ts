@@ -1,5 +1,6 @@
 import { SosError } from '../../torch/errors.js'
 import type { ScriptModule } from '../../torch/module/script-module.js'
+import type { BiasMode } from '../solve/solve.js'
 import { type ConvolutionLayer, callsConvolution, convolutionLayer } from './convolution.js'
 import { type LinearLayer, linearLayerAt } from './linear-layer.js'
 import { outputLayer } from './output-layer.js'
@@ -35,10 +36,34 @@ export function shiftableLayer(model: ScriptModule, path?: string): ShiftableLay
 /** The layer itself. Throws `ERR_NOT_SHIFTABLE` where its weight is tied. */
 export function untied(model: ScriptModule, layer: LinearLayer): LinearLayer {
   const calls = ownFlow(model, layer.path)?.calls ?? []
-  if (!new WeightReads(model).beyond(layer.path, calls)) return layer
+  const reads = new WeightReads(model)
+  const why = reads.beyond(layer.path, calls)
+    ? 'its weight is tied: something else reads it too'
+    : reads.repeats(layer.path)
+      ? 'elements of its weight lie in one place of memory, as expand() leaves them; clone the weight and export the model again'
+      : null
+  if (why === null) return layer
+  throw new SosError('ERR_NOT_SHIFTABLE', `'${layer.path}' cannot be shifted: ${why}`)
+}
+
+/**
+ * Refuses to change a bias that something else reads too: the batch would not stay as it is.
+ *
+ * @param modes those of the shifts to come; undefined is `fixed`
+ * @throws `ERR_BIAS`
+ */
+export function expectOwnBias(
+  model: ScriptModule,
+  { path, hasBias }: ShiftableLayer,
+  modes: readonly (BiasMode | undefined)[],
+): void {
+  const changing = modes.find((mode) => mode !== undefined && mode !== 'fixed')
+  if (!hasBias || changing === undefined) return
+  const calls = ownFlow(model, path)?.calls ?? []
+  if (!new WeightReads(model).beyond(path, calls, 'bias')) return
   throw new SosError(
-    'ERR_NOT_SHIFTABLE',
-    `'${layer.path}' cannot be shifted: its weight is tied: something else reads it too`,
+    'ERR_BIAS',
+    `expected a bias that '${path}' alone reads for the mode '${changing}' but it is tied: something else reads it too; take 'fixed'`,
   )
 }
 

@@ -78,6 +78,8 @@ export function readLinear(model: ScriptModule, node: ModuleNode): LinearLayer |
   if (!whole) return `its own code changes its output${by(flow.result)}`
   const shape = weightOf(node)
   if (shape === undefined) return null
+  const otherwise = reasonAgainstBias(own, node, shape[0])
+  if (otherwise !== null) return otherwise
   return {
     path: node.path,
     inFeatures: shape[1],
@@ -101,12 +103,25 @@ function ownAffineCalls(flow: DataFlow): AffineCall[] {
 }
 
 function reasonAgainst({ input, weight, bias }: AffineCall): string | null {
+  if (weight.input !== undefined) return 'its weight is tied: it is that of another layer'
   if (weight.attribute !== 'weight') {
     return `its weight is computed at run time${by(weight)}, as by weight norm or another parametrisation; remove that and export the model again`
   }
+  if (bias?.input !== undefined) return 'its bias is tied: it is that of another layer'
   if (input.input !== 0) return `its own code changes its input first${by(input)}`
   if (bias !== null && bias.attribute !== 'bias') return `its bias is computed at run time${by(bias)}`
   return null
+}
+
+/** Whether z = xWᵀ + b holds with the `bias` that the module has, an element for each of `outputs`. */
+function reasonAgainstBias(calls: readonly AffineCall[], node: ModuleNode, outputs: number): string | null {
+  const used = calls.filter(({ bias }) => bias !== null).length
+  const shape = node.parameters.find(({ name }) => name === 'bias')?.shape
+  if (used > 0 && used < calls.length) return 'a condition at run time decides whether it adds its bias'
+  if (used === 0) return shape === undefined ? null : 'its own code does not add its bias'
+  if (shape === undefined) return 'its bias is a buffer, and only parameters are known'
+  if (shape.length === 1 && shape[0] === outputs) return null
+  return `its bias has the shape [${shape.join(', ')}] in the place of [${outputs}]`
 }
 
 const by = ({ resultOf }: ArgumentSource): string => (resultOf === undefined ? '' : ` by ${resultOf}`)

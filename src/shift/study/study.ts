@@ -3,7 +3,7 @@ import { type Dataset, type RunOptions, spread } from '../../data/dataset.js'
 import { checkNumbers, count, nonNegative } from '../../torch/check-number.js'
 import { noGrad } from '../../torch/context.js'
 import type { ScriptModule } from '../../torch/module/script-module.js'
-import { linearLayer, untied } from '../layer/layer.js'
+import { expectOwnBias, linearLayer, untied } from '../layer/layer.js'
 import { cacheFeatures } from './features.js'
 import type { RowStoreOptions } from './row-store.js'
 import { StudyLayer } from './study-layer.js'
@@ -54,6 +54,7 @@ export async function runStudy(
     mapAbove: nonNegative,
   })
   const layer = untied(model, linearLayer(model, options.layer))
+  expectOwnBias(model, layer, options.biases ?? [])
   expectSameClasses(model, train, validation)
   const plan = planStudy(train, options)
   const needed = [...new Set(plan.batches.flatMap(({ indices }) => indices))].sort((a, b) => a - b)

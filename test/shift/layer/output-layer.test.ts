@@ -69,6 +69,11 @@ describe('outputLayer', () => {
     ['SquaredIntoItself', 'aten::mul in the code of the model itself writes over'],
     ['traced_weight_norm', 'computed at run time by aten::_weight_norm'],
     ['Rounded', 'aten::round'],
+    ['ScalarBias', "'fc' makes it, and its bias has the shape [1] in the place of [3]"],
+    ['BufferBias', 'its bias is a buffer'],
+    ['ForgottenBias', 'its own code does not add its bias'],
+    ['BiasByData', 'a condition at run time decides whether it adds its bias'],
+    ['traced_tied_bias', 'its bias is tied: it is that of another layer'],
   ])('of %s is none: %s', async (name, reason) => {
     const model = await head(name)
     expect(() => outputLayer(model)).toThrow(
@@ -90,6 +95,17 @@ describe('outputLayer', () => {
     const code = expect.objectContaining({ code: 'ERR_NOT_SHIFTABLE' })
     expect(outputLayer(tied).layer.path).toBe('fc')
     expect(() => shiftableLayer(tied)).toThrow(code)
+    for (const [name, reason] of [
+      ['WeightChosenBefore', 'something else reads it too'],
+      ['PartOfAnother', 'something else reads it too'],
+      ['Expanded', 'elements of its weight lie in one place of memory'],
+    ] as const) {
+      const model = await head(name)
+      expect(outputLayer(model).layer.path).toBe('fc')
+      expect(() => shiftableLayer(model), name).toThrow(code)
+      expect(() => shiftableLayer(model, 'fc'), name).toThrow(reason)
+    }
+    expect(shiftableLayer(await head('OneBlock')).path).toBe('fc')
     for (const name of ['Cosine', 'CosineOfBoth', 'ScaledItself', 'traced_weight_norm']) {
       const model = await head(name)
       expect(() => linearLayer(model, 'fc')).toThrow(code)
