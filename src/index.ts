@@ -126,6 +126,7 @@ export {
   drift,
   type LinearMap,
   type LogitCertificate,
+  type Rounding,
 } from './shift/certificates.js'
 export { type Control, type ControlOptions, controls, controlWeights } from './shift/controls.js'
 export {

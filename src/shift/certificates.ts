@@ -8,6 +8,18 @@ export interface LinearMap {
   readonly bias: Tensor | null
 }
 
+/** How much rounding there is, as parts of what is rounded; no more than by 16 units in sums of products. */
+export interface Rounding {
+  /** Of the layer's products of inputs and weights, relative to the lengths of both. */
+  readonly products: number
+  /** Of what comes out, relative to the largest logit. */
+  readonly outputs: number
+  /** Whether the model takes a softmax, or its logarithm, which rounds once more. */
+  readonly softmax: boolean
+}
+
+const exact: Rounding = { products: 0, outputs: 0, softmax: false }
+
 /**
  * What a shift does to samples outside of the batch, known from their inputs a alone: Δz = a(V* − V) + b* − b. Labels play no
  * part, and no bound is a guess. Of losses and classes it speaks only where the layer's outputs z are the model's logits.
@@ -25,11 +37,11 @@ export interface DriftCertificate {
   readonly maxLossChange: number | null
   readonly meanLossChange: number | null
   /**
-   * The share of samples whose predicted class cannot change: their margin exceeds max |Δzᵢ − Δzⱼ|. Null where z are not the
-   * logits.
+   * The share of samples whose predicted class cannot change: their margin exceeds max |Δzᵢ − Δzⱼ| and what rounding adds in
+   * the dtypes of the layer and of the model's output. Null where z are not the logits.
    */
   readonly marginSafeShare: number | null
-  /** Samples whose predicted class did change; null where z are not the logits. */
+  /** Samples whose predicted class did change; null where z are not the logits, or where for some of them rounding decides. */
   readonly changedPredictions: number | null
 }
 
@@ -53,6 +65,23 @@ export interface Drift {
   readonly norm: Float64Array
   /** 1 where the predicted class changed. */
   readonly changed: Uint8Array
+  /** What rounding may move an output by, before or after. */
+  readonly noise: Float64Array
+  /** 1 where rounding may decide which class is predicted, before or after. */
+  readonly undecided: Uint8Array
+}
+
+/** One without any samples' values yet. */
+export function emptyDrift(samples: number): Drift {
+  return {
+    spread: new Float64Array(samples),
+    margin: new Float64Array(samples),
+    change: new Float64Array(samples),
+    norm: new Float64Array(samples),
+    changed: new Uint8Array(samples),
+    noise: new Float64Array(samples),
+    undecided: new Uint8Array(samples),
+  }
 }
 
 const chunk = 4096
@@ -61,20 +90,16 @@ const chunk = 4096
  * The drift of the samples with inputs `a` from one map to another, in float64.
  *
  * @param a [N, m], any floating dtype
+ * @param rounding of the model that is spoken of. Default: none
  */
-export function drift(a: Tensor, before: LinearMap, after: LinearMap): Drift {
+export function drift(a: Tensor, before: LinearMap, after: LinearMap, rounding = exact): Drift {
   const samples = a.shape[0]!
-  const result: Drift = {
-    spread: new Float64Array(samples),
-    margin: new Float64Array(samples),
-    change: new Float64Array(samples),
-    norm: new Float64Array(samples),
-    changed: new Uint8Array(samples),
-  }
+  const result = emptyDrift(samples)
   scope(() => {
     const [v, vStar] = [before, after].map(({ weight }) => weight.to({ device: 'cpu', dtype: 'float64' }))
     const [b, bStar] = [before, after].map(({ bias }) => bias?.to({ device: 'cpu', dtype: 'float64' }))
     const moved = vStar!.sub(v!)
+    const longest = Math.max(longestColumn(v!), longestColumn(vStar!))
     for (let start = 0; start < samples; start += chunk) {
       scope(() => {
         const rows = a
@@ -84,16 +109,43 @@ export function drift(a: Tensor, before: LinearMap, after: LinearMap): Drift {
         if (b !== undefined) z = z.add(b)
         let change = rows.matmul(moved)
         if (b !== undefined && bStar !== undefined) change = change.add(bStar.sub(b))
+        const zStar = z.add(change)
+        const lengths = rows.square().sum([1]).sqrt().mul(longest)
+        const noise = noiseOf(
+          lengths,
+          torch.maximum(z.abs().amax([1]), zStar.abs().amax([1])),
+          z.shape[1]!,
+          rounding,
+        )
+        const margin = margins(z)
+        const closest = torch.minimum(margin, margins(zStar))
         result.spread.set(values(change.amax([1]).sub(change.amin([1]))), start)
-        result.margin.set(values(margins(z)), start)
+        result.margin.set(values(margin), start)
         result.change.set(values(change.abs().amax([1])), start)
         result.norm.set(values(change.square().sum([1]).sqrt()), start)
-        const changed = z.argmax(1).ne(z.add(change).argmax(1))
-        result.changed.set(changed.to('uint8').toTypedArray() as Uint8Array, start)
+        result.changed.set(bytes(z.argmax(1).ne(zStar.argmax(1))), start)
+        result.noise.set(values(noise), start)
+        // NaN decides nothing.
+        result.undecided.set(bytes(closest.gt(noise.mul(2)).logical_not()), start)
       })
     }
   })
   return result
+}
+
+/** @param lengths of inputs times weights, the longest of each sample; `largest` logit of each; `classes` of a softmax */
+function noiseOf(
+  lengths: Tensor,
+  largest: Tensor,
+  classes: number,
+  { products, outputs, softmax }: Rounding,
+): Tensor {
+  const rounded = softmax ? largest.mul(2).add(1 + Math.log(classes)) : largest
+  return lengths.mul(products).add(rounded.mul(outputs))
+}
+
+function longestColumn(matrix: Tensor): number {
+  return matrix.square().sum([0]).max().sqrt().item()
 }
 
 /** Sums a drift of logits up. */
@@ -120,10 +172,10 @@ export class DriftSums {
   }
 
   /** @param rows [N, m] of each group */
-  add(rows: readonly Tensor[]): void {
+  add(rows: readonly Tensor[], rounding?: Rounding): void {
     scope(() => {
       const joint = rows.length === 1 ? rows[0]! : torch.cat([...rows], 1)
-      this.#totals.add(drift(joint, this.#before, this.#after))
+      this.#totals.add(drift(joint, this.#before, this.#after, rounding))
       const { weight, bias } = this.#before
       const z = joint.to({ device: 'cpu', dtype: 'float64' }).matmul(weight)
       const largest = (bias === null ? z : z.add(bias)).abs().max().item()
@@ -134,7 +186,8 @@ export class DriftSums {
   /** @param areLogits whether the layer's outputs are the model's logits, a row for each image. Default: false */
   certificate(areLogits = false): DriftCertificate {
     const all = this.#totals.certificate()
-    if (areLogits) return all
+    if (areLogits)
+      return { ...all, changedPredictions: this.#totals.undecided > 0 ? null : all.changedPredictions }
     const none = {
       maxLossChange: null,
       meanLossChange: null,
@@ -154,13 +207,20 @@ class DriftTotals {
   #samples = 0
   #safe = 0
   #changed = 0
+  #undecided = 0
   #largest = { change: 0, norm: 0 }
   #sum = { change: 0, norm: 0 }
 
-  add({ spread, margin, change, norm, changed }: Drift): void {
+  /** Samples whose class rounding may decide. */
+  get undecided(): number {
+    return this.#undecided
+  }
+
+  add({ spread, margin, change, norm, changed, noise, undecided }: Drift): void {
     for (let i = 0; i < spread.length; i++) {
       this.#samples++
-      if (margin[i]! > spread[i]!) this.#safe++
+      if (margin[i]! > spread[i]! + 2 * noise[i]!) this.#safe++
+      this.#undecided += undecided[i]!
       this.#changed += changed[i]!
       // Math.max keeps NaN, which must not pass for a small drift.
       this.#largest.change = Math.max(this.#largest.change, change[i]!)
@@ -201,3 +261,4 @@ function margins(z: Tensor): Tensor {
 }
 
 const values = (tensor: Tensor) => tensor.toTypedArray() as Float64Array
+const bytes = (tensor: Tensor) => tensor.to('uint8').toTypedArray() as Uint8Array

@@ -17,7 +17,7 @@ export interface Shifted {
 /** What a shift does to images outside of its batch. */
 export interface ShiftEffect {
   readonly certificate: DriftCertificate | null
-  /** Where the certificate cannot speak of classes and the model returns [N, classes]; else null. */
+  /** Where the certificate does not tell which predictions changed and the model returns [N, classes]; else null. */
   readonly measured: MeasuredPredictions | null
   /** As {@link OutputWatch.steps}; undefined where there were no images to tell. */
   readonly toOutput?: readonly string[] | null
@@ -27,7 +27,8 @@ export interface ShiftEffect {
 
 /**
  * Certifies a shift on the images at `indices`: from the layer's inputs alone where its outputs are the model's logits;
- * elsewhere the images also go through a copy of the model that has the new weights, and predictions are counted.
+ * elsewhere, and where rounding decides a class, the images also go through a copy of the model that has the new weights, and
+ * predictions are counted.
  */
 export async function effectOn(
   model: ScriptModule,
@@ -41,11 +42,12 @@ export async function effectOn(
   const drifts = new DriftSums(before, after)
   const watch = new OutputWatch(model, layer, before[0]!)
   for await (const { rows } of captureChunks(model, layer, dataset, indices, options, watch.look)) {
-    drifts.add(rows)
+    drifts.add(rows, watch.rounding(shifted.weight.dtype))
   }
   const certificate = drifts.certificate(watch.areLogits)
   const told = { certificate, toOutput: watch.steps, largestLogit: drifts.largestLogit }
-  if (watch.areLogits || watch.predictions === null) return { ...told, measured: null }
+  if (certificate.changedPredictions !== null || watch.predictions === null)
+    return { ...told, measured: null }
   const copy = await model.clone()
   try {
     using changed = copy.viewToShift()

@@ -1,10 +1,12 @@
 import { SosError } from '../torch/errors.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
 import { scope } from '../torch/scope.js'
+import type { DType } from '../torch/tensor/dtype.js'
 import { Tensor } from '../torch/tensor/tensor.js'
 import type { Value } from '../torch/values.js'
-import type { LinearMap } from './certificates.js'
+import type { LinearMap, Rounding } from './certificates.js'
 import type { ShiftableLayer } from './layer/layer.js'
+import { epsilon } from './layer/layer-weights.js'
 import { findOutputLayer } from './layer/output-layer.js'
 
 /** Predictions of the whole model on the same images before and after: measured, not derived. */
@@ -24,6 +26,7 @@ export class OutputWatch {
   #steps: readonly string[] | null
   #oneRowEach = true
   #predictions: number[] | null = []
+  #coarsest = 0
 
   /** @param map of the layer, as the images meet it; of one of its groups */
   constructor(model: ScriptModule, layer: ShiftableLayer, map: LinearMap) {
@@ -51,6 +54,15 @@ export class OutputWatch {
     return this.#predictions
   }
 
+  /** Of the model's outputs as its forwards made them, from a layer of this dtype. */
+  rounding(layer: DType): Rounding {
+    return {
+      products: 16 * (layer === 'float64' ? epsilon('float64') : epsilon('float32')), // the sums of float16 are of float32
+      outputs: Math.max(this.#coarsest, epsilon(layer)),
+      softmax: this.#steps?.some((step) => /softmax/.test(step)) ?? false,
+    }
+  }
+
   /** Throws `ERR_NO_OUTPUT_LAYER` where the images showed that the layer's outputs are not the model's. */
   expectOutput(): void {
     if (this.#steps !== null) return
@@ -64,7 +76,8 @@ export class OutputWatch {
   readonly look = (output: Value, rows: readonly Tensor[], images: number): void =>
     scope(() => {
       const found = tensorsIn(output)
-      const classes = found.filter(({ ndim, shape }) => ndim === 2 && shape[0] === images && shape[1]! > 1)
+      const classes = found.filter((output) => areScores(output, images))
+      for (const { dtype } of found) this.#coarsest = Math.max(this.#coarsest, epsilon(dtype))
       if (classes.length !== 1) this.#predictions = null
       this.#predictions?.push(...Array.from(classes[0]!.argmax(1).to('int32').toTypedArray() as Int32Array))
       if (rows[0]!.shape[0] !== images) this.#oneRowEach = false
@@ -102,12 +115,11 @@ export class OutputWatch {
       .mul(weight.square().sum([0]).max())
       .sqrt()
       .item()
-    const epsilon = /^(float16|bfloat16)$/.test(output.dtype) ? 2 ** -7 : 2 ** -23
+    const unit = /^(float16|bfloat16)$/.test(output.dtype) ? 2 ** -7 : 2 ** -23
     // NaN on both sides is no proof.
     return (
       difference <=
-      Math.max(16 * epsilon, 1e-3) * (softmax === undefined ? largest : Math.max(1, largest)) +
-        16 * epsilon * noise
+      Math.max(16 * unit, 1e-3) * (softmax === undefined ? largest : Math.max(1, largest)) + 16 * unit * noise
     )
   }
 }
@@ -118,6 +130,16 @@ export function compared(before: OutputWatch, after: OutputWatch): MeasuredPredi
   if (first === null || second === null) return null
   const changed = first.filter((prediction, i) => prediction !== second[i]).length
   return { images: first.length, changed }
+}
+
+/** [N, classes], of numbers that have an order. */
+function areScores({ ndim, shape, dtype }: Tensor, images: number): boolean {
+  return (
+    ndim === 2 &&
+    shape[0] === images &&
+    shape[1]! > 1 &&
+    /^(b?float(16|32|64)|int(8|16|32|64)|uint8)$/.test(dtype)
+  )
 }
 
 function tensorsIn(value: unknown): Tensor[] {

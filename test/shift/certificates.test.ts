@@ -39,4 +39,45 @@ describe('certify', () => {
     expect(told.maxLogitChange).toBeLessThanOrEqual(1e-3)
     expect(told).toMatchObject({ samples: 20, marginSafeShare: 1, changedPredictions: 0 })
   })
+
+  it.each([
+    ['bfloat16', 2 ** -7],
+    ['float16', 2 ** -10],
+    ['float32', 2 ** -23],
+  ] as const)('holds in %s, with what is rounded there', (dtype, outputs) => {
+    // Classes that are closer than their numbers are in this dtype, around a large logit.
+    const step = 64 * outputs
+    const stored = (seed: number) => randn([32, 5], seed).mul(step).to(dtype)
+    const [before, after] = [
+      stored(5),
+      stored(5).add(
+        randn([32, 5], 6)
+          .mul(step / 50)
+          .to(dtype),
+      ),
+    ]
+    const bias = torch.full([5], 100, { dtype })
+    const rows = others.to(dtype)
+    const predictions = (weight: typeof v) => torch.linear(rows, weight.t(), bias).argmax(1)
+    const [first, second] = [before, after].map((weight) => predictions(weight).toArray() as number[])
+    const changed = first!.map((prediction, i) => prediction !== second![i])
+    const safe = (rounding?: Parameters<typeof drift>[3]) => {
+      const told = drift(rows, { weight: before, bias }, { weight: after, bias }, rounding)
+      return changed.map((_, i) => told.margin[i]! > told.spread[i]! + 2 * told.noise[i]!)
+    }
+    const among = (all: readonly boolean[]) => changed.filter((one, i) => one && all[i]).length
+    const rounded = safe({ products: 16 * 2 ** -23, outputs, softmax: false })
+    expect(among(safe())).toBeGreaterThan(0) // without a thought of rounding it is false
+    expect(among(rounded)).toBe(0)
+    expect(rounded.filter(Boolean).length).toBeGreaterThan(dtype === 'float32' ? 0 : 1000)
+    const decided = drift(
+      rows,
+      { weight: before, bias },
+      { weight: after, bias },
+      { products: 16 * 2 ** -23, outputs, softmax: false },
+    )
+    changed.forEach((one, i) => {
+      if (decided.undecided[i] === 0) expect(decided.changed[i] === 1).toBe(one)
+    })
+  })
 })

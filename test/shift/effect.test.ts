@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import {
   type Dataset,
   noGrad,
+  runStudy,
   ScriptModule,
   type ShiftRecord,
   sgd,
@@ -12,6 +13,7 @@ import {
   sosDuringTraining,
   type Tensor,
   Trainer,
+  torch,
 } from '../../src/index.js'
 import { vectors } from '../support/datasets.js'
 import { fixture } from '../support/paths.js'
@@ -81,6 +83,64 @@ describe('what a shift says of classes', () => {
       expect.arrayContaining(others), // only the layer's weight was written
     )
   })
+
+  it.each([
+    ['Coarse', 0],
+    ['HalfCoarse', 0.2],
+  ])(
+    '%s: what bfloat16 decides is measured, and no image is safe whose class changes',
+    async (name, least) => {
+      const data = vectors(size)
+      const others = size - batchSize
+      for (const seed of [0, 1, 2]) {
+        const model = await head(name)
+        const record = await shiftOptimum(model, data, { ...options, seed })
+        const changed = await changedBy(record, name, model, data)
+        const { marginSafeShare, changedPredictions } = record.certificate!
+        expect(record.toOutput).toEqual([])
+        expect(changedPredictions ?? record.measured).toEqual(
+          changedPredictions === null ? { images: others, changed } : changed,
+        )
+        if (name === 'Coarse') expect(record.measured).not.toBeNull()
+        expect(marginSafeShare).toBeGreaterThanOrEqual(least)
+        expect(marginSafeShare).toBeLessThanOrEqual(1 - changed / others)
+      }
+    },
+  )
+
+  it('is nothing where the model returns no numbers', async () => {
+    const record = await shiftOptimum(await head('Booleans'), vectors(size), { ...options, layer: 'fc' })
+    expect(record).toMatchObject({ toOutput: null, measured: null, certificate: { marginSafeShare: null } })
+  })
+
+  it.each(['TiedBias', 'BiasReadBefore'])(
+    '%s: a bias that something else reads stays as it is',
+    async (name) => {
+      const [model, data] = [await head(name), vectors(size)]
+      const classes = model.namedParameters().get('fc.bias')!.shape[0]!
+      const named = { ...data, classes: Array.from({ length: classes }, (_, i) => `c${i}`) }
+      for (const bias of ['absorb', 'augment'] as const) {
+        for (const layer of [undefined, 'fc']) {
+          const given = { ...options, bias, ...(layer && { layer }) }
+          await expect(shiftOptimum(model, named, given)).rejects.toEqual(code('ERR_BIAS'))
+        }
+        await expect(shiftLayers(model, named, ['fc'], { ...options, bias })).rejects.toEqual(
+          code('ERR_BIAS'),
+        )
+        await expect(shiftOnAll(model, named, { bias })).rejects.toEqual(code('ERR_BIAS'))
+        const study = runStudy(model, named, named, { batchSizes: [3], biases: ['fixed', bias] })
+        await expect(study).rejects.toEqual(code('ERR_BIAS'))
+      }
+      const { images } = await named.load([...named.labels.keys()])
+      const before = await noGrad(() => model.eval().forward<Tensor>(images))
+      const record = await shiftOptimum(model, named, options)
+      const after = await noGrad(() => model.forward<Tensor>(images))
+      const batch = torch.tensor([...record.indices], { dtype: 'int64' })
+      const moved = after.index_select(0, batch).sub(before.index_select(0, batch)).abs().max().item()
+      expect(moved).toBeLessThan(1e-12)
+      expect(await changedBy(record, name, model, named)).toBe(record.certificate!.changedPredictions)
+    },
+  )
 
   it('tells positions and windows by their names, and what lies between layer and output', async () => {
     const data = vectors(size)

@@ -152,7 +152,7 @@ function printCertificate({ rows, sampling }: ShiftRecord, certificate: DriftCer
   printLine(
     marginSafeShare === null
       ? `certified   ${where}: the layer’s outputs ${moved}`
-      : `certified   ${where}: ${percent(100 * marginSafeShare)} cannot change class, ${changedPredictions} did; logits ${moved}`,
+      : `certified   ${where}: ${percent(100 * marginSafeShare)} cannot change class, ${changedPredictions === null ? 'of others rounding decides' : `${changedPredictions} did`}; logits ${moved}`,
   )
 }
 

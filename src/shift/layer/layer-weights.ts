@@ -159,7 +159,7 @@ export function whyNotWritten(
 }
 
 /** The distance from 1 to the next number of a floating dtype. */
-function epsilon(dtype: DType): number {
+export function epsilon(dtype: DType): number {
   const digits: Record<string, number> = { float64: 52, float32: 23, float16: 10, bfloat16: 7 }
   return 2 ** -(digits[dtype] ?? 23)
 }

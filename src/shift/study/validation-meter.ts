@@ -3,7 +3,7 @@ import { type Score, ScoreSums, sampleScores } from '../../evaluate/metrics.js'
 import { torch } from '../../torch/ops.js'
 import { scope } from '../../torch/scope.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
-import { certify, type Drift, type LinearMap } from '../certificates.js'
+import { certify, type Drift, emptyDrift, type LinearMap } from '../certificates.js'
 import type { Features } from './features.js'
 import { type RowStoreOptions, rowStore } from './row-store.js'
 import type { PairedTest, StudyDrift, StudyRow, StudyScore } from './study-record.js'
@@ -84,13 +84,8 @@ export class ValidationMeter {
   async measure(map: LinearMap, covered: ReadonlySet<number>): Promise<Measured> {
     const images = this.#labels.length
     const sums = new ScoreSums(map.weight.shape[0]!)
-    const drift: Drift = {
-      spread: new Float64Array(images),
-      margin: this.#margins,
-      change: new Float64Array(images),
-      norm: new Float64Array(images),
-      changed: new Uint8Array(images),
-    }
+    // Of the logits as they are rounded: nothing is left undecided.
+    const drift: Drift = { ...emptyDrift(images), margin: this.#margins }
     await forChunks(this.#rows, map, this.#labels, async (logits, targets, start) => {
       sums.add(sampleScores(logits, targets))
       const moved = logits.to('float64').sub(this.#logits.narrow(0, start, logits.shape[0]!))
