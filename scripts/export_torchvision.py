@@ -3,11 +3,15 @@
 
     export_torchvision.py resnet50 --weights resnet50-0676ba61.pth --out resnet50.pt
     export_torchvision.py resnet50 --weights resnet50-11ad3fa6.pth --recipe IMAGENET1K_V2 --out resnet50-v2.pt
+    export_torchvision.py resnet18 --weights checkpoint.pth.tar --key state_dict --out resnet18.pt
     export_torchvision.py resnet18 --classes 10 --seed 7 --out untrained.pt
     export_torchvision.py resnet18 --calibrate photographs/ --out untrained.pt
 
 Nothing is downloaded: without --weights the network starts from random weights. Size, crop, interpolation,
 mean and deviation of the inputs come from torchvision's metadata of its published weights.
+
+A checkpoint of a training script holds the state dict under a key; it is found where there is one alone. What DataParallel
+(`module.`), torch.compile (`_orig_mod.`) and trainers (`model.`) put before all names is taken off.
 
 Deep inside an untrained network all images look nearly alike. --calibrate takes the statistics of its batch norms
 from some images (their cumulative average in training mode), so that its logits differ as a trained one's do.
@@ -17,7 +21,9 @@ published weights want, rescale their inputs from ImageNet's mean and deviation 
 """
 
 import argparse
+import datetime
 import difflib
+import pathlib
 import re
 import sys
 import warnings
@@ -33,6 +39,17 @@ warnings.filterwarnings("ignore", message="The TorchScript type system")  # abou
 models = import_torchvision().models
 CALIBRATION = 12
 REMEDY = "save one with torch.save(model.state_dict(), FILE)"
+PREFIXES = ("module.", "_orig_mod.", "model.")  # no network of torchvision has names that all begin so
+# Of Python's own classes, what training scripts keep beside the weights; nothing of it can run a program.
+BESIDE = [
+    argparse.Namespace,
+    datetime.datetime,
+    datetime.date,
+    datetime.timedelta,
+    datetime.timezone,
+    pathlib.PosixPath,
+    pathlib.PurePosixPath,
+]
 
 
 def main() -> int:
@@ -44,7 +61,7 @@ def main() -> int:
         return 2
     try:
         torch.manual_seed(options.seed)
-        weights = None if options.weights is None else load_weights(options.weights)
+        weights = None if options.weights is None else load_weights(options.weights, options.key)
         network = build(options.name, options.classes, recipe, weights)
         if options.calibrate is not None:
             calibrate(network, recipe, options.calibrate)
@@ -141,22 +158,80 @@ def calibrate(network: nn.Module, recipe, folder: Path) -> None:
         norm.momentum = momentum
 
 
-def load_weights(path: Path) -> dict[str, Tensor]:
+def load_weights(path: Path, key: str | None) -> dict[str, Tensor]:
     """A state dict from a file, in the names of today's torchvision. Raises OSError or ValueError."""
     try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals([*BESIDE, *of_numpy()]):
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
     except OSError:
         raise
     except Exception as error:  # whatever the reader of the pickle, the zip file or the tensors stumbles over
-        reason = f"is damaged or holds more than tensors ({type(error).__name__})"
-        raise ValueError(f"{path} {reason}; {REMEDY}") from error
-    if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
-        raise ValueError(f"expected a state dict in {path} but received {type(weights).__name__}; {REMEDY}")
+        named = re.search(r"GLOBAL (\S+)", str(error))
+        other = re.search(r"WeightsUnpickler error:\s*(.+)", str(error))
+        what = f"an object of {named[1]}" if named else other[1] if other else type(error).__name__
+        raise ValueError(f"{path} is damaged or holds more than weights and data ({what}); {REMEDY}") from error
+    weights = without_prefix(state_dict_in(path, loaded, key))
     for key in list(weights):
         if key.startswith(("aux1.", "aux2.", "AuxLogits.")):
             del weights[key]
         elif dotted := re.fullmatch(r"(.*denselayer\d+\.(?:norm|conv))\.([12]\..*)", key):
             weights[dotted[1] + dotted[2]] = weights.pop(key)  # DenseNet's published norm.1 is norm1 today
+    return weights
+
+
+def of_numpy() -> list:
+    """What NumPy's numbers and arrays are pickled by; none where NumPy is not installed."""
+    try:
+        import numpy
+        from numpy._core import multiarray
+    except ImportError:
+        return []
+    kinds = {type(numpy.dtype(code)) for code in numpy.typecodes["All"]}
+    return [numpy.dtype, numpy.ndarray, multiarray.scalar, multiarray._reconstruct, *kinds]
+
+
+def state_dict_in(path: Path, loaded: object, key: str | None) -> dict[str, Tensor]:
+    """The state dict that a file holds: the whole of it, what `key` leads to, or the only one in there. Raises ValueError."""
+    found = {"": loaded, **inner_dicts(loaded)}
+    if key is not None:
+        found = {name: value for name, value in found.items() if name == key}
+        if not found:
+            held = ", ".join(repr(name) for name in inner_dicts(loaded)) or "no dict"
+            raise ValueError(f"{path} has no key {key!r}; it holds {held}")
+    fitting = {name: value for name, value in found.items() if is_state_dict(value)}
+    if "" in fitting:
+        return dict(loaded)
+    if len(fitting) > 1:
+        raise ValueError(f"{path} holds several state dicts; pass --key with one of {', '.join(fitting)}")
+    if not fitting:
+        what = type(loaded).__name__ if key is None else f"{type(found[key]).__name__} under {key!r}"
+        raise ValueError(f"expected a state dict in {path} but received {what}; {REMEDY}")
+    (name, weights), = fitting.items()
+    if key is None:
+        print(f"the weights are those under {name!r} of {path}", file=sys.stderr)
+    return dict(weights)
+
+
+def inner_dicts(value: object, path: str = "", depth: int = 3) -> dict[str, dict]:
+    """The dicts in a dict by their dotted paths, up to `depth` keys long."""
+    found = {}
+    for name, inner in value.items() if isinstance(value, dict) and depth > 0 else ():
+        if isinstance(name, str) and isinstance(inner, dict):
+            found[path + name] = inner
+            found.update(inner_dicts(inner, f"{path}{name}.", depth - 1))
+    return found
+
+
+def is_state_dict(value: object) -> bool:
+    if not isinstance(value, dict) or not value:
+        return False
+    return all(isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in value.items())
+
+
+def without_prefix(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The names without what DataParallel, torch.compile or a trainer put before each of them."""
+    while prefix := next((one for one in PREFIXES if all(name.startswith(one) for name in weights)), None):
+        weights = {name.removeprefix(prefix): tensor for name, tensor in weights.items()}
     return weights
 
 
@@ -177,7 +252,9 @@ def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=verbatim)
     add = parser.add_argument
     add("name", metavar="NAME", help="a classifier of torchvision.models, such as resnet50")
-    add("--weights", type=Path, metavar="FILE", help="a state dict in PyTorch's format; must fit exactly")
+    add("--weights", type=Path, metavar="FILE", help="a state dict in PyTorch's format, or a checkpoint that holds one; must fit exactly")
+    add("--key", metavar="KEY", help="where the file's weights are, as state_dict or model.state_dict (default: where they "
+        "can only be)")
     add("--classes", type=int, default=1000, metavar="N", help="number of outputs (default: %(default)s)")
     add("--recipe", metavar="ENTRY", help="published weights whose preprocessing to record, such as "
         "IMAGENET1K_V2 (default: IMAGENET1K_V1, or torchvision's default where there is none)")
@@ -185,6 +262,8 @@ def parse_options() -> argparse.Namespace:
     add("--calibrate", type=Path, metavar="FOLDER", help="take the batch norms' statistics from images below")
     add("--out", type=Path, required=True, metavar="FILE", help="the TorchScript file to write")
     options = parser.parse_args()
+    if options.key is not None and options.weights is None:
+        parser.error("--key is of --weights, which was not given")
     if options.calibrate is not None and options.weights is not None:
         parser.error("--calibrate is for random weights; those of --weights have their own statistics")
     if options.classes < 1:

@@ -6,12 +6,18 @@
 { weights: FILE, shape, seed } → { output, names } of eager ResNet-18 with random weights, which go to FILE
 """
 
+import argparse
 import base64
+import datetime
+import functools
 import io
 import os
 import pickle
 import struct
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, defaultdict, deque
+from enum import Enum
+from fractions import Fraction
+from pathlib import Path
 
 import numpy
 import torch
@@ -147,9 +153,56 @@ def write(folder: str) -> dict:
         }
         torch.save(checkpoint, f"{folder}/{name}", _use_new_zipfile_serialization=not legacy)
         add(name, weights)
+    for legacy in [False, True]:
+        name = f"training{'-legacy' if legacy else ''}.pt"
+        checkpoint = {**script_state(network), "model": {"state_dict": weights, "epoch.last": dict(weights)}}
+        torch.save(checkpoint, f"{folder}/{name}", _use_new_zipfile_serialization=not legacy)
+        add(name, weights)
+        torch.save({"net": network, "epoch": 3}, f"{folder}/module{name}", _use_new_zipfile_serialization=not legacy)
+        torch.save(network, f"{folder}/whole{name}", _use_new_zipfile_serialization=not legacy)
+    program = torch.export.export(nn.Linear(3, 2), (torch.ones(1, 3),))
+    torch.export.save(program, f"{folder}/program.pt2")
     write_big_endian(folder, add)
     write_legacy_view(folder, add)
     return files
+
+
+class Settings(dict):
+    """A class of a training script's own, with items and attributes."""
+
+    __slots__ = ("path",)
+
+
+class Mode(Enum):
+    TRAIN = 1
+
+
+def script_state(network: nn.Module) -> dict:
+    """What training scripts keep beside the weights, of classes that only Python knows."""
+    settings = Settings(lr=0.1, tensor=torch.ones(2))
+    settings.path = Path("runs")
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    return {
+        "args": argparse.Namespace(lr=0.1, out=Path("runs"), betas=(0.9, 0.99)),
+        "log": defaultdict(list, loss=[1.0]),
+        "recent": deque([1.0, 2.0], maxlen=5),
+        "time": datetime.datetime(2026, 1, 2, tzinfo=datetime.timezone.utc),
+        "array": numpy.arange(6.0).reshape(2, 3),
+        "structure": numpy.zeros(2, [("a", "f4"), ("b", "i2")]),
+        "scalars": [numpy.float16(1.5), numpy.float32(2), numpy.complex64(1j), numpy.str_("text"), numpy.bool_(True)],
+        "day": numpy.datetime64("2026-01-02"),
+        "random": numpy.random.RandomState(0),
+        "generator": numpy.random.default_rng(0),
+        "settings": settings,
+        "mode": Mode.TRAIN,
+        "scheduler": torch.optim.lr_scheduler.StepLR(optimizer, 1),
+        "partial": functools.partial(max, 1),
+        "function": nn.functional.relu,
+        "method": torch.ones(1).add,
+        "quantised": torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8),
+        "sparse": torch.eye(2).to_sparse(),
+        "fraction": Fraction(1, 3),
+    }
 
 
 def write_big_endian(folder: str, add) -> None:

@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process'
-import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { describe, expect, it } from 'vitest'
 
-import { checkpointRecord, linearLayer, noGrad, ScriptModule } from '../../src/index.js'
+import { checkpointRecord, linearLayer, loadStateDict, noGrad, ScriptModule } from '../../src/index.js'
 import { root, temporaryFolder } from '../support/paths.js'
 import { pythonPath, reference } from '../support/python.js'
 import { randn } from '../support/random.js'
@@ -52,6 +52,30 @@ describe('export_torchvision.py', () => {
       expect(largestDifference(logits.toTypedArray() as Float32Array, output)).toBeLessThan(1e-4)
     },
   )
+
+  it('takes the weights out of checkpoints of training scripts, and off their prefixes', async () => {
+    const names: Record<string, string[] | null> = await reference('checkpoints_of_scripts', { folder })
+    const out = join(folder, 'from-checkpoint.pt')
+    const from = (file: string, ...more: string[]) =>
+      exportModel('resnet18', '--classes', '4', '--weights', join(folder, file), '--out', out, ...more)
+    const expected = await loadStateDict(join(folder, 'plain.pth'))
+    for (const [file, keys] of Object.entries(names)) {
+      for (const key of keys ?? [null]) {
+        rmSync(out, { force: true })
+        const { code, stderr } = await from(file, ...(key === null ? [] : ['--key', key]))
+        expect([file, code, stderr]).toEqual([file, 0, expect.any(String)])
+        const weight = (await ScriptModule.load(out)).stateDict().get('fc.weight')!
+        expect(weight.toArray(), file).toEqual(expected.get('fc.weight')!.toArray())
+      }
+    }
+    rmSync(out)
+    expect((await from('several.pth')).stderr).toMatch(
+      /several state dicts.*--key.*state_dict, state_dict_ema/,
+    )
+    expect((await from('several.pth', '--key', 'state')).stderr).toContain("no key 'state'")
+    expect((await from('module.pth')).stderr).toContain('an object of torchvision.models.resnet.ResNet')
+    expect(existsSync(out)).toBe(false)
+  }, 400_000) // some twelve Pythons with torch
 
   it('refuses unknown names and broken weights, and writes nothing', async () => {
     const out = join(folder, 'never.pt')

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path'
 import { inspect } from 'node:util'
 
 import { writeAtomically } from '../atomic-file.js'
@@ -7,7 +6,6 @@ import { currentContext, runIn } from '../context.js'
 import { nearest, SosError } from '../errors.js'
 import { onLane } from '../lane.js'
 import { scope } from '../scope.js'
-import { bytesTensor } from '../serialization/byte-source.js'
 import { copyStateDict, type LoadResult } from '../serialization/copy-state.js'
 import type { Device, DType, MemoryFormat } from '../tensor/dtype.js'
 import { handleOf, type Tensor } from '../tensor/tensor.js'
@@ -23,6 +21,7 @@ import {
   type ReplacingHook,
   type ReplacingPreHook,
 } from './hooks.js'
+import { loadModule } from './load-module.js'
 import { ModuleTree } from './module-tree.js'
 import { ScriptObject, splitArguments } from './script-object.js'
 
@@ -74,15 +73,8 @@ export class ScriptModule extends ModuleTree {
    */
   static async load(source: string | Uint8Array, options: { device?: Device } = {}): Promise<ScriptModule> {
     const device = options.device ?? 'cpu'
-    if (typeof source === 'string') {
-      return new ScriptModule(await onLane(() => binding.loadModule(resolve(source), device)), source, device)
-    }
-    const bytes = bytesTensor(source)
-    try {
-      return new ScriptModule(await onLane(() => binding.loadModule(bytes, device)), '<buffer>', device)
-    } finally {
-      binding.dispose(bytes)
-    }
+    const handle = await loadModule(source, device)
+    return new ScriptModule(handle, typeof source === 'string' ? source : '<buffer>', device)
   }
 
   /**

@@ -20,13 +20,15 @@ export class ByteSource {
     this.#from = from
   }
 
+  /** Copies the bytes, for the caller may go on to write to them. */
+  static over(source: Uint8Array): ByteSource {
+    const bytes = new Uint8Array(source) // a Buffer's own slice() makes no copy
+    return new ByteSource('<buffer>', bytes.length, bytes)
+  }
+
   /** @throws `ERR_FILE_NOT_FOUND`, `ERR_FILE_UNREADABLE` */
   static async open(source: string | Uint8Array): Promise<ByteSource> {
-    if (typeof source !== 'string') {
-      // A copy, for the caller may go on to write to them. A Buffer's own slice() makes none.
-      const bytes = new Uint8Array(source)
-      return new ByteSource('<buffer>', bytes.length, bytes)
-    }
+    if (typeof source !== 'string') return ByteSource.over(source)
     const path = resolve(source)
     const status = await stat(path).catch((cause) => {
       throw unreadable(source, cause)

@@ -78,7 +78,12 @@ async function readHead(source: ByteSource) {
 }
 
 function unpickleHead(reader: PickleReader) {
-  if (unpickle(reader) !== magic) throw reader.damaged('it is not one of torch.save’s')
+  if (unpickle(reader) !== magic) {
+    throw new SosError(
+      'ERR_NOT_STATE_DICT',
+      `${reader.name}: expected weights but this is a pickle of another program than torch.save; load it in Python, and save its tensors with torch.save(…, FILE)`,
+    )
+  }
   const found = unpickle(reader)
   if (found !== version) throw reader.damaged(`its version is another than ${version}`)
   unpickle(reader)

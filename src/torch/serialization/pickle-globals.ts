@@ -1,5 +1,6 @@
 import { clipped } from '../errors.js'
 import {
+  InertObject,
   NumpyDType,
   PickledDType,
   PickledStorage,
@@ -10,8 +11,11 @@ import {
 import { storedDType } from './stored-dtype.js'
 
 /**
- * What `module.name` means in a pickle: undefined for whatever is not on this list, which is all that a file of weights
- * needs. Calls build data; none runs foreign code. A call with other arguments than Python's throws an Error.
+ * What `module.name` means in a pickle. What is on the list below, which is all that a file of weights needs, builds data; any other name
+ * stands for itself, and for an {@link InertObject} where it is called. None runs foreign code. A call with other arguments than Python's
+ * throws an Error.
+ *
+ * @returns undefined for what is there to run programs
  */
 export function pickleGlobal(module: string, name: string): PickledDType | PickleGlobal | undefined {
   const call = calls.get(`${renamed.get(module) ?? module}.${name}`)
@@ -19,11 +23,37 @@ export function pickleGlobal(module: string, name: string): PickledDType | Pickl
   if (module === 'torch.storage' && name === 'UntypedStorage') return new PickledDType(null)
   if (module === 'torch' || module === 'torch.cuda') {
     const found =
-      storedDType('storage', name) ?? (module === 'torch' ? storedDType('dtype', name) : undefined)
+      storedDType('storage', quantised.get(name) ?? name) ??
+      (module === 'torch' ? storedDType('dtype', name) : undefined)
     if (found !== undefined) return new PickledDType(found.dtype)
   }
-  return undefined
+  if (programs.has(module) || programs.has(`${renamed.get(module) ?? module}.${name}`)) return undefined
+  return foreign(`${module}.${name}`)
 }
+
+/** Of a class that is not known here. A function that makes one of what it is given, as copyreg's, gives it its name. */
+function foreign(name: string): PickleGlobal {
+  const call = ([first]: PickleValue[]): InertObject =>
+    new InertObject(first instanceof PickleGlobal && first.foreign ? first.name : name)
+  return new PickleGlobal(name, call, true)
+}
+
+/** Modules and functions that checkpoints don't name, and programs in the clothes of one do. */
+const programs = new Set(
+  `os posix nt subprocess sys runpy pty socket ctypes importlib webbrowser shutil pip pickle _pickle
+  builtins.eval builtins.exec builtins.execfile builtins.compile builtins.open builtins.__import__ builtins.breakpoint`.split(
+    /\s+/,
+  ),
+)
+
+/** The storages of quantised tensors, which are not read; but where others lie depends on their sizes. */
+const quantised = new Map([
+  ['QInt8Storage', 'CharStorage'],
+  ['QUInt8Storage', 'ByteStorage'],
+  ['QInt32Storage', 'IntStorage'],
+  ['QUInt4x2Storage', 'ByteStorage'],
+  ['QUInt2x4Storage', 'ByteStorage'],
+])
 
 /** Modules under the names that Python 2 and older numpys gave them. */
 const renamed = new Map([
@@ -35,6 +65,8 @@ const renamed = new Map([
 const callees: Record<string, (args: PickleValue[]) => PickleValue> = {
   'collections.OrderedDict': ([pairs]) => toMap(pairs),
   'collections.Counter': ([counts]) => toMap(counts),
+  'collections.defaultdict': ([, pairs]) => toMap(pairs),
+  'collections.deque': ([items]) => [...toList(items ?? [])],
   'builtins.set': ([items]) => new Set(items === undefined ? [] : toList(items)),
   'builtins.frozenset': ([items]) => new Set(items === undefined ? [] : toList(items)),
   'builtins.bytearray': ([bytes]) => (bytes instanceof Uint8Array ? bytes : new Uint8Array()),
@@ -54,9 +86,11 @@ const callees: Record<string, (args: PickleValue[]) => PickleValue> = {
     rebuild(storage, dtype, offset, shape, strides, metadata),
   'torch._utils._rebuild_parameter': ([data]) => toTensor(data),
   'torch._utils._rebuild_parameter_with_state': ([data]) => toTensor(data),
-  'torch._tensor._rebuild_from_type_v2': ([rebuilds, , args]) => {
+  'torch._tensor._rebuild_from_type_v2': ([rebuilds, type, args]) => {
+    if (type instanceof PickleGlobal && type.foreign) return new InertObject(type.name)
     if (!(rebuilds instanceof PickleGlobal)) throw new Error('expected a function that rebuilds a tensor')
-    return toTensor(rebuilds.call(toList(args)))
+    const made = rebuilds.call(toList(args))
+    return made instanceof InertObject ? made : toTensor(made)
   },
   'numpy.dtype': ([code]) => new NumpyDType(toText(code)),
   'numpy.core.multiarray.scalar': ([dtype, bytes]) => numpyScalar(dtype, bytes),
@@ -83,37 +117,37 @@ function rebuild(
   })
 }
 
+/** A number, or two of a complex one. Texts, times and structures of numpy are left as objects. */
 function numpyScalar(dtype: PickleValue | undefined, bytes: PickleValue | undefined): PickleValue {
-  if (!(dtype instanceof NumpyDType) || !(bytes instanceof Uint8Array))
-    throw new Error('expected a numpy scalar')
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const little = dtype.littleEndian
-  switch (dtype.code) {
-    case 'f8':
-      return view.getFloat64(0, little)
-    case 'f4':
-      return view.getFloat32(0, little)
-    case 'i8':
-      return view.getBigInt64(0, little)
-    case 'i4':
-      return view.getInt32(0, little)
-    case 'i2':
-      return view.getInt16(0, little)
-    case 'i1':
-      return view.getInt8(0)
-    case 'u8':
-      return view.getBigUint64(0, little)
-    case 'u4':
-      return view.getUint32(0, little)
-    case 'u2':
-      return view.getUint16(0, little)
-    case 'u1':
-      return view.getUint8(0)
-    case 'b1':
-      return view.getUint8(0) !== 0
-    default:
-      throw new Error(`expected a numpy number but received a ${JSON.stringify(clipped(dtype.code))}`)
-  }
+  if (!(dtype instanceof NumpyDType)) throw new Error('expected a numpy scalar')
+  const read = numpyNumbers[dtype.code]
+  if (read === undefined) return new InertObject(`numpy.dtype(${JSON.stringify(clipped(dtype.code))})`)
+  if (!(bytes instanceof Uint8Array)) throw new Error('expected a numpy scalar')
+  return read(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), dtype.littleEndian)
+}
+
+const numpyNumbers: Partial<Record<string, (view: DataView, little: boolean) => PickleValue>> = {
+  __proto__: null as never,
+  f8: (view, little) => view.getFloat64(0, little),
+  f4: (view, little) => view.getFloat32(0, little),
+  f2: (view, little) => float16(view.getUint16(0, little)),
+  c16: (view, little) => [view.getFloat64(0, little), view.getFloat64(8, little)],
+  c8: (view, little) => [view.getFloat32(0, little), view.getFloat32(4, little)],
+  i8: (view, little) => view.getBigInt64(0, little),
+  i4: (view, little) => view.getInt32(0, little),
+  i2: (view, little) => view.getInt16(0, little),
+  i1: (view) => view.getInt8(0),
+  u8: (view, little) => view.getBigUint64(0, little),
+  u4: (view, little) => view.getUint32(0, little),
+  u2: (view, little) => view.getUint16(0, little),
+  u1: (view) => view.getUint8(0),
+  b1: (view) => view.getUint8(0) !== 0,
+}
+
+function float16(bits: number): number {
+  const [sign, exponent, fraction] = [bits >> 15 ? -1 : 1, (bits >> 10) & 31, bits & 1023]
+  if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN
+  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25)
 }
 
 function notCalled(): never {

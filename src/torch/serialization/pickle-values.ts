@@ -14,6 +14,7 @@ export type PickleValue =
   | PickledDType
   | NumpyDType
   | PickleGlobal
+  | InertObject
 
 /** A storage that the file holds elsewhere. */
 export class PickledStorage {
@@ -60,5 +61,15 @@ export class PickleGlobal {
   constructor(
     readonly name: string,
     readonly call: (args: PickleValue[]) => PickleValue,
+    /** Whether nothing is known of it but its name: what its calls give is an {@link InertObject}. */
+    readonly foreign = false,
   ) {}
+}
+
+/** In the place of an object of a class that is not known here, of which nothing is kept. */
+export class InertObject {
+  /** Whether it has a module's attributes: a model that was pickled whole. */
+  isModule = false
+  /** @param name of the class, or of the function that would make the object */
+  constructor(readonly name: string) {}
 }

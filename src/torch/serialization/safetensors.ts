@@ -20,6 +20,11 @@ export interface Safetensors {
 /** The format's own limit, which keeps a lying length from asking for memory. */
 const longestHeader = 100_000_000
 
+/** Whether a file begins as one of safetensors: its first 8 bytes are the length of the header, whose first is a brace. */
+export function isSafetensors(start: Buffer, size: number): boolean {
+  return start[8] === 0x7b && start.readBigUInt64LE(0) <= BigInt(size - 8)
+}
+
 interface Entry {
   name: string
   dtype: StoredDType
@@ -118,7 +123,8 @@ async function readHeader(source: ByteSource) {
   const { text, header } = parseHeader(await source.read(8, length), damaged)
   const twice = duplicateKey(text)
   if (twice !== undefined) throw damaged(`its header has the key ${JSON.stringify(clipped(twice))} twice`)
-  const { __metadata__: metadata = {}, ...rest } = header
+  const { __metadata__: given, ...rest } = header
+  const metadata = given ?? {} // null is none, as to the safetensors library
   if (!isRecord(metadata) || Object.values(metadata).some((value) => typeof value !== 'string')) {
     throw damaged('its __metadata__ is no map of texts')
   }

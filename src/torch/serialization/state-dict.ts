@@ -1,9 +1,10 @@
-import { clipped, nearest, SosError } from '../errors.js'
+import { clipped, SosError } from '../errors.js'
+import { foreignFile, foreignFileStart } from '../foreign-file.js'
 import type { Tensor } from '../tensor/tensor.js'
 import { ByteSource } from './byte-source.js'
+import { selectTensors } from './checkpoint-contents.js'
 import { openLegacyFile } from './legacy-file.js'
-import { PickledTensor, type PickleValue } from './pickle-values.js'
-import { readSafetensorsFrom, writeSafetensors } from './safetensors.js'
+import { isSafetensors, readSafetensorsFrom, writeSafetensors } from './safetensors.js'
 import { writeTorchFile } from './write-torch-file.js'
 import { openZipFile } from './zip-file.js'
 
@@ -11,7 +12,10 @@ import { openZipFile } from './zip-file.js'
 export type StateDict = Map<string, Tensor>
 
 export interface LoadStateDictOptions {
-  /** Where the file is a checkpoint that holds more than weights, the key of the weights, as `state_dict` or `model`. */
+  /**
+   * Where the file is a checkpoint that holds more than weights, the key of the weights, as `state_dict`; of a dict in a dict with a dot
+   * between, as `model.state_dict`, and of an item of a list its index.
+   */
   key?: string
   /** Taken off the names that begin with it, as DataParallel's `module.`. */
   stripPrefix?: string
@@ -25,7 +29,7 @@ export interface SaveStateDictOptions {
 /**
  * Loads weights, off the event loop: a safetensors file, or a file of torch.save's (its zip archive, and what PyTorch
  * before 1.6 wrote), told apart by their content, or the bytes of one. Nothing in the file is run, whoever made it: of a
- * pickle only tensors and plain data are read. Tensors come to the CPU; those that share memory in a torch.save file share it here.
+ * pickle only tensors and plain data are read, and other objects beside the weights are passed over. Tensors come to the CPU; those that share memory in a torch.save file share it here.
  *
  * @throws `ERR_NOT_STATE_DICT` where the file holds something else, or more (the message lists its keys),
  * `ERR_UNSAFE_PICKLE`, `ERR_DAMAGED_FILE`, `ERR_DTYPE`, `ERR_FILE_NOT_FOUND`, `ERR_FILE_UNREADABLE`
@@ -80,11 +84,6 @@ function formatOf(path: string): 'safetensors' | 'torch' {
   )
 }
 
-/** The first 8 bytes are the length of the header, whose first is a brace. */
-function isSafetensors(start: Buffer, size: number): boolean {
-  return start[8] === 0x7b && start.readBigUInt64LE(0) <= BigInt(size - 8)
-}
-
 async function readSafetensorsDict(source: ByteSource, { key }: LoadStateDictOptions): Promise<StateDict> {
   if (key !== undefined) {
     throw new SosError(
@@ -105,68 +104,17 @@ async function readPickledDict(
     : start[0] === 0x80
       ? openLegacyFile(source)
       : unknownFormat(source))
-  const selected = select(source.name, file.value, key)
+  const selected = selectTensors(source.name, file.value, key)
   const tensors = await file.load([...selected.values()])
   return new Map([...selected.keys()].map((name, i) => [name, tensors[i]!]))
 }
 
 async function unknownFormat(source: ByteSource): Promise<never> {
-  const tar = Buffer.from(await source.read(257, 5)).toString('latin1') === 'ustar'
+  const foreign = foreignFile(await source.read(0, foreignFileStart))
   throw new SosError(
     'ERR_NOT_STATE_DICT',
-    tar
-      ? `${source.name}: this is a tar archive, as PyTorch wrote before version 0.1.10; load it in Python and save it again`
-      : `${source.name}: expected a safetensors file or one of torch.save's but this is neither, or it is damaged`,
+    foreign === undefined
+      ? `${source.name}: expected a safetensors file or one of torch.save's but this is neither, or it is damaged`
+      : `${source.name}: expected weights but this is ${foreign}`,
   )
-}
-
-/** The dict of tensors in what the pickle held. */
-function select(file: string, value: PickleValue, key: string | undefined): Map<string, PickledTensor> {
-  if (key === undefined) return toTensors(file, value, 'the file')
-  const keys = value instanceof Map ? [...value.keys()].filter((name) => typeof name === 'string') : []
-  if (value instanceof Map && value.has(key)) return toTensors(file, value.get(key)!, `'${key}'`)
-  const near = nearest(key, keys).map((name) => `'${name}'`)
-  throw new SosError(
-    'ERR_NOT_STATE_DICT',
-    `${file}: it has no key '${key}'; ${near.length > 0 ? `did you mean ${near.join(', ')}? ` : ''}It holds ${contents(value)}`,
-  )
-}
-
-function toTensors(file: string, value: PickleValue, what: string): Map<string, PickledTensor> {
-  const tensors = new Map<string, PickledTensor>()
-  const entries: [PickleValue, PickleValue][] = value instanceof Map ? [...value] : [[null, value]]
-  for (const [name, element] of entries) {
-    if (typeof name === 'string' && element instanceof PickledTensor) {
-      tensors.set(name, element)
-      continue
-    }
-    const inner = entries.find(([name, nested]) => typeof name === 'string' && nested instanceof Map)
-    const hint =
-      inner === undefined ? '' : `; load it with { key: ${shownKey(inner[0])} }, or another of these`
-    throw new SosError(
-      'ERR_NOT_STATE_DICT',
-      `${file}: expected ${what} to hold tensors by their names but it holds ${contents(value)}${hint}`,
-    )
-  }
-  return tensors
-}
-
-/** For messages: `a dict of 'epoch' (int), 'state_dict' (dict of 122)`. */
-function contents(value: PickleValue): string {
-  if (!(value instanceof Map)) return kind(value)
-  const shown = [...value].slice(0, 12).map(([key, element]) => `${shownKey(key)} (${kind(element)})`)
-  return `a dict of ${shown.join(', ')}${value.size > shown.length ? ` and ${value.size - shown.length} more` : ''}`
-}
-
-/** A key by itself where it is a text or a number, else its kind: what is in a container may be without end. */
-function shownKey(key: PickleValue): string {
-  if (typeof key === 'string') return `'${clipped(key)}'`
-  return typeof key === 'number' || typeof key === 'bigint' ? clipped(String(key)) : kind(key)
-}
-
-function kind(value: PickleValue): string {
-  if (value instanceof PickledTensor) return `tensor [${value.shape.join(', ')}]`
-  if (value instanceof Map) return `dict of ${value.size}`
-  if (Array.isArray(value)) return `list of ${value.length}`
-  return value === null ? 'None' : typeof value === 'object' ? 'object' : typeof value
 }

@@ -2,15 +2,16 @@ import { PickleBudget } from './pickle-budget.js'
 import { pickleGlobal } from './pickle-globals.js'
 import type { PickleReader } from './pickle-reader.js'
 import { PickleStack } from './pickle-stack.js'
-import { NumpyDType, PickledTensor, PickleGlobal, type PickleValue } from './pickle-values.js'
+import { InertObject, NumpyDType, PickledTensor, PickleGlobal, type PickleValue } from './pickle-values.js'
 import { refusedPickle } from './refused-pickle.js'
 
 /**
  * Reads one pickle (protocols 2 to 5) that begins at `reader`'s place, and builds nothing but plain data and descriptions
- * of tensors: it names classes and functions on a fixed list ({@link pickleGlobal}), which run no foreign code.
+ * of tensors: classes and functions on a fixed list ({@link pickleGlobal}) run no foreign code, and in the place of an object of any other
+ * class stands one of which nothing is known but the name.
  *
  * @param persistent what a persistent id, by which torch.save mentions storages, stands for
- * @throws `ERR_UNSAFE_PICKLE` for every other name, and for what only objects of classes need; `ERR_DAMAGED_FILE`
+ * @throws `ERR_UNSAFE_PICKLE` for names that run programs, and for opcodes that weights do not need; `ERR_DAMAGED_FILE`
  */
 export function unpickle(
   reader: PickleReader,
@@ -33,6 +34,9 @@ export function unpickle(
 }
 
 const stop = 0x2e
+
+/** Of a class with its module, in characters: each that is named costs as many. */
+const longestName = 500
 
 /** What each opcode of https://github.com/python/cpython/blob/main/Lib/pickletools.py does, but for textual ones. */
 const steps = new Map<number, (machine: Unpickler, reader: PickleReader) => void>(
@@ -89,6 +93,7 @@ const steps = new Map<number, (machine: Unpickler, reader: PickleReader) => void
       ['\x93', (machine) => machine.name(...(machine.stack.popMany(2) as [PickleValue, PickleValue]))],
       ['R', (machine) => machine.call(...(machine.stack.popMany(2) as [PickleValue, PickleValue]))],
       ['\x81', (machine) => machine.call(...(machine.stack.popMany(2) as [PickleValue, PickleValue]))],
+      ['\x92', (machine) => machine.call(...machine.withoutKeywords())],
       ['b', (machine) => machine.build(machine.stack.pop())],
       ['Q', (machine) => machine.load(machine.stack.pop())],
       // A frame only promises that its bytes are there
@@ -128,6 +133,7 @@ class Unpickler {
 
   setItems(items: PickleValue[]): void {
     const map = this.stack.top()
+    if (map instanceof InertObject) return
     if (!(map instanceof Map) || items.length % 2 !== 0) throw this.reader.damaged('it sets items of no dict')
     for (let i = 0; i < items.length; i += 2) {
       this.budget.entered(items[i]!)
@@ -137,6 +143,7 @@ class Unpickler {
 
   append(items: PickleValue[]): void {
     const list = this.stack.top()
+    if (list instanceof InertObject) return
     if (!Array.isArray(list)) throw this.reader.damaged('it appends to no list')
     this.budget.listed(items.length)
     for (const item of items) list.push(item)
@@ -144,6 +151,7 @@ class Unpickler {
 
   addItems(items: PickleValue[]): void {
     const set = this.stack.top()
+    if (set instanceof InertObject) return
     if (!(set instanceof Set)) throw this.reader.damaged('it adds to no set')
     for (const item of items) {
       this.budget.entered(item)
@@ -153,31 +161,50 @@ class Unpickler {
 
   name(module: PickleValue, name: PickleValue): void {
     if (typeof module !== 'string' || typeof name !== 'string') throw this.reader.damaged('a name is no text')
+    if (module.length + name.length > longestName) throw this.reader.damaged('a name is longer than any')
     const found = pickleGlobal(module, name)
-    if (found === undefined) {
-      const full = `${module}.${name}`.slice(0, 200)
-      throw refusedPickle(this.reader, `names ${full}, which is neither data nor a tensor of a known kind`)
-    }
+    if (found === undefined) throw refusedPickle(this.reader, `names ${module}.${name}, which runs programs`)
     this.stack.push(found)
   }
 
   call(callee: PickleValue, args: PickleValue): void {
     if (!Array.isArray(args)) throw this.reader.damaged('it calls without arguments')
-    if (!(callee instanceof PickleGlobal)) throw refusedPickle(this.reader, 'calls what is no function')
+    if (!(callee instanceof PickleGlobal || callee instanceof InertObject))
+      throw refusedPickle(this.reader, 'calls what is no function')
     // Calls copy their arguments, which the memo can give to any number of them.
     this.budget.table()
     for (const argument of args) this.budget.copied(argument)
-    this.stack.push(this.#checked(`it calls ${callee.name} wrongly`, () => callee.call(args)))
+    // What is made of an object that is not known is none either.
+    const unknown = callee instanceof InertObject ? callee : callee.foreign ? undefined : args[0]
+    this.stack.push(
+      unknown instanceof InertObject
+        ? unknown
+        : this.#checked(`it calls ${callee.name} wrongly`, () => (callee as PickleGlobal).call(args)),
+    )
+  }
+
+  /** Callee and arguments of a call with keywords, which only classes that are not known here have. */
+  withoutKeywords(): [PickleValue, PickleValue] {
+    const [callee, args] = this.stack.popMany(3) as [PickleValue, PickleValue, PickleValue]
+    return [callee, args]
   }
 
   load(id: PickleValue): void {
+    const [kind, type] = Array.isArray(id) ? id : []
+    if (type instanceof PickleGlobal && type.foreign) {
+      // Before PyTorch 1.6 torch.save noted a module's class with its source; a storage of another class is of a quantised tensor.
+      this.stack.push(kind === 'module' ? type : new InertObject(type.name))
+      return
+    }
     this.stack.push(this.#checked('it describes a storage wrongly', () => this.persistent(id)))
   }
 
   /** Sets attributes: of an OrderedDict (`_metadata`) and of a tensor they are of no use here. */
   build(state: PickleValue): void {
     const target = this.stack.top()
-    if (target instanceof NumpyDType) {
+    if (target instanceof InertObject) {
+      target.isModule ||= state instanceof Map && state.has('_modules') && state.has('_parameters')
+    } else if (target instanceof NumpyDType) {
       if (Array.isArray(state)) target.littleEndian = state[1] !== '>'
     } else if (!(target instanceof Map || target instanceof PickledTensor)) {
       throw refusedPickle(this.reader, 'sets attributes of what is neither a dict nor a tensor')

@@ -1,5 +1,6 @@
 import { binding, type TensorHandle } from '../binding.js'
 import { clipped, SosError } from '../errors.js'
+import { exportedProgram, foreignFile, foreignFileStart, isExportedProgram } from '../foreign-file.js'
 import { type ByteSource, bytesTensor } from './byte-source.js'
 import { PickleReader } from './pickle-reader.js'
 import type { PickledStorage } from './pickle-values.js'
@@ -20,6 +21,10 @@ const largestRatio = 16
  * @throws `ERR_NOT_STATE_DICT`, `ERR_UNSAFE_PICKLE`, `ERR_DAMAGED_FILE`
  */
 export async function openZipFile(source: ByteSource): Promise<TorchFile> {
+  const foreign = foreignFile(await source.read(0, foreignFileStart))
+  if (foreign !== undefined) {
+    throw new SosError('ERR_NOT_STATE_DICT', `${source.name}: expected weights but this is ${foreign}`)
+  }
   const sizes = new Map(await source.native((from) => binding.archiveRecords(from)))
   const size = sizes.get('data.pkl')
   if (sizes.has('constants.pkl')) {
@@ -29,10 +34,8 @@ export async function openZipFile(source: ByteSource): Promise<TorchFile> {
     )
   }
   if (size === undefined) {
-    throw new SosError(
-      'ERR_NOT_STATE_DICT',
-      `${source.name}: expected weights but this zip archive holds none`,
-    )
+    const what = isExportedProgram(sizes.keys()) ? `is ${exportedProgram}` : 'zip archive holds none'
+    throw new SosError('ERR_NOT_STATE_DICT', `${source.name}: expected weights but this ${what}`)
   }
   if (size > largestPickle) {
     throw new SosError(

@@ -7,6 +7,7 @@ import {
   loadStateDict,
   noGrad,
   readSafetensors,
+  ScriptModule,
   saveStateDict,
   type Tensor,
   torch,
@@ -57,6 +58,76 @@ describe('loadStateDict', () => {
     await expect(loadStateDict(path)).rejects.toThrow(/'epoch' \(number\).*'state_dict' \(dict of 7\)/)
     await expect(loadStateDict(path, { key: 'state_dic' })).rejects.toThrow("did you mean 'state_dict'?")
     await expect(loadStateDict(path, { key: 'rest' })).rejects.toThrow('list of 10')
+  })
+
+  it.each(['training.pt', 'training-legacy.pt'])(
+    'passes over the objects of a training script beside the weights in %s, which it finds by a path',
+    async (file) => {
+      const path = join(folder, file)
+      const expected = written[file]
+      for (const key of ['model.state_dict', 'model.epoch.last']) {
+        expect(describeTensors(await loadStateDict(path, { key }))).toEqual(expected)
+      }
+      await expect(loadStateDict(path)).rejects.toEqual(code('ERR_NOT_STATE_DICT'))
+      await expect(loadStateDict(path)).rejects.toThrow(
+        /'args' \(object argparse\.Namespace\).*\{ key: 'model\.state_dict' \}/,
+      )
+      await expect(loadStateDict(path, { key: 'model.statedict' })).rejects.toThrow("'model.state_dict'")
+      for (const key of ['args', 'settings', 'quantised', 'function']) {
+        await expect(loadStateDict(path, { key }), key).rejects.toMatchObject({
+          code: expect.stringMatching(/^ERR_(UNSAFE_PICKLE|NOT_STATE_DICT)$/),
+        })
+      }
+    },
+  )
+
+  it('tells a pickled module by its class, alone or in a dict, from both loaders', async () => {
+    for (const file of ['wholetraining.pt', 'wholetraining-legacy.pt', 'moduletraining.pt']) {
+      const path = join(folder, file)
+      const named = /a pickled module of the class torch\.nn\.modules\.container\.Sequential/
+      for (const key of file.startsWith('module') ? [undefined, 'net'] : [undefined]) {
+        const loaded = loadStateDict(path, key === undefined ? {} : { key })
+        await expect(loaded).rejects.toEqual(code('ERR_NOT_STATE_DICT'))
+        await expect(loaded).rejects.toThrow(named)
+      }
+      await expect(ScriptModule.load(path)).rejects.toThrow(named)
+    }
+    await expect(ScriptModule.load(join(folder, 'legacy2.pth'))).rejects.toEqual(code('ERR_STATE_DICT'))
+    await expect(ScriptModule.load(join(folder, 'kinds.safetensors'))).rejects.toEqual(code('ERR_STATE_DICT'))
+  })
+
+  it('takes an index for an item of a list, and a dict of no texts only by a path through it', async () => {
+    const path = join(folder, 'training.pt')
+    await expect(loadStateDict(path, { key: 'recent.0' })).rejects.toThrow("'recent.0'")
+    await expect(loadStateDict(path, { key: 'recent.7' })).rejects.toThrow("no key 'recent.7'")
+    await expect(loadStateDict(path, { key: 'model.' })).rejects.toThrow("no key 'model.'")
+  })
+
+  it.each([
+    ['Git LFS', 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12345\n'],
+    ['web page', '<!DOCTYPE html>\n<html></html>'],
+    ['empty file', ''],
+    ['several files', '{"metadata": {}, "weight_map": {"a": "model-00001-of-00002.safetensors"}}'],
+    ['HDF5', '\x89HDF\r\n\x1a\n'.padEnd(600, '\0')],
+    ['gzip', '\x1f\x8b\x08\0'],
+    ['NumPy', '\x93NUMPY\x01\0'],
+    ['tar archive', `${'module.tar'.padEnd(257, '\0')}ustar\x0000`.padEnd(1024, '\0')],
+    ['torch.export', `PK\x03\x04${'\0'.repeat(22)}\x20\0\0\0serialized_exported_program.json{}`],
+  ])('names what is a %s, to both loaders', async (what, content) => {
+    const path = join(folder, 'foreign')
+    writeFileSync(path, content, 'latin1')
+    await expect(loadStateDict(path)).rejects.toThrow(what)
+    await expect(loadStateDict(path)).rejects.toEqual(code('ERR_NOT_STATE_DICT'))
+    for (const source of [path, readFileSync(path)]) {
+      await expect(ScriptModule.load(source)).rejects.toThrow(what)
+      await expect(ScriptModule.load(source)).rejects.toEqual(code('ERR_NOT_TORCHSCRIPT'))
+    }
+  })
+
+  it("names torch.export's archive of today", async () => {
+    for (const load of [loadStateDict, (path: string) => ScriptModule.load(path)]) {
+      await expect(load(join(folder, 'program.pt2'))).rejects.toThrow('a program of torch.export (.pt2)')
+    }
   })
 
   it('tells what is no file of weights', async () => {

@@ -57,11 +57,38 @@ describe('a pickle', () => {
   it('that names functions is refused by their names, and nothing of it is run', async () => {
     expect(malicious.length).toBeGreaterThan(10)
     for (const name of malicious) {
-      await expect(loadStateDict(join(folder, name)), name).rejects.toEqual(code('ERR_UNSAFE_PICKLE'))
+      // A pickled module is no attack: it is told by its name.
+      const expected = name.startsWith('module.') ? 'ERR_NOT_STATE_DICT' : 'ERR_UNSAFE_PICKLE'
+      await expect(loadStateDict(join(folder, name)), name).rejects.toEqual(code(expected))
     }
     await expect(loadStateDict(join(folder, 'system.pt'))).rejects.toThrow(/posix\.system/)
     await expect(loadStateDict(join(folder, 'eval.pth'))).rejects.toThrow(/eval/)
     expect(existsSync(join(folder, 'trapped'))).toBe(false)
+  })
+
+  it('that runs programs is refused beside a key too; an object that nothing is known of is passed over', async () => {
+    const whole = (body: string) =>
+      Buffer.concat([
+        legacyFile(`}(${text('x')}${body}${text('net')}${tensor(1, 0, [1], [1])}u`).subarray(0, -2),
+        Buffer.from(`]${text('0')}a.`, 'latin1'),
+        Buffer.from([1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x80, 0x3f]),
+      ])
+    for (const name of [
+      'os\nsystem',
+      'posix\nsystem',
+      'subprocess\nPopen',
+      'builtins\neval',
+      '__builtin__\neval',
+    ]) {
+      const loaded = loadStateDict(whole(`c${name}\n(${text('true')}tR`), { key: 'net' })
+      await expect(loaded, name).rejects.toEqual(code('ERR_UNSAFE_PICKLE'))
+    }
+    for (const name of ['argparse\nNamespace', 'train\nConfig', 'functools\npartial', '__main__\neval']) {
+      for (const made of ['(tR', ')\x81', ')}\x92', `(tR}(${text('a')}K\x01ub`, '(tR(K\x01e', '(tR)R']) {
+        const net = await loadStateDict(whole(`c${name}\n${made}`), { key: 'net' })
+        expect([...net].map(([key, value]) => [key, value.toArray()])).toEqual([['w', [1]]])
+      }
+    }
   })
 
   it.each([

@@ -1,0 +1,70 @@
+const starts: readonly [bytes: string, at: number, what: string][] = [
+  [
+    'version https://git-lfs.github.com/spec/',
+    0,
+    'a pointer of Git LFS, not the file itself; bring that with `git lfs pull`',
+  ],
+  [
+    'version https://hawser.github.com/spec/',
+    0,
+    'a pointer of Git LFS, not the file itself; bring that with `git lfs pull`',
+  ],
+  ['\x89HDF\r\n\x1a\n', 0, 'an HDF5 file, as Keras writes; convert the weights in Python'],
+  ['GGUF', 0, 'a GGUF file, as llama.cpp reads; convert the weights in Python'],
+  ['\x93NUMPY', 0, 'an array of NumPy; save it as safetensors'],
+  ['ET1', 4, 'a program of ExecuTorch; export the model with torch.jit.script(model).save(FILE)'],
+  ['\x1f\x8b', 0, 'compressed by gzip; unpack it before'],
+  ['\xfd7zXZ', 0, 'compressed by xz; unpack it before'],
+  ['\x28\xb5\x2f\xfd', 0, 'compressed by Zstandard; unpack it before'],
+  ['BZh', 0, 'compressed by bzip2; unpack it before'],
+  ["7z\xbc\xaf'\x1c", 0, 'a 7z archive; unpack it before'],
+  ['Rar!', 0, 'a RAR archive; unpack it before'],
+  [
+    'ustar',
+    257,
+    'a tar archive, as PyTorch wrote before version 0.1.10; unpack it, or load it in Python and save it again',
+  ],
+]
+
+/** How many of a file's first bytes {@link foreignFile} wants. */
+export const foreignFileStart = 512
+
+/**
+ * What a file is that somebody took for weights or a model, with what to do: continues "this is". Undefined where its first bytes
+ * don't tell.
+ *
+ * @param bytes the first {@link foreignFileStart} of the file, or all of it
+ */
+export function foreignFile(bytes: Uint8Array): string | undefined {
+  const start = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
+  if (start === '') return 'an empty file; was its copy or its download cut off?'
+  const found = starts.find(([magic, at]) => start.startsWith(magic, at))
+  if (found !== undefined) return found[2]
+  if (start.startsWith('PK\x03\x04')) return foreignArchive(start)
+  const text = start.replace(/^\xef\xbb\xbf/, '').trimStart()
+  if (/^(<!doctype html|<html|<head)/i.test(text)) {
+    return 'a web page, perhaps the error of a download; bring the file itself'
+  }
+  if (/^(<\?xml|<[a-z])/i.test(text)) return 'a text in XML, perhaps the error of a download'
+  if (text.startsWith('{') && text.includes('"weight_map"')) {
+    return 'the index of a checkpoint in several files; load each of those that it names'
+  }
+  return text.startsWith('{') ? 'a text in JSON' : undefined
+}
+
+/** Of a zip archive, by the name of its first file. */
+function foreignArchive(start: string): string | undefined {
+  const length = start.charCodeAt(26) + 256 * start.charCodeAt(27)
+  const name = start.slice(30, 30 + length)
+  if (name === 'serialized_exported_program.json') return exportedProgram
+  return name.endsWith('.npy') ? 'an archive of NumPy arrays (.npz); save them as safetensors' : undefined
+}
+
+/** What torch.export.save writes, and torch.jit.load does not read. */
+export const exportedProgram =
+  'a program of torch.export (.pt2), which is not TorchScript; export the model with torch.jit.script(model).save(FILE), or torch.jit.trace, instead'
+
+/** Whether these are the records of a file of torch.export's, or of a package compiled from one. */
+export function isExportedProgram(records: Iterable<string>): boolean {
+  return [...records].some((name) => /^(models\/.*\.json|archive_format|data\/aotinductor\/.*)$/.test(name))
+}

@@ -1,0 +1,56 @@
+import { resolve } from 'node:path'
+
+import { binding, type ModuleHandle, type TensorHandle } from '../binding.js'
+import { SosError } from '../errors.js'
+import { exportedProgram, foreignFile, foreignFileStart, isExportedProgram } from '../foreign-file.js'
+import { onLane } from '../lane.js'
+import { ByteSource } from '../serialization/byte-source.js'
+import { pickledModule } from '../serialization/checkpoint-contents.js'
+import { openLegacyFile } from '../serialization/legacy-file.js'
+import { isSafetensors } from '../serialization/safetensors.js'
+import type { TorchFile } from '../serialization/torch-file.js'
+import { openZipFile } from '../serialization/zip-file.js'
+
+/** Loads a TorchScript archive, a file or its bytes. What is none is told by its name where its content tells it. */
+export async function loadModule(source: string | Uint8Array, device: string): Promise<ModuleHandle> {
+  const load = (from: string | TensorHandle) => binding.loadModule(from, device)
+  if (typeof source === 'string') {
+    return onLane(() => load(resolve(source))).catch((error) => explain(error, source))
+  }
+  return ByteSource.over(source)
+    .native(load)
+    .catch((error) => explain(error, source))
+}
+
+async function explain(error: SosError, source: string | Uint8Array): Promise<never> {
+  if (error.code !== 'ERR_NOT_TORCHSCRIPT' && error.code !== 'ERR_STATE_DICT') throw error
+  const opened = await ByteSource.open(source).catch(() => {
+    throw error
+  })
+  const what = await whatElse(opened).catch(() => undefined)
+  if (what === undefined) throw error
+  throw new SosError(
+    what === weights ? 'ERR_STATE_DICT' : 'ERR_NOT_TORCHSCRIPT',
+    `${opened.name}: expected a TorchScript archive (written by torch.jit.save) but this ${what}`,
+    { cause: error },
+  )
+}
+
+const weights =
+  'holds weights without a model; load an export of the model, then give it the weights: model.loadStateDict(await loadStateDict(FILE))'
+
+async function whatElse(source: ByteSource): Promise<string | undefined> {
+  const start = Buffer.from(await source.read(0, foreignFileStart))
+  const foreign = foreignFile(start)
+  if (foreign !== undefined) return `is ${foreign}`
+  if (isSafetensors(start, source.size)) return weights
+  if (start[0] === 0x80) return whatPickle(await openLegacyFile(source))
+  if (start.toString('latin1', 0, 4) !== 'PK\x03\x04') return undefined
+  const records = await source.native((from) => binding.archiveRecords(from))
+  if (isExportedProgram(records.map(([name]) => name))) return `is ${exportedProgram}`
+  return whatPickle(await openZipFile(source))
+}
+
+function whatPickle({ value }: TorchFile): string {
+  return pickledModule(value) ?? weights
+}
