@@ -1,5 +1,5 @@
 /** What image files may be. */
-export type ImageFormat = 'jpeg' | 'png' | 'webp' | 'gif' | 'tiff' | 'bmp'
+export type ImageFormat = 'jpeg' | 'png' | 'webp' | 'gif' | 'tiff' | 'bmp' | 'pnm'
 
 /** Pillow's limit (twice its MAX_IMAGE_PIXELS, from where on it refuses), as the addon has it. */
 export const mostPixels = 178_956_970
@@ -20,6 +20,7 @@ export function formatOf(bytes: Uint8Array): ImageFormat | null {
   if (start.startsWith('RIFF') && start.startsWith('WEBP', 8)) return 'webp'
   if (start.startsWith('GIF87a') || start.startsWith('GIF89a')) return 'gif'
   if (start.startsWith('II\x2a\0') || start.startsWith('MM\0\x2a')) return 'tiff'
+  if (/^P[1-6][\t-\r ]/.test(start)) return 'pnm'
   return start.startsWith('BM') ? 'bmp' : null
 }
 

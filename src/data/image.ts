@@ -2,6 +2,7 @@ import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
 
 import { clipped, SosError } from '../torch/errors.js'
+import { foreignFile, foreignFileStart } from '../torch/foreign-file.js'
 import { decodeJpeg, hasJpegDecoder, loadJpeg, preprocessBytes } from '../torch/images.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
@@ -9,13 +10,14 @@ import type { Tensor } from '../torch/tensor/tensor.js'
 import { decodeBmp } from './bmp.js'
 import { decodeGif } from './gif.js'
 import { formatOf, type RawImage } from './image-format.js'
+import { decodePnm } from './pnm.js'
 import { nativeRecipe, type Preprocess } from './preprocess.js'
 import { decodeBySharp } from './sharp-image.js'
 
 /** More than the pixels of the largest image take in any format, and less than Node reads at once. */
 const largestFile = 2 ** 31 - 2
 
-/** What decodes JPEG. PNG, WebP, TIFF, and what libturbojpeg leaves, is sharp's; GIF and BMP are decoded here. */
+/** What decodes JPEG. PNG, WebP, TIFF, and what libturbojpeg leaves, is sharp's; GIF, BMP, PPM and PGM are decoded here. */
 export type Decoder = 'libturbojpeg' | 'sharp'
 
 export const defaultDecoder: Decoder = hasJpegDecoder ? 'libturbojpeg' : 'sharp'
@@ -82,9 +84,10 @@ async function decodeRaw(path: string): Promise<RawImage> {
   const bytes = await read(path)
   try {
     const format = formatOf(bytes)
-    if (format === null) throw new Error('its first bytes are those of no JPEG, PNG, WebP, GIF, TIFF or BMP')
+    if (format === null) throw new Error(notAnImage(bytes))
     if (format === 'gif') return decodeGif(bytes)
     if (format === 'bmp') return decodeBmp(bytes)
+    if (format === 'pnm') return decodePnm(bytes)
     return await decodeBySharp(bytes, format)
   } catch (cause) {
     throw new SosError(
@@ -93,6 +96,12 @@ async function decodeRaw(path: string): Promise<RawImage> {
       { cause },
     )
   }
+}
+
+function notAnImage(bytes: Uint8Array): string {
+  const foreign = foreignFile(bytes.subarray(0, foreignFileStart))
+  const what = foreign === undefined ? '' : `; this is ${foreign}`
+  return `its first bytes are those of no JPEG, PNG, WebP, GIF, TIFF, BMP, PPM or PGM${what}`
 }
 
 /** Throws `ERR_IMAGE` for a file that is larger than any image, `ERR_FILE_NOT_FOUND`, `ERR_FILE_UNREADABLE`. */

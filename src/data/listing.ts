@@ -4,9 +4,9 @@ import { join, sep } from 'node:path'
 
 import { SosError } from '../torch/errors.js'
 
-const extensions = /\.(jpe?g|png|webp|bmp|gif|tiff?)$/i
+const extensions = /\.(jpe?g|png|webp|bmp|gif|tiff?|p[gp]m)$/i
 /** Images that are not read: a folder that holds such is told of, not taken for one without. */
-const foreign = /\.(jfif|jpe|pp?m|p[bgn]m|hei[cf]|avif|jp2|j2k|jxl|svg|psd|dng)$/i
+const foreign = /\.(jfif|jpe|p[abfn]m|hei[cf]|avif|jp2|j2k|jxl|svg|psd|dng)$/i
 /** What systems put beside files: macOS's archives, Synology's thumbnails, file systems' own. Names with a dot before are too. */
 const systems = new Set(['__MACOSX', '@eaDir', '#recycle', '#snapshot', '$RECYCLE.BIN', 'lost+found'])
 systems.add('System Volume Information')

@@ -25,7 +25,7 @@ const longest = 60
  */
 export async function decodeBySharp(
   bytes: Buffer,
-  format: Exclude<ImageFormat, 'gif' | 'bmp'>,
+  format: Exclude<ImageFormat, 'gif' | 'bmp' | 'pnm'>,
 ): Promise<RawImage> {
   const components = format === 'jpeg' ? jpegFrame(bytes).components : null
   const orientation = format === 'tiff' ? tiffOrientation(bytes) : 1

@@ -35,6 +35,9 @@ describe('folders of classes', () => {
       'b/x/1.png': empty,
       'b/x/deep/3.JPEG': empty,
       'b/notes.txt': empty,
+      'b/3.PPM': empty,
+      'b/4.pgm': empty,
+      'b/4.pbm': empty,
       'a/sub.jpg/1.jpg': empty,
       'a/1.WebP': empty,
       '\u{1f600}/1.tif': empty, // beyond 16 bits, and so after U+FB01
@@ -98,13 +101,13 @@ describe('folders of classes', () => {
       'a/1.png': 0,
       'a/2.jfif': 0,
       'b/1.png': 1,
-      'b/2.PPM': 0,
+      'b/2.PBM': 0,
       'b/Thumbs.db': '',
     })
     expect((await imageFolder(root, recipe)).size).toBe(2)
     expect(warned).toHaveBeenCalledExactlyOnceWith(
       expect.stringMatching(
-        /2 files are left out, as .*2\.jfif: files that end in \.jfif, \.ppm are not read/,
+        /2 files are left out, as .*2\.jfif: files that end in \.jfif, \.pbm are not read/,
       ),
       { code: 'SOS_FILES_LEFT_OUT' },
     )

@@ -233,8 +233,51 @@ for compression in ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "group3
     for mode in {"group3": ("1",), "group4": ("1",), "jpeg": ("L", "RGB")}.get(compression, modes):
         image = alpha.convert("L").convert(mode) if mode == "I;16" else alpha.convert(mode)
         files[f"tiff_{compression}_{mode.replace(';', '')}.tif"] = save(image, format="TIFF", compression=compression)
+
+# PPM, PGM and PBM
+
+for kind, largest in itertools.product((1, 2, 3, 4, 5, 6), (1, 15, 100, 254, 255, 256, 1000, 65534, 65535, 65536)):
+    count = 3 if kind in (3, 6) else 1
+    values = random.integers(0, largest + 1, (H, W * count), dtype="int64")
+    if kind in (1, 4):
+        values &= 1
+        header = f"P{kind} {W} {H}\n"
+    else:
+        header = f"P{kind}\n# a comment 5 6\r{W}\t{H} # 7\n {largest}\n"
+    if kind <= 3:
+        separator = "" if kind == 1 and largest % 2 else " "
+        body = "\n".join(separator.join(map(str, row)) for row in values).encode()
+    else:
+        body = b"".join(pack(values, 1 if kind == 4 else 8 if largest < 256 else 16))
+    files[f"pnm_{kind}_{largest}.ppm"] = header.encode() + body
+for name, content in {
+    "comment_in_number": b"P2 2 2 255 1#2 3\n4 5 6 7",
+    "comment_at_end": b"P2 2 1 255 1 2# no more",
+    "comment_in_bits": b"P1 2 2 1#0\n011",
+    "header_comment_in_number": b"P5 1#\n2 1 255\n" + bytes(12),
+    "too_large": b"P2 2 1 100 100 101",
+    "too_large_binary": b"P5 2 1 100 \x64\xff",
+    "too_large_deep": b"P6 1 1 1000 \x03\xe8\xff\xff\0\1",
+    "too_long": b"P2 2 1 255 00000000001 2",
+    "long": b"P2 2 1 255 0000000001 2",
+    "no_number": b"P3 1 1 255 1 x 3",
+    "no_bit": b"P1 2 1 1 2",
+    "rest": b"P5 2 1 255\nabcdef",
+    "rest_of_text": b"P2 2 1 255 1 2 3 x",
+    "rest_of_bits": b"P1 2 1 1 0 1",
+    "no_blank": b"P5 2 1 255",
+    "two_blanks": b"P5 2 1 255\r\nab",
+    "no_width": b"P5 0 1 255\n",
+    "signed": b"P5 -2 1 255\nab",
+    "largest_0": b"P5 2 1 0\nab",
+    "P7": b"P7\nWIDTH 1\nHEIGHT 1\nDEPTH 3\nMAXVAL 255\nENDHDR\nabc",
+    "other_magic": b"P6x 1 1 255\nabc",
+    "float": b"Pf 1 1 -1.0\n" + bytes(4),
+    "vertical": b"P5\x0b2\x0c1\x0b255\x0cab",
+}.items():
+    files[f"pnm_{name}.pgm"] = content
 for name, content in list(files.items()):
-    if name.startswith(("gif_noise_16", "bmp_24_40", "bmp_8_40", "bmp_runs_1_8_2", "png_2_8", "webp_rgb_False", "tiff_2_8_3__le")):
+    if name.startswith(("pnm_3_100.", "pnm_4_1.", "pnm_6_1000", "gif_noise_16", "bmp_24_40", "bmp_8_40", "bmp_runs_1_8_2", "png_2_8", "webp_rgb_False", "tiff_2_8_3__le")):
         for part in (2, 5, 9):
             files[f"cut_{part}_{name}"] = content[: len(content) * part // 10]
 

@@ -36,7 +36,7 @@ describe('damaged images of every kind', () => {
       ({ file }: { file: string }) => file,
     )
     const decoders = runtimeInfo().jpegDecoder === 'sharp' ? ['sharp'] : ['libturbojpeg', 'sharp']
-    const formats = ['png', 'tiff', 'bmp', 'gif', 'webp', 'jpeg', 'turned', 'profile', 'cut']
+    const formats = ['png', 'tiff', 'bmp', 'pnm', 'gif', 'webp', 'jpeg', 'turned', 'profile', 'cut']
     const job = fc
       .constantFrom(...formats) // there are many more TIFFs and bitmaps than others
       .chain((format) => fc.constantFrom(...names.filter((name) => name.startsWith(format))))
