@@ -3,6 +3,7 @@ import type { ScriptModule } from '../torch/module/script-module.js'
 import { classesOf, recordFile } from './checkpoint-record.js'
 import { areNumbers, outputsOfClasses, shown, usedClasses } from './class-names.js'
 import type { Dataset } from './dataset.js'
+import { byCodePoint } from './listing.js'
 
 /**
  * A dataset with its labels as the outputs of a model: each image of `cat` has the place of `cat` in `outputs` for label. The
@@ -113,9 +114,10 @@ export function classDoubts(
   const order: string[] = []
   if (fromOne) order.push(`${name}: no image has label 0 but all others are there: do its labels begin at 1?`)
   if (names !== null) return { count: null, order }
-  if (areSortedAsText(classes)) {
+  const place = sortedAsText(classes)
+  if (place >= 0) {
     order.push(
-      `${name}: its classes are numbers, sorted as text as torchvision does: '${classes[2]}' is output 2; list them in the order of the outputs, by classes.txt or --classes, if the model has them in another`,
+      `${name}: its classes are numbered, and sorted as text as torchvision does: '${classes[place]}' is output ${place}; list them in the order of the outputs, by classes.txt or --classes, if the model has them in another`,
     )
   }
   const count =
@@ -147,8 +149,16 @@ export function warnOfClasses(doubts: readonly string[]): void {
   for (const doubt of doubts) process.emitWarning(doubt, { code: 'SOS_CLASSES' })
 }
 
-/** Whether names are whole numbers that stand as texts do and not as numbers: 0, 1, 10, 2. */
-function areSortedAsText(names: readonly string[]): boolean {
-  if (!names.every((name) => /^\d{1,15}$/.test(name))) return false
-  return names.some((name, i) => i > 0 && Number(name) < Number(names[i - 1]))
+/**
+ * Where names that differ by a number stand as texts do and not as the numbers: 0, 1, 10, 2, or class1, class10, class2. The place of
+ * the first one that stands elsewhere by its number; −1 where there is none.
+ */
+function sortedAsText(names: readonly string[]): number {
+  const parts = names.map((name) => /^(-?\d{1,15}(?!\d)|\D+)(\d{1,15}(?!\d))?/.exec(name))
+  const numbers = parts.map((part) => Number(part?.[2] ?? part?.[1]))
+  const prefixes = new Set(parts.map((part) => (part?.[2] === undefined ? '' : part[1])))
+  if (prefixes.size !== 1 || numbers.some(Number.isNaN)) return -1
+  if (names.some((name, i) => i > 0 && byCodePoint(names[i - 1]!, name) >= 0)) return -1
+  const sorted = [...numbers].sort((a, b) => a - b)
+  return numbers.findIndex((number, i) => number !== sorted[i])
 }

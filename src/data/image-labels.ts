@@ -2,13 +2,9 @@ import { join, parse } from 'node:path'
 
 import { clipped, SosError } from '../torch/errors.js'
 import { placesAmong } from './class-names.js'
-import { columnsOf, separatorOf } from './csv.js'
 import { byCodePoint } from './listing.js'
 import { largestMatFile, readMatStructs } from './mat-file.js'
 import { readFileUpTo, readLines } from './read-file.js'
-
-/** No dataset has more; a larger index is none. */
-const mostClasses = 1_000_000
 
 /** The class of each of some files, by its name. */
 export interface ImageLabels {
@@ -16,14 +12,18 @@ export interface ImageLabels {
   readonly path: string
   /** Undefined where there is none. */
   labelOf(file: string): string | undefined
-  /** All classes that it names, sorted; the numbers from 0 on where its labels are numbers. */
-  readonly classes: readonly string[]
+  /**
+   * All classes that it names, sorted; the numbers from 0 on where its labels are numbers.
+   *
+   * @throws `ERR_DATASET` where some labels are numbers and others names, or no index of a class
+   */
+  classes(): readonly string[]
 }
 
 /** The classes' places, from the labels' names; a label that is no class's name may be its place. Throws `ERR_DATASET`. */
 export function placesOf(
   files: readonly string[],
-  { path, labelOf }: ImageLabels,
+  { path, labelOf }: Pick<ImageLabels, 'path' | 'labelOf'>,
   classes: readonly string[],
 ): number[] {
   const places = placesAmong(classes)
@@ -43,46 +43,6 @@ export function placesOf(
       `${path}: the label of ${file} is '${clipped(label)}' but none of the ${classes.length} classes has this name${label === String(classes.length) ? ' or place: do the labels begin at 1?' : ''}; a classes.txt lists them`,
     )
   })
-}
-
-/**
- * Labels from a CSV of file and label, with a header or without: the file's name with its extension or without, the
- * label a class's name, or its index. In Kaggle's LOC_val_solution.csv (`ImageId,PredictionString`) the label is the first
- * word of the second column; boxes follow.
- *
- * @throws `ERR_DATASET` for a malformed line or a file that stands there twice
- */
-export async function labelsFromCsv(path: string): Promise<ImageLabels> {
-  const lines = await linesOf(path)
-  const separator = separatorOf(lines[0] ?? '')
-  const withBoxes = lines[0]?.endsWith(',PredictionString') ?? false
-  const labels = new Map<string, string>()
-  for (const [i, line] of lines.entries()) {
-    if (line === '') continue
-    const [file = '', label = ''] = (separator && columnsOf(line, separator)) ?? []
-    if (file === '' || label === '') {
-      throw new SosError(
-        'ERR_DATASET',
-        `${path}: line ${i + 1}: expected FILE,LABEL but it is '${clipped(line)}'`,
-      )
-    }
-    if (i === 0 && /^(image(_?id)?|file(_?name)?|path|name)$/i.test(file)) continue
-    const name = parse(file).name
-    if (labels.has(name))
-      throw new SosError('ERR_DATASET', `${path}: line ${i + 1}: ${clipped(file)} stands there twice`)
-    labels.set(name, withBoxes ? label.split(' ')[0]! : label)
-  }
-  const labelOf = (file: string) => labels.get(file) ?? labels.get(parse(file).name)
-  return { path, classes: classesOf(path, new Set(labels.values())), labelOf }
-}
-
-/** Labels that are numbers are places: sorted as texts, 10 would come before 2. */
-function classesOf(path: string, labels: ReadonlySet<string>): string[] {
-  if (![...labels].every((label) => /^\d+$/.test(label))) return [...labels].sort(byCodePoint)
-  let largest = -1
-  for (const label of labels) largest = Math.max(largest, Number(label))
-  if (largest < mostClasses) return Array.from({ length: largest + 1 }, (_, i) => String(i))
-  throw new SosError('ERR_DATASET', `${path}: expected the index of a class but a label is ${largest}`)
 }
 
 /**
@@ -114,7 +74,8 @@ export async function labelsFromGroundTruth(path: string, files: readonly string
     )
   }
   const labels = new Map(files.map((file, i) => [file, ofLine[numbered ? numbers[i]! - 1 : i]]))
-  return { path, classes: [...synsets.values()].sort(byCodePoint), labelOf: (file) => labels.get(file) }
+  const classes = () => [...synsets.values()].sort(byCodePoint)
+  return { path, classes, labelOf: (file) => labels.get(file) }
 }
 
 /** The synset of each id. Those with children are ImageNet's inner nodes, which no image is labelled by. */

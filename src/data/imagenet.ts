@@ -3,10 +3,11 @@ import { join } from 'node:path'
 
 import { SosError } from '../torch/errors.js'
 import { readClasses } from './classes.js'
+import { labelsFromCsv } from './csv-labels.js'
 import type { Dataset } from './dataset.js'
 import { type ImageOptions, imageFiles } from './image-files.js'
 import { filesOfClasses } from './image-folder.js'
-import { type ImageLabels, labelsFromCsv, labelsFromGroundTruth, linesOf, placesOf } from './image-labels.js'
+import { type ImageLabels, labelsFromGroundTruth, linesOf, placesOf } from './image-labels.js'
 import { list, walk } from './listing.js'
 import type { Preprocess } from './preprocess.js'
 import { annotatedImages } from './tiny-imagenet.js'
@@ -55,7 +56,7 @@ export async function imageNet(
     return imageFiles({ name, ...(await filesOfClasses(folder, folders, named)) }, recipe, options)
   }
   const source = await readLabels(labels ?? findLabels(root), images)
-  const classes = named ?? source.classes
+  const classes = named ?? source.classes()
   const paths = images.map((file) => join(folder, file))
   return imageFiles({ name, paths, labels: placesOf(images, source, classes), classes }, recipe, options)
 }
@@ -97,7 +98,7 @@ function findLabels(root: string): string {
 }
 
 function readLabels(path: string, files: readonly string[]): Promise<ImageLabels> {
-  return /\.csv$/i.test(path) ? labelsFromCsv(path) : labelsFromGroundTruth(path, files)
+  return /\.csv$/i.test(path) ? labelsFromCsv(path, files) : labelsFromGroundTruth(path, files)
 }
 
 /** Kaggle's list of the synsets in their order, each before its words; null where there is none. */

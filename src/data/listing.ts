@@ -81,6 +81,11 @@ export async function walk(folder: string): Promise<Pick<Listing, 'images' | 'fo
   return { images: found.flatMap(({ images }) => images), foreign: found.flatMap(({ foreign }) => foreign) }
 }
 
+/** A file's name without the ending of an image; another ending is a part of the name. */
+export function withoutExtension(name: string): string {
+  return name.replace(extensions, '')
+}
+
 /** Python's order of texts. JavaScript compares halves of a character where it is beyond 16 bits. */
 export function byCodePoint(a: string, b: string): number {
   const length = Math.min(a.length, b.length)

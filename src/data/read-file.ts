@@ -36,7 +36,7 @@ export async function readLines(path: string): Promise<string[] | null> {
   const bytes = await readFileUpTo(path, largestText)
   if (bytes === null) return null
   const lines = textOf(path, bytes)
-    .split('\n')
+    .split(/\r\n?|\n/)
     .map((line) => line.trim())
   while (lines.at(-1) === '') lines.pop()
   return lines

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 
 import { clipped, SosError } from '../torch/errors.js'
+import { comparable } from './class-names.js'
 import { readClasses } from './classes.js'
 import type { ImageFiles } from './image-files.js'
 import { placesOf } from './image-labels.js'
@@ -37,7 +38,7 @@ export async function annotatedImages(root: string, name: string): Promise<Image
     (await readClasses(val, above)) ??
     (await readSynsets(join(above, 'wnids.txt'), synsets)) ??
     distinct(synsets)
-  const source = { path, classes, labelOf: (file: string) => synsets.get(file) }
+  const source = { path, labelOf: (file: string) => synsets.get(comparable(file)) }
   return {
     name: `${name} (labels of ${annotations})`,
     paths: files.map((file) => join(images, file)),
@@ -49,7 +50,7 @@ export async function annotatedImages(root: string, name: string): Promise<Image
 async function synsetsOfFiles(path: string): Promise<Map<string, string>> {
   const synsets = new Map<string, string>()
   for (const [i, line] of ((await readLines(path)) ?? []).entries()) {
-    const [file = '', synset = ''] = line.split('\t', 2)
+    const [file = '', synset = ''] = line.split('\t', 2).map(comparable)
     if (file === '' || synset === '' || synsets.has(file)) {
       const why = synsets.has(file) ? `${clipped(file)} stands there twice` : `it is '${clipped(line)}'`
       throw new SosError(

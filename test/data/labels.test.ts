@@ -196,6 +196,44 @@ describe('a model that tells no classes', () => {
     expect([listed.top1, listed.warnings]).toEqual([100, []])
   })
 
+  it.each([
+    ['class', '', "'class10' is output 2"],
+    ['', '_animal', "'10_animal' is output 1"],
+    ['n°', ' b', "'n°10 b' is output 2"],
+  ])('is warned of where a number in the names is sorted as text: %s…%s', async (before, after, message) => {
+    const model = await named(null)
+    const folder = (i: number) => `${before}${i}${after}`
+    const files = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`${folder(i)}/1.png`, i]))
+    const root = await folderWith(files)
+    const { warnings } = await evaluate(model, await imageFolder(root, recipe))
+    expect(warnings).toEqual([expect.stringContaining(message)])
+    writeFileSync(join(root, 'classes.txt'), Array.from({ length: 12 }, (_, i) => folder(i)).join('\r'))
+    const listed = await evaluate(model, await imageFolder(root, recipe))
+    expect([listed.top1, listed.warnings]).toEqual([100, []])
+  })
+
+  it('is not warned of where the names have no order by number, or are in it', async () => {
+    const model = await named(null)
+    const names = [
+      animals.map((name, i) => `${name}${11 - i}`),
+      Array.from({ length: 12 }, (_, i) => `class${String(i).padStart(2, '0')}`),
+      Array.from({ length: 12 }, (_, i) => `n${1440764 + 7 * i}`),
+      animals.map((_, i) => String(11 - i)), // as classes.txt has them
+    ]
+    for (const classes of names) {
+      const order = [...classes].sort()
+      const data = await imageFolder(
+        await folderWith({
+          ...Object.fromEntries(order.map((name) => [`${name}/1.png`, classes.indexOf(name)])),
+          'classes.txt': classes.join('\n'),
+        }),
+        recipe,
+      )
+      const { top1, warnings } = await evaluate(model, data)
+      expect([classes, top1, warnings]).toEqual([classes, 100, []])
+    }
+  })
+
   it('is warned of where labels seem to begin at 1, and labels beyond its outputs are refused', async () => {
     const model = await named(null)
     const numbers = (count: number) => Array.from({ length: count }, (_, i) => String(i))
