@@ -99,6 +99,64 @@ describe('cifar10', () => {
   })
 })
 
+describe('cifar100 of a few records', () => {
+  const names = (what: string, count: number) => Array.from({ length: count }, (_, i) => `${what} ${i}`)
+  const bytes = records(40, 2)
+  for (let i = 0; i < 40; i++) {
+    bytes[i * 3074] = (7 * i) % 20 // coarse
+    bytes[i * 3074 + 1] = (33 * i + 5) % 100 // fine
+  }
+  const folder = folderWith({
+    'part.bin': bytes,
+    'fine_label_names.txt': `${names('fine', 100).join('\n')}\n\n`,
+    'coarse_label_names.txt': `${names('coarse', 20).join('\n')}\n\n`,
+  })
+  const file = join(folder, 'part.bin')
+
+  it.each([
+    ['fine', 100, 1],
+    ['coarse', 20, 0],
+  ] as const)('gives the %s labels and the pixels as Python reads them', async (labels, classes, head) => {
+    const dataset = await cifar100(file, null, recipe, { labels })
+    const python = await reference('cifar', { file, labels: 2, indices: [39, 0, 7], ...recipe })
+    expect([dataset.size, [...dataset.labels]]).toEqual([40, python.labels[head]])
+    expect(python.labels[0]).not.toEqual(python.labels[1])
+    expect(dataset.classes).toEqual(names(labels, classes))
+    expect(dataset.name).toBe(`cifar100:${file}${labels === 'coarse' ? ':coarse' : ''}`)
+    const { images } = await dataset.load([39, 0, 7])
+    expect(largestDifference(images.toTypedArray() as Float32Array, python.values)).toBeLessThan(1e-6)
+  })
+
+  it('takes the fine labels where none are named, and numbers classes without names', async () => {
+    const alone = folderWith({ 'part.bin': bytes })
+    const dataset = await openDataset(`cifar100:${join(alone, 'part.bin')}`, recipe)
+    expect([dataset.labels[1], dataset.classes.length, dataset.classes[99]]).toEqual([38, 100, '99'])
+  })
+
+  it('refuses a label that is one beyond the last class, and takes the last', async () => {
+    const withLabels = (coarse: number, fine: number) => {
+      const changed = Buffer.from(bytes)
+      changed[3 * 3074] = coarse
+      changed[3 * 3074 + 1] = fine
+      return join(folderWith({ 'x.bin': changed }), 'x.bin')
+    }
+    for (const [labels, last] of [
+      ['coarse', 19],
+      ['fine', 99],
+    ] as const) {
+      const at = (label: number) => (labels === 'coarse' ? withLabels(label, 0) : withLabels(0, label))
+      expect((await cifar100(at(last), null, recipe, { labels })).labels[3]).toBe(last)
+      await expect(cifar100(at(last + 1), null, recipe, { labels })).rejects.toEqual(refused('record 3'))
+    }
+    const ten = records(4, 1)
+    ten[2 * 3073] = 9
+    const ofTen = (content: Buffer) => cifar10(join(folderWith({ 'x.bin': content }), 'x.bin'), null, recipe)
+    expect((await ofTen(ten)).labels[2]).toBe(9)
+    ten[2 * 3073] = 10
+    await expect(ofTen(ten)).rejects.toEqual(refused('record 2 has 10'))
+  })
+})
+
 describe.skipIf(dataRoot === undefined)('cifar100', () => {
   const folder = `${dataRoot}/cifar-100-binary`
 

@@ -67,6 +67,43 @@ describe('imageNet', () => {
     expect([dataset.classes, [...dataset.labels]]).toEqual([sorted, [0, 3, 1]])
   })
 
+  it('goes by the labels that it is given, also where folders of classes lie beside the images', async () => {
+    const csv = 'ILSVRC2012_val_00000001,n02\nILSVRC2012_val_00000002,n01\nILSVRC2012_val_00000003,n02\n'
+    const root = folderWith({ ...flat, 'val/n03/4.JPEG': image, 'mine.csv': csv })
+    const dataset = await imageNet(root, 'val', recipe, { labels: join(root, 'mine.csv') })
+    expect([dataset.classes, [...dataset.labels]]).toEqual([
+      ['n01', 'n02'],
+      [1, 0, 1],
+    ])
+    await expect(imageNet(root, 'val', recipe)).rejects.toThrow('but there are both')
+  })
+
+  it("takes the classes of the split's classes.txt before the root's, and these before Kaggle's", async () => {
+    const root = folderWith({
+      'val/n02/b.JPEG': image,
+      'val/n01/a.JPEG': image,
+      'LOC_synset_mapping.txt': 'n03 three, 3\nn01 one\nn02 two\n',
+    })
+    const opened = async () => {
+      const { classes, labels } = await imageNet(root, 'val', recipe)
+      return [classes, [...labels].map((label) => classes[label])]
+    }
+    expect(await opened()).toEqual([
+      ['n03', 'n01', 'n02'],
+      ['n01', 'n02'],
+    ])
+    writeFileSync(join(root, 'classes.txt'), 'n02\nn01\n')
+    expect(await opened()).toEqual([
+      ['n02', 'n01'],
+      ['n01', 'n02'],
+    ])
+    writeFileSync(join(root, 'val/classes.txt'), 'n04\nn02\nn01\n')
+    expect(await opened()).toEqual([
+      ['n04', 'n02', 'n01'],
+      ['n01', 'n02'],
+    ])
+  })
+
   it('reads a CSV of names or of indices', async () => {
     const csv = (first: string, second: string, third: string) =>
       `file,label\r\nILSVRC2012_val_00000001.JPEG,${first}\r\n"ILSVRC2012_val_00000002.JPEG","${second}"\r\nILSVRC2012_val_00000003.JPEG,${third}\r\n`

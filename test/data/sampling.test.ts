@@ -35,6 +35,17 @@ describe('sampleIndices', () => {
     expect([...counts.values()].sort()).toEqual([3, 3, 3, 4, 4, 4, 4, 4, 4, 4])
   })
 
+  it('begins with classes that it draws: of few samples no class is left out for good', () => {
+    const times = Array<number>(10).fill(0)
+    for (let seed = 0; seed < 300; seed++) {
+      const chosen = sampleIndices(balanced, { size: 3, sampling: 'stratified', seed })
+      expect(new Set(chosen.map((index) => index % 10)).size).toBe(3)
+      for (const index of chosen) times[index % 10]!++
+    }
+    // 90 of each, with a standard deviation of 8.
+    for (const count of times) expect(Math.abs(count - 90)).toBeLessThan(40)
+  })
+
   it('goes on with the others where a class runs out', () => {
     const rare = labelled([...Array(50).fill(0), ...Array(50).fill(1), 2])
     const chosen = sampleIndices(rare, { size: 21, sampling: 'stratified', seed: 0 })

@@ -1,3 +1,7 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+
+import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
 
 import {
@@ -13,7 +17,7 @@ import {
   type Tensor,
   torch,
 } from '../../src/index.js'
-import { dataRoot, demoModel, fashionMnist, fixture } from '../support/paths.js'
+import { dataRoot, demoModel, fashionMnist, fixture, temporaryFolder } from '../support/paths.js'
 import { reference } from '../support/python.js'
 import { randn } from '../support/random.js'
 
@@ -138,6 +142,39 @@ describe('evaluate', () => {
     ).rejects.toMatchObject({ code: 'ERR_DATASET' })
   })
 
+  it('counts a class by the labels of the images that it evaluated', async () => {
+    const model = await ScriptModule.load(demoModel)
+    const test = await idx(fashionMnist, 'test', preprocessOf(model))
+    const bad = (index: number) => index === 0 || index === 630
+    const dataset: Dataset = {
+      ...test,
+      load: async (asked) => ({
+        ...(await test.load(asked.filter((index) => !bad(index)))),
+        skipped: asked.filter(bad).map((index) => ({ index, path: `${index}.jpg`, reason: 'corrupt' })),
+      }),
+    }
+    const { perClass, indices } = await evaluate(model, dataset, {
+      limit: 200,
+      perClass: true,
+      batchSize: 64,
+    })
+    // Every tenth image, without two: their logits by the model itself.
+    const asked = Array.from({ length: 200 }, (_, i) => 10 * i).filter((index) => !bad(index))
+    expect(indices).toEqual(asked)
+    const { images } = await test.load(asked)
+    const rows = (await noGrad(() => model.eval().forward<Tensor>(images))).toArray() as number[][]
+    const counts = test.classes.map((name) => ({ name, images: 0, right: 0 }))
+    for (const [i, row] of rows.entries()) {
+      const count = counts[test.labels[asked[i]!]!]!
+      count.images++
+      if (row.indexOf(Math.max(...row)) === test.labels[asked[i]!]) count.right++
+    }
+    expect(perClass).toEqual(
+      counts.map(({ name, images, right }) => ({ name, images, top1: (100 * right) / images })),
+    )
+    expect(counts.every(({ images, right }) => images > 0 && right > 0)).toBe(true)
+  })
+
   it('refuses labels beyond the outputs, and what is no classifier', async () => {
     const model = await ScriptModule.load(fixture('mlp.scripted.pt'))
     const dataset = (labels: number[], width: number) => ({
@@ -154,6 +191,35 @@ describe('evaluate', () => {
     await expect(evaluate(model, dataset([0, 3], 6))).rejects.toMatchObject({ code: 'ERR_LABELS' })
     const { top5 } = await evaluate(model, dataset([0, 2], 6))
     expect(top5).toBeNull()
+  })
+})
+
+describe('on pictures of many sizes', () => {
+  it("predictions are those of Pillow's pipeline, all or all but one of 30", async () => {
+    const folder = temporaryFolder()
+    for (let i = 0; i < 30; i++) {
+      const [width, height] = [70 + 17 * (i % 7), 66 + 23 * (i % 5)]
+      // A disc on a slope of colours, another in each.
+      const pixels = Uint8Array.from({ length: 3 * width * height }, (_, place) => {
+        const [x, y, channel] = [Math.floor(place / 3) % width, Math.floor(place / 3 / width), place % 3]
+        const inside = Math.hypot(x - 20 - i, y - 60 + i) < 12 + i
+        return inside ? (67 * i + 90 * channel) % 256 : (x * (1 + (i % 3)) + y * channel + 40 * i) % 256
+      })
+      mkdirSync(join(folder, `class ${i % 3}`), { recursive: true })
+      const picture = sharp(pixels, { raw: { width, height, channels: 3 } })
+      const path = join(folder, `class ${i % 3}`, String(i).padStart(2, '0'))
+      await (i % 4 === 0
+        ? picture.png().toFile(`${path}.png`)
+        : picture.jpeg({ quality: 92 }).toFile(`${path}.jpg`))
+    }
+    const model = fixture('resnet18.scripted.pt')
+    const recipe = { ...presetNamed('resnet18'), resize: 72, crop: 64 }
+    const result = await evaluate(await ScriptModule.load(model), await imageFolder(folder, recipe))
+    const python = await reference('image_folder', { model, folder, ...recipe })
+    expect([result.images, python.files.length]).toEqual([30, 30])
+    const different = [...result.predictions].filter((prediction, i) => prediction !== python.predictions[i])
+    expect(different.length).toBeLessThanOrEqual(1)
+    expect(new Set(python.predictions).size).toBeGreaterThan(1)
   })
 })
 

@@ -67,7 +67,7 @@ describe('gaussNewtonTrace', () => {
   })
 
   it("has PyTorch's squared gradients for the same draws, whatever the chunks", async () => {
-    const model = await load('residual')
+    const model = (await load('residual')).train() // Python's is in eval mode
     for (const [i, options] of drawn.entries()) {
       const { perProbe } = await gaussNewtonTrace(model, nine, { ...options, samples: 8 })
       const expected = dense.residual!.perProbe[i]!

@@ -4,6 +4,7 @@ import {
   compareTraces,
   compareWith,
   type Dataset,
+  type HessianTrace,
   hessian,
   hessianTrace,
   hutchinsonTrace,
@@ -13,6 +14,7 @@ import {
   shiftOptimum,
   torch,
 } from '../../src/index.js'
+import { summarize } from '../../src/sharpness/hessian-trace.js'
 import { demoModel, fashionMnist, fixture } from '../support/paths.js'
 import { reference } from '../support/python.js'
 import { randn } from '../support/random.js'
@@ -70,6 +72,20 @@ describe('hessian', () => {
 })
 
 describe('hutchinsonTrace', () => {
+  it('tells the standard error of a mean, with n − 1', () => {
+    // The squares of the distances from 5 add up to 32: √(32 / 7 / 8).
+    expect(summarize([2, 4, 4, 4, 5, 5, 7, 9])).toEqual({ mean: 5, standardError: Math.sqrt(4 / 7) })
+    const trace = (perProbe: number[]): HessianTrace => ({
+      ...{ trace: 0, size: 9, standardError: 0, probes: 3, samples: 5, indices: [], withoutGradient: [] },
+      perProbe,
+    })
+    // The differences are 1, 3 and 2: their variance is 1.
+    expect(compareWith(trace([1, 2, 4]), trace([2, 5, 6]))).toMatchObject({
+      difference: 2,
+      differenceStandardError: Math.sqrt(1 / 3),
+    })
+  })
+
   it('is exact on a diagonal, and unbiased elsewhere', async () => {
     const operator = (matrix: ReturnType<typeof torch.eye>) => ({
       size: matrix.shape[0]!,
@@ -90,7 +106,7 @@ describe('hutchinsonTrace', () => {
 
 describe('hessianTrace', () => {
   it("has PyTorch's quadratic forms on the same samples and probes", async () => {
-    const model = await ScriptModule.load(demoModel)
+    const model = (await ScriptModule.load(demoModel)).train() // Python's is in eval mode
     const train = await idx(fashionMnist, 'train', preprocessOf(model))
     const estimate = await hessianTrace(model, train, { samples: 48, probes: 4, seed: 3, chunk: 20 })
     const python = await reference('trace', {
@@ -105,6 +121,7 @@ describe('hessianTrace', () => {
     }
     const mean = python.perProbe.reduce((a: number, b: number) => a + b, 0) / 4
     expect(Math.abs(estimate.trace / mean - 1)).toBeLessThan(1e-4)
+    expect(model.training).toBe(true)
   })
 
   it('agrees with the dense trace within its error', async () => {

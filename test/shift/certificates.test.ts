@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 
 import { certify, drift, solveShift, torch } from '../../src/index.js'
+import { DriftSums } from '../../src/shift/certificates.js'
 import { randn } from '../support/random.js'
 
 const a = randn([20, 32], 1)
@@ -78,6 +79,80 @@ describe('certify', () => {
     )
     changed.forEach((one, i) => {
       if (decided.undecided[i] === 0) expect(decided.changed[i] === 1).toBe(one)
+    })
+  })
+
+  it('calls a class safe where the margin exceeds the largest less the smallest change, by hand', () => {
+    const tensor = (rows: number[][]) => torch.tensor(rows, { dtype: 'float64' })
+    // One input, so that an image's logits are its input times V, plus b; V* = V + D.
+    const before = { weight: tensor([[1, 0, -1]]), bias: torch.tensor([0.5, 0, 0], { dtype: 'float64' }) }
+    const after = { weight: tensor([[1.25, -0.25, -1]]), bias: before.bias }
+    const one = drift(tensor([[1], [-1], [0.125], [4]]), before, after)
+    // z: [1.5, 0, -1], [-0.5, 0, 1], [0.625, 0, -0.125], [4.5, 0, -4]; Δz: the input times [0.25, -0.25, 0].
+    expect([...one.spread]).toEqual([0.5, 0.5, 0.0625, 2])
+    expect([...one.margin]).toEqual([1.5, 1, 0.625, 4.5])
+    expect([...one.change]).toEqual([0.25, 0.25, 0.03125, 1])
+    const norms = [0.25, 0.25, 0.03125, 1].map((change) => change * Math.SQRT2)
+    norms.forEach((norm, i) => void expect(one.norm[i]).toBeCloseTo(norm, 14))
+    expect(certify(one).marginSafeShare).toBe(1)
+    expect(certify(one).meanLossChange).toBeCloseTo((2 * (0.25 + 0.25 + 0.03125 + 1)) / 4, 14)
+    // The margin lies between the largest change and the largest less the smallest: the class may change.
+    const close = drift(
+      tensor([[1]]),
+      { weight: tensor([[0.4, 0]]), bias: null },
+      { weight: tensor([[0.1, 0.3]]), bias: null },
+    )
+    expect([close.margin[0], close.change[0]]).toEqual([0.4, expect.closeTo(0.3, 12)])
+    expect(certify(close)).toMatchObject({ marginSafeShare: 0, changedPredictions: 1 })
+  })
+
+  it('has the spread of each sample, and lets no safe sample change', async () => {
+    const solved = await solveShift(a, v, b, { bias: 'absorb' })
+    const one = drift(others, { weight: v, bias: b }, solved)
+    const rows = others.to('float64')
+    const z = rows.matmul(v.to('float64')).add(b.to('float64')).toArray() as number[][]
+    const zStar = rows.matmul(solved.weight).add(solved.bias!).toArray() as number[][]
+    const place = (logits: number[]) => logits.indexOf(Math.max(...logits))
+    let safe = 0
+    for (const [i, logits] of z.entries()) {
+      const change = zStar[i]!.map((logit, k) => logit - logits[k]!)
+      const spread = Math.max(...change) - Math.min(...change)
+      const [best, second] = [...logits].sort((x, y) => y - x) as [number, number]
+      if (Math.abs(one.spread[i]! - spread) > 1e-10)
+        throw new Error(`sample ${i}: ${one.spread[i]}, not ${spread}`)
+      if (best - second <= spread) continue
+      safe++
+      if (place(zStar[i]!) !== place(logits)) throw new Error(`sample ${i} is safe but changed`)
+    }
+    expect(certify(one).marginSafeShare).toBeCloseTo(safe / 9000, 12)
+    expect([safe > 0, safe < 9000]).toEqual([true, true])
+  })
+
+  it('does not let a NaN pass for a small drift', () => {
+    const map = (value: number) => ({ weight: torch.tensor([[value, 0]], { dtype: 'float64' }), bias: null })
+    const told = certify(drift(torch.tensor([[1], [2]], { dtype: 'float64' }), map(1), map(Number.NaN)))
+    expect([told.maxLogitChange, told.maxLossChange, told.marginSafeShare]).toEqual([
+      Number.NaN,
+      Number.NaN,
+      0,
+    ])
+  })
+
+  it('knows the largest logit with its bias, over chunks and groups', () => {
+    const tensor = (rows: number[][]) => torch.tensor(rows, { dtype: 'float64' })
+    const group = (weight: number, bias: number) => ({
+      weight: tensor([[weight]]),
+      bias: tensor([[bias]]).flatten(),
+    })
+    const sums = new DriftSums([group(1, -10), group(2, 1)], [group(1, -10), group(2, 1.5)])
+    sums.add([tensor([[3], [1]]), tensor([[1], [2]])]) // logits [-7, 3] and [-9, 5]
+    sums.add([tensor([[5]]), tensor([[3]])]) // [-5, 7]
+    expect(sums.largestLogit).toBe(9)
+    expect(sums.certificate()).toMatchObject({
+      samples: 3,
+      maxLogitChange: 0.5,
+      meanLogitChange: 0.5,
+      marginSafeShare: null,
     })
   })
 })

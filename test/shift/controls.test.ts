@@ -36,6 +36,10 @@ describe('controlWeights', () => {
     expect(torch.linalg_matrix_rank(drawn).item()).toBe(6) // of six columns
     const again = await controlWeights('random', { a, v, vStar, rank: 7, seed: 5 })
     expect(largest(again.sub(drawn))).toBe(0)
+    // The projection on the span of the seed's own normal numbers, by the normal equations.
+    const span = randn([40, 7], 5, 'float64')
+    const onSpan = span.matmul(torch.linalg_solve(span.t().matmul(span), span.t().matmul(v)))
+    expect(largest(drawn.sub(onSpan))).toBeLessThan(1e-9)
     // ‖PV‖² is on average r/m of ‖V‖².
     const energies = await Promise.all(
       Array.from({ length: 40 }, async (_, seed) => {
@@ -43,6 +47,7 @@ describe('controlWeights', () => {
         return (norm(one) / norm(v)) ** 2
       }),
     )
+    expect(new Set(energies).size).toBe(40)
     const mean = energies.reduce((sum, one) => sum + one) / energies.length
     expect(Math.abs(mean - 7 / 40)).toBeLessThan(0.04)
   })

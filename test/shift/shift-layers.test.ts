@@ -34,6 +34,27 @@ describe('shiftLayers', () => {
     expect(records.map(({ batchSize }) => batchSize)).toEqual([3, 3]) // half of 6 inputs
   })
 
+  it('puts weight and bias of the first back where the images of the second cannot be read', async () => {
+    const model = await load()
+    const values = () => [...model.namedParameters()].map(([name, tensor]) => [name, flat(tensor)])
+    const before = values()
+    const options = { batchSize: 3, bias: 'absorb' } as const
+    await shiftLayers(model, vectors(40), ['0'], options)
+    const changed = values().filter(([, now], i) => String(now) !== String(before[i]![1]))
+    expect(changed.map(([name]) => name)).toEqual(['0.weight', '0.bias'])
+
+    const other = await load()
+    let loads = 0
+    const data = {
+      ...vectors(40),
+      load: (indices: readonly number[]) =>
+        loads++ === 0 ? vectors(40).load(indices) : Promise.reject(new Error('the disk')),
+    }
+    await expect(shiftLayers(other, data, ['0', '2'], options)).rejects.toThrow('the disk')
+    expect(loads).toBe(2)
+    expect([...other.namedParameters()].map(([name, tensor]) => [name, flat(tensor)])).toEqual(before)
+  })
+
   it('puts all of them back where one fails', async () => {
     const model = await load()
     const before = [...model.namedParameters()].map(([name, tensor]) => [name, flat(tensor)])

@@ -134,6 +134,27 @@ describe('shiftOptimum', () => {
     expect(flat(weightOf(model))).toEqual(before)
   })
 
+  it('writes what ridge damps, whose logits it does not keep, unless a budget is given', async () => {
+    const ridge = { indices: [1, 4, 9, 16], rank: { policy: 'ridge', lambda: 0.1 } } as const
+    const model = await ScriptModule.load(fixture('mlp.scripted.pt'))
+    const before = weightOf(model, '2').detach().clone()
+    const record = await shiftOptimum(model, vectors(40), ridge)
+    const { images } = await vectors(40).load(ridge.indices)
+    const [w, bias] = ['0.weight', '0.bias'].map((name) => model.namedParameters().get(name)!.detach())
+    const a = images.matmul(w!.t()).add(bias!).tanh()
+    // (AᵀA + λσ₁²I)⁻¹AᵀA V
+    const square = a.t().matmul(a)
+    const lambda = torch.linalg_eigvalsh(square).max().item() * 0.1
+    const damped = square.add(torch.eye(8, { dtype: 'float64' }).mul(lambda))
+    const expected = torch.linalg_solve(damped, square.matmul(before.t()))
+    expect(largestDifference(flat(weightOf(model, '2')), flat(expected.t()))).toBeLessThan(1e-10)
+    expect(record.batchLogitChange).toBeGreaterThan(0.01)
+    const other = await ScriptModule.load(fixture('mlp.scripted.pt'))
+    const held = shiftOptimum(other, vectors(40), { ...ridge, logitBudget: 0.001 })
+    await expect(held).rejects.toEqual(code('ERR_SHIFT_VERIFICATION'))
+    expect(flat(weightOf(other, '2'))).toEqual(flat(before))
+  })
+
   it('leaves no hook and no mode behind', async () => {
     const model = (await ScriptModule.load(demoModel)).train()
     await shiftOptimum(model, train, { batchSize: 10 })

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { afterEach, describe, expect, it } from 'vitest'
 
 import {
@@ -95,6 +96,16 @@ describe('withSignal', () => {
     const call = withSignal(AbortSignal.abort(reason), () => torch.async.neg(x()))
     expect(pendingCalls()).toBe(0)
     await expect(call).rejects.toBe(reason)
+  })
+
+  it('leaves no listener on a signal that outlives its calls', async () => {
+    const { signal } = new AbortController()
+    const failing = () => torch.async.matmul(torch.ones([2, 3]), torch.ones([2, 3]))
+    await withSignal(signal, async () => {
+      for (let i = 0; i < 3; i++) await torch.async.neg(x())
+      await expect(failing()).rejects.toThrow()
+    })
+    expect(getEventListeners(signal, 'abort')).toEqual([])
   })
 
   it('holds across await, and by a timeout', async () => {

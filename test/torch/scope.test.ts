@@ -27,6 +27,30 @@ describe('scope', () => {
     expect(list[0]!.toArray()).toEqual([3, 3])
   })
 
+  it('keeps what it returns in a map, a list in it, and undoes nothing of it', async () => {
+    const make = () => {
+      const gone = torch.ones([1])
+      const map = new Map([
+        ['one', { tensors: [torch.full([1], 1)] }],
+        ['two', { tensors: [torch.full([1], 2)] }],
+      ])
+      return { gone, map }
+    }
+    let gone: Tensor | undefined
+    const body = () => {
+      const made = make()
+      gone = made.gone
+      return made.map
+    }
+    for (const map of [scope(body), await scope(async () => body())]) {
+      expect([...map].map(([name, { tensors }]) => [name, tensors[0]!.item()])).toEqual([
+        ['one', 1],
+        ['two', 2],
+      ])
+      expect(gone!.disposed).toBe(true)
+    }
+  })
+
   it('frees on an error too', async () => {
     let made: Tensor | undefined
     const fail = () => {

@@ -41,6 +41,14 @@ describe('a schedule', () => {
     expect(found[20]).toBe(0.1)
   })
 
+  it.each([
+    [0.5, [0, 1 / 3, 2 / 3, 1, 1]], // 2.5 batches: 3
+    [0.25, [0, 1, 1, 1, 1]], // 1.25 batches: 1
+    [0, [1, 1, 1, 1, 1]],
+  ])('rises over the nearest whole number of batches: %d epochs', (rise, expected) => {
+    expect(largestDifference(factors(warmUp(constant, rise, 0)).slice(0, 5), expected)).toBeLessThan(1e-12)
+  })
+
   it('may be any function of the place', () => {
     const halves = schedule('halves', ({ epoch }) => 0.5 ** epoch)
     expect(factors(halves)[12]).toBe(0.25)

@@ -93,7 +93,7 @@ describe('shiftOptimum of a convolution', () => {
       [1, 2].map(() => ScriptModule.load(fixture('convolutions.traced.pt'))),
     )
     const data = images(4)
-    await shiftOptimum(model!, data, {
+    const record = await shiftOptimum(model!, data, {
       layer: 'plain',
       indices: [0, 2],
       windowsPerImage: 10,
@@ -110,6 +110,28 @@ describe('shiftOptimum of a convolution', () => {
     const [image, row, column] = positions.unbind(1) as [Tensor, Tensor, Tensor]
     expect(largest(change.permute([0, 2, 3, 1]).index([image, row, column]))).toBeLessThanOrEqual(1e-3)
     expect(largest(change)).toBeGreaterThan(1e-2)
+
+    // The certificate is of windows of the two other images, in either order.
+    const certificates = await Promise.all(
+      [
+        [1, 3],
+        [3, 1],
+      ].map(async (others) => {
+        const { images: held } = await data.load(others)
+        const [after, before] = await Promise.all(
+          [model!, other!].map((m) => noGrad(() => m.forward<Tensor[]>(held))),
+        )
+        const places = sampleWindows(held, geometry, 10, new Generator(6)).unbind(1)
+        const moved = after![0]!.sub(before![0]!).permute([0, 2, 3, 1]).index(places).abs().amax([1])
+        return [moved.max().item(), moved.mean().item()]
+      }),
+    )
+    const { samples, maxLogitChange, meanLogitChange } = record.certificate!
+    expect([samples, maxLogitChange > 1e-2]).toEqual([20, true])
+    const found = certificates.filter(
+      ([max, mean]) => Math.abs(max! - maxLogitChange) < 1e-9 && Math.abs(mean! - meanLogitChange) < 1e-9,
+    )
+    expect(found).toHaveLength(1)
   })
 
   it.each(['grouped', 'strided'])('does not depend on the memory format of the weight: %s', async (layer) => {

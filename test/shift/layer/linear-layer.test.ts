@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 
-import { linearLayer, linearLayers, ScriptModule } from '../../../src/index.js'
+import { linearLayer, linearLayers, ScriptModule, shiftOptimum, torch } from '../../../src/index.js'
+import { vectors } from '../../support/datasets.js'
 import { dataRoot, fixture } from '../../support/paths.js'
 
 describe('linearLayer', () => {
@@ -26,6 +27,23 @@ describe('linearLayer', () => {
       'loop.linear',
       'fc',
     ])
+  })
+
+  it('knows one by what it does, of no class of PyTorch and as the root, and shifts it', async () => {
+    const model = await ScriptModule.load(fixture('heads.OwnLinear.pt'))
+    expect(linearLayer(model)).toEqual({ path: '', inFeatures: 6, outFeatures: 3, hasBias: true })
+    const before = model.namedParameters().get('weight')!.detach().clone()
+    const indices = [0, 3]
+    const { rank } = await shiftOptimum(model, vectors(9), { indices })
+    const { images: a } = await vectors(9).load(indices)
+    const projector = a.t().matmul(torch.linalg_solve(a.matmul(a.t()), a))
+    const off = model.namedParameters().get('weight')!.sub(before.matmul(projector))
+    expect([rank, off.abs().max().item() < 1e-12]).toEqual([2, true])
+  })
+
+  it('says so where a module has convolutions alone', async () => {
+    const model = await ScriptModule.load(fixture('convolutions.scripted.pt'))
+    expect(() => linearLayer(model)).toThrow(expect.objectContaining({ code: 'ERR_NO_LINEAR' }))
   })
 
   it.skipIf(dataRoot === undefined)(

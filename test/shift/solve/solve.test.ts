@@ -84,6 +84,26 @@ describe('solveShift', () => {
     expect(largest(a.matmul(weight).add(bias!).sub(z))).toBeLessThan(1e-9)
   })
 
+  it.each<[BiasMode, Solver]>([
+    ['absorb', 'svd'],
+    ['absorb', 'pinv'],
+    ['absorb', 'gram'],
+    ['augment', 'svd'],
+  ])(
+    '%s by %s is what numpy finds where rows lie far from the origin and centring takes a direction',
+    async (mode, solver) => {
+      const far = independent.add(randn([12], 7, 'float64').mul(5))
+      const { weight, bias } = await solveShift(far, v, b, { solver, rank: tolerance, bias: mode })
+      const given = { a: far.toArray(), v: v.toArray(), b: b.toArray(), tolerance: 1e-10, lambda: 0.01 }
+      const expected = (await reference('solve', given))[mode]
+      expect(largest(weight.sub(Tensor.from(expected.weight, { dtype: 'float64' })))).toBeLessThan(1e-9)
+      expect(largest(bias!.sub(Tensor.from(expected.bias, { dtype: 'float64' })))).toBeLessThan(1e-9)
+      expect(largest(bias!.sub(b))).toBeGreaterThan(0.1)
+      const z = far.matmul(v).add(b)
+      expect(largest(far.matmul(weight).add(bias!).sub(z))).toBeLessThan(1e-9)
+    },
+  )
+
   it('absorb is the projection on the centred rows, and no longer than fixed', async () => {
     const offset = a.add(randn([12], 7, 'float64').mul(5))
     const fixed = await solveShift(offset, v, b, { rank: tolerance })

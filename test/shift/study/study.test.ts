@@ -52,6 +52,32 @@ describe('runStudy', () => {
     })
   })
 
+  it("corrects the rows' p-values by Holm, all together", () => {
+    const raw = study.rows.map(({ test }) => test.pValue)
+    // Holm's adjusted p is the largest of (how many are not smaller) · p over the p up to it.
+    const adjusted = raw.map((own) =>
+      Math.max(
+        ...raw
+          .filter((p) => p <= own)
+          .map((p) => Math.min(1, p * (raw.length - raw.filter((q) => q < p).length))),
+      ),
+    )
+    expect(adjusted.some((p, i) => p > raw[i]!)).toBe(true)
+    study.rows.forEach(({ test }, i) => void expect(test.adjustedPValue).toBeCloseTo(adjusted[i]!, 12))
+  })
+
+  it('draws the random control of each row by its seed', async () => {
+    const weight = (await ScriptModule.load(demoModel)).namedParameters().get('fc.weight')!
+    const v = weight.detach().to('float64').t()
+    const random = study.controls.filter(({ method, batchSize }) => method === 'random' && batchSize === 20)
+    expect(random.map(({ seed }) => seed)).toEqual([4, 5, 6])
+    for (const { seed, normAfter } of random) {
+      const span = randn([256, 20], seed, 'float64')
+      const onSpan = span.matmul(torch.linalg_solve(span.t().matmul(span), span.t().matmul(v)))
+      expect(normAfter).toBeCloseTo(onSpan.square().sum().sqrt().item(), 5)
+    }
+  })
+
   it('has a row for each combination, and controls beside the first variant', () => {
     expect(study).toMatchObject({ layer: 'fc', inFeatures: 256, classes: 10, batchSizes: [20, 60] })
     expect(study.seeds).toEqual([4, 5, 6])
@@ -163,6 +189,25 @@ describe('runStudy', () => {
     expect(ranks).toEqual([20, 20, 20, 60, 60, 60])
   })
 
+  it('tells of logits of the batch that move by more than a hundredth', async () => {
+    const policies = [
+      { policy: 'logits', delta: 1e-3 },
+      { policy: 'logits', delta: 0.5 },
+    ] as const
+    const { rows } = await runStudy(await ScriptModule.load(demoModel), train, test, {
+      batchSizes: [100],
+      draws: 1,
+      policies,
+      limit: 50,
+    })
+    expect(rows[0]!.batchLogitChange).toBeLessThan(2e-3)
+    expect(rows[1]!.batchLogitChange).toBeGreaterThan(1e-2)
+    const warned = rows.map(({ warnings }) =>
+      warnings.filter((one) => one.startsWith('logits of the batch move by')),
+    )
+    expect(warned).toEqual([[], [expect.stringContaining(rows[1]!.batchLogitChange.toPrecision(2))]])
+  })
+
   it('says where the shift is the identity', async () => {
     const model = await ScriptModule.load(fixture('mlp.scripted.pt'))
     const { rows, summaries } = await runStudy(model, vectors(40), vectors(30), {
@@ -247,6 +292,41 @@ describe('the cached features', () => {
     const { predictions } = await noGrad(() => meter.measure(studied.stored, new Set()))
     const evaluated = await evaluate(model, { ...data, size: indices.length })
     expect(predictions).toEqual(evaluated.predictions)
+  })
+
+  it('are measured as arithmetic by hand: drift, margins, unseen classes', async () => {
+    const rows = torch.tensor([[1], [-1], [0.25], [4]])
+    const map = (weights: number[], bias: number[]) => ({
+      weight: torch.tensor(weights.map((one) => [one])),
+      bias: torch.tensor(bias),
+    })
+    const indices = [5, 0, 3, 1]
+    const labels = Int32Array.of(2, 1, 9, 0, 9, 1) // of these images: 1, 2, 0, 1
+    const original = map([1, 0, -1], [0.5, 0, 0])
+    const meter = await ValidationMeter.open({ rows, indices, skipped: 0 }, labels, original, {})
+    // z: [1.5, 0, -1], [-0.5, 0, 1], [0.75, 0, -0.25], [4.5, 0, -4]: the classes 0, 2, 0, 0.
+    expect(meter.before.top1).toBe(50)
+    // V and b so that z* is [0, 1, 0] · input, plus [0.5, 0, 0]: the classes 1, 0, 0, 1.
+    const measured = await noGrad(() => meter.measure(map([0, 1, 0], [0.5, 0, 0]), new Set([0, 2])))
+    expect([...measured.predictions]).toEqual([1, 0, 0, 1])
+    expect(measured.test).toMatchObject({ onlyBefore: 1, onlyAfter: 2 })
+    // Δz is the input times [-1, 1, 1].
+    expect(measured.drift).toMatchObject({
+      maxLogitChange: 4,
+      meanLogitChange: 6.25 / 4,
+      changedPredictions: 3,
+      marginSafeShare: 0.25,
+    })
+    expect(measured.drift.sample).toEqual([
+      { drift: 2, margin: 1.5 },
+      { drift: 2, margin: 1 },
+      { drift: 0.5, margin: 0.75 },
+      { drift: 8, margin: 4.5 },
+    ])
+    // Class 1 is not covered: its two images were wrong, and are right.
+    expect(measured.unseen).toEqual({ classes: 1, images: 2, top1Before: 0, top1After: 100 })
+    const others = await noGrad(() => meter.measure(original, new Set([1])))
+    expect(others.unseen).toEqual({ classes: 2, images: 2, top1Before: 100, top1After: 100 })
   })
 
   it('are the same in memory and in a mapped file', async () => {
