@@ -33,8 +33,18 @@ IValue array_to_ivalue(const Napi::Array& array) {
   return IValue(std::move(list));
 }
 
+/// As `instanceof Map`, which would run JavaScript: where V8 ends the script just then, newer versions of it
+/// take that as done once Node-API has returned.
 bool is_map(const Napi::Object& object) {
-  return object.InstanceOf(object.Env().Global().Get("Map").As<Napi::Function>());
+  const Napi::Env env = object.Env();
+  const Napi::Value wanted = env.Global().Get("Map").As<Napi::Object>().Get("prototype");
+  napi_value link = object;
+  while (napi_get_prototype(env, link, &link) == napi_ok) {
+    const Napi::Value prototype(env, link);
+    if (prototype.StrictEquals(wanted)) return true;
+    if (!prototype.IsObject()) break;
+  }
+  return false;
 }
 
 IValue map_to_ivalue(const Napi::Object& map) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/error.h"
+
 namespace sos {
 
 // A tensor is a hundred bytes to V8, which would let gigabytes gather before it thinks of collecting.
@@ -16,7 +18,7 @@ void EnvData::hold(Napi::Env env, int64_t bytes) {
   live_bytes += bytes;
   if (weight() <= minor_limit_ || collect.IsEmpty()) return;
   const int64_t before = weight();
-  collect.Call({Napi::Boolean::New(env, false)});
+  call_collector(false);
   in_use_ = before - weight() < kYoung / 4 ? weight() : 0;
   if (weight() > major_limit_) collect_all();
   minor_limit_ = std::max(weight(), in_use_) + kYoung;
@@ -25,12 +27,22 @@ void EnvData::hold(Napi::Env env, int64_t bytes) {
   reported_ = live_bytes;
 }
 
+void EnvData::call_collector(bool full) {
+  try {
+    collect.Call({Napi::Boolean::New(collect.Env(), full)});
+  } catch (const Napi::Error&) {
+    // The collector throws nothing: V8 was told to end this script. Newer versions take that as done once
+    // Node-API has returned, so the script is ended by an error.
+    throw Error("ERR_TERMINATED", "the script was ended, by its timeout or with its worker");
+  }
+}
+
 /// What a forward on the lane holds for a while looks as if it lived: full collections may take a tenth of
 /// the time at most.
 void EnvData::collect_all() {
   const auto begin = std::chrono::steady_clock::now();
   if (begin < next_major_) return;
-  collect.Call({Napi::Boolean::New(collect.Env(), true)});
+  call_collector(true);
   const auto end = std::chrono::steady_clock::now();
   next_major_ = end + 9 * (end - begin);
   major_limit_ = weight() + std::max(kOld, weight() / 2);

@@ -63,6 +63,9 @@ struct EnvData {
 
   void collect_all();
 
+  /// Throws `ERR_TERMINATED` where the script is being ended.
+  void call_collector(bool full);
+
   int64_t minor_limit_ = kYoung;  // scavenge where more than this lives
   int64_t major_limit_ = kOld;    // collect all where more than this is left of it
   int64_t in_use_ = 0;            // what lived when the last scavenge freed nothing, else 0
