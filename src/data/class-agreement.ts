@@ -5,6 +5,9 @@ import { areNumbers, outputsOfClasses, shown, usedClasses } from './class-names.
 import type { Dataset } from './dataset.js'
 import { byCodePoint } from './listing.js'
 
+/** Lists of classes that were told as the outputs of a model. */
+const told = new WeakSet<readonly string[]>()
+
 /**
  * A dataset with its labels as the outputs of a model: each image of `cat` has the place of `cat` in `outputs` for label. The
  * dataset's classes may be a part of them, in any order; ImageNet's synsets are known under torchvision's names too.
@@ -29,10 +32,12 @@ export function withClasses(
   }
   const places = outputsOfClasses(dataset, names)
   const { name, size, pixels } = dataset
+  const classes = [...outputs]
+  told.add(classes)
   return {
     name,
     size,
-    classes: outputs,
+    classes,
     labels: Int32Array.from(dataset.labels, (label) => places[label]!),
     load: (indices) => dataset.load(indices),
     ...(pixels && { pixels }),
@@ -101,6 +106,12 @@ export function classDoubts(
     )
   }
   const { name, classes } = dataset
+  if (told.has(classes) && classes.length !== outputs) {
+    throw new SosError(
+      'ERR_LABELS',
+      `${name}: expected the names of all outputs of ${model.path}, ${outputs}, but ${classes.length} were listed (${shown(classes)}): list each output in its order, by --classes or withClasses`,
+    )
+  }
   const used = usedClasses(dataset)
   const largest = used.at(-1) ?? 0
   const fromOne = areNumbers(classes) && used.length > 1 && used[0] === 1 && used.length === largest

@@ -173,6 +173,18 @@ describe('a model that tells no classes', () => {
     expect([listed.top1, listed.warnings]).toEqual([100, []])
   })
 
+  it('is refused where as many outputs are listed as it has not', async () => {
+    const model = await named(null)
+    const data = await imageFolder(await folderWith({ 'bee/1.png': 1, 'dog/1.png': 3 }), recipe)
+    for (const outputs of [['bee', 'dog'], [...animals, 'yak'], animals.slice(0, 11)]) {
+      const mapped = datasetFor(model, data, outputs)
+      const message = `all outputs of ${model.path}, 12, but ${outputs.length} were listed`
+      await expect(evaluate(model, mapped)).rejects.toEqual(labels(message))
+      await expect(evaluate(model, subset(mapped, [0]))).rejects.toEqual(labels(message))
+    }
+    expect((await evaluate(model, datasetFor(model, data, animals))).top1).toBe(100)
+  })
+
   it('is warned of where folders are numbers that text sorts in another order', async () => {
     const model = await named(null)
     const files = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`${i}/1.png`, i]))

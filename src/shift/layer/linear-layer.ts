@@ -46,9 +46,13 @@ export function linearLayerAt(model: ScriptModule, path: string): LinearLayer {
   }
   if (layer !== null) return layer
   const known = linearLayers(model).map((candidate) => candidate.path)
+  const what =
+    ownFlow(model, path) === null
+      ? `has no code, as what a traced forward does not call`
+      : `is a ${node.type}`
   throw new SosError(
     'ERR_NOT_LINEAR',
-    `expected a linear layer but '${path}' is a ${node.type}; the linear layers of this model: ${known.join(', ') || 'none'}`,
+    `expected a linear layer but '${path}' ${what}; the linear layers of this model: ${known.join(', ') || 'none'}`,
   )
 }
 

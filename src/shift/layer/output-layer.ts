@@ -110,6 +110,8 @@ interface Way {
 }
 
 const same = names('contiguous clone detach detach_ alias to type_as _unwrap_optional')
+/** An item of a list or a dictionary that stands in the graph. */
+const taking = '__getitem__'
 const reshapes = names('squeeze flatten view reshape')
 const softmaxes = names('softmax log_softmax _softmax _log_softmax')
 const dropouts = names('dropout dropout_ feature_dropout feature_dropout_ alpha_dropout alpha_dropout_')
@@ -153,7 +155,7 @@ class Walk {
       const name = call.operator.replace(/^aten::/, '')
       const next = this.#passedOn(call, name, passed)
       if (next === null) return blocked(this.#flow, at)
-      if (!same.has(name) && !dropouts.has(name)) passed.unshift(call.operator)
+      if (!same.has(name) && !dropouts.has(name) && name !== taking) passed.unshift(call.operator)
       calls.add(at.call!)
       if (next.choices !== undefined) {
         const rest = this.back(next)
@@ -172,6 +174,7 @@ class Walk {
   ): ArgumentSource | null {
     const self = given.self ?? given.input ?? given.optional ?? null
     if (same.has(name) || reshapes.has(name)) return self
+    if (name === taking) return this.#flow.calls.some(changesContainer) ? null : itemOf(given)
     if (dropouts.has(name)) return given.train?.value === true && !this.#training ? null : self
     if (softmaxes.has(name)) {
       return passed.some((operator) => /softmax|mean/.test(operator)) ? null : self
@@ -184,6 +187,16 @@ class Walk {
     }
     return null
   }
+}
+
+function itemOf({ self, key, list, idx }: OperatorCall['arguments']): ArgumentSource | null {
+  const { entries } = self ?? {}
+  if (entries !== undefined && key?.value !== undefined) {
+    const at = entries.findLastIndex(({ value }, i) => i % 2 === 0 && value === key.value)
+    const known = entries.every(({ value }, i) => i % 2 === 1 || value !== undefined)
+    return at < 0 || !known ? null : entries[at + 1]!
+  }
+  return typeof idx?.value === 'number' ? (list?.items?.at(idx.value) ?? null) : null
 }
 
 function described({ affine, steps }: Way): string {

@@ -22,7 +22,7 @@ export function writesTo({ calls }: DataFlow, made: ReadonlySet<number>): Operat
     const waiting = [source]
     while (waiting.length > 0) {
       const one = waiting.pop()!
-      waiting.push(...(one.choices ?? []), ...(one.items ?? []))
+      waiting.push(...(one.choices ?? []), ...(one.items ?? []), ...(one.entries ?? []))
       const { call } = one
       if (call === undefined || seen.has(call)) continue
       if (made.has(call)) return true

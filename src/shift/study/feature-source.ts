@@ -16,14 +16,13 @@ export interface FeatureSource {
 }
 
 /**
- * The inputs as a forward pre-hook hears them. It holds the model's output against the layer's on the first images: it is the same, or
- * its softmax or log-softmax. What is evaluated are the layer's outputs, which are logits in any case.
+ * The inputs as a forward pre-hook hears them. It holds the model's output against the layer's on all images: it is the same, or its
+ * softmax or log-softmax. What is evaluated are the layer's outputs, which are logits in any case.
  *
  * @throws (`rows`) `ERR_NOT_LAST` where the layer's output is not the model's
  */
 export function hookedSource(model: ScriptModule, layer: LinearLayer): FeatureSource {
   let heard: Tensor[] = []
-  let checked = false
   const own = model.view() // nobody else's calls are heard
   own.registerForwardPreHook(layer.path, ({ inputs: [input] }) => {
     if (input instanceof Tensor) heard.push(input.detach())
@@ -38,12 +37,9 @@ export function hookedSource(model: ScriptModule, layer: LinearLayer): FeatureSo
           throw notLast(layer, 'it does not get one row for each image')
         }
         const { weight, bias } = parametersOf(model, layer)
-        const isLast =
-          checked || (output instanceof Tensor && isOutputOf(torch.linear(input!, weight, bias), output))
-        if (!isLast) {
+        if (!(output instanceof Tensor && isOutputOf(torch.linear(input!, weight, bias), output))) {
           throw notLast(layer, "its output is not the model's: something comes after it")
         }
-        checked = true
         return input!.to({ device: 'cpu' }).clone()
       }),
     end: () => own.dispose(),

@@ -6,6 +6,7 @@ import type { ScriptModule } from '../../torch/module/script-module.js'
 import { scope } from '../../torch/scope.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
 import type { LinearLayer } from '../layer/linear-layer.js'
+import { findOutputLayer } from '../layer/output-layer.js'
 import { type FeatureSource, frozenSource, hookedSource } from './feature-source.js'
 import { type RowStore, type RowStoreOptions, rowStore } from './row-store.js'
 
@@ -13,8 +14,8 @@ export interface FeatureOptions extends RunOptions, RowStoreOptions {
   /** Images in one forward. Default: 64. */
   chunk?: number
   /**
-   * Take them from a frozen copy of the model, optimised for this machine, where it gives the same up to rounding. Default:
-   * false. Evaluation runs such a copy, the shift captures its batch from the model itself.
+   * Take them from a frozen copy of the model, optimised for this machine, where it gives the same up to rounding and the graph
+   * tells that nothing comes after the layer. Default: false. Evaluation runs such a copy, the shift captures its batch from the model itself.
    */
   frozen?: boolean
 }
@@ -85,7 +86,8 @@ async function chooseSource(
   const sources = [hookedSource(model, layer)]
   let chosen: FeatureSource | undefined
   try {
-    if (frozen) sources.push(await frozenSource(model, layer))
+    // Of a copy only the graph can tell what becomes of the layer's output on other images.
+    if (frozen && makesOutput(model, layer)) sources.push(await frozenSource(model, layer))
     const [hooked, copy] = sources
     const agrees = copy !== undefined && (await noGrad(() => scope(() => agree(hooked!, copy, images))))
     chosen = agrees ? copy : hooked!
@@ -93,6 +95,11 @@ async function chooseSource(
   } finally {
     for (const source of sources) if (source !== chosen) source.end()
   }
+}
+
+function makesOutput(model: ScriptModule, { path }: LinearLayer): boolean {
+  const found = findOutputLayer(model)
+  return typeof found !== 'string' && found.layer.path === path
 }
 
 async function agree(hooked: FeatureSource, copy: FeatureSource, images: Tensor): Promise<boolean> {

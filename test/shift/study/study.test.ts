@@ -14,6 +14,7 @@ import {
   type Study,
   saveShifted,
   shiftOptimum,
+  subset,
   torch,
 } from '../../../src/index.js'
 import { cacheFeatures } from '../../../src/shift/study/features.js'
@@ -253,6 +254,25 @@ describe('runStudy', () => {
     await expect(runStudy(model, vectors(12), labels, { batchSizes: [4] })).rejects.toEqual(
       code('ERR_LABELS'),
     )
+  })
+
+  it('refuses a layer after which something comes for some images only, however late they come', async () => {
+    const model = await ScriptModule.load(fixture('heads.ChangedByData.pt'))
+    const data = vectors(400)
+    const { images } = await data.load([...data.labels.keys()])
+    const first = images.select(1, 0).toArray() as number[]
+    const later = first.findIndex((x) => x > 2)
+    const plain = [...first.keys()].filter((i) => first[i]! < 2).slice(0, 12)
+    const run = (validation: readonly number[]) =>
+      runStudy(model, subset(data, plain), subset(data, validation), {
+        layer: 'fc',
+        batchSizes: [4],
+        draws: 1,
+        chunk: 4,
+      })
+    expect(later).toBeGreaterThan(-1)
+    await expect(run([...plain, later])).rejects.toEqual(code('ERR_NOT_LAST'))
+    expect((await run(plain)).validation.images).toBe(12)
   })
 
   it('leaves images out that could not be read, of the batch and of the validation set', async () => {
