@@ -22,6 +22,7 @@ import { constant, type Schedule } from './schedules.js'
 import { seedAt } from './seeds.js'
 import { checkpointNumbers, type TrainerOptions, trainerNumbers } from './trainer-options.js'
 import { type TrainingBatch, TrainingData } from './training-data.js'
+import { claimWeights } from './weights-in-training.js'
 
 /** Adds listeners to a trainer. */
 export type Plugin = (trainer: Trainer) => void
@@ -170,10 +171,12 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
    * Trains until all epochs are done, a listener stops it, or `signal` aborts: then after the step at work, with a checkpoint.
    *
    * @throws what a listener threw, `ERR_LOCKED` where another run writes its checkpoints there, `ERR_CHECKPOINT`, `ERR_LABELS`, `ERR_OUTPUT_SHAPE`, `ERR_DATASET`, `ERR_NOT_FINITE` where the loss of an epoch
-   * is no number, `ERR_BUSY` where an evaluation, capture or shift of the model still goes on when a step begins
+   * is no number, `ERR_BUSY` where another trainer is at work on the weights, or an evaluation, capture or shift of the model still
+   * goes on when a step begins
    */
   async run({ signal }: { signal?: AbortSignal } = {}): Promise<RunEndEvent['reason']> {
     const { rank, size } = this.parallel
+    using _claim = claimWeights(this.model)
     const modes = this.model.modes()
     const data = await TrainingData.open(this.data, {
       ...this.#options,

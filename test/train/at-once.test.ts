@@ -87,6 +87,33 @@ describe('a trainer', () => {
     expect([evaluations.length, model.training]).toEqual([1, false])
   })
 
+  it('has the weights for itself: another one is refused, however it reaches them, until the run has ended', async () => {
+    const expected = await noisy()
+    await new Trainer(expected, options()).run()
+    const model = await noisy()
+    const trainer = new Trainer(model, options())
+    const part = { ...options(), data: vectors(24) }
+    const runs = [
+      trainer.run(),
+      trainer.run(),
+      new Trainer(model, options()).run(),
+      new Trainer(model.view(), options()).run(),
+      new Trainer(ScriptModule.fromShared(model.share()), options()).run(),
+      new Trainer(model.submodule('fc'), part).run(),
+    ]
+    const [first, ...others] = await Promise.allSettled(runs)
+    expect(first).toEqual({ status: 'fulfilled', value: 'done' })
+    for (const other of others) expect(other).toEqual({ status: 'rejected', reason: busy })
+    expectSame(model, valuesOf(expected))
+    expect(await new Trainer(model, options()).run()).toBe('done')
+    const failing = new Trainer(model, options())
+    failing.on('batchEnd', () => {
+      throw new Error('enough')
+    })
+    await expect(failing.run()).rejects.toThrow('enough')
+    expect(await new Trainer(model, options()).run()).toBe('done')
+  })
+
   it('is not disturbed by an evaluation that comes from elsewhere in the middle of a step', async () => {
     const expected = await noisy()
     await new Trainer(expected, options()).run()

@@ -104,8 +104,8 @@ export class ScriptModule extends ModuleTree {
    * tasks that use one module none hears the calls of another. It begins with the hooks that this object has now, which
    * hold until they are removed here; hooks that are set here later are not the view's.
    *
-   * With `eval: true` it holds the module in eval mode until it is disposed of: for a task of several calls, whose result is to be
-   * of one model. Holds are counted for each submodule, over all threads, and the last gives back the mode in which it came. Until
+   * With `eval: true` it holds the module in eval mode until it is disposed of, and its own submodules and views that are still
+   * there: for a task of several calls, whose result is to be of one model. Holds are counted for each submodule, over all threads, and the last gives back the mode in which it came. Until
    * then `train()`, `to()`, `loadStateDict()` and `setAttribute()` throw `ERR_BUSY`, and `eval()` where train mode will be given
    * back. So does a call that is not of such a view where the module came in train mode, and a call of the view where
    * a weight was written to meanwhile.
