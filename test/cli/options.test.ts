@@ -51,7 +51,13 @@ describe('what is asked for is what is done', () => {
     expect(record).toMatchObject({ bias: 'absorb', solver: 'svd', policy: 'logits:0.001' })
     const [now, old] = [bias(model), bias(await ScriptModule.load(demoModel))]
     expect(now.some((value, i) => Math.abs(value - old[i]!) > 1e-4)).toBe(true)
-    expect((await shift('fixed.pt')).record).toMatchObject({ bias: 'fixed' })
+    const fixed = (await shift('fixed.pt')).record
+    expect(fixed).toMatchObject({ bias: 'fixed', rank: 60, singularValues: { next: null } })
+    const { indices } = fixed
+    const given = { model: demoModel, layer: 'fc', folder: fashionMnist, indices, tolerance: 1e-6 }
+    const { sigma } = await reference('shift', given)
+    expect(fixed.singularValues!.first / sigma[0]).toBeCloseTo(1, 5)
+    expect(fixed.singularValues!.last / sigma[59]).toBeCloseTo(1, 4)
   })
 
   it("sos sharpness --samples, --probes, --seed: PyTorch's quadratic forms", async () => {

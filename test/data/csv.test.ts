@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 
 import { columnsOf, separatorOf } from '../../src/data/csv.js'
+import { isMutated } from '../support/timed.js'
 
 describe('a line of a CSV file', () => {
   it.each<[string, ReturnType<typeof separatorOf>, string[] | null]>([
@@ -21,7 +22,7 @@ describe('a line of a CSV file', () => {
     expect(separator && columnsOf(line, separator)).toEqual(columns)
   })
 
-  it('is read in one pass, whatever it holds', () => {
+  it.skipIf(isMutated)('is read in one pass, whatever it holds', () => {
     const start = performance.now()
     for (const piece of ['\t', ',', ';', '"', '""', ' ', '", "', 'a"', ' ,\t']) {
       const line = piece.repeat(200_000)

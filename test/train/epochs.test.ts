@@ -87,6 +87,27 @@ describe('an epoch', () => {
   })
 })
 
+describe('a checkpoint that is asked for', () => {
+  it('is written after the step at work, and where that ends an epoch, once, as the next one begins', async () => {
+    const checkpoints = { folder: temporaryFolder(), everyEpochs: 100, keep: 20 }
+    const trainer = new Trainer(await perceptron(), { ...plain, epochs: 3, checkpoints })
+    const told: string[] = []
+    trainer.on('batchEnd', ({ step }) => {
+      if (step === 2 || step === 4) trainer.requestCheckpoint() // of four in an epoch
+    })
+    trainer.on('checkpoint', ({ epoch, step }) => void told.push(`${epoch} ${step}`))
+    await trainer.run()
+    expect(told).toEqual(['0 2', '1 4', '3 12'])
+  })
+})
+
+describe('a trainer of probabilities', () => {
+  it('refuses a model that returns logits', async () => {
+    const trainer = new Trainer(await perceptron(), { ...plain, epochs: 1, outputs: 'probabilities' })
+    await expect(trainer.run()).rejects.toMatchObject({ code: 'ERR_PROBABILITIES' })
+  })
+})
+
 describe('a run', () => {
   it('that goes on has the learning rate that a listener left', async () => {
     const straight = await perceptron()

@@ -194,6 +194,10 @@ describe('an optimizer', () => {
     expect(unused.toArray()).toEqual([1, 2, 3])
     expect(used.toArray()).toEqual([1, 2, 3].map((w) => w - 0.1 * (2 * w + 0.5 * w)))
     expect([...optimizer.state().keys()]).toEqual(['momentum.used'])
+    const other = sgd({ learningRate: 0.1, momentum: 0.9 }).create({ parameters, buffers: new Map() })
+    other.restore(new Map([...optimizer.state()].map(([name, tensor]) => [name, tensor.clone()])))
+    expect([...other.state().keys()]).toEqual(['momentum.used'])
+    expect(other.state().get('momentum.used')!.toArray()).toEqual([1, 2, 3].map((w) => 2 * w + 0.5 * w))
   })
 
   it('takes gradients that lie otherwise than their parameter', async () => {

@@ -87,6 +87,43 @@ describe('a configuration', () => {
     expect(options.schedule!.factor(place)).toBeCloseTo(0.01, 12)
   })
 
+  it('gives a trainer what it says of precision, layout, outputs and the last images', () => {
+    const settings = { autocast: 'bfloat16', outputs: 'probabilities', channelsLast: false, dropLast: true }
+    const options = trainerOptions(parseConfig({ ...least, ...settings, epochs: 4 }, 'c.json'), 'sgd', 0)
+    expect(options).toMatchObject({ ...settings, epochs: 4, batchSize: 64, device: 'cpu' })
+    const plain = trainerOptions(parseConfig(least, 'c.json'), 'sgd', 0)
+    expect(plain).toMatchObject({ channelsLast: true, dropLast: false })
+    expect(['autocast', 'outputs', 'mixup'].filter((name) => name in plain)).toEqual([])
+  })
+
+  it.each([
+    [{ name: 'constant', warmUp: 1 }, [0.7, 1, 1, 1]], // half of the rise from a third, and its end
+    [
+      { name: 'cosine', minimum: 0.5 },
+      [1, 0.5 + 0.25 * (1 + Math.SQRT1_2), 0.75, 0.5 + 0.25 * (1 - Math.SQRT1_2)],
+    ],
+    [{ name: 'multiStep', milestones: [1, 0.75], gamma: 0.5 }, [1, 0.5, 0.5, 0.25]],
+  ])('makes the schedule of %j', (schedule, expected) => {
+    const { schedule: made } = trainerOptions(parseConfig({ ...least, schedule }, 'c.json'), 'sgd', 0)
+    const rises = 'warmUp' in schedule
+    const factors = expected.map((_, epoch) =>
+      made!.factor({ epoch, batch: rises ? 11 : 0, batchesPerEpoch: 20, epochs: 4 }),
+    )
+    // After 11 of 20 batches: 1/3 + 2/3 · 11/20.
+    expect(factors).toEqual(expected.map((factor) => expect.closeTo(factor, 12)))
+  })
+
+  it('makes the optimizers that it names', () => {
+    const made = (settings: object, scheme: 'sgd' | 'sam') =>
+      trainerOptions(parseConfig({ ...least, ...settings }, 'c.json'), scheme, 0).optimizer
+    expect(made({ optimizer: { name: 'adam', learningRate: 0.2 } }, 'sgd').description).toMatchObject({
+      name: 'adam',
+    })
+    const adaptive = { optimizer: { name: 'adamW', learningRate: 0.2 }, sam: { adaptive: true, rho: 2 } }
+    expect(made(adaptive, 'sam').description).toMatchObject({ name: 'asam', rho: 2, base: { name: 'adamW' } })
+    expect(made(adaptive, 'sam').learningRate).toBe(0.2)
+  })
+
   it('is told from another one by the first place where they differ', () => {
     expect(difference({ a: 1, b: { c: [1, 2] } }, { b: { c: [1, 2] }, a: 1 })).toBe(null)
     expect(difference({ a: 1, b: { c: [1, 2] } }, { a: 1, b: { c: [1, 3] } })).toBe(
