@@ -1,4 +1,6 @@
 /** What Stryker lets others add: a sample of its mutants with a report of it, and mutants that are left out. */
+import { relative } from 'node:path'
+
 import { commonTokens, declareClassPlugin, declareValuePlugin, PluginKind } from '@stryker-mutator/api/plugin'
 
 /** Takes a random sample of the mutants that a test could run, and prints the score of it. */
@@ -24,48 +26,50 @@ class SampleReporter {
     }
   }
 
+  /** Told at once: a run may take hours. */
+  onMutantTested({ id, fileName, location, mutatorName, replacement, status, statusReason }) {
+    if (!this.#taken.has(id)) return
+    const { line, column } = location.start
+    const place = `${relative(process.cwd(), fileName)}:${line}:${column}`
+    if (status === 'RuntimeError' || status === 'CompileError') {
+      console.log(`did not run: ${place}: ${statusReason?.split('\n')[0]}`)
+    }
+    if (status !== 'Survived' && status !== 'NoCoverage') return
+    const shown = (replacement ?? '').replace(/\s+/g, ' ').slice(0, 100)
+    console.log(`survived: ${place} ${mutatorName}${status === 'NoCoverage' ? ', in no test' : ''}: ${shown}`)
+  }
+
   onMutationTestReportReady({ files }) {
     const { seed, folder } = this.#options
-    const mutants = Object.entries(files).flatMap(([file, { mutants }]) =>
-      mutants.map((one) => ({ file, ...one })),
-    )
-    const of = (...statuses) => mutants.filter(({ status }) => statuses.includes(status))
-    const killed = of('Killed', 'Timeout')
-    const survived = of('Survived', 'NoCoverage')
+    const mutants = Object.values(files).flatMap((file) => file.mutants)
+    const count = (...statuses) => mutants.filter(({ status }) => statuses.includes(status)).length
     const ran = mutants.filter(({ status }) => status !== 'Ignored')
     if (ran.length !== this.#taken.size || ran.some(({ id }) => !this.#taken.has(id))) {
       throw new Error(
         `expected results of the ${this.#taken.size} mutants of the sample but there are ${ran.length}`,
       )
     }
-    for (const { file, location, mutatorName, replacement, status } of survived) {
-      const { line, column } = location.start
-      const shown = (replacement ?? '').replace(/\s+/g, ' ').slice(0, 100)
-      const covered = status === 'NoCoverage' ? ', in no test' : ''
-      console.log(`survived: ${file}:${line}:${column} ${mutatorName}${covered}: ${shown}`)
-    }
-    for (const { file, location, statusReason } of of('RuntimeError', 'CompileError')) {
-      console.log(`did not run: ${file}:${location.start.line}: ${statusReason?.split('\n')[0]}`)
-    }
-    const share = (100 * killed.length) / (killed.length + survived.length)
+    const killed = count('Killed', 'Timeout')
+    const all = killed + count('Survived', 'NoCoverage')
     console.log(
-      `${folder}: ${share.toFixed(1)} % killed, ${killed.length} of ${killed.length + survived.length} mutants (${of('Timeout').length} by their time), a sample of ${this.#found} with seed ${seed}`,
+      `${folder}: ${((100 * killed) / all).toFixed(1)} % killed, ${killed} of ${all} mutants (${count('Timeout')} by their time), a sample of ${this.#found} with seed ${seed}`,
     )
   }
 }
 
 const left = { status: 'Ignored', statusReason: 'not in the sample' }
 
-/** The message of a `new SosError(code, message)` or `process.emitWarning(message)`: tests go by codes. */
+/** Texts in what is thrown, in an error and in a warning, save the codes, which tests go by. */
 const wordsOfErrors = {
-  shouldIgnore({ node, key, parent }) {
-    const callee = parent?.callee
-    const isMessage =
-      (parent?.type === 'NewExpression' && callee?.name === 'SosError' && node === parent.arguments[1]) ||
-      (parent?.type === 'CallExpression' &&
-        callee?.property?.name === 'emitWarning' &&
-        node === parent.arguments[0])
-    return isMessage && key !== undefined ? 'the words of an error' : undefined
+  shouldIgnore({ node, parent, parentPath }) {
+    const { callee, type } = parent ?? {}
+    const isText =
+      node.type === 'TemplateLiteral' || (node.type === 'StringLiteral' && !/^ERR_/.test(node.value))
+    if (!isText || (type !== 'NewExpression' && type !== 'CallExpression') || callee === node)
+      return undefined
+    const thrown = parentPath?.parent?.type === 'ThrowStatement'
+    const isError = type === 'NewExpression' && /Error$/.test(callee.name ?? '')
+    return thrown || isError || callee.property?.name === 'emitWarning' ? 'the words of an error' : undefined
   },
 }
 
