@@ -4,12 +4,14 @@
  *   npm run test:mutate -- src/shift [--sample 100] [--seed 1] [--concurrency 1]
  *   npm run test:mutate -- src/shift --all
  *
- * The tests are those of the mirrored folder below `test`, without those that start other processes: these run what `dist` holds. Left
- * out are changes of what runs once, when a file is imported, and of the words of errors. It prints the score, of how many changes, and
- * what survived; build/mutation/FOLDER.html shows each in its place. The same seed takes the same sample of the same sources.
+ * The tests are those of the mirrored folder below `test`, without those that start other processes (these run what `dist` holds), need
+ * extra data or measure time. Left out are changes of what runs once, when a file is imported, and of the words of errors. It prints what
+ * survived, and the score, of how many changes; build/mutation/FOLDER.html shows each in its place. The same seed takes the same sample of
+ * the same sources.
  */
-import { existsSync } from 'node:fs'
-import { relative, resolve } from 'node:path'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
@@ -40,6 +42,9 @@ if (!whole(sample, 1) || !whole(concurrency, 1) || !whole(seed, 0)) {
 process.chdir(root)
 // Before the addon is loaded: in a thread of it, as the tests run here, the environment of OpenMP is no longer read.
 Object.assign(process.env, { OMP_WAIT_POLICY: 'passive' })
+delete process.env.SOS_DATA_ROOT
+const answers = mkdtempSync(join(tmpdir(), 'sos-mutate-'))
+process.env.SOS_REFERENCE_ANSWERS = answers
 const report = `build/mutation/${folder.slice('src/'.length).replaceAll('/', '-')}`
 const stryker = new Stryker({
   mutate: [`${folder}/**/*.ts`, '!**/*.generated.ts'],
@@ -72,7 +77,11 @@ const stryker = new Stryker({
   allowConsoleColors: process.stdout.isTTY === true,
   warnings: { unknownOptions: false },
 })
-await stryker.runMutationTest()
+try {
+  await stryker.runMutationTest()
+} finally {
+  rmSync(answers, { recursive: true, force: true })
+}
 
 function fail(message) {
   console.error(`mutate: ${message}`)
