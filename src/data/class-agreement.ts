@@ -90,7 +90,7 @@ export function expectSameClasses(model: ScriptModule, first: Dataset, second: D
  *
  * @returns why the labels may not be the outputs that they are taken for: `count` where the dataset has another number of
  *   classes and no names tell which they are, `order` where numbers may begin or be sorted in another way
- * @throws `ERR_LABELS` where a label is beyond the outputs, or the names contradict; `ERR_RECORD` where the model's record names
+ * @throws `ERR_LABELS` where a label is beyond the outputs, the names contradict, or another number of outputs was listed; `ERR_RECORD` where the model's record names
  *   another number of classes
  */
 export function classDoubts(
