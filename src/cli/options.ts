@@ -25,6 +25,7 @@ export interface ModelOptions {
   std?: number[]
   skipCorrupt?: boolean
   classes?: string
+  output?: string
   device: string
   json?: boolean
 }
@@ -35,6 +36,16 @@ export const outputsOption = new Option(
 )
   .choices(['logits', 'probabilities'])
   .default('logits')
+
+export const outputOption = new Option(
+  '--output <item>',
+  'the logits among what the models return: the place in a tuple or list, from 0, the key of a dictionary, or the field of a NamedTuple; aux.0 for an item of an item',
+)
+
+/** Of the command whose forwards take as many images by default: an option belongs to one command. */
+export function chunkOption(images: number): Option {
+  return new Option('--chunk <n>', 'images in one forward').argParser(wholeNumber(1)).default(images)
+}
 
 export const presetOption = new Option(
   '--preset <name>',

@@ -8,6 +8,8 @@ import {
   type SkippedImage,
   spread,
 } from '../data/dataset.js'
+import { type OutputOptions, outputOf } from '../data/model-output.js'
+import { onImages } from '../data/on-images.js'
 import { areProbabilities, expectKind, type OutputKind } from '../data/probabilities.js'
 import { checkNumbers, count, type NumberChecks } from '../torch/check-number.js'
 import { noGrad } from '../torch/context.js'
@@ -15,10 +17,12 @@ import { SosError } from '../torch/errors.js'
 import { InferenceModel } from '../torch/module/inference-model.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
 import { scope } from '../torch/scope.js'
+import type { Tensor } from '../torch/tensor/tensor.js'
 import type { EvaluationRecord, RecordedScores } from './evaluation-record.js'
 import { type Score, ScoreSums, sampleScores } from './metrics.js'
+import { OutputDoubts } from './output-doubts.js'
 
-export interface EvaluateOptions extends RunOptions {
+export interface EvaluateOptions extends RunOptions, OutputOptions {
   /** Evaluate this many images, spread evenly over the dataset. Default: all. */
   limit?: number
   /** Images in one forward. Default: 64. */
@@ -60,8 +64,8 @@ export interface Evaluation extends Score {
   /** In the order of the dataset's classes; null where it was not asked for. */
   readonly perClass: readonly ClassScore[] | null
   /**
-   * What makes the figures doubtful: that the labels may not be the outputs that they are taken for, or that the outputs are no logits.
-   * Told by the process warnings `SOS_CLASSES` and `SOS_PROBABILITIES` too.
+   * What makes the figures doubtful: that the labels may not be the outputs that they are taken for, that the outputs are no logits, or
+   * no numbers. Told by the process warnings `SOS_CLASSES`, `SOS_PROBABILITIES` and `SOS_NOT_FINITE` too.
    */
   readonly warnings: readonly string[]
 }
@@ -99,7 +103,7 @@ export async function evaluateAll(
   const indices: number[] = []
   const skipped: SkippedImage[] = []
   const sums: ScoreSums[] = []
-  const probabilities = models.map(() => true)
+  const doubts = models.map((model) => new OutputDoubts(model))
   const warnings: string[][] = []
   const agree = (i: number, classes: number) => {
     if (warnings[i] !== undefined) return
@@ -110,6 +114,7 @@ export async function evaluateAll(
   const add = (
     part: { indices: readonly number[]; skipped: readonly SkippedImage[] },
     scores: readonly RecordedScores[],
+    images?: Tensor,
   ) => {
     for (const index of part.indices) indices.push(index)
     for (const image of part.skipped) skipped.push(image)
@@ -117,7 +122,7 @@ export async function evaluateAll(
       agree(i, score.classes)
       sums[i] ??= new ScoreSums(score.classes)
       sums[i].add(score)
-      probabilities[i] &&= score.probabilities
+      doubts[i]!.add(score, images)
     }
   }
   record?.expectFor(models.length, dataset, asked.length)
@@ -130,9 +135,10 @@ export async function evaluateAll(
     try {
       for await (const batch of batches(dataset, left, batchSize, device)) {
         signal?.throwIfAborted()
-        const scores = batch.indices.length === 0 ? [] : await scoreBatch(ready, batch, outputs, agree)
+        const scores =
+          batch.indices.length === 0 ? [] : await scoreBatch(models, ready, batch, options, agree)
         record?.append({ indices: batch.indices, skipped: batch.skipped, models: scores })
-        add(batch, scores)
+        add(batch, scores, batch.images)
         onProgress?.({ done: indices.length + skipped.length, total: asked.length, resumed })
       }
     } finally {
@@ -152,7 +158,7 @@ export async function evaluateAll(
       indices,
       skipped,
       perClass: perClass ? classScores(dataset, indices, score.correct) : null,
-      warnings: [...warnings[i]!, ...outputWarnings(models[i]!, outputs, probabilities[i]!, score)],
+      warnings: [...warnings[i]!, ...doubts[i]!.warnings(outputs)],
     }
   })
 }
@@ -160,10 +166,12 @@ export async function evaluateAll(
 /** Of the models as they are at this moment, in eval mode. */
 async function inferenceModels(
   models: readonly ScriptModule[],
-  { optimize = true }: EvaluateOptions,
+  { optimize = true, output }: EvaluateOptions,
 ): Promise<InferenceModel[]> {
   const made = await Promise.allSettled(
-    models.map(async (model) => (optimize ? InferenceModel.of(model) : InferenceModel.asItIs(model))),
+    models.map(async (model) =>
+      InferenceModel[optimize ? 'of' : 'asItIs'](model, (one) => outputOf(one, output)),
+    ),
   )
   const ready = made.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
   const failed = made.find((one) => one.status === 'rejected')
@@ -183,16 +191,19 @@ function deviceOf(models: readonly ScriptModule[]): string | undefined {
 }
 
 async function scoreBatch(
-  models: readonly InferenceModel[],
-  { images, labels, indices }: Batch,
-  outputs: OutputKind,
+  models: readonly ScriptModule[],
+  ready: readonly InferenceModel[],
+  { images, labels }: Batch,
+  { outputs = 'logits' }: EvaluateOptions,
   agree: (model: number, classes: number) => void,
 ): Promise<RecordedScores[]> {
   const scores: RecordedScores[] = []
-  for (const [i, model] of models.entries()) {
+  for (const [i, model] of ready.entries()) {
     await noGrad(() =>
       scope(async () => {
-        const output = expectLogits(await model.forward(images), indices.length)
+        const output = await onImages(models[i]!, images, 'batchSize', async (some) =>
+          expectLogits(await model.forward(some), some.shape[0]!),
+        )
         const classes = output.shape[1]!
         agree(i, classes)
         const probabilities = areProbabilities(output)
@@ -203,23 +214,6 @@ async function scoreBatch(
     )
   }
   return scores
-}
-
-function outputWarnings(
-  { path }: ScriptModule,
-  outputs: OutputKind,
-  probabilities: boolean,
-  { loss }: Score,
-): string[] {
-  if (outputs === 'logits' && probabilities) {
-    const warning = `${path} returns rows of probabilities, as after a softmax: its cross-entropy and calibration error are of another softmax of them, and wrong; evaluate it with outputs: 'probabilities' (--outputs probabilities)`
-    process.emitWarning(warning, { code: 'SOS_PROBABILITIES' })
-    return [warning]
-  }
-  if (outputs === 'probabilities' && loss === Number.POSITIVE_INFINITY) {
-    return [`${path} gives the right class of some image a probability of 0: the cross-entropy is infinite`]
-  }
-  return []
 }
 
 function classScores(dataset: Dataset, indices: readonly number[], correct: Uint8Array): ClassScore[] {

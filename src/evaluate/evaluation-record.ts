@@ -63,7 +63,7 @@ const batchSchema = z
  * interrupted, whenever that is: a line that was being written is dropped, and its batch done again. The first line says
  * what is evaluated:
  *
- *     {"version":1,"models":[{"path","sha256"}],"dataset":{"name","size","labelsSha256"},"preprocess":{…},"images":50000,"outputs":"logits"}
+ *     {"version":1,"models":[{"path","sha256"}],"dataset":{"name","size","labelsSha256"},"preprocess":{…},"images":50000,"outputs":"logits","output":null}
  *     {"indices":[…],"skipped":[{"index","path","reason"}],"models":[{"classes","probabilities","predictions","ranks","losses","confidences"}]}
  */
 export class EvaluationRecord {

@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises'
 
 import type { Dataset } from '../data/dataset.js'
 import { labelsSha256 } from '../data/fingerprint.js'
+import type { OutputOptions } from '../data/model-output.js'
 import type { Preprocess } from '../data/preprocess.js'
 import type { OutputKind } from '../data/probabilities.js'
 import { count } from '../torch/check-number.js'
@@ -24,23 +25,24 @@ export interface EvaluationSubject {
   readonly images: number
   /** What the models return. */
   readonly outputs: OutputKind
+  /** Which item of what they return it is, by its name; null where they return one tensor. */
+  readonly output: string | null
 }
 
 /**
  * Describes an evaluation for its record; the models' files are read whole.
  *
  * @param models paths of the files that the models were loaded from, in their order
- * @param limit as that of the evaluation
- * @param outputs as those of the evaluation
+ * @param options as those of the evaluation
  * @throws `ERR_FILE_UNREADABLE`
  */
 export async function evaluationSubject(
   models: readonly string[],
   dataset: Dataset,
   preprocess: Preprocess,
-  limit?: number,
-  outputs: OutputKind = 'logits',
+  options: { limit?: number; outputs?: OutputKind } & OutputOptions = {},
 ): Promise<EvaluationSubject> {
+  const { limit, outputs = 'logits', output } = options
   if (limit !== undefined) count('limit', limit)
   const { name, size } = dataset
   return {
@@ -49,6 +51,7 @@ export async function evaluationSubject(
     preprocess,
     images: Math.min(limit ?? size, size),
     outputs,
+    output: output === undefined ? null : String(output),
   }
 }
 

@@ -1,4 +1,3 @@
-import { expectLogits } from '../data/classification.js'
 import { batches, type Dataset } from '../data/dataset.js'
 import { asLogits, expectKind } from '../data/probabilities.js'
 import { sampleIndices } from '../data/sampling.js'
@@ -8,11 +7,19 @@ import { enableGrad, noGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
 import { Generator } from '../torch/generator.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
+import { trainedParameters } from '../torch/module/trained-parameters.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
-import { expectReach, trainedParameters } from './gradient-reach.js'
-import { type HessianTrace, summarize, type TraceOptions, traceNumbers } from './hessian-trace.js'
+import { forwardLogits } from './forward-logits.js'
+import { expectReach } from './gradient-reach.js'
+import {
+  expectTrace,
+  type HessianTrace,
+  summarize,
+  type TraceOptions,
+  traceNumbers,
+} from './hessian-trace.js'
 import { whyCurved } from './piecewise-linear.js'
 
 export interface GaussNewtonTrace extends HessianTrace {
@@ -44,7 +51,7 @@ export interface GaussNewtonTrace extends HessianTrace {
  * `compareWith` pairs their probes.
  *
  * @param options.chunk default: 32, where a convolutional network still runs at nine tenths of its full speed
- * @throws `ERR_BATCH_SIZE`, `ERR_FROZEN`, `ERR_NO_GRADIENT` where no gradient reaches any parameter, `ERR_PROBABILITIES` where `outputs` is wrong, `ERR_OUTPUT_SHAPE`, `ERR_DATASET` where every image was skipped
+ * @throws `ERR_BATCH_SIZE`, `ERR_FROZEN`, `ERR_NO_GRADIENT` where no gradient reaches any parameter, `ERR_PROBABILITIES` where `outputs` is wrong, `ERR_OUTPUT_SHAPE`, `ERR_NOT_FINITE`, `ERR_DATASET` where every image was skipped
  */
 export async function gaussNewtonTrace(
   model: ScriptModule,
@@ -71,7 +78,7 @@ export async function gaussNewtonTrace(
     if (count === 0) continue
     await noGrad(() =>
       scope(async () => {
-        const output = expectLogits(await enableGrad(() => held.forward(batch.images)), count)
+        const output = await enableGrad(() => forwardLogits(held, batch.images, options.output))
         expectKind(output, outputs)
         const logits = asLogits(output, outputs)
         withoutGradient ??= await expectReach(model, trained, output)
@@ -99,6 +106,7 @@ export async function gaussNewtonTrace(
   }
   const perProbe = Array.from(sums, (sum) => sum / loaded)
   const { mean, standardError } = summarize(perProbe)
+  expectTrace(model, mean)
   const size = parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0)
   return {
     trace: mean,

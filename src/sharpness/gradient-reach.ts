@@ -6,23 +6,6 @@ import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
 
-/** The parameters that require gradients, in their order. Throws `ERR_FROZEN` where there are no parameters, `ERR_NO_GRADIENT` where none does. */
-export function trainedParameters(model: ScriptModule): Map<string, Tensor> {
-  const all = model.namedParameters()
-  if (all.size === 0) {
-    throw new SosError(
-      'ERR_FROZEN',
-      `${model.path}: expected parameters that require gradients but it has none (a frozen module?); export it again without torch.jit.freeze`,
-    )
-  }
-  const trained = new Map([...all].filter(([, parameter]) => parameter.requiresGrad))
-  if (trained.size > 0) return trained
-  throw new SosError(
-    'ERR_NO_GRADIENT',
-    `${model.path}: expected parameters that require gradients but none of its ${all.size} does: it was exported with requires_grad = False; set requiresGrad of each to true, or export it again`,
-  )
-}
-
 /**
  * Which parameters a model's logits depend on as autograd sees it, by one backward of random numbers: a trace of a model whose gradient
  * reaches nothing would be 0 ± 0.

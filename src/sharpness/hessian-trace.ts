@@ -1,4 +1,5 @@
 import type { Dataset } from '../data/dataset.js'
+import { whyNotFinite } from '../data/finite.js'
 import { sampleIndices } from '../data/sampling.js'
 import {
   batchCount,
@@ -101,7 +102,8 @@ export async function hutchinsonTrace(
  * parameters. The standard error tells how well the probes know the trace of this sample's loss, not how the sample
  * stands for the dataset.
  *
- * @throws `ERR_BATCH_SIZE`, `ERR_FROZEN`, `ERR_NO_GRADIENT` where no gradient reaches any parameter, `ERR_LABELS`
+ * @throws `ERR_BATCH_SIZE`, `ERR_FROZEN`, `ERR_NO_GRADIENT` where no gradient reaches any parameter, `ERR_LABELS`, `ERR_OUTPUT_SHAPE`,
+ *   `ERR_NOT_FINITE` where logits or the trace are NaN or infinite
  */
 export async function hessianTrace(
   model: ScriptModule,
@@ -116,8 +118,18 @@ export async function hessianTrace(
     scope(async () => {
       const operator = hessian(held, dataset, indices, options)
       const estimate = await hutchinsonTrace(operator, { probes, seed })
+      expectTrace(held, estimate.trace)
       return { ...estimate, samples, indices, withoutGradient: operator.withoutGradient() }
     }),
+  )
+}
+
+/** Throws `ERR_NOT_FINITE` where a trace of finite logits is no number. */
+export function expectTrace(model: ScriptModule, trace: number): void {
+  if (Number.isFinite(trace)) return
+  throw new SosError(
+    'ERR_NOT_FINITE',
+    `${model.path}: its logits are finite but the trace is ${trace}: a derivative is not, as that of a square root or a norm at 0; ${whyNotFinite(model)}`,
   )
 }
 

@@ -1,19 +1,21 @@
 import { expectAgreement } from '../data/class-agreement.js'
-import { expectLogits } from '../data/classification.js'
 import { batches, checkIndices, type Dataset, type RunOptions } from '../data/dataset.js'
+import type { OutputOptions } from '../data/model-output.js'
 import { asLogits, expectKind, type OutputKind } from '../data/probabilities.js'
 import { grad, hvpOfGradients } from '../torch/autograd/autograd.js'
 import { count } from '../torch/check-number.js'
 import { enableGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
+import { trainedParameters } from '../torch/module/trained-parameters.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
-import { expectReach, trainedParameters } from './gradient-reach.js'
+import { forwardLogits } from './forward-logits.js'
+import { expectReach } from './gradient-reach.js'
 import type { SymmetricOperator } from './symmetric-operator.js'
 
-export interface HessianOptions extends RunOptions {
+export interface HessianOptions extends RunOptions, OutputOptions {
   /** Samples in one forward. Default: 128. */
   chunk?: number
   /** What the model returns. Default: logits. */
@@ -31,8 +33,8 @@ export interface HessianOperator extends SymmetricOperator {
  *
  * A chunk's first-order graph is kept for all vectors of one `apply`; chunks are weighted by their size.
  *
- * @throws `ERR_FROZEN` where there are no parameters, `ERR_NO_GRADIENT` where no gradient reaches any, `ERR_PROBABILITIES` where
- *   `outputs` is wrong, `ERR_LABELS` where the dataset's classes are not the model's, `ERR_DATASET` where every image was skipped
+ * @throws `ERR_FROZEN`, `ERR_NO_GRADIENT` where no parameter requires a gradient or none reaches any, `ERR_PROBABILITIES` where
+ *   `outputs` is wrong, `ERR_OUTPUT_SHAPE`, `ERR_NOT_FINITE` where logits are NaN or infinite, `ERR_LABELS` where the dataset's classes are not the model's, `ERR_DATASET` where every image was skipped
  */
 export function hessian(
   model: ScriptModule,
@@ -68,7 +70,7 @@ export function hessian(
       samples += loaded
       if (loaded === 0) continue
       await scope(async () => {
-        const output = expectLogits(await enableGrad(() => held.forward(batch.images)), loaded)
+        const output = await enableGrad(() => forwardLogits(held, batch.images, options.output))
         expectAgreement(model, dataset, output.shape[1]!)
         expectKind(output, outputs)
         const logits = asLogits(output, outputs)

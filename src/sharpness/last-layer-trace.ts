@@ -1,4 +1,3 @@
-import { expectLogits } from '../data/classification.js'
 import { batches, type Dataset } from '../data/dataset.js'
 import { isOutputOf } from '../data/probabilities.js'
 import { sampleIndices } from '../data/sampling.js'
@@ -9,6 +8,7 @@ import type { ScriptModule } from '../torch/module/script-module.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
 import { Tensor } from '../torch/tensor/tensor.js'
+import { forwardLogits } from './forward-logits.js'
 import { type TraceOptions, traceNumbers } from './hessian-trace.js'
 
 export interface LastLayerTrace {
@@ -60,7 +60,7 @@ export async function lastLayerTrace(
       sum += await noGrad(() =>
         scope(async () => {
           heard = []
-          const output = expectLogits(await held.forward(batch.images), count)
+          const output = await forwardLogits(held, batch.images, options.output)
           const input = expectInput(heard, count, path)
           const logits = torch.linear(input, layer.weight, layer.bias)
           if (!isOutputOf(logits, output)) {

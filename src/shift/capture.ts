@@ -1,4 +1,7 @@
 import { batches, checkIndices, type Dataset, type RunOptions } from '../data/dataset.js'
+import { expectFinite } from '../data/finite.js'
+import { type OutputOptions, outputOf } from '../data/model-output.js'
+import { onImages } from '../data/on-images.js'
 import { checkNumbers, count, type NumberChecks, wholeSeed } from '../torch/check-number.js'
 import { noGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
@@ -11,7 +14,7 @@ import type { Value } from '../torch/values.js'
 import { convolutionRows, sampleWindows } from './layer/convolution-rows.js'
 import { groupsOf, isConvolution, type ShiftableLayer } from './layer/layer.js'
 
-export interface CaptureOptions extends RunOptions {
+export interface CaptureOptions extends RunOptions, OutputOptions {
   /** Images in one forward. Default: 64. */
   chunk?: number
   /** Of a convolution: windows drawn from each image, without replacement. Default: all. */
@@ -36,7 +39,7 @@ export interface CapturedRows {
   readonly outputs: number | null
 }
 
-/** Told each forward: the model's output, the rows of each group, and the number of images. Tensors are freed after it. */
+/** Told each forward: the model's output, or the item of it that is meant, the rows of each group, and the number of images. Tensors are freed after it. */
 export type Look = (output: Value, rows: readonly Tensor[], images: number) => void
 
 /**
@@ -45,7 +48,8 @@ export type Look = (output: Value, rows: readonly Tensor[], images: number) => v
  * convolution one for each window. A chunk is freed when the next is asked for.
  *
  * @throws `ERR_NOT_CALLED` where a forward does not call the layer, `ERR_NOT_LINEAR` where it takes no tensor,
- *   `ERR_OUTPUT_SHAPE` where its output is the model's and has not one row for each image
+ *   `ERR_NOT_FINITE` where it takes NaN or infinity, `ERR_OUTPUT_SHAPE` where its output is the model's and has not one row for
+ *   each image, or `output` means no item of the model's output
  */
 export async function* captureChunks(
   model: ScriptModule,
@@ -56,10 +60,11 @@ export async function* captureChunks(
   look?: Look,
 ): AsyncGenerator<CapturedRows> {
   const { chunk = 64, device = model.device, onProgress, signal, windowsPerImage, windowSeed = 0 } = options
+  const { output: item } = options
   checkNumbers(options, captureNumbers)
   checkIndices(dataset, indices)
   const generator = new Generator(windowSeed)
-  let taken: Tensor[][] = []
+  const taken: Tensor[][] = []
   using held = model.view({ eval: true }) // nobody else's calls are heard
   held.registerForwardPreHook(layer.path, ({ inputs: [input] }) => {
     if (!(input instanceof Tensor)) {
@@ -67,6 +72,9 @@ export async function* captureChunks(
     }
     taken.push(rowsOf(input.detach(), layer, windowsPerImage, generator).map(keep))
   })
+  const forget = () => {
+    for (const tensor of taken.splice(0).flat()) tensor.dispose()
+  }
   try {
     let done = 0
     for await (const { images, indices: loaded, skipped } of batches(dataset, indices, chunk, device)) {
@@ -75,14 +83,19 @@ export async function* captureChunks(
       if (loaded.length > 0) {
         const { rows, outputs } = await noGrad(() =>
           scope(async () => {
-            const output = await held.forward<Value>(images)
+            const output = await onImages(model, images, 'chunk', async (some) => {
+              forget()
+              const whole = await held.forward<Value>(some)
+              return item === undefined ? whole : outputOf(whole, item)
+            })
             expectRows(taken, layer, loaded.length, output)
             const joined = taken[0]!.map((_, group) => torch.cat(taken.map((call) => call[group]!)))
+            for (const rows of joined) expectFinite(model, `the inputs of '${layer.path}'`, rows, images)
             look?.(output, joined, loaded.length)
             return { rows: joined.map(keep), outputs: outputsIn(output, loaded) }
           }),
         )
-        for (const tensor of taken.splice(0).flat()) tensor.dispose()
+        forget()
         try {
           yield { rows, indices: loaded, outputs }
         } finally {
@@ -92,8 +105,7 @@ export async function* captureChunks(
       onProgress?.({ done, total: indices.length })
     }
   } finally {
-    for (const tensor of taken.flat()) tensor.dispose()
-    taken = []
+    forget()
   }
 }
 

@@ -40,7 +40,7 @@ export async function effectOn(
 ): Promise<ShiftEffect> {
   if (indices.length === 0) return { certificate: null, measured: null, largestLogit: 0 }
   const drifts = new DriftSums(before, after)
-  const watch = new OutputWatch(model, layer, before[0]!)
+  const watch = new OutputWatch(model, layer, before[0]!, options.output)
   for await (const { rows } of captureChunks(model, layer, dataset, indices, options, watch.look)) {
     drifts.add(rows, watch.rounding(shifted.weight.dtype))
   }
@@ -52,7 +52,7 @@ export async function effectOn(
   try {
     using changed = copy.viewToShift()
     await new LayerWeights(changed, layer.path, groupsOf(layer)).write(shifted)
-    const then = new OutputWatch(changed, layer, after[0]!)
+    const then = new OutputWatch(changed, layer, after[0]!, options.output)
     const one = { ...options, windowsPerImage: 1 } // the rows are not asked for
     for await (const _ of captureChunks(changed, layer, dataset, indices, one, then.look)) {
       // Only what comes out is looked at.

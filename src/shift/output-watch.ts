@@ -1,3 +1,4 @@
+import type { OutputItem } from '../data/model-output.js'
 import { SosError } from '../torch/errors.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
 import { scope } from '../torch/scope.js'
@@ -28,9 +29,12 @@ export class OutputWatch {
   #predictions: number[] | null = []
   #coarsest = 0
 
-  /** @param map of the layer, as the images meet it; of one of its groups */
-  constructor(model: ScriptModule, layer: ShiftableLayer, map: LinearMap) {
-    const found = model.kind === 'frozen' ? '' : findOutputLayer(model)
+  /**
+   * @param map of the layer, as the images meet it; of one of its groups
+   * @param item which item of the model's output is looked at; it is what {@link look} is told
+   */
+  constructor(model: ScriptModule, layer: ShiftableLayer, map: LinearMap, item?: OutputItem) {
+    const found = model.kind === 'frozen' ? '' : findOutputLayer(model, item)
     this.#layer = layer
     this.#map = map
     this.#steps = typeof found !== 'string' && found.layer.path === layer.path ? found.steps : null

@@ -8,7 +8,7 @@ import { type CaptureOptions, captureChunks, captureNumbers, type Look } from '.
 import type { LinearMap } from './certificates.js'
 import { effectOn } from './effect.js'
 import { expectOwnBias, groupsOf, type ShiftableLayer, shiftableLayer } from './layer/layer.js'
-import { LayerWeights, notVerified } from './layer/layer-weights.js'
+import { expectSomeRank, LayerWeights, notVerified } from './layer/layer-weights.js'
 import { OutputWatch } from './output-watch.js'
 import { logitBudget, type ShiftOptions } from './shift-optimum.js'
 import { describeShift, type ShiftRecord } from './shift-record.js'
@@ -38,17 +38,19 @@ export async function shiftOnAll(
   checkNumbers<ShiftOnAllOptions>(options, { ...captureNumbers, logitBudget: nonNegative })
   if (options.rank !== undefined) checkRankPolicy(options.rank)
   expectClassesOf(model, dataset)
-  const layer = shiftableLayer(model, options.layer)
+  const layer = shiftableLayer(model, options.layer, options.output)
   expectOwnBias(model, layer, [options.bias])
   using held = model.viewToShift() // from here to the write the weights are the same
   return await noGrad(() =>
     scope(async () => {
       const weights = new LayerWeights(held, layer.path, groupsOf(layer))
+      weights.expectNumbers()
       const before = weights.maps()
       const everything = spread(dataset.size)
-      const watch = new OutputWatch(held, layer, before[0]!)
+      const watch = new OutputWatch(held, layer, before[0]!, options.output)
       const { solutions, images } = await solveAll(held, layer, dataset, before, options, watch.look)
       if (options.layer === undefined) watch.expectOutput()
+      expectSomeRank(layer.path, solutions, options)
       const shifted = weights.stored(solutions)
       const replaced = weights.verify([], shifted, null)
       const after = weights.maps(shifted)

@@ -17,7 +17,7 @@ import type { Tensor } from '../torch/tensor/tensor.js'
 import { type CaptureOptions, captureNumbers, captureRows } from './capture.js'
 import { effectOn } from './effect.js'
 import { expectOwnBias, groupsOf, isConvolution, type ShiftableLayer, shiftableLayer } from './layer/layer.js'
-import { LayerWeights } from './layer/layer-weights.js'
+import { expectSomeRank, LayerWeights } from './layer/layer-weights.js'
 import { OutputWatch } from './output-watch.js'
 import { describeShift, type ShiftRecord } from './shift-record.js'
 import { checkRankPolicy, defaultDelta } from './solve/rank.js'
@@ -91,15 +91,16 @@ export async function shiftOptimum(
   checkNumbers(options, shiftNumbers)
   if (options.rank !== undefined) checkRankPolicy(options.rank)
   expectClassesOf(model, dataset)
-  const layer = shiftableLayer(model, options.layer)
+  const layer = shiftableLayer(model, options.layer, options.output)
   expectOwnBias(model, layer, [options.bias])
   const batch = chooseBatch(dataset, options, layer.inFeatures)
   using held = model.viewToShift() // from here to the write the weights are the same
   return await noGrad(() =>
     scope(async () => {
       const weights = new LayerWeights(held, layer.path, groupsOf(layer))
+      weights.expectNumbers()
       const before = weights.maps()
-      const watch = new OutputWatch(held, layer, before[0]!)
+      const watch = new OutputWatch(held, layer, before[0]!, options.output)
       const capture = { ...options, ...windowsOf(layer, batch.indices.length, options) }
       const { rows, indices, outputs } =
         options.rows === undefined
@@ -115,6 +116,7 @@ export async function shiftOptimum(
         solutions.push(await solveShift(rows[group]!, weight, bias, solve))
       }
       if (options.layer === undefined) watch.expectOutput()
+      expectSomeRank(layer.path, solutions, options)
       const shifted = weights.stored(solutions)
       const replaced = weights.verify(rows, shifted, logitBudget(options))
       const after = weights.maps(shifted)

@@ -1,8 +1,8 @@
 import { expectAgreement } from '../data/class-agreement.js'
-import { expectLogits } from '../data/classification.js'
-import { asLogits, expectKind, type OutputKind } from '../data/probabilities.js'
-import { type AutocastDevice, autocast } from '../torch/autocast.js'
+import { whyNotFinite } from '../data/finite.js'
+import { asLogits, expectKind } from '../data/probabilities.js'
 import { enableGrad } from '../torch/context.js'
+import { SosError } from '../torch/errors.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
 import { torch } from '../torch/ops.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
@@ -10,35 +10,44 @@ import type { LossAndGradients } from './optimizers/optimizer.js'
 import { alone } from './parallel.js'
 import type { TrainerOptions } from './trainer-options.js'
 import type { TrainingBatch } from './training-data.js'
+import { trainingLogits } from './training-logits.js'
 
-/** What the models that were trained return: the first batch tells, and a device is not waited for again. */
-const known = new WeakMap<ScriptModule, OutputKind>()
+/** Runs of which the first batch was looked at: it tells for all, and a device is not waited for again. */
+const begun = new WeakSet<TrainerOptions>()
 
 /** The gradients of a batch's mean cross-entropy at the weights of the moment, over the images of all processes. */
 export async function batchGradients(
   model: ScriptModule,
   parameters: readonly Tensor[],
-  { images, targets, whole }: TrainingBatch,
-  { data, autocast: dtype, parallel = alone, outputs = 'logits' }: TrainerOptions,
+  batch: TrainingBatch,
+  options: TrainerOptions,
 ): Promise<LossAndGradients & { logits: Tensor }> {
-  const count = images.shape[0]!
-  const forward = () => enableGrad(() => model.forward(images))
-  const kind = images.device.split(':')[0] as AutocastDevice
-  const output = await (dtype === undefined ? forward() : autocast({ device: kind, dtype }, forward))
-  const given = enableGrad(() => inFullPrecision(expectLogits(output, count)))
-  expectAgreement(model, data, given.shape[1]!)
-  if (known.get(model) !== outputs) expectKind(given, outputs)
-  known.set(model, outputs)
+  const { images, targets, whole } = batch
+  const { data, parallel = alone, outputs = 'logits' } = options
+  const given = await trainingLogits(model, batch, options)
+  const isFirst = !begun.has(options)
+  if (isFirst) {
+    expectAgreement(model, data, given.shape[1]!)
+    expectKind(given, outputs)
+  }
   const logits = asLogits(given, outputs)
   const loss = enableGrad(() => torch.cross_entropy_loss(logits, targets))
+  if (isFirst) expectFiniteLoss(model, loss, images)
+  begun.add(options)
   // The mean over the processes is that over all images: a process with more of them counts for more.
+  const count = images.shape[0]!
   const share = (count * parallel.size) / whole
   const shared = share === 1 ? loss : enableGrad(() => loss.mul(share))
   const gradients = await parallel.gradients(shared, parameters)
   return { loss: loss.detach(), logits: logits.detach(), gradients }
 }
 
-/** Half precision is for what autocast chose: a loss is not among it. */
-function inFullPrecision(logits: Tensor): Tensor {
-  return logits.dtype === 'bfloat16' || logits.dtype === 'float16' ? logits.to('float32') : logits
+/** Before any step was made: it is not the learning rate then. */
+function expectFiniteLoss(model: ScriptModule, loss: Tensor, images: Tensor): void {
+  const value = loss.detach().item()
+  if (Number.isFinite(value)) return
+  throw new SosError(
+    'ERR_NOT_FINITE',
+    `${model.path}: expected a finite loss but that of the first batch is ${value}, before any step: ${whyNotFinite(model, images)}`,
+  )
 }

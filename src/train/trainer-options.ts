@@ -1,5 +1,6 @@
 import type { Dataset } from '../data/dataset.js'
 import { fingerprint } from '../data/fingerprint.js'
+import type { OutputOptions } from '../data/model-output.js'
 import type { OutputKind } from '../data/probabilities.js'
 import type { AutocastDType } from '../torch/autocast.js'
 import { count, type NumberChecks, whole } from '../torch/check-number.js'
@@ -8,7 +9,7 @@ import type { Parallel } from './parallel.js'
 import { constant, type Schedule } from './schedules.js'
 import { type TrainingDataOptions, trainingDataNumbers } from './training-data.js'
 
-export interface TrainerOptions extends Omit<TrainingDataOptions, 'shard'> {
+export interface TrainerOptions extends Omit<TrainingDataOptions, 'shard'>, OutputOptions {
   /** The images to train on. */
   data: Dataset
   epochs: number
@@ -39,11 +40,20 @@ export const trainerNumbers: NumberChecks<TrainerOptions> = { ...trainingDataNum
 /** Of the numbers in {@link CheckpointOptions}. */
 export const checkpointNumbers: NumberChecks<CheckpointOptions> = { everyEpochs: count, keep: count }
 
+/** What of them tells where the logits are, for what else runs the model. */
+export function outputOptionsOf({
+  output,
+  outputs,
+}: TrainerOptions): Pick<TrainerOptions, 'output' | 'outputs'> {
+  return { ...(output !== undefined && { output }), ...(outputs !== undefined && { outputs }) }
+}
+
 /** What a checkpoint must have been made by to be continued. Some of the images are read for it. */
 export async function describeRun(options: TrainerOptions) {
   const { data, epochs, batchSize, optimizer, schedule = constant, parallel, autocast = null } = options
   const {
     outputs = 'logits',
+    output,
     seed = 0,
     augment = [],
     mixup,
@@ -61,6 +71,7 @@ export async function describeRun(options: TrainerOptions) {
     channelsLast,
     autocast,
     outputs,
+    output: output === undefined ? null : String(output),
     optimizer: { learningRate: optimizer.learningRate, ...optimizer.description },
     schedule: schedule.description,
     processes: parallel?.size ?? 1,

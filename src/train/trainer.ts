@@ -6,6 +6,7 @@ import type { Dataset } from '../data/dataset.js'
 import { checkNumbers, finite } from '../torch/check-number.js'
 import { SosError } from '../torch/errors.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
+import { trainedParameters } from '../torch/module/trained-parameters.js'
 import { manualSeed } from '../torch/random.js'
 import { scope } from '../torch/scope.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
@@ -20,7 +21,7 @@ import { alone, inTheFirst, type Parallel } from './parallel.js'
 import { capture, restore } from './run-tensors.js'
 import { constant, type Schedule } from './schedules.js'
 import { seedAt } from './seeds.js'
-import { checkpointNumbers, type TrainerOptions, trainerNumbers } from './trainer-options.js'
+import { checkpointNumbers, outputOptionsOf, type TrainerOptions, trainerNumbers } from './trainer-options.js'
 import { type TrainingBatch, TrainingData } from './training-data.js'
 import { claimWeights } from './weights-in-training.js'
 
@@ -49,6 +50,8 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
   readonly epochs: number
   readonly device: string
   readonly seed: number
+  /** What of the model's output the loss is of, and what that is. */
+  readonly outputOptions: Pick<TrainerOptions, 'output' | 'outputs'>
   readonly parallel: Parallel
   /** What listeners keep in the checkpoints: any JSON, by their names. */
   readonly extra: Record<string, unknown> = {}
@@ -70,7 +73,7 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
 
   /**
    * @param model is trained in place; it keeps its device and dtype
-   * @throws `ERR_FROZEN` for one that has no parameters to train, `ERR_INVALID_ARGUMENT`
+   * @throws `ERR_FROZEN`, `ERR_NO_GRADIENT` for one that has no parameters to train, `ERR_INVALID_ARGUMENT`
    */
   constructor(model: ScriptModule, options: TrainerOptions) {
     super()
@@ -86,13 +89,7 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
     checkNumbers(options, trainerNumbers)
     checkNumbers(options.checkpoints ?? {}, checkpointNumbers)
     finite('optimizer.learningRate', optimizer.learningRate)
-    const trained = [...model.namedParameters()].filter(([, { requiresGrad }]) => requiresGrad)
-    if (trained.length === 0) {
-      throw new SosError(
-        'ERR_FROZEN',
-        `${model.path}: expected parameters that require gradients but it has none (a frozen module?); export it by torch.jit.script, without torch.jit.freeze`,
-      )
-    }
+    const parameters = trainedParameters(model)
     this.model = model
     this.data = data
     this.epochs = epochs
@@ -101,7 +98,8 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
     this.parallel = parallel
     this.learningRate = optimizer.learningRate
     this.#options = options
-    this.#target = { parameters: new Map(trained), buffers: model.namedBuffers() }
+    this.outputOptions = outputOptionsOf(options)
+    this.#target = { parameters, buffers: model.namedBuffers() }
     this.#optimizer = optimizer.create(this.#target)
     this.#schedule = schedule
     this.#checkpoints = options.checkpoints ? new CheckpointFolder(options, options.checkpoints) : null
@@ -284,7 +282,7 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
     if (!Number.isFinite(loss)) {
       throw new SosError(
         'ERR_NOT_FINITE',
-        `the training loss of epoch ${this.#place.epoch} is ${loss}: the learning rate may be too high (it was ${this.#rate(-1)})`,
+        `the training loss of epoch ${this.#place.epoch} is ${loss}, and that of the first batch was finite: the training diverged, at a learning rate of ${this.#rate(-1)}`,
       )
     }
     return { loss: loss / images, accuracy: (100 * correct) / images, images }

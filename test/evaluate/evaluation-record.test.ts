@@ -34,7 +34,7 @@ async function prepare() {
       }
     },
   }
-  const subject = await evaluationSubject([demoModel, demoModel], dataset, preprocess, options.limit)
+  const subject = await evaluationSubject([demoModel, demoModel], dataset, preprocess, options)
   return { models: [model, await model.clone()], dataset, subject, loaded }
 }
 
@@ -174,8 +174,9 @@ describe('the record of an evaluation', () => {
         [demoModel, demoModel],
         { ...dataset, labels: dataset.labels.slice().reverse() },
         preprocess,
-        130,
+        { limit: 130 },
       ),
+      { ...subject, output: 'logits' },
     ]
     for (const other of others) {
       expect(() => EvaluationRecord.resume(path, other)).toThrow(refusal('ERR_RECORD', /same evaluation/))

@@ -8,6 +8,7 @@ import {
   addImageOptions,
   deviceOption,
   type ModelOptions,
+  outputOption,
   outputsOption,
   presetOption,
   wholeNumber,
@@ -43,6 +44,7 @@ export const evalCommand = new Command('eval')
   )
   .option('--resume <file>', 'go on from the record in FILE, and note there; begin it where there is none')
   .addOption(outputsOption)
+  .addOption(outputOption)
   .option('--no-optimize', 'run the models as they are, not frozen and optimised copies')
   .addOption(deviceOption)
   .option(
@@ -53,7 +55,8 @@ export const evalCommand = new Command('eval')
     'after',
     `
 With --json, accuracies are in per cent, the loss in nats, the calibration error in [0, 1]; skipped counts corrupt images;
-warnings tell why the labels may not be the outputs that they are taken for;
+warnings tell why the labels may not be the outputs that they are taken for, and of outputs that are no logits or no numbers: the
+loss and the calibration error are null where these are NaN;
 perClass is [{ name, images, top1 }], or null without --per-class; mcnemar is { onlyFirst, onlySecond, pValue } with the
 images that only the first model, or only this one, has right, and null for the first.
 
@@ -137,7 +140,7 @@ async function withRecord<T>(
   const { EvaluationRecord, evaluationSubject } = await import('../../index.js')
   const { dataset, preprocess } = pass[0]!
   const paths = pass.map(({ path }) => path)
-  const subject = await evaluationSubject(paths, dataset, preprocess, options.limit, options.outputs)
+  const subject = await evaluationSubject(paths, dataset, preprocess, options)
   let done = 0
   const message = () => `interrupted after ${done} of ${subject.images} images; go on with --resume ${file}`
   return untilInterrupted(message, async (signal) => {

@@ -1,13 +1,15 @@
 import { Command } from 'commander'
 
 import type { OutputLayer } from '../../index.js'
+import { outputOption } from '../options.js'
 import { printJson, printLine } from '../print.js'
 
 export const inspectCommand = new Command('inspect')
   .description('the modules and parameters of a TorchScript file')
   .argument('<model>', 'TorchScript file')
+  .addOption(outputOption)
   .option('--json', 'print one JSON document')
-  .action(async (path: string, options: { json?: boolean }) => {
+  .action(async (path: string, options: { json?: boolean; output?: string }) => {
     const { checkpointRecord, outputLayer, ScriptModule, SosError } = await import('../../index.js')
     const model = await ScriptModule.load(path)
     const modules = model.modules()
@@ -15,7 +17,7 @@ export const inspectCommand = new Command('inspect')
       (sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1),
       0,
     )
-    const { found, reason } = outputOf(() => outputLayer(model), SosError)
+    const { found, reason } = outputOf(() => outputLayer(model, options.output), SosError)
     const record = checkpointRecord(model)
     const { kind, training } = model
     if (options.json)

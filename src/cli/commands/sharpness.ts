@@ -5,8 +5,10 @@ import type { HessianTrace, OutputKind } from '../../index.js'
 import { openModelAndData } from '../open.js'
 import {
   addImageOptions,
+  chunkOption,
   deviceOption,
   type ModelOptions,
+  outputOption,
   outputsOption,
   presetOption,
   wholeNumber,
@@ -21,6 +23,7 @@ interface Options extends ModelOptions {
   probes: number
   seed: number
   outputs: OutputKind
+  chunk: number
 }
 
 export const sharpnessCommand = new Command('sharpness')
@@ -32,6 +35,8 @@ export const sharpnessCommand = new Command('sharpness')
   .option('--probes <n>', 'random probes', wholeNumber(2, 1_000_000), 32)
   .option('--seed <n>', 'of the samples and the probes', wholeNumber(0), 0)
   .addOption(outputsOption)
+  .addOption(outputOption)
+  .addOption(chunkOption(128))
   .addOption(presetOption)
   .addOption(deviceOption)
   .option(
@@ -46,13 +51,15 @@ export const sharpnessCommand = new Command('sharpness')
     const { compareWith, hessianTrace } = await import('../../index.js')
     const measure = async (file: string) => {
       const { model, dataset } = await openModelAndData(file, options)
-      const { device, samples, probes, seed, outputs } = options
+      const { device, samples, probes, seed, outputs, output, chunk } = options
       return await withProgress(`sharpness ${file}`, (onProgress) =>
         hessianTrace(model, dataset, {
           device,
           probes,
           seed,
           outputs,
+          chunk,
+          ...(output !== undefined && { output }),
           ...(samples && { samples }),
           onProgress,
         }),

@@ -2,7 +2,15 @@ import { Command, Option } from 'commander'
 import { specHelp } from '../../data/spec-help.js'
 import type { BiasMode, DriftCertificate, Sampling, ShiftRecord, Solver } from '../../index.js'
 import { openModelAndData, outputNames } from '../open.js'
-import { addImageOptions, deviceOption, type ModelOptions, presetOption, wholeNumber } from '../options.js'
+import {
+  addImageOptions,
+  chunkOption,
+  deviceOption,
+  type ModelOptions,
+  outputOption,
+  presetOption,
+  wholeNumber,
+} from '../options.js'
 import { expectOutputs } from '../output.js'
 import { figure, percent, printJson, printLine, signed } from '../print.js'
 import { withProgress } from '../progress.js'
@@ -15,6 +23,7 @@ interface Options extends ModelOptions {
   bias: BiasMode
   heldOut: number
   batchSize?: number | 'all'
+  chunk?: number
   windowsPerImage?: number
   sampling: Sampling
   seed: number
@@ -61,6 +70,8 @@ export const shiftCommand = new Command('shift')
       .default('fixed'),
   )
   .option('--held-out <n>', 'images outside of the batch that certify the shift', wholeNumber(0), 500)
+  .addOption(outputOption)
+  .addOption(chunkOption(64))
   .addOption(presetOption)
   .addOption(deviceOption)
   .option('--json', 'print one JSON document')
@@ -76,9 +87,9 @@ export const shiftCommand = new Command('shift')
     const rank = options.rank === undefined ? undefined : parseRankPolicy(options.rank)
     const { model, dataset, preprocess } = await openModelAndData(path, options)
     const { out, json, layer, batchSize, sampling, seed, heldOut, windowsPerImage, device } = options
-    const { solver, bias } = options
+    const { solver, bias, output, chunk } = options
     const records = await withProgress(`shift ${path}`, async (onProgress) => {
-      const given = defined({ rank, solver, bias, device, onProgress, windowsPerImage })
+      const given = defined({ rank, solver, bias, device, onProgress, windowsPerImage, output, chunk })
       if (batchSize === 'all') {
         const shifts: ShiftRecord[] = []
         for (const one of layer ?? [undefined]) {

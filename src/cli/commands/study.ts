@@ -6,7 +6,15 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 
 import type { BiasMode, RankPolicy, Sampling, Solver, Study, StudyProgress } from '../../index.js'
 import { openModelAndData, outputNames } from '../open.js'
-import { addImageOptions, deviceOption, type ModelOptions, presetOption, wholeNumber } from '../options.js'
+import {
+  addImageOptions,
+  chunkOption,
+  deviceOption,
+  type ModelOptions,
+  outputOption,
+  presetOption,
+  wholeNumber,
+} from '../options.js'
 import { expectOutputs } from '../output.js'
 import { printJson, printLine, printTables } from '../print.js'
 import { ProgressLine } from '../progress.js'
@@ -60,7 +68,8 @@ export const studyCommand = new Command('study')
   .option('--controls', 'also shrink V uniformly, to principal directions, to a random subspace, by ridge')
   .option('--layer <path>', 'the linear layer (default: the last one)')
   .option('--limit-val <n>', 'evaluate on n images, spread evenly over --val', wholeNumber(1))
-  .option('--chunk <n>', 'images in one forward', wholeNumber(1), 64)
+  .addOption(outputOption)
+  .addOption(chunkOption(64))
   .option(
     '--cache <dir>',
     'where features of more than 1 GiB go meanwhile (default: the folder for temporary files)',

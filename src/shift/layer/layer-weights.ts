@@ -1,3 +1,4 @@
+import { allFinite, notFinite } from '../../data/finite.js'
 import { noGrad } from '../../torch/context.js'
 import { SosError } from '../../torch/errors.js'
 import type { ScriptModule } from '../../torch/module/script-module.js'
@@ -6,6 +7,7 @@ import { scope } from '../../torch/scope.js'
 import type { DType } from '../../torch/tensor/dtype.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
 import type { LinearMap } from '../certificates.js'
+import type { Solution, SolveOptions } from '../solve/solve.js'
 import { groupMatrix, weightOfGroups } from './convolution-rows.js'
 
 /** What replacing a layer's weights does to them and to the batch. */
@@ -53,6 +55,20 @@ export class LayerWeights {
       weight: weight.to({ device: 'cpu', dtype: 'float64', copy: true }),
       bias: bias?.to({ device: 'cpu', dtype: 'float64', copy: true }) ?? null,
     }))
+  }
+
+  /** Throws where there is nothing to shift: `ERR_NOT_FINITE` for NaN or infinity in the layer, `ERR_NOT_SHIFTABLE` for a weight of zeros. */
+  expectNumbers(): void {
+    const { weight, bias } = this.#before
+    for (const [name, tensor] of [['weight', weight] as const, ['bias', bias] as const]) {
+      if (tensor !== null && !allFinite(tensor))
+        throw notFinite(this.#model, `the ${name} of '${this.#layer}'`)
+    }
+    if (norm(weight) > 0) return
+    throw new SosError(
+      'ERR_NOT_SHIFTABLE',
+      `'${this.#layer}' cannot be shifted: its weight is zero throughout, as that of a head that is not trained yet: no other is shorter`,
+    )
   }
 
   /** V* and b* of each group as the layer would store them. Nothing is written. */
@@ -129,6 +145,21 @@ export class LayerWeights {
   }
 }
 
+/** Throws `ERR_SHIFT_VERIFICATION` where none of the directions of V was kept: V* would be 0. */
+export function expectSomeRank(layer: string, solutions: readonly Solution[], options: SolveOptions): void {
+  if (solutions.some(({ rank }) => rank > 0)) return
+  const absent = solutions.every(({ singularValues }) => singularValues?.[0] === 0)
+  const inputs = options.bias === 'absorb' ? 'its inputs, less their mean,' : 'its inputs'
+  throw new SosError(
+    'ERR_SHIFT_VERIFICATION',
+    `the shift of '${layer}' was not written: its rank is 0, so that nothing of the weight would be left: ${
+      absent
+        ? `${inputs} are zero for all images of the batch`
+        : 'the rank policy keeps no direction of its inputs; keep more by another policy or number (--rank)'
+    }`,
+  )
+}
+
 /** The error of a shift that was not written. */
 export function notVerified(layer: string, why: string): SosError {
   return new SosError(
@@ -149,6 +180,7 @@ export function whyNotWritten(
   dtype: DType,
   logitBudget: number | null,
 ): string | null {
+  if (normAfter === 0) return 'nothing of the weight would be left'
   // Rounding to the layer's dtype may lengthen a vector by its last digits.
   if (!(normAfter <= normBefore * (1 + Math.max(1e-6, epsilon(dtype))))) {
     return `the norm would have grown from ${normBefore} to ${normAfter}`

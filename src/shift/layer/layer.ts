@@ -1,3 +1,4 @@
+import type { OutputItem } from '../../data/model-output.js'
 import { SosError } from '../../torch/errors.js'
 import type { ScriptModule } from '../../torch/module/script-module.js'
 import type { BiasMode } from '../solve/solve.js'
@@ -13,11 +14,12 @@ export type ShiftableLayer = LinearLayer | ConvolutionLayer
 /**
  * The linear layer at `path`, or the one that makes the model's output ({@link outputLayer}).
  *
+ * @param item which item of the output is meant, where it is a tuple or a dictionary
  * @throws `ERR_FROZEN`, `ERR_NO_SUCH_MODULE`, `ERR_NOT_LINEAR`, `ERR_NOT_SHIFTABLE` where its weight is quantised or computed at run
  * time, or its own code does more; `ERR_NO_OUTPUT_LAYER`, and `ERR_NO_LINEAR` where forward calls none
  */
-export function linearLayer(model: ScriptModule, path?: string): LinearLayer {
-  return path === undefined ? outputLayer(model).layer : linearLayerAt(model, path)
+export function linearLayer(model: ScriptModule, path?: string, item?: OutputItem): LinearLayer {
+  return path === undefined ? outputLayer(model, item).layer : linearLayerAt(model, path)
 }
 
 /**
@@ -25,12 +27,12 @@ export function linearLayer(model: ScriptModule, path?: string): LinearLayer {
  *
  * @throws as {@link linearLayer}, and `ERR_NOT_SHIFTABLE` where its weight is tied: something else reads it too
  */
-export function shiftableLayer(model: ScriptModule, path?: string): ShiftableLayer {
+export function shiftableLayer(model: ScriptModule, path?: string, item?: OutputItem): ShiftableLayer {
   if (path !== undefined && model.kind !== 'frozen') {
     const node = model.modules().find((candidate) => candidate.path === path)
     if (node !== undefined && callsConvolution(node)) return convolutionLayer(model, path)
   }
-  return untied(model, linearLayer(model, path))
+  return untied(model, linearLayer(model, path, item))
 }
 
 /** The layer itself. Throws `ERR_NOT_SHIFTABLE` where its weight is tied. */

@@ -1,9 +1,11 @@
+import type { OutputItem } from '../../data/model-output.js'
 import type { ArgumentSource, DataFlow, OperatorCall } from '../../torch/binding.js'
 import { SosError } from '../../torch/errors.js'
 import type { ScriptModule } from '../../torch/module/script-module.js'
 import { type AffineCall, affineCall, alternatives, callOf } from './affine-call.js'
 import { convolutionLayers, isConvolutionCall } from './convolution.js'
 import { frozen, type LinearLayer, linearLayers, readLinear } from './linear-layer.js'
+import { type OutputPart, outputPart, outputParts } from './output-parts.js'
 import { writesTo } from './writes-to.js'
 
 /** The linear layer that makes a model's output, and what comes after it. */
@@ -22,12 +24,13 @@ export interface OutputLayer {
  * The linear layer whose output is the model's, or is it up to softmax, log-softmax, flattening and the mean over positions: it is
  * found by following the graph back from what forward returns, as in eval mode.
  *
+ * @param item which item of the output is meant, where the model returns several tensors
  * @throws `ERR_FROZEN`; `ERR_NO_OUTPUT_LAYER` where something else makes the output: it is named, with the layers that could
  * be named in its place; `ERR_NO_LINEAR` where forward calls no linear layer
  */
-export function outputLayer(model: ScriptModule): OutputLayer {
+export function outputLayer(model: ScriptModule, item?: OutputItem): OutputLayer {
   if (model.kind === 'frozen') throw frozen(model)
-  const found = findOutputLayer(model)
+  const found = findOutputLayer(model, item)
   if (typeof found !== 'string') return found
   const linear = linearLayers(model).map(({ path }) => `'${path}'`)
   const convolutions = convolutionLayers(model).map(({ path }) => `'${path}'`)
@@ -38,18 +41,12 @@ export function outputLayer(model: ScriptModule): OutputLayer {
 }
 
 /** The layer, or what makes the output in its place. */
-export function findOutputLayer(model: ScriptModule): OutputLayer | string {
+export function findOutputLayer(model: ScriptModule, item?: OutputItem): OutputLayer | string {
   const flow = model.dataFlow()
-  const parts = tensorsOf(flow.result, '')
-  if (parts.length !== 1) {
-    if (parts.length === 0) return 'it returns no tensor, as far as its graph tells'
-    const each = parts.map(({ source, at }) => `${at} by ${makers(flow, source)}`)
-    return `it returns ${parts.length} tensors: ${each.join(', ')}`
-  }
-  const [{ source, at }] = parts as [Part]
-  if (at !== '' && flow.calls.some(changesContainer)) {
-    return 'the list or dictionary that it returns is changed after it is made'
-  }
+  const part = meant(model, flow, item)
+  if (typeof part === 'string') return part
+  const { source, at } = part
+  if (at !== '' && flow.calls.some(changesContainer)) return changed
   const walk = new Walk(flow, model.training)
   const way = walk.back(source)
   if (typeof way === 'string') return way
@@ -73,25 +70,24 @@ export function findOutputLayer(model: ScriptModule): OutputLayer | string {
   return { layer, steps, item: at === '' ? null : at }
 }
 
-interface Part {
-  readonly source: ArgumentSource
-  /** As `[0]` or `['logits']`. */
-  readonly at: string
+/** The tensor that is meant by the output, or why that cannot be told. */
+function meant(model: ScriptModule, flow: DataFlow, item: OutputItem | undefined): OutputPart | string {
+  const parts = outputParts(flow.result)
+  const each = parts.map(({ source, at }) => `${at === '' ? 'one' : at} by ${makers(flow, source)}`)
+  if (item !== undefined) {
+    const part = outputPart(model, flow, item)
+    if (part !== null && part.source.value !== undefined) return `its output '${item}' is no tensor`
+    if (part === null && flow.calls.some(changesContainer)) return changed
+    return (
+      part ?? `its graph tells of no item '${item}' of what it returns: ${each.join(', ') || 'no tensor'}`
+    )
+  }
+  if (parts.length === 1) return parts[0]!
+  if (parts.length === 0) return 'it returns no tensor, as far as its graph tells'
+  return `it returns ${parts.length} tensors: ${each.join(', ')}; choose one by output (--output INDEX|KEY)`
 }
 
-/** The tensors in a tuple, a list or a dictionary; the value itself where it is none. */
-function tensorsOf(source: ArgumentSource, at: string): Part[] {
-  const { items, entries, value } = source
-  if (items !== undefined) return items.flatMap((item, i) => tensorsOf(item, `${at}[${i}]`))
-  if (entries !== undefined) {
-    return entries.flatMap((entry, i) => {
-      if (i % 2 === 0) return []
-      const key = entries[i - 1]!.value
-      return tensorsOf(entry, `${at}[${key === undefined ? '?' : `'${key}'`}]`)
-    })
-  }
-  return value === undefined ? [{ source, at }] : []
-}
+const changed = 'the list or dictionary that it returns is changed after it is made'
 
 function changesContainer({ operator, skipped }: OperatorCall): boolean {
   return (

@@ -1,3 +1,6 @@
+import { expectFinite } from '../../data/finite.js'
+import { type OutputItem, outputOf } from '../../data/model-output.js'
+import { onImages } from '../../data/on-images.js'
 import { isOutputOf } from '../../data/probabilities.js'
 import { noGrad } from '../../torch/context.js'
 import { SosError } from '../../torch/errors.js'
@@ -6,6 +9,7 @@ import type { ScriptModule } from '../../torch/module/script-module.js'
 import { torch } from '../../torch/ops.js'
 import { scope } from '../../torch/scope.js'
 import { Tensor } from '../../torch/tensor/tensor.js'
+import type { Value } from '../../torch/values.js'
 import type { LinearLayer } from '../layer/linear-layer.js'
 
 /** Gives the inputs of a model's last layer. */
@@ -19,9 +23,10 @@ export interface FeatureSource {
  * The inputs as a forward pre-hook hears them. It holds the model's output against the layer's on all images: it is the same, or its
  * softmax or log-softmax. What is evaluated are the layer's outputs, which are logits in any case.
  *
- * @throws (`rows`) `ERR_NOT_LAST` where the layer's output is not the model's
+ * @param item which item of the model's output is meant
+ * @throws (`rows`) `ERR_NOT_LAST` where the layer's output is not the model's, `ERR_OUTPUT_SHAPE` where the item is none
  */
-export function hookedSource(model: ScriptModule, layer: LinearLayer): FeatureSource {
+export function hookedSource(model: ScriptModule, layer: LinearLayer, item?: OutputItem): FeatureSource {
   let heard: Tensor[] = []
   const own = model.view() // nobody else's calls are heard
   own.registerForwardPreHook(layer.path, ({ inputs: [input] }) => {
@@ -30,12 +35,15 @@ export function hookedSource(model: ScriptModule, layer: LinearLayer): FeatureSo
   return {
     rows: (images) =>
       scope(async () => {
-        heard = []
-        const output = await own.forward<Tensor>(images)
+        const output = await onImages(model, images, 'chunk', async (some) => {
+          heard = []
+          return outputOf(await own.forward<Value>(some), item)
+        })
         const [input] = heard
         if (heard.length !== 1 || input!.shape.length !== 2 || input!.shape[0] !== images.shape[0]) {
           throw notLast(layer, 'it does not get one row for each image')
         }
+        expectFinite(model, `the inputs of '${layer.path}'`, input!, images)
         const { weight, bias } = parametersOf(model, layer)
         if (!(output instanceof Tensor && isOutputOf(torch.linear(input!, weight, bias), output))) {
           throw notLast(layer, "its output is not the model's: something comes after it")
@@ -50,7 +58,11 @@ export function hookedSource(model: ScriptModule, layer: LinearLayer): FeatureSo
  * The output of a copy whose layer is the identity, run as evaluation runs a model: frozen, optimised, in channels_last. It is
  * the inputs of the layer, exact up to what these round.
  */
-export async function frozenSource(model: ScriptModule, layer: LinearLayer): Promise<FeatureSource> {
+export async function frozenSource(
+  model: ScriptModule,
+  layer: LinearLayer,
+  item?: OutputItem,
+): Promise<FeatureSource> {
   const copy = await model.clone()
   const { weight, bias } = parametersOf(copy, layer)
   noGrad(() =>
@@ -60,11 +72,13 @@ export async function frozenSource(model: ScriptModule, layer: LinearLayer): Pro
       bias?.set_(torch.zeros([layer.inFeatures], { dtype, device: bias.device }))
     }),
   )
-  const inference = await InferenceModel.of(copy).finally(() => copy.dispose())
+  const inference = await InferenceModel.of(copy, (output) => outputOf(output, item)).finally(() =>
+    copy.dispose(),
+  )
   return {
     rows: (images) =>
       scope(async () => {
-        const output = await inference.forward(images)
+        const output = await onImages(model, images, 'chunk', (some) => inference.forward(some))
         if (output instanceof Tensor) return output.to({ device: 'cpu' })
         throw notLast(layer, "its output is not the model's")
       }),

@@ -1,5 +1,6 @@
 import { expectAgreement } from '../../data/class-agreement.js'
 import { batches, type Dataset, type RunOptions } from '../../data/dataset.js'
+import type { OutputItem, OutputOptions } from '../../data/model-output.js'
 import { noGrad } from '../../torch/context.js'
 import { SosError } from '../../torch/errors.js'
 import type { ScriptModule } from '../../torch/module/script-module.js'
@@ -10,7 +11,7 @@ import { findOutputLayer } from '../layer/output-layer.js'
 import { type FeatureSource, frozenSource, hookedSource } from './feature-source.js'
 import { type RowStore, type RowStoreOptions, rowStore } from './row-store.js'
 
-export interface FeatureOptions extends RunOptions, RowStoreOptions {
+export interface FeatureOptions extends RunOptions, RowStoreOptions, OutputOptions {
   /** Images in one forward. Default: 64. */
   chunk?: number
   /**
@@ -44,7 +45,7 @@ export async function cacheFeatures(
   indices: readonly number[],
   options: FeatureOptions = {},
 ): Promise<Features> {
-  const { chunk = 64, device = model.device, frozen = false, onProgress, signal } = options
+  const { chunk = 64, device = model.device, onProgress, signal } = options
   using held = model.view({ eval: true })
   let source: FeatureSource | undefined
   let store: RowStore | undefined
@@ -55,7 +56,7 @@ export async function cacheFeatures(
       signal?.throwIfAborted()
       skipped += batch.skipped.length
       if (batch.indices.length > 0) {
-        source ??= await chooseSource(held, layer, batch.images, frozen)
+        source ??= await chooseSource(held, layer, batch.images, options)
         using rows = await noGrad(() => source!.rows(batch.images))
         expectAgreement(model, dataset, layer.outFeatures)
         store ??= await rowStore(indices.length, layer.inFeatures, rows.dtype, options)
@@ -81,13 +82,13 @@ async function chooseSource(
   model: ScriptModule,
   layer: LinearLayer,
   images: Tensor,
-  frozen: boolean,
+  { frozen = false, output }: FeatureOptions,
 ): Promise<FeatureSource> {
-  const sources = [hookedSource(model, layer)]
+  const sources = [hookedSource(model, layer, output)]
   let chosen: FeatureSource | undefined
   try {
     // Of a copy only the graph can tell what becomes of the layer's output on other images.
-    if (frozen && makesOutput(model, layer)) sources.push(await frozenSource(model, layer))
+    if (frozen && makesOutput(model, layer, output)) sources.push(await frozenSource(model, layer, output))
     const [hooked, copy] = sources
     const agrees = copy !== undefined && (await noGrad(() => scope(() => agree(hooked!, copy, images))))
     chosen = agrees ? copy : hooked!
@@ -97,8 +98,8 @@ async function chooseSource(
   }
 }
 
-function makesOutput(model: ScriptModule, { path }: LinearLayer): boolean {
-  const found = findOutputLayer(model)
+function makesOutput(model: ScriptModule, { path }: LinearLayer, item?: OutputItem): boolean {
+  const found = findOutputLayer(model, item)
   return typeof found !== 'string' && found.layer.path === path
 }
 

@@ -29,7 +29,9 @@ export class StudyLayer {
 
   constructor(model: ScriptModule, layer: LinearLayer) {
     const weight = model.namedParameters().get(layer.path === '' ? 'weight' : `${layer.path}.weight`)!
-    this.exact = new LayerWeights(model, layer.path).maps()[0]!
+    const weights = new LayerWeights(model, layer.path)
+    weights.expectNumbers()
+    this.exact = weights.maps()[0]!
     this.stored = as(weight, this.exact)
     this.norm = norm(this.exact.weight)
   }

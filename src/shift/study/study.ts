@@ -1,5 +1,6 @@
 import { expectSameClasses } from '../../data/class-agreement.js'
 import { type Dataset, type RunOptions, spread } from '../../data/dataset.js'
+import type { OutputOptions } from '../../data/model-output.js'
 import { checkNumbers, count, nonNegative } from '../../torch/check-number.js'
 import { noGrad } from '../../torch/context.js'
 import type { ScriptModule } from '../../torch/module/script-module.js'
@@ -13,7 +14,11 @@ import { studyRows } from './study-rows.js'
 import { holm, summarise } from './study-summary.js'
 import { ValidationMeter } from './validation-meter.js'
 
-export interface StudyOptions extends StudyPlanOptions, Omit<RunOptions, 'onProgress'>, RowStoreOptions {
+export interface StudyOptions
+  extends StudyPlanOptions,
+    Omit<RunOptions, 'onProgress'>,
+    RowStoreOptions,
+    OutputOptions {
   /** Path of the linear layer. Default: the last one that forward calls; its output must be the model's. */
   layer?: string
   /** Measure the controls beside each row of the first policy, sampling and bias. Default: false. */
@@ -53,7 +58,7 @@ export async function runStudy(
     chunk: count,
     mapAbove: nonNegative,
   })
-  const layer = untied(model, linearLayer(model, options.layer))
+  const layer = untied(model, linearLayer(model, options.layer, options.output))
   expectOwnBias(model, layer, options.biases ?? [])
   expectSameClasses(model, train, validation)
   const plan = planStudy(train, options)

@@ -5,6 +5,10 @@ import { getNumThreads } from '../threads.js'
 import type { Value } from '../values.js'
 import type { ScriptModule } from './script-module.js'
 
+type Select = (output: Value) => Value
+
+const whole: Select = (output) => output
+
 /** Images of the first batch on which the fast copy is held against the model. */
 const probes = 4
 
@@ -33,34 +37,46 @@ export class InferenceModel {
   readonly #channelsLast: boolean
   readonly #device: string
   #copy: ScriptModule | null
+  readonly #select: Select
   #checked = false
 
-  private constructor(model: ScriptModule, copy: ScriptModule | null, device: string, channelsLast: boolean) {
+  private constructor(
+    model: ScriptModule,
+    copy: ScriptModule | null,
+    device: string,
+    channelsLast: boolean,
+    select: Select,
+  ) {
     this.#model = model
     this.#copy = copy
     this.#device = device
     this.#channelsLast = channelsLast
+    this.#select = select
   }
 
-  /** @throws `ERR_BUSY` where the model is in train mode and calls of it are pending */
-  static async of(model: ScriptModule): Promise<InferenceModel> {
+  /**
+   * @param select what of the model's output is wanted, with a row for each image; what it throws, a forward throws
+   * @throws `ERR_BUSY` where the model is in train mode and calls of it are pending
+   */
+  static async of(model: ScriptModule, select: Select = whole): Promise<InferenceModel> {
     const held = model.view({ eval: true })
     const plain = held.hooked ? held : await plainCopy(held)
-    if (plain === held) return new InferenceModel(held, null, 'cpu', false)
+    if (plain === held) return new InferenceModel(held, null, 'cpu', false, select)
     held.dispose()
     const { device } = plain
     const channelsLast = scope(() => plain.parameters().some(({ shape }) => shape.length === 4))
     try {
-      return new InferenceModel(plain, await optimized(plain, device, channelsLast), device, channelsLast)
+      const copy = await optimized(plain, device, channelsLast)
+      return new InferenceModel(plain, copy, device, channelsLast, select)
     } catch (error) {
       warnOfSlowness(plain, error as Error)
-      return new InferenceModel(plain, null, device, false)
+      return new InferenceModel(plain, null, device, false, select)
     }
   }
 
   /** The model itself, held in eval mode until this is disposed of. */
-  static asItIs(model: ScriptModule): InferenceModel {
-    return new InferenceModel(model.view({ eval: true }), null, 'cpu', false)
+  static asItIs(model: ScriptModule, select: Select = whole): InferenceModel {
+    return new InferenceModel(model.view({ eval: true }), null, 'cpu', false, select)
   }
 
   /** Whether the fast copy runs. */
@@ -69,7 +85,7 @@ export class InferenceModel {
   }
 
   async forward(images: Tensor): Promise<Value> {
-    if (this.#copy === null) return this.#model.forward<Value>(images)
+    if (this.#copy === null) return this.#select(await this.#model.forward<Value>(images))
     if (!this.#checked) return this.#firstForward(images)
     return this.#forwardCopy(this.#copy, images)
   }
@@ -95,7 +111,7 @@ export class InferenceModel {
       throw new Error('its first logits are not those of the model')
     } catch (error) {
       this.#disposeCopy()
-      const output = await this.#model.forward<Value>(images) // throws what is wrong with the model or its images
+      const output = this.#select(await this.#model.forward<Value>(images)) // throws what is wrong with the model or its images
       warnOfSlowness(this.#model, error as Error)
       return output
     }
@@ -103,21 +119,20 @@ export class InferenceModel {
 
   async #agrees(output: Value, images: Tensor): Promise<boolean> {
     const some = Math.min(probes, images.shape[0]!)
-    const expected = await this.#model.forward<Value>(images.narrow(0, 0, some))
+    const expected = this.#select(await this.#model.forward<Value>(images.narrow(0, 0, some)))
     if (!(output instanceof Tensor && expected instanceof Tensor)) return false
-    const difference = output.narrow(0, 0, some).sub(expected).abs().max().item()
-    return difference <= tolerance * expected.abs().max().item()
+    return agree(output.narrow(0, 0, some), expected)
   }
 
   async #forwardCopy(copy: ScriptModule, images: Tensor): Promise<Value> {
     const most = this.#device === 'cpu' ? imagesAtATime(images) : images.shape[0]!
     const parts = Math.ceil(images.shape[0]! / most)
-    if (parts <= 1) return copy.forward<Value>(this.#placed(images))
+    if (parts <= 1) return this.#select(await copy.forward<Value>(this.#placed(images)))
     return scope(async () => {
       const outputs: Tensor[] = []
       for (const part of images.chunk(parts)) {
         await scope(async () => {
-          outputs.push(keep(await copy.forward<Tensor>(this.#placed(part))))
+          outputs.push(keep(this.#select(await copy.forward<Value>(this.#placed(part))) as Tensor))
         })
       }
       return torch.cat(outputs)
@@ -127,6 +142,13 @@ export class InferenceModel {
   #placed(images: Tensor): Tensor {
     return this.#channelsLast ? images.contiguous({ memory_format: 'channels_last' }) : images
   }
+}
+
+/** NaN, and infinities, count as equal where both have them. */
+function agree(output: Tensor, expected: Tensor): boolean {
+  const same = output.eq(expected).logical_or(output.isnan().logical_and(expected.isnan()))
+  const difference = output.sub(expected).masked_fill(same, 0).abs().max().item()
+  return difference <= tolerance * expected.nan_to_num(0, 0, 0).abs().max().item()
 }
 
 /** More than the probes, or a model in which the images of a batch influence each other would not be found out. */

@@ -71,6 +71,8 @@ const schema = z.strictObject({
       bias: z.enum(['fixed', 'absorb', 'augment']).optional(),
       layer: z.string().optional(),
       heldOut: whole.optional(),
+      /** Images in one forward. */
+      chunk: every.optional(),
     })
     .default({}),
   augment: z
@@ -84,16 +86,21 @@ const schema = z.strictObject({
     .default({}),
   autocast: z.enum(['bfloat16', 'float16']).optional(),
   outputs: z.enum(outputKinds).optional(),
+  /** Which item of the model's output the logits are. */
+  output: z.union([whole, z.string()]).optional(),
   channelsLast: z.boolean().default(true),
   deterministic: z.boolean().default(true),
   dropLast: z.boolean().default(false),
-  evaluate: z.strictObject({ everyEpochs: every.optional(), limit: every.optional() }).default({}),
+  evaluate: z
+    .strictObject({ everyEpochs: every.optional(), limit: every.optional(), batchSize: every.optional() })
+    .default({}),
   probes: z
     .strictObject({
       everyEpochs: every.optional(),
       samples: every.optional(),
       probes: z.int().min(0).optional(),
       collapse: z.boolean().optional(),
+      chunk: every.optional(),
     })
     .nullable()
     .default(null),

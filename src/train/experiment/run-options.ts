@@ -16,7 +16,7 @@ export function trainerOptions(
   scheme: Scheme,
   seed: number,
 ): Omit<TrainerOptions, 'data' | 'checkpoints' | 'parallel'> {
-  const { epochs, batchSize, device, channelsLast, dropLast, autocast, outputs } = config
+  const { epochs, batchSize, device, channelsLast, dropLast, autocast, outputs, output } = config
   return {
     epochs,
     batchSize,
@@ -30,6 +30,7 @@ export function trainerOptions(
     ...(config.augment.mixup && { mixup: mixup(config.augment.mixup) }),
     ...(autocast && { autocast }),
     ...(outputs && { outputs }),
+    ...(output !== undefined && { output }),
   }
 }
 

@@ -10,7 +10,7 @@ export interface EvaluationOptions extends Omit<EvaluateOptions, 'device' | 'rec
 }
 
 /**
- * Evaluates the model after epochs, before their `epochEnd` reaches listeners that were added later; told by the event
+ * Evaluates the model after epochs, its logits being what the trainer takes for them unless an option says otherwise, before their `epochEnd` reaches listeners that were added later; told by the event
  * `evaluation`. Of several processes the first evaluates.
  */
 export function evaluateDuringTraining(dataset: Dataset, options: EvaluationOptions = {}): Plugin {
@@ -22,7 +22,8 @@ export function evaluateDuringTraining(dataset: Dataset, options: EvaluationOpti
     if (parallel.rank !== 0) return
     trainer.on('epochEnd', async ({ epoch }) => {
       if ((epoch + 1) % everyEpochs !== 0 && epoch + 1 !== trainer.epochs) return
-      await trainer.tell('evaluation', { evaluation: await evaluate(model, dataset, { ...rest, device }) })
+      const evaluation = await evaluate(model, dataset, { ...trainer.outputOptions, ...rest, device })
+      await trainer.tell('evaluation', { evaluation })
     })
   }
 }

@@ -6,8 +6,9 @@ import { gaussNewtonTrace } from '../../sharpness/gauss-newton-trace.js'
 import { hessianTrace } from '../../sharpness/hessian-trace.js'
 import { neuralCollapse } from '../../sharpness/neural-collapse.js'
 import { isPiecewiseLinear } from '../../sharpness/piecewise-linear.js'
-import { captureChunks } from '../../shift/capture.js'
+import { type CaptureOptions, captureChunks } from '../../shift/capture.js'
 import { linearLayer } from '../../shift/layer/layer.js'
+import type { LinearLayer } from '../../shift/layer/linear-layer.js'
 import { checkNumbers, count, type NumberChecks, whole, wholeSeed } from '../../torch/check-number.js'
 import { noGrad } from '../../torch/context.js'
 import type { ScriptModule } from '../../torch/module/script-module.js'
@@ -24,6 +25,8 @@ export interface ProbeOptions {
   probes?: number
   /** Measure neural collapse. Default: true. */
   collapse?: boolean
+  /** Images in one forward. Default: as of each measure by itself, 32 to 128. */
+  chunk?: number
   /** Of the sample and the random vectors. Default: 0, whatever the run's, so that runs are comparable. */
   seed?: number
 }
@@ -34,6 +37,7 @@ const probeNumbers: NumberChecks<ProbeOptions> = {
   probes: (name, value) => {
     if (value !== 0) whole(2, 1_000_000)(`${name}, other than 0,`, value) // one probe has no standard error
   },
+  chunk: count,
   seed: wholeSeed,
 }
 
@@ -56,17 +60,19 @@ export function probeDuringTraining(options: ProbeOptions = {}): Plugin {
 }
 
 async function measure(trainer: Trainer, options: ProbeOptions): Promise<EpochProbe> {
-  const { data, device } = trainer
+  const { data, device, outputOptions } = trainer
   using model = trainer.model.view({ eval: true }) // a dropout at work would curve the loss
-  const { samples = Math.min(512, data.size), probes = 32, collapse = true, seed = 0 } = options
+  const { samples = Math.min(512, data.size), probes = 32, collapse = true, seed = 0, chunk } = options
   const indices = sampleIndices(data, { size: Math.min(samples, data.size), sampling: 'stratified', seed })
   const sample = subset(data, indices)
-  const layer = linearLayer(model)
+  const layer = linearLayer(model, undefined, outputOptions.output)
   const parameters = model.namedParameters()
   const named = (name: string) => parameters.get(layer.path === '' ? name : `${layer.path}.${name}`)
   const weight = named('weight')!
-  const { loss, top1 } = await evaluate(model, sample, { device, optimize: false })
-  const measured = { device, probes, seed, samples: indices.length }
+  const forwards = { device, ...outputOptions, ...(chunk && { chunk }) }
+  const scored = { device, ...outputOptions, optimize: false, ...(chunk && { batchSize: chunk }) }
+  const { loss, top1 } = await evaluate(model, sample, scored)
+  const measured = { ...forwards, probes, seed, samples: indices.length }
   const trace = async () => {
     const piecewise = isPiecewiseLinear(model)
     const found = await (piecewise ? gaussNewtonTrace : hessianTrace)(model, sample, measured)
@@ -81,21 +87,21 @@ async function measure(trainer: Trainer, options: ProbeOptions): Promise<EpochPr
     weightNorm: noGrad(() => scope(() => weight.detach().to('float64').norm().item())),
     train: { loss, accuracy: top1 },
     collapse: collapse
-      ? await collapseOf(model, device, sample, { weight, bias: named('bias') ?? null })
+      ? await collapseOf(model, layer, forwards, sample, { weight, bias: named('bias') ?? null })
       : null,
   }
 }
 
 async function collapseOf(
   model: ScriptModule,
-  device: string,
+  layer: LinearLayer,
+  forwards: CaptureOptions,
   sample: Dataset,
   classifier: Parameters<typeof neuralCollapse>[1],
 ): Promise<EpochProbe['collapse']> {
-  const layer = linearLayer(model)
   const all = [...sample.labels.keys()]
   const found = await neuralCollapse(async function* () {
-    for await (const part of captureChunks(model, layer, sample, all, { device })) {
+    for await (const part of captureChunks(model, layer, sample, all, forwards)) {
       yield { rows: part.rows[0]!, labels: part.indices.map((index) => sample.labels[index]!) }
     }
   }, classifier)

@@ -52,7 +52,7 @@ export function sosDuringTraining(options: SosOptions = {}): Plugin {
   return (trainer) => {
     trainer.on('epochStart', async ({ epoch }) => {
       if (epoch < startEpoch || (epoch - startEpoch) % everyEpochs !== 0) return
-      const record = await shiftNow(trainer, epoch, shift, momentum)
+      const record = await shiftNow(trainer, epoch, { ...trainer.outputOptions, ...shift }, momentum)
       if (record !== null) await trainer.tell('shift', { shift: record, momentum })
     })
   }
@@ -66,7 +66,7 @@ async function shiftNow(
   momentum: ShiftEvent['momentum'],
 ): Promise<ShiftRecord | null> {
   const { model, data, device, parallel } = trainer
-  const layer = shiftableLayer(model, options.layer)
+  const layer = shiftableLayer(model, options.layer, options.output)
   const { sampling = 'stratified', batchSize = defaultBatchSize(data, layer.inFeatures) } = options
   const seed = seedAt(options.seed ?? trainer.seed, 'shift', epoch)
   const drawn = sampleIndices(data, { size: batchSize, sampling, seed })

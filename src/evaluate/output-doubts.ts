@@ -1,0 +1,58 @@
+import { whyNotFinite } from '../data/finite.js'
+import type { OutputKind } from '../data/probabilities.js'
+import type { ScriptModule } from '../torch/module/script-module.js'
+import type { Tensor } from '../torch/tensor/tensor.js'
+import type { RecordedScores } from './evaluation-record.js'
+
+/** Sees the scores of a model's outputs batch by batch, and says in the end what makes the figures doubtful. */
+export class OutputDoubts {
+  readonly #model: ScriptModule
+  #images = 0
+  #probabilities = true
+  #notNumbers = 0
+  #infinite = 0
+  #why: string | undefined
+
+  constructor(model: ScriptModule) {
+    this.#model = model
+  }
+
+  /** @param images those of the batch, where they are at hand */
+  add({ losses, probabilities }: RecordedScores, images?: Tensor): void {
+    const notNumbers = losses.filter(Number.isNaN).length
+    if (notNumbers > 0) this.#why ??= whyNotFinite(this.#model, images)
+    this.#images += losses.length
+    this.#notNumbers += notNumbers
+    this.#infinite += losses.filter((loss) => loss === Number.POSITIVE_INFINITY).length
+    this.#probabilities &&= probabilities
+  }
+
+  /** As they are told by the process warnings `SOS_PROBABILITIES` and `SOS_NOT_FINITE` too. */
+  warnings(outputs: OutputKind): string[] {
+    const { path } = this.#model
+    const told: string[] = []
+    const warn = (code: string, warning: string) => {
+      process.emitWarning(warning, { code })
+      told.push(warning)
+    }
+    if (outputs === 'logits' && this.#probabilities && this.#images > 0) {
+      warn(
+        'SOS_PROBABILITIES',
+        `${path} returns rows of probabilities, as after a softmax: its cross-entropy and calibration error are of another softmax of them, and wrong; evaluate it with outputs: 'probabilities' (--outputs probabilities)`,
+      )
+    }
+    if (this.#notNumbers > 0) {
+      warn(
+        'SOS_NOT_FINITE',
+        `${path} returns NaN or infinity for ${this.#notNumbers} of ${this.#images} images, which count as wrong; the cross-entropy is no number: ${this.#why}`,
+      )
+    }
+    if (this.#infinite > 0) {
+      const what = outputs === 'logits' ? 'a logit of −infinity' : 'a probability of 0'
+      told.push(
+        `${path} gives the right class of ${this.#infinite} of ${this.#images} images ${what}: the cross-entropy is infinite`,
+      )
+    }
+    return told
+  }
+}

@@ -1,0 +1,21 @@
+import { expectLogits } from '../data/classification.js'
+import { notFinite } from '../data/finite.js'
+import type { OutputItem } from '../data/model-output.js'
+import { onImages } from '../data/on-images.js'
+import type { ScriptModule } from '../torch/module/script-module.js'
+import type { Tensor } from '../torch/tensor/tensor.js'
+import type { Value } from '../torch/values.js'
+
+/**
+ * The logits of a model, in the grad mode of the caller.
+ *
+ * @param item which item of the model's output they are, where it is a tuple or a dictionary
+ * @throws `ERR_OUTPUT_SHAPE`, and `ERR_NOT_FINITE` where there is NaN or infinity among them; −infinity is a logit of a probability of 0
+ */
+export async function forwardLogits(model: ScriptModule, images: Tensor, item?: OutputItem): Promise<Tensor> {
+  const logits = await onImages(model, images, 'chunk', async (some) =>
+    expectLogits(await model.forward<Value>(some), some.shape[0]!, item),
+  )
+  if (logits.detach().amax().item() < Number.POSITIVE_INFINITY) return logits
+  throw notFinite(model, 'its logits', images)
+}

@@ -1,0 +1,87 @@
+import { type ItemsOf, itemAt, type OutputItem } from '../../data/model-output.js'
+import type { ArgumentSource, DataFlow } from '../../torch/binding.js'
+import type { ScriptModule } from '../../torch/module/script-module.js'
+
+/** A tensor among those that a model returns, as its graph tells. */
+export interface OutputPart {
+  readonly source: ArgumentSource
+  /** Where it stands, as `[0]` or `['logits']`; empty where it is the output itself. */
+  readonly at: string
+}
+
+/** The tensors in a tuple, a list or a dictionary; the value itself where it is none. */
+export function outputParts(source: ArgumentSource, at = ''): OutputPart[] {
+  const { items, entries, value } = source
+  if (items !== undefined) return items.flatMap((item, i) => outputParts(item, `${at}[${i}]`))
+  if (entries !== undefined) {
+    return entries.flatMap((entry, i) => {
+      if (i % 2 === 0) return []
+      const key = entries[i - 1]!.value
+      return outputParts(entry, `${at}[${key === undefined ? '?' : `'${key}'`}]`)
+    })
+  }
+  return value === undefined ? [{ source, at }] : []
+}
+
+/** The item of what a model returns that is meant; null where its graph tells of none. */
+export function outputPart(model: ScriptModule, { result }: DataFlow, item: OutputItem): OutputPart | null {
+  const type = returnType(model.graph('forward', { inlined: true }))
+  // Of conditions at run time, each way has the item.
+  const ways = result.choices ?? [result]
+  const found = ways.map((source) => itemAt<Typed>({ source, type }, item, itemsOf)?.source)
+  if (found.length === 0 || found.includes(undefined)) return null
+  const choices = found as ArgumentSource[]
+  return { source: choices.length === 1 ? choices[0]! : { choices }, at: `['${item}']` }
+}
+
+interface Typed {
+  readonly source: ArgumentSource
+  /** As TorchScript writes it: it has the names of a NamedTuple's fields. */
+  readonly type: string
+}
+
+const itemsOf: ItemsOf<Typed> = ({ source: { items, entries }, type }) => {
+  if (items !== undefined) {
+    const types = elementTypes(type)
+    return items.map((source, i) => {
+      const { field, of = '' } = types[i] ?? {}
+      return { names: [String(i), ...(field === undefined ? [] : [field])], value: { source, type: of } }
+    })
+  }
+  if (entries === undefined) return null
+  const types = elementTypes(type)
+  return entries.flatMap((source, i) => {
+    if (i % 2 === 0) return []
+    const key = entries[i - 1]!.value
+    return {
+      names: key === undefined ? [] : [String(key)],
+      value: { source, type: types[1]?.of ?? '' },
+    }
+  })
+}
+
+/** The type of what a graph returns, with what follows it in its line. */
+function returnType(graph: string): string {
+  const value = /\n {2}return \((%[^\s)]+)\)/.exec(graph)?.[1]
+  const at = value === undefined ? -1 : graph.lastIndexOf(`${value} : `)
+  return at < 0 ? '' : graph.slice(at + `${value} : `.length, graph.indexOf('\n', at))
+}
+
+/** The parts of `(A, B)`, `NamedTuple(a : A, b : B)` or `Dict(K, V)`, which the text begins with. */
+function elementTypes(type: string): { field?: string; of: string }[] {
+  const start = /^(NamedTuple|Dict)?\(/.exec(type)?.[0].length
+  if (start === undefined) return []
+  const parts: string[] = ['']
+  for (let i = start, depth = 0; i < type.length; i++) {
+    const letter = type[i]!
+    if (depth === 0 && letter === ')') break
+    if ('(['.includes(letter)) depth++
+    if (')]'.includes(letter)) depth--
+    if (depth === 0 && letter === ',') parts.push('')
+    else parts[parts.length - 1] += letter
+  }
+  return parts.map((part) => {
+    const [, field, of] = /^\s*(\w+) : (.*)$/s.exec(part) ?? []
+    return field === undefined ? { of: part.trim() } : { field, of: of! }
+  })
+}

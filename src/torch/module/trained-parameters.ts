@@ -1,0 +1,27 @@
+import { SosError } from '../errors.js'
+import type { Tensor } from '../tensor/tensor.js'
+import type { ScriptModule } from './script-module.js'
+
+/**
+ * The parameters that require gradients, by their names in their order.
+ *
+ * @throws `ERR_FROZEN` for a frozen module, `ERR_NO_GRADIENT` where there are no parameters or none requires gradients
+ */
+export function trainedParameters(model: ScriptModule): Map<string, Tensor> {
+  const all = model.namedParameters()
+  const trained = new Map([...all].filter(([, parameter]) => parameter.requiresGrad))
+  if (trained.size > 0) return trained
+  const expected = `${model.path}: expected parameters that require gradients but`
+  if (model.kind === 'frozen') {
+    throw new SosError(
+      'ERR_FROZEN',
+      `${expected} it is frozen: its weights are constants; export it by torch.jit.script, without torch.jit.freeze or optimize_for_inference`,
+    )
+  }
+  throw new SosError(
+    'ERR_NO_GRADIENT',
+    all.size === 0
+      ? `${expected} it has no parameters`
+      : `${expected} none of its ${all.size} does: it was exported with requires_grad = False; set requiresGrad of each to true, or export it again`,
+  )
+}

@@ -1,0 +1,60 @@
+import { expectLogits } from '../data/classification.js'
+import { ofShape, withMore } from '../data/on-images.js'
+import { type AutocastDevice, autocast } from '../torch/autocast.js'
+import { enableGrad } from '../torch/context.js'
+import type { ScriptModule } from '../torch/module/script-module.js'
+import type { Tensor } from '../torch/tensor/tensor.js'
+import type { Value } from '../torch/values.js'
+import type { TrainerOptions } from './trainer-options.js'
+import type { TrainingBatch } from './training-data.js'
+
+/**
+ * The logits of a batch with their graph, float32 or float64.
+ *
+ * @throws `ERR_TORCH` where the forward fails, with what may be done about it; `ERR_OUTPUT_SHAPE`
+ */
+export async function trainingLogits(
+  model: ScriptModule,
+  batch: TrainingBatch,
+  options: TrainerOptions,
+): Promise<Tensor> {
+  const { images } = batch
+  const { autocast: dtype, output: item } = options
+  const forward = () => enableGrad(() => model.forward<Value>(images))
+  const kind = images.device.split(':')[0] as AutocastDevice
+  try {
+    const output = await (dtype === undefined ? forward() : autocast({ device: kind, dtype }, forward))
+    return enableGrad(() => inFullPrecision(expectLogits(output, images.shape[0]!, item)))
+  } catch (error) {
+    throw (error as { code?: string }).code === 'ERR_TORCH'
+      ? explained(error as Error, batch, options)
+      : error
+  }
+}
+
+/** With what the size of the batch has to do with it: the last one of an epoch may be smaller than the others. */
+function explained(
+  error: Error,
+  { images, whole }: TrainingBatch,
+  { data, batchSize }: TrainerOptions,
+): Error {
+  const isLast = whole < batchSize
+  const last = `it is the last batch of an epoch, of ${whole} in place of ${batchSize} images (${data.name} has ${data.size})`
+  const leaveOut = 'leave it out by dropLast: true ("dropLast": true in a configuration)'
+  if (/more than 1 value per channel/.test(error.message)) {
+    const why = 'batch norm in train mode needs more than one value of each channel'
+    return withMore(
+      error,
+      isLast
+        ? `${why}, and ${last}: ${leaveOut}, or take another batchSize`
+        : `${why}, and this process has ${images.shape[0]} image of a batch of ${batchSize}: take a larger batchSize`,
+    )
+  }
+  const told = ofShape(error, images)
+  return isLast ? withMore(told, `${last}: if the others do not fail, ${leaveOut}`) : told
+}
+
+/** Half precision is for what autocast chose: a loss is not among it. */
+function inFullPrecision(logits: Tensor): Tensor {
+  return logits.dtype === 'bfloat16' || logits.dtype === 'float16' ? logits.to('float32') : logits
+}
