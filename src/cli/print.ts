@@ -40,7 +40,9 @@ export function printTables(tables: readonly Table[]): void {
   }
 }
 
-export const percent = (value: number | null): string => (value === null ? '–' : `${value.toFixed(2)} %`)
+/** A dash for what is not there, or no number as the share of nothing. */
+export const percent = (value: number | null): string =>
+  value === null || !Number.isFinite(value) ? '–' : `${value.toFixed(2)} %`
 
 /** Four significant digits, or the exponent where they would not show it. */
 export const figure = (value: number): string =>

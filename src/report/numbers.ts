@@ -43,11 +43,21 @@ export const wholeSpread = (value: Spread): string =>
 
 /** A share from 0 to 1 in per cent; it says 100 only where it is all. */
 export const share = (value: number): string => {
-  const percent = 100 * value
-  return value < 1 && percent >= 99.95 ? '> 99.9 %' : `${fixed(percent, 1)} %`
+  const inPercent = 100 * value
+  return value < 1 && inPercent >= 99.95 ? '> 99.9 %' : percent(inPercent, 1)
 }
 
+/** What is in per cent already; a dash for what is no number, as the share of nothing. */
+export const percent = (value: number, digits = 2): string =>
+  Number.isFinite(value) ? `${fixed(value, digits)} %` : '–'
+
+/** A difference in per cent. */
+export const signedPercent = (value: number, digits = 2): string =>
+  Number.isFinite(value) ? `${signed(value, digits)} %` : '–'
+
+/** Below 1e−300 doubles have no digits left to tell it by, and then are 0. */
 export const pValue = (value: number): string => {
+  if (value < 1e-300) return '< 1e−300'
   if (value < 1e-4) return value.toExponential(0).replace('-', '−')
   return Number(value.toPrecision(2)).toString()
 }

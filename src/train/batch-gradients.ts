@@ -15,12 +15,17 @@ import { trainingLogits } from './training-logits.js'
 /** Runs of which the first batch was looked at: it tells for all, and a device is not waited for again. */
 const begun = new WeakSet<TrainerOptions>()
 
-/** The gradients of a batch's mean cross-entropy at the weights of the moment, over the images of all processes. */
+/**
+ * The gradients of a batch's mean cross-entropy at the weights of the moment, over the images of all processes.
+ *
+ * @param step those done before, in earlier parts of the run too
+ */
 export async function batchGradients(
   model: ScriptModule,
   parameters: readonly Tensor[],
   batch: TrainingBatch,
   options: TrainerOptions,
+  step: number,
 ): Promise<LossAndGradients & { logits: Tensor }> {
   const { images, targets, whole } = batch
   const { data, parallel = alone, outputs = 'logits' } = options
@@ -32,7 +37,7 @@ export async function batchGradients(
   }
   const logits = asLogits(given, outputs)
   const loss = enableGrad(() => torch.cross_entropy_loss(logits, targets))
-  if (isFirst) expectFiniteLoss(model, loss, images)
+  if (isFirst && step === 0) expectFiniteLoss(model, loss, images)
   begun.add(options)
   // The mean over the processes is that over all images: a process with more of them counts for more.
   const count = images.shape[0]!

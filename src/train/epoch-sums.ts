@@ -1,4 +1,5 @@
 import { noGrad } from '../torch/context.js'
+import { SosError } from '../torch/errors.js'
 import { torch } from '../torch/ops.js'
 import { keep, scope } from '../torch/scope.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
@@ -51,4 +52,17 @@ export class EpochSums {
     this.#loss.dispose()
     this.#correct.dispose()
   }
+}
+
+/**
+ * An epoch's means from its sums.
+ *
+ * @throws `ERR_NOT_FINITE` where the loss is no number; the first batch's was one, or the run had not gone on
+ */
+export function meansOf({ loss, correct, images }: RunState['sums'], epoch: string, learningRate: number) {
+  if (Number.isFinite(loss)) return { loss: loss / images, accuracy: (100 * correct) / images, images }
+  throw new SosError(
+    'ERR_NOT_FINITE',
+    `the training loss of ${epoch} is ${loss}, and that of the first batch was finite: the training diverged, at a learning rate of ${learningRate}`,
+  )
 }

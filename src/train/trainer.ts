@@ -13,7 +13,7 @@ import type { Tensor } from '../torch/tensor/tensor.js'
 import { batchGradients } from './batch-gradients.js'
 import { expectPlace, type RunState } from './checkpoint.js'
 import { CheckpointFolder } from './checkpoint-folder.js'
-import { EpochSums } from './epoch-sums.js'
+import { EpochSums, meansOf } from './epoch-sums.js'
 import type { RunEndEvent, TrainerEvent, TrainerEvents, WaitingEvent } from './events.js'
 import { callListeners } from './listeners.js'
 import type { Optimizer } from './optimizers/optimizer.js'
@@ -257,12 +257,13 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
     this.model.train()
     using working = this.model.atWork()
     const parameters = [...this.#target.parameters.values()]
+    const { step } = this.#place
     let first = true
     return await this.#optimizer.step(async () => {
-      const { loss, logits, gradients } = await batchGradients(working, parameters, batch, this.#options)
-      if (first) this.#sums!.add(loss, logits, batch.targets)
+      const made = await batchGradients(working, parameters, batch, this.#options, step)
+      if (first) this.#sums!.add(made.loss, made.logits, batch.targets)
       first = false
-      return { loss, gradients }
+      return made
     }, learningRate)
   }
 
@@ -278,14 +279,7 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
   }
 
   async #means() {
-    const { loss, correct, images } = await this.#sumsOfAll()
-    if (!Number.isFinite(loss)) {
-      throw new SosError(
-        'ERR_NOT_FINITE',
-        `the training loss of epoch ${this.#place.epoch} is ${loss}, and that of the first batch was finite: the training diverged, at a learning rate of ${this.#rate(-1)}`,
-      )
-    }
-    return { loss: loss / images, accuracy: (100 * correct) / images, images }
+    return meansOf(await this.#sumsOfAll(), `epoch ${this.#place.epoch}`, this.#rate(-1))
   }
 
   async #sumsOfAll(): Promise<RunState['sums']> {

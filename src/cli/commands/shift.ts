@@ -125,7 +125,9 @@ export function printShift(record: ShiftRecord): void {
     `batch       ${record.batchSize} images${parts}, ${record.sampling}, seed ${record.seed}; ${record.classesCovered} of ${record.classes} classes`,
   )
   printLine(`row space   rank ${record.rank} by ${record.policy}${spectrum(record)}`)
-  printLine(`‖V‖         ${figure(record.normBefore)} → ${figure(record.normAfter)} (${signed(share)} %)`)
+  printLine(
+    `‖V‖         ${figure(record.normBefore)} → ${figure(record.normAfter)} (${Number.isFinite(share) ? `${signed(share)} %` : '–'})`,
+  )
   const what = record.toOutput === null ? 'the layer’s outputs' : 'logits'
   printLine(`batch       ${what} moved by ${figure(record.batchLogitChange)} at most`)
   if (record.certificate !== null) printCertificate(record, record.certificate)

@@ -53,7 +53,7 @@ function mainChange(study: Study): string {
 }
 
 function norms({ rows, normBefore }: Study): string {
-  const changes = rows.map(({ normAfter }) => 100 * (1 - normAfter / normBefore))
+  const changes = rows.map(({ normAfter }) => (normBefore > 0 ? 100 * (1 - normAfter / normBefore) : 0))
   const [least, most] = [Math.min(...changes), Math.max(...changes)].map((change) => fixed(change, 1))
   return `The norm of V shrinks by ${least === most ? least : `${least} to ${most}`} %. It can only shrink: that by itself says nothing of sharpness or of generalisation.`
 }

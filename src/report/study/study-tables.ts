@@ -1,5 +1,5 @@
 import type { Study, StudyRow, StudySummary } from '../../shift/study/study-record.js'
-import { figure, fixed, pValue, share, signed, spread, wholeSpread } from '../numbers.js'
+import { figure, fixed, pValue, share, signed, signedPercent, spread, wholeSpread } from '../numbers.js'
 import { type Column, type Table, table } from '../table.js'
 import { variantName } from './study-series.js'
 
@@ -66,7 +66,7 @@ export function shiftTable(study: Study): Table {
     { head: 'variant', of: (summary) => variantName(summary, study), words: true },
     { head: 'rank', of: ({ rank }) => (rank === null ? '–' : wholeSpread(rank)) },
     { head: '‖V*‖', of: ({ norm }) => spread(norm, 3) },
-    { head: 'change', of: ({ norm }) => `${signed(100 * (norm.mean / study.normBefore - 1))} %` },
+    { head: 'change', of: ({ norm }) => signedPercent(100 * (norm.mean / study.normBefore - 1)) },
     { head: 'logits moved', of: ({ logitChange }) => spread(logitChange, 3) },
     { head: 'safe by margin', of: ({ marginSafeShare }) => share(marginSafeShare.mean) },
     { head: 'calibration error', of: ({ calibrationError }) => spread(calibrationError, 4) },

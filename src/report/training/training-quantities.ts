@@ -1,6 +1,7 @@
 import type { RunLine } from '../../train/plugins/run-record.js'
-import { figure, fixed } from '../numbers.js'
+import { figure, percent } from '../numbers.js'
 import type { CurvePoint } from './training-curves.js'
+import { normRatio } from './training-run.js'
 
 /** What a figure of a training shows by epoch. */
 export interface TrainingQuantity {
@@ -18,7 +19,6 @@ export interface TrainingQuantity {
   readonly last?: number
 }
 
-const percent = (value: number): string => `${fixed(value)} %`
 const plain = (value: number): string => figure(value)
 
 const top1 = (line: RunLine): CurvePoint | null =>
@@ -43,7 +43,7 @@ export const trainingQuantities: readonly TrainingQuantity[] = [
     note: 'Top-1 of the test images after each epoch.',
     label: 'top-1 accuracy (%)',
     of: top1,
-    text: percent,
+    text: (value) => percent(value),
   },
   {
     id: 'accuracy-end',
@@ -51,7 +51,7 @@ export const trainingQuantities: readonly TrainingQuantity[] = [
     note: 'The same on a scale of its own.',
     label: 'top-1 accuracy (%)',
     of: top1,
-    text: percent,
+    text: (value) => percent(value),
     last: 0.25,
   },
   {
@@ -85,8 +85,7 @@ export const trainingQuantities: readonly TrainingQuantity[] = [
     note: 'What a shift leaves of the norm of V: 1 would be a shift that does nothing.',
     label: '‖V*‖ / ‖V‖',
     // Before the epoch's steps.
-    of: (line) =>
-      line.event === 'shift' ? { epoch: line.epoch, value: line.normAfter / line.normBefore } : null,
+    of: (line) => (line.event === 'shift' ? { epoch: line.epoch, value: normRatio(line) } : null),
     text: plain,
   },
   {

@@ -89,13 +89,18 @@ function probeResult({ event, ...probe }: Extract<RunLine, { event: 'probe' }>):
   return { ...probe, epoch: probe.epoch + 1 }
 }
 
+/** ‖V*‖ / ‖V‖; of a weight of zeros nothing is left out. */
+export function normRatio({ normBefore, normAfter }: { normBefore: number; normAfter: number }): number {
+  return normBefore === 0 ? 1 : normAfter / normBefore
+}
+
 function shiftsResult(shifts: readonly Extract<RunLine, { event: 'shift' }>[]): ShiftsResult | null {
   if (shifts.length === 0) return null
   const drifts = shifts.flatMap(({ drift }) => drift ?? [])
   const shares = drifts.flatMap(({ safe }) => safe ?? [])
   return {
     count: shifts.length,
-    normRatio: mean(shifts.map(({ normBefore, normAfter }) => normAfter / normBefore)),
+    normRatio: mean(shifts.map(normRatio)),
     drift:
       drifts.length === 0
         ? null

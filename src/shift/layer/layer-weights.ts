@@ -67,7 +67,7 @@ export class LayerWeights {
     if (norm(weight) > 0) return
     throw new SosError(
       'ERR_NOT_SHIFTABLE',
-      `'${this.#layer}' cannot be shifted: its weight is zero throughout, as that of a head that is not trained yet: no other is shorter`,
+      `'${this.#layer}' cannot be shifted: its weight is zero throughout, as that of a head that is not trained yet: train it first (in a training, begin shifts later by startEpoch)`,
     )
   }
 
