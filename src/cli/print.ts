@@ -50,6 +50,9 @@ export const figure = (value: number): string =>
     ? value.toExponential(2)
     : `${Number(value.toPrecision(4))}`
 
+/** Below 1e-300 doubles have no digits left to tell it by, and then are 0. */
+export const pValue = (value: number): string => (value < 1e-300 ? '< 1e-300' : figure(value))
+
 export const signed = (value: number): string => (value > 0 ? `+${figure(value)}` : figure(value))
 
 export const plusMinus = (value: number, error: number): string => `${figure(value)} ± ${figure(error)}`

@@ -226,7 +226,8 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
       due ||= asked.checkpoint && last
     }
     const seconds = (performance.now() - start) / 1000
-    await this.tell('epochEnd', { learningRate: this.#rate(-1), ...(await this.#means()), seconds })
+    const means = meansOf(await this.#sumsOfAll(), `epoch ${epoch}`, this.#rate(-1))
+    await this.tell('epochEnd', { learningRate: this.#rate(-1), ...means, seconds })
     this.#place = { ...this.#place, epoch: epoch + 1, batch: 0 }
     this.#sums?.dispose()
     this.#sums = null
@@ -276,10 +277,6 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
     const tensors = capture(this.model, this.#optimizer, this.device)
     const path = await this.#checkpoints!.write(state, tensors)
     await this.tell('checkpoint', { path })
-  }
-
-  async #means() {
-    return meansOf(await this.#sumsOfAll(), `epoch ${this.#place.epoch}`, this.#rate(-1))
   }
 
   async #sumsOfAll(): Promise<RunState['sums']> {

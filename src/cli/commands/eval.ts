@@ -13,7 +13,7 @@ import {
   presetOption,
   wholeNumber,
 } from '../options.js'
-import { figure, percent, printJson, printLine, printTable } from '../print.js'
+import { figure, percent, printJson, printLine, printTable, pValue } from '../print.js'
 import { withProgress } from '../progress.js'
 import { evaluationRecords } from '../records.js'
 
@@ -167,7 +167,7 @@ function printComparison(records: Records): void {
     records.flatMap(({ model, mcnemar }) =>
       mcnemar === null
         ? []
-        : [[model, String(mcnemar.onlyFirst), String(mcnemar.onlySecond), figure(mcnemar.pValue)]],
+        : [[model, String(mcnemar.onlyFirst), String(mcnemar.onlySecond), pValue(mcnemar.pValue)]],
     ),
   )
 }

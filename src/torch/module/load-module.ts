@@ -24,6 +24,8 @@ export async function loadModule(source: string | Uint8Array, device: string): P
 
 async function explain(error: SosError, source: string | Uint8Array): Promise<never> {
   if (error.code !== 'ERR_NOT_TORCHSCRIPT' && error.code !== 'ERR_STATE_DICT') throw error
+  if (error.message.includes(lostConstant))
+    throw new SosError(error.code, `${error.message}; ${optimized}`, { cause: error })
   const opened = await ByteSource.open(source).catch(() => {
     throw error
   })
@@ -35,6 +37,11 @@ async function explain(error: SosError, source: string | Uint8Array): Promise<ne
     { cause: error },
   )
 }
+
+/** What libtorch says of a constant that it does not know how to write, as the blocked weights of oneDNN's kernels. */
+const lostConstant = "required keyword attribute 'value' is undefined"
+const optimized =
+  'a file of torch.jit.optimize_for_inference is such a one: it does not load, in Python neither; save the model as it was before'
 
 const weights =
   'holds weights without a model; load an export of the model, then give it the weights: model.loadStateDict(await loadStateDict(FILE))'

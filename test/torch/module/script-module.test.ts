@@ -142,6 +142,21 @@ describe('ScriptModule', () => {
     })
   })
 
+  it('says of a file of optimize_for_inference that it cannot be loaded', async () => {
+    const model = await ScriptModule.load(fixture('resnet18.scripted.pt'))
+    const optimized = await model.eval().optimizeForInference()
+    const path = join(temporaryFolder(), 'optimized.pt')
+    await optimized.save(path)
+    await expect(ScriptModule.load(path)).rejects.toEqual(
+      expect.objectContaining({
+        code: 'ERR_NOT_TORCHSCRIPT',
+        message: expect.stringMatching(
+          /torch\.jit\.optimize_for_inference.*does not load, in Python neither/,
+        ),
+      }),
+    )
+  })
+
   it('refuses files that are no TorchScript', async () => {
     const path = join(folder, 'bad.pt')
     await expect(ScriptModule.load(join(folder, 'none.pt'))).rejects.toEqual(code('ERR_FILE_NOT_FOUND'))
