@@ -47,7 +47,7 @@ const answers = mkdtempSync(join(tmpdir(), 'sos-mutate-'))
 process.env.SOS_REFERENCE_ANSWERS = answers
 const report = `build/mutation/${folder.slice('src/'.length).replaceAll('/', '-')}`
 const stryker = new Stryker({
-  mutate: [`${folder}/**/*.ts`, '!**/*.generated.ts'],
+  mutate: [`${folder}/**/*.ts`, '!**/*.generated.ts', '!**/{data-parallel,fetch/cifar10}.ts'],
   testRunner: 'vitest',
   vitest: { configFile: 'scripts/mutate/vitest.config.ts', dir: tests, related: false },
   plugins: ['@stryker-mutator/vitest-runner', fileURLToPath(new URL('mutate/plugins.mjs', import.meta.url))],

@@ -95,6 +95,16 @@ describe('evaluate', () => {
     hook.remove()
   })
 
+  it('is refused where calls of one of the models in train mode are pending, and works after them', async () => {
+    const [model, other] = [await ScriptModule.load(demoModel), (await ScriptModule.load(demoModel)).train()]
+    const dataset = await idx(fashionMnist, 'test', preprocessOf(model))
+    const pending = noGrad(() => other.forward(randn([64, 1, 28, 28], 1)))
+    const failed = evaluateAll([model, other], dataset, { limit: 10 })
+    await expect(failed).rejects.toMatchObject({ code: 'ERR_BUSY' })
+    await pending
+    expect(await evaluateAll([model, other], dataset, { limit: 10 })).toHaveLength(2)
+  })
+
   it('evaluates the weights of the moment', async () => {
     const model = await ScriptModule.load(demoModel)
     const dataset = await idx(fashionMnist, 'test', preprocessOf(model))
@@ -189,8 +199,9 @@ describe('evaluate', () => {
       }),
     })
     await expect(evaluate(model, dataset([0, 3], 6))).rejects.toMatchObject({ code: 'ERR_LABELS' })
-    const { top5 } = await evaluate(model, dataset([0, 2], 6))
+    const { top5, warnings } = await evaluate(model, dataset([0, 2], 6))
     expect(top5).toBeNull()
+    expect(warnings).toEqual([expect.stringContaining('made has 4 classes (a, b, c, d)')])
   })
 })
 

@@ -6,6 +6,7 @@ import {
   gaussNewtonTrace,
   hessianTrace,
   lastLayerTrace,
+  noGrad,
   runStudy,
   ScriptModule,
   sgd,
@@ -40,6 +41,14 @@ describe('a model that ends in a softmax', () => {
     for (const name of ['Plain', 'LogSoftmax'] as const) {
       await expect(evaluate(await head(name), data, { outputs })).rejects.toEqual(code('ERR_PROBABILITIES'))
     }
+  })
+
+  it('says where the right class of some image has a probability of 0: the cross-entropy is infinite', async () => {
+    const model = await head('Softmax')
+    noGrad(() => void model.namedParameters().get('fc.weight')!.mul_(1e4))
+    const { loss, warnings } = await evaluate(model, data, { outputs })
+    expect(loss).toBe(Number.POSITIVE_INFINITY)
+    expect(warnings).toEqual([expect.stringContaining('a probability of 0')])
   })
 
   it('has the trace of its logits where that is told, and is refused elsewhere', async () => {
