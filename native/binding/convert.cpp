@@ -4,6 +4,7 @@
 
 #include "binding/handle.h"
 #include "core/error.h"
+#include "core/map_tensors.h"
 
 namespace sos {
 namespace {
@@ -118,7 +119,7 @@ Napi::Array values_to_js(Napi::Env env, const Values& values) {
 /// makes its own of them.
 Napi::Value tuple_to_js(Napi::Env env, const IValue& value) {
   const auto values = values_to_js(env, value.toTupleRef().elements());
-  const auto type = value.type()->cast<c10::TupleType>();
+  const auto type = tuple_type_of(value);
   if (!type || !type->schema()) return values;
   std::vector<std::string> names;
   for (const auto& field : type->schema()->arguments()) names.push_back(field.name());

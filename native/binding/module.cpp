@@ -63,7 +63,7 @@ std::string text_of(const Napi::Object& object, const char* name) {
   return value.IsString() ? value.As<Napi::String>().Utf8Value() : "";
 }
 
-/// { path, before, method?, replaces, detach, reduce?, device? }[]
+/// { path, before, method?, replaces, expected, detach, reduce?, device? }[]
 std::vector<Tap> to_taps(const Napi::Value& value) {
   const auto array = value.As<Napi::Array>();
   std::vector<Tap> taps;
@@ -74,6 +74,7 @@ std::vector<Tap> to_taps(const Napi::Value& value) {
     tap.before = object.Get("before").ToBoolean();
     tap.method = text_of(object, "method");
     tap.replaces = object.Get("replaces").ToBoolean();
+    tap.expected = object.Get("expected").ToBoolean();
     tap.detach = object.Get("detach").ToBoolean();
     tap.reduce = text_of(object, "reduce");
     if (const auto device = text_of(object, "device"); !device.empty()) tap.device = expect_device(device);
@@ -180,12 +181,13 @@ Napi::Array sources_to_js(Napi::Env env, const std::vector<ArgumentSource>& sour
   return array;
 }
 
-/// → { input } | { attribute } | { value } | { resultOf, call?, output? } | { items } | { entries } | {
-/// choices } | {}
+/// → { input } | { attribute, dtype } | { value } | { resultOf, call?, output? } | { items } | { entries } |
+/// { choices } | {}
 Napi::Object source_to_js(Napi::Env env, const ArgumentSource& source) {
   auto object = Napi::Object::New(env);
   if (source.input) object.Set("input", Napi::Number::New(env, static_cast<double>(*source.input)));
   if (source.attribute) object.Set("attribute", *source.attribute);
+  if (source.dtype) object.Set("dtype", dtype_name(*source.dtype));
   if (source.value) object.Set("value", to_js(env, *source.value));
   if (source.result_of) object.Set("resultOf", *source.result_of);
   if (source.call) object.Set("call", Napi::Number::New(env, static_cast<double>(*source.call)));

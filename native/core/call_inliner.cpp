@@ -18,6 +18,11 @@ std::shared_ptr<Graph> copy_graph(const Module& module, const std::string& metho
   return toGraphFunction(found->function()).graph()->copy();
 }
 
+bool has_own_graph(const Node* node) {
+  return (node->kind() == prim::fork || node->kind() == prim::awaitable) &&
+         node->hasAttribute(attr::Subgraph);
+}
+
 Module submodule_at(const Module& root, const std::string& path) {
   auto object = root._ivalue();
   for (size_t start = 0; start < path.size();) {
@@ -60,7 +65,7 @@ void CallInliner::inline_block(Block* block) {
     Node* node = *it;
     Node* before = node->prev();
     for (Block* inner : node->blocks()) inline_block(inner);
-    if (node->kind() == prim::fork && node->hasAttribute(attr::Subgraph)) follow_fork(node);
+    if (has_own_graph(node)) follow_fork(node);
     if (!inline_call(node)) {
       ++it;
       continue;
@@ -89,6 +94,8 @@ bool CallInliner::inline_call(Node* node) {
       // A submodule behind an interface is called through it: the instance tells which class it really is.
       if (node->input(0)->type()->kind() == TypeKind::InterfaceType) node->input(0)->setType(callee.type());
       if (!path->empty()) visit_(node, callee, *path, carried_);
+    } else {
+      note_unfollowed(node->input(0));
     }
     const auto type = node->input(0)->type()->cast<c10::ClassType>();
     if (!type) return false;
@@ -106,6 +113,15 @@ bool CallInliner::inline_call(Node* node) {
     return true;
   }
   return false;
+}
+
+void CallInliner::note_unfollowed(Value* callee) {
+  const auto type = callee->type()->cast<c10::ClassType>();
+  if (type && !type->is_module()) return;  // an object, which has no modules in it
+  Unfollowed call{std::nullopt, callee->type()};
+  if (callee->node()->kind() == prim::ModuleContainerIndex)
+    call.container = path_of(callee->node()->input(0));
+  unfollowed_.push_back(std::move(call));
 }
 
 /// A fork has its body as a graph of its own, which the copy of the graph around shares with the original.

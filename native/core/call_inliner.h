@@ -7,11 +7,15 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 namespace sos {
 
 /// A copy of the graph of a module's method. Throws Error `ERR_NO_METHOD` if the module lacks the method.
 std::shared_ptr<torch::jit::Graph> copy_graph(const torch::jit::Module& module, const std::string& method);
+
+/// Whether the node runs a graph of its own apart: at once as a fork, or as late as it is waited for.
+bool has_own_graph(const torch::jit::Node* node);
 
 /// Inlines the graph of a module's method in place, with the graphs that it forks, and follows every call of
 /// a submodule. Nodes keep the stack of the calls that they come from, which failures tell.
@@ -35,6 +39,16 @@ class CallInliner {
   /// The dotted path of the submodule in whose code `node` stands; "" for the root.
   std::string owner_of(const torch::jit::Node* node) const;
 
+  /// A call of a module that its code chooses as it runs.
+  struct Unfollowed {
+    std::optional<std::string>
+        container;      ///< the path of the module that it is a part of, where that is known
+    c10::TypePtr type;  ///< of the module, or an interface that it has
+  };
+
+  /// The calls whose modules no path tells; their bodies were not followed.
+  const std::vector<Unfollowed>& unfollowed() const { return unfollowed_; }
+
   /// What stands for `value` outside of the forks that it was handed into; itself where it was not.
   torch::jit::Value* outside_forks(torch::jit::Value* value) const;
 
@@ -42,6 +56,7 @@ class CallInliner {
   void inline_block(torch::jit::Block* block);
   bool inline_call(torch::jit::Node* node);
   void follow_fork(torch::jit::Node* fork);
+  void note_unfollowed(torch::jit::Value* callee);
   void set_owner(torch::jit::Node* node, const std::string& path);
 
   const torch::jit::Module& root_;
@@ -49,7 +64,8 @@ class CallInliner {
   const Visit visit_;
   torch::jit::Value* carried_;  // in the graph at work
   std::unordered_map<torch::jit::Value*, torch::jit::Value*>
-      forked_;                                                       // inputs of forks' graphs → of the forks
+      forked_;  // inputs of forks' graphs → of the forks
+  std::vector<Unfollowed> unfollowed_;
   std::unordered_map<const torch::jit::Node*, std::string> owners_;  // the root's own nodes are not in it
 };
 

@@ -48,7 +48,7 @@ class FlowReader {
         read_block(node->blocks()[i]);
         skipped_ = around;
       }
-      if (node->kind() == prim::fork && node->hasAttribute(attr::Subgraph)) {
+      if (has_own_graph(node)) {
         read_block(node->g(attr::Subgraph)->block());
       }
     }
@@ -93,6 +93,7 @@ class FlowReader {
       if (found != inputs.end() && found != inputs.begin()) source.input = found - inputs.begin() - 1;
     } else if (const auto constant = toIValue(value)) {
       if (constant->isTensor()) {
+        source.dtype = constant->toTensor().scalar_type();
         source.result_of = kind.toQualString();
       } else {
         source.value = constant;
@@ -113,7 +114,8 @@ class FlowReader {
       return item_of(source_of(node->input(0)), at < 0 ? at + tuple->elements().size() : at);
     } else if (kind == prim::If) {
       return choice_of(value);
-    } else if (kind == aten::wait && same_value(node->input(0))->node()->kind() == prim::fork) {
+    } else if ((kind == aten::wait || kind == prim::awaitable_wait) &&
+               has_own_graph(same_value(node->input(0))->node())) {
       return source_of(same_value(node->input(0))->node()->g(attr::Subgraph)->outputs().at(0));
     } else {
       source.result_of = kind.toQualString();
@@ -129,6 +131,7 @@ class FlowReader {
     if (const auto value = attribute_of(node); !value) {
       source.result_of = node->kind().toQualString();
     } else if (value->isTensor()) {
+      if (value->toTensor().defined()) source.dtype = value->toTensor().scalar_type();
       const auto owner = *inliner_.path_of(node->input());
       const auto& name = node->s(attr::name);
       source.attribute = owner.empty() ? name : owner + "." + name;

@@ -8,11 +8,13 @@
 
 namespace sos {
 
-/// Where a value comes from, as an argument of an operator's call. At most one member says it, but for `call`
-/// and `output`; none where libtorch made the value in a way that has no name, as the variable of a loop.
+/// Where a value comes from, as an argument of an operator's call. At most one member says it, but for
+/// `dtype`, `call` and `output`; none where libtorch made the value in a way that has no name, as the
+/// variable of a loop.
 struct ArgumentSource {
   std::optional<size_t> input;           ///< of the method, self not counted
   std::optional<std::string> attribute;  ///< the dotted path of a tensor of the module
+  std::optional<at::ScalarType> dtype;   ///< of a tensor that is an attribute or a constant
   std::optional<c10::IValue> value;      ///< of a constant, a list of them, or an attribute that is no tensor
   std::optional<std::string> result_of;  ///< the operator that computed it, as `aten::pad`
   std::optional<size_t> call;            ///< beside `result_of`: the call's place in the list of the calls

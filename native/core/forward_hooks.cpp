@@ -2,8 +2,6 @@
 
 #include <ATen/Functions.h>
 #include <torch/csrc/jit/api/function_impl.h>
-#include <torch/csrc/jit/ir/alias_analysis.h>
-#include <torch/csrc/jit/ir/ir.h>
 #include <torch/csrc/jit/runtime/custom_operator.h>
 #include <torch/custom_class.h>
 
@@ -20,7 +18,7 @@ namespace sos {
 namespace {
 
 using namespace torch::jit;
-using Sites = std::vector<TappedMethod::Site>;
+using Sites = std::vector<TapSite>;
 
 /// What a tap captured, until the run has ended. Where something in the graph may write to it, a copy is kept
 /// too, and how often each tensor was written to when it passed: the analysis of the graph is cautious, the
@@ -145,112 +143,17 @@ const RegisterOperators kOperators({
         c10::AliasAnalysisKind::FROM_SCHEMA),
 });
 
-bool listens_to(const Tap& tap, const std::string& method) {
-  return tap.method.empty() ? is_forward(method) : method == tap.method;
-}
-
-bool reaches(const Tap& tap, const c10::IValue& instance, const Node* call, const Module& callee) {
-  return instance.is(callee._ivalue()) && listens_to(tap, call->s(attr::name));  // one may have several paths
-}
-
-using Instances = std::vector<std::pair<std::string, c10::TypePtr>>;
-
-/// Inlines all calls and puts an operator around those that taps ask for, the outputs of the operators in the
-/// order of the sites. Notes which submodules are called.
-std::vector<Value*> instrument(const Module& root, Graph& graph, const std::vector<Tap>& taps,
-                               const char* operator_name, Sites& sites, Instances& instances) {
-  std::vector<c10::IValue> targets;
-  for (const Tap& tap : taps) targets.emplace_back(submodule_at(root, tap.path)._ivalue());
-  Value* root_state = graph.addInput("state")->setType(c10::AnyType::get());
-  std::vector<Value*> outputs;
-  const auto insert = [&](Value* value, size_t tap, Value* state) {
-    Graph& around = *value->owningGraph();
-    Value* site = around.insertConstant(static_cast<int64_t>(sites.size()));
-    Node* node = around.insertNode(
-        around.create(Symbol::fromQualString(operator_name), {value, site, state}, /*num_outputs=*/1));
-    node->output()->setType(value->type());
-    sites.push_back({tap, value->type(), false});
-    outputs.push_back(node->output());
-    return node->output();
-  };
-  const auto visit = [&](Node* call, const Module& callee, const std::string& path, Value* state) {
-    Graph& around = *call->owningGraph();
-    instances.emplace_back(path, callee.type());
-    Node* last = call;
-    Value* output = call->output();
-    for (size_t i = 0; i < taps.size(); ++i) {
-      if (taps[i].path.empty() || !reaches(taps[i], targets[i], call, callee)) continue;
-      if (taps[i].before) {
-        const WithInsertPoint guard(call);
-        Value* inputs = around.insertNode(around.createTuple(call->inputs().slice(1)))->output();
-        Node* unpacked = around.insertNode(around.createTupleUnpack(insert(inputs, i, state)));
-        for (size_t k = 0; k < unpacked->outputs().size(); ++k) {
-          call->replaceInput(k + 1, unpacked->outputs()[k]);
-        }
-      } else {
-        const WithInsertPoint guard(last->next());
-        Value* tapped = insert(output, i, state);
-        output->replaceAllUsesAfterNodeWith(tapped->node(), tapped);
-        output = tapped;
-        last = tapped->node();
-      }
-    }
-  };
-  CallInliner(root, graph, visit, root_state);
-  graph.lint();
-  return outputs;
-}
-
-/// Whether something in the graph may write to the value.
-bool is_overwritten(const AliasDb& aliases, const Value* value) {
-  if (value->type()->kind() == TypeKind::TensorType) return aliases.hasWriters(value);
-  return value->type()->containedTypeSize() > 0;  // a container: what is in it is not followed
-}
-
-/// Marks the sites whose values something in the graph may write to. Whether it may write to the method's own
-/// inputs.
-bool find_overwritten(const Module& module, const std::string& method, const std::vector<Tap>& taps,
-                      Sites& sites) {
-  const auto graph = copy_graph(module, method);
-  Sites marked;
-  Instances instances;
-  const auto marks = instrument(module, *graph, taps, "sos::mark", marked, instances);
-  const AliasDb aliases(graph);
-  for (size_t i = 0; i < marks.size(); ++i) {
-    Node* source = marks[i]->node()->input(0)->node();
-    const auto values =
-        source->kind() == prim::TupleConstruct ? source->inputs() : marks[i]->node()->inputs().slice(0, 1);
-    const bool forked = marks[i]->owningGraph() != graph.get();  // where aliases are not followed
-    sites[i].overwritten = forked || std::any_of(values.begin(), values.end(), [&](const Value* value) {
-                             return is_overwritten(aliases, value);
-                           });
-  }
-  const auto inputs = graph->inputs().slice(1, graph->inputs().size() - 2);  // less self and the state
-  return std::any_of(inputs.begin(), inputs.end(),
-                     [&](const Value* value) { return is_overwritten(aliases, value); });
-}
-
 }  // namespace
 
-bool is_forward(const std::string& name) {
-  return name.rfind("forward", 0) == 0 &&
-         std::all_of(name.begin() + 7, name.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
-
 TappedMethod::TappedMethod(const Module& module, const std::string& method, const std::vector<Tap>& taps)
-    : module_(module), method_(method) {
-  auto graph = copy_graph(module, method);
-  Sites sites;
-  instrument(module_, *graph, taps, "sos::tap", sites, instances_);
-  inputs_overwritten_ = find_overwritten(module_, method, taps, sites);
-  std::sort(instances_.begin(), instances_.end());
-  instances_.erase(std::unique(instances_.begin(), instances_.end()), instances_.end());
-  sites_ = std::make_shared<const Sites>(std::move(sites));
-  function_ = std::make_unique<GraphFunction>("sos_tapped_" + method, std::move(graph), nullptr);
-}
+    : module_(module),
+      method_(method),
+      tapped_(tap_calls(module, method, taps)),
+      sites_(std::make_shared<const Sites>(tapped_.sites)),
+      function_(std::make_unique<GraphFunction>("sos_tapped_" + method, tapped_.graph, nullptr)) {}
 
 bool TappedMethod::outdated() const {
-  return !std::all_of(instances_.begin(), instances_.end(), [&](const auto& instance) {
+  return !std::all_of(tapped_.instances.begin(), tapped_.instances.end(), [&](const auto& instance) {
     return *submodule_at(module_, instance.first).type() == *instance.second;
   });
 }
@@ -267,7 +170,7 @@ c10::IValue TappedMethod::run(const Stack& inputs, HookedRun& run) const {
     if (!stands_here(run.taps[i]) || !run.taps[i].before) continue;
     std::vector<c10::TypePtr> types;
     for (size_t k = 0; k < inputs.size(); ++k) types.push_back(schema_inputs[k + 1]->type());
-    arguments = pass(state, i, c10::TupleType::create(types), inputs_overwritten_, arguments);
+    arguments = pass(state, i, c10::TupleType::create(types), tapped_.inputs_overwritten, arguments);
   }
   const auto& elements = arguments.toTupleRef().elements();
   Stack stack;

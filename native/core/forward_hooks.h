@@ -1,25 +1,12 @@
 #pragma once
-#include <torch/csrc/jit/api/module.h>
-
 #include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "core/tapped_graph.h"
+
 namespace sos {
-
-/// A place to listen at: the inputs of a submodule's call (`before`) or its output. The root's path is "".
-struct Tap {
-  std::string path;
-  bool before = false;
-  std::string method;     ///< of the submodule; "" for its forward
-  bool replaces = false;  ///< the listener is asked at once for the value to go on with, nothing is captured
-
-  // What is done with each tensor of a capture, in this order.
-  bool detach = false;
-  std::string reduce;  ///< an operator that takes a tensor alone and returns one, as `mean`; "" for none
-  std::optional<c10::Device> device;
-};
 
 /// What passed a tap during one run, in the order of the calls.
 struct Capture {
@@ -46,19 +33,12 @@ struct HookedRun {
 /// graph has later written to the value, as relu_ after a batch norm, a copy is captured.
 class TappedMethod {
  public:
-  /// Throws Error `ERR_NO_METHOD` if the module lacks the method.
+  /// Throws Error as `tap_calls`.
   TappedMethod(const torch::jit::Module& module, const std::string& method, const std::vector<Tap>& taps);
 
   /// Runs on the module's current weights; the taps of `run` are those of the constructor up to what is done
   /// with values. `stack` holds the inputs as the method's schema asks, without self.
   c10::IValue run(const torch::jit::Stack& stack, HookedRun& run) const;
-
-  /// Where a tap stands in the graph.
-  struct Site {
-    size_t tap;
-    c10::TypePtr type;  ///< of the value that passes
-    bool overwritten;   ///< whether something may write to the value afterwards
-  };
 
   /// Whether submodules behind interfaces have been exchanged for ones of other classes, whose code is not
   /// what was inlined.
@@ -67,17 +47,13 @@ class TappedMethod {
  private:
   torch::jit::Module module_;
   std::string method_;
-  bool inputs_overwritten_ = false;
-  std::shared_ptr<const std::vector<Site>> sites_;
-  std::vector<std::pair<std::string, c10::TypePtr>> instances_;  // the classes of the submodules called
+  TappedGraph tapped_;
+  std::shared_ptr<const std::vector<TapSite>> sites_;
   std::unique_ptr<torch::jit::GraphFunction> function_;
 };
 
 /// The paths of the submodules whose forward `method` calls, in the order of the calls in its graph; a
 /// submodule called several times is listed as often.
 std::vector<std::string> called_submodules(const torch::jit::Module& module, const std::string& method);
-
-/// Whether `name` is a forward: tracing numbers the calls of a submodule `forward`, `forward1`, `forward2`…
-bool is_forward(const std::string& name);
 
 }  // namespace sos

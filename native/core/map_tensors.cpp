@@ -1,10 +1,16 @@
 #include "core/map_tensors.h"
 
-#include <ATen/core/jit_type.h>
-
 namespace sos {
 
 using c10::IValue;
+
+c10::TupleTypePtr tuple_type_of(const IValue& tuple) {
+  try {
+    return tuple.type()->cast<c10::TupleType>();
+  } catch (const c10::Error&) {
+    return nullptr;
+  }
+}
 
 IValue map_tensors(const IValue& value, const std::function<at::Tensor(const at::Tensor&)>& change) {
   if (value.isTensor()) return value.toTensor().defined() ? change(value.toTensor()) : value;
@@ -12,7 +18,9 @@ IValue map_tensors(const IValue& value, const std::function<at::Tensor(const at:
     std::vector<IValue> elements;
     for (const IValue& element : value.toTupleRef().elements())
       elements.push_back(map_tensors(element, change));
-    return c10::ivalue::Tuple::createNamed(std::move(elements), value.type()->expect<c10::TupleType>());
+    const auto type = tuple_type_of(value);
+    return type ? c10::ivalue::Tuple::createNamed(std::move(elements), type)
+                : c10::ivalue::Tuple::create(std::move(elements));
   }
   if (value.isTensorList() || value.isList()) {
     const auto list = value.toList();

@@ -84,7 +84,9 @@ c10::IValue ScriptModule::run_method(const Method& method, Stack& stack, HookedR
 
 std::shared_ptr<TappedMethod> ScriptModule::tapped(const std::string& method, const std::vector<Tap>& taps) {
   std::string key = method;
-  for (const Tap& tap : taps) key += (tap.before ? "\n<" : "\n>") + tap.path + "\t" + tap.method;
+  for (const Tap& tap : taps) {
+    key += (tap.before ? "\n<" : "\n>") + tap.path + "\t" + tap.method + (tap.expected ? "\t!" : "");
+  }
   auto& [mutex, methods] = *tapped_;
   const std::lock_guard<std::mutex> lock(mutex);
   const auto known = methods.find(key);

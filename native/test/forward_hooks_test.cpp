@@ -85,6 +85,22 @@ TEST_CASE("a call that is not taken is not seen") {
   CHECK(hooked.captures.empty());
 }
 
+TEST_CASE("an expected tap without a call in any method is refused, others are silent") {
+  auto module = parent();
+  module.define("def idle(self, x):\n    return x\n");
+  const auto call = [&](sos::Tap tap, bool expected) {
+    tap.expected = expected;
+    sos::HookedRun hooked{.taps = {tap}};
+    sos::TappedMethod(module, "idle", hooked.taps).run({at::ones({2})}, hooked);
+    return hooked.captures.size();
+  };
+  CHECK(call(after("left"), true) == 0);  // forward calls it
+  sos::Tap other = after("left");
+  other.method = "other";
+  CHECK(call(other, false) == 0);
+  CHECK_THROWS_WITH_AS(call(other, true), doctest::Contains("'forward'"), sos::Error);
+}
+
 TEST_CASE("the root is tapped around the method") {
   sos::HookedRun hooked{.taps = {before(""), after("")}};
   run(parent(), hooked, false);

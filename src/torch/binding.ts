@@ -58,6 +58,8 @@ export interface ArgumentSource {
   input?: number
   /** The dotted path of a tensor of the module: a parameter or a buffer. */
   attribute?: string
+  /** Of a tensor that is an attribute or a constant. */
+  dtype?: string
   /** A constant, or the present value of an attribute that is no tensor. */
   value?: unknown
   /** The operator that computed it, as `aten::pad`. */
@@ -94,12 +96,14 @@ export interface DataFlow {
   result: ArgumentSource
 }
 
-/** A place in a module at which a call is listened to (native/core/forward_hooks.h). */
+/** A place in a module at which a call is listened to (native/core/tapped_graph.h). */
 export interface NativeTap {
   path: string
   before: boolean
   method?: string
   replaces: boolean
+  /** It is an error where no method of the module calls what is listened to. */
+  expected: boolean
   detach: boolean
   reduce?: string
   device?: string

@@ -109,7 +109,12 @@ export class HookRegistry {
     return [...this.#registrations].filter(({ active }) => active)
   }
 
+  /**
+   * @param path as it was given: one that names a submodule is expected to be called, those that a glob means are not
+   * @param paths of the submodules that it means
+   */
   add(
+    path: string,
     paths: readonly string[],
     before: boolean,
     listener: Registration['listener'],
@@ -121,8 +126,9 @@ export class HookRegistry {
       ...(reduce !== undefined && { reduce }),
       ...(device !== undefined && { device }),
     }
+    const expected = paths.length === 1 && paths[0] === path
     const registrations = paths.map((path) => ({
-      tap: { path, before, replaces: options.replace === true, detach, ...rest },
+      tap: { path, before, replaces: options.replace === true, expected, detach, ...rest },
       listener,
       active: true,
     }))

@@ -281,6 +281,11 @@ export class ScriptModule extends ModuleTree {
    * in-place ReLU after a batch norm, a copy is captured, through which no gradient flows. With `replace: true` the hook
    * is called in the middle of the forward, which waits, and goes on with what it returns; gradients flow through that.
    *
+   * A module that could compute a hooked submodule by a fused operator, as `nn.TransformerEncoderLayer` without gradients,
+   * calls it instead, as in PyTorch. A hook that cannot hear what it is set on rejects the forward: with `ERR_NOT_CALLED` where
+   * no method of the module calls the submodule of that path (of a glob, those that are called are heard), with `ERR_HOOK_BYPASSED`
+   * where a trace has it in a fused operator, or the code chooses while it runs which module it calls.
+   *
    * @throws `ERR_NO_SUCH_MODULE`, `ERR_FROZEN`
    */
   registerForwardHook(path: string, hook: ForwardHook, options?: ObserveOptions): HookHandle
@@ -290,7 +295,7 @@ export class ScriptModule extends ModuleTree {
     hook: ForwardHook | ReplacingHook,
     options: ObserveOptions | ReplaceOptions = {},
   ): HookHandle {
-    return this.#hooks.add(this.#expand(path), false, hook, options)
+    return this.#hooks.add(path, this.#expand(path), false, hook, options)
   }
 
   /** As {@link registerForwardHook}, with the inputs of the submodule, before each call of it. */
@@ -301,7 +306,7 @@ export class ScriptModule extends ModuleTree {
     hook: ForwardPreHook | ReplacingPreHook,
     options: ObserveOptions | ReplaceOptions = {},
   ): HookHandle {
-    return this.#hooks.add(this.#expand(path), true, hook, options)
+    return this.#hooks.add(path, this.#expand(path), true, hook, options)
   }
 
   /**
