@@ -266,6 +266,7 @@ export { callOperator, callOperatorAsync, torch } from './torch/ops.js'
 export { getRngState, initialSeed, manualSeed, setRngState } from './torch/random.js'
 export { type RuntimeInfo, runtimeInfo } from './torch/runtime.js'
 export { emptyCache, keep, type MemoryStats, memoryStats, scope } from './torch/scope.js'
+export { type SDPBackend, sdpaKernel } from './torch/sdpa-kernel.js'
 export type { LoadResult } from './torch/serialization/copy-state.js'
 export { readSafetensors, type Safetensors, writeSafetensors } from './torch/serialization/safetensors.js'
 export {

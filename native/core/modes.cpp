@@ -24,6 +24,9 @@ void ModeGuard::enter(Modes modes) {
   if (modes.inference() != previous_.inference()) inference_.emplace(modes.inference());
   previous_grad_ = c10::GradMode::is_enabled();
   c10::GradMode::set_enabled(modes.grad_enabled());
+  if (modes.excluded_attention() != previous_.excluded_attention()) {
+    attention_.emplace(modes.excluded_attention());
+  }
   current_ = modes;
   if (!modes.autocast() && !previous_.autocast()) return;
   previous_caches_ = autocast::is_autocast_cache_enabled();
@@ -50,6 +53,7 @@ void ModeGuard::leave() {
   }
   c10::GradMode::set_enabled(previous_grad_);
   inference_.reset();
+  attention_.reset();
   current_ = previous_;
 }
 

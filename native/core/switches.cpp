@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "core/attention.h"
 #include "core/error.h"
 
 namespace sos {
@@ -20,6 +21,18 @@ const Switch& find_switch(const std::string& name) {
       {"backends.cuda.matmul.allow_tf32",
        {[](const Context& c) { return c.allowTF32CuBLAS(); },
         [](Context& c, bool on) { c.setAllowTF32CuBLAS(on); }}},
+      {"backends.cuda.math_sdp",
+       {[](const Context& c) { return c.userEnabledMathSDP(); },
+        [](Context& c, bool on) { c.setSDPUseMath(on); }}},
+      {"backends.cuda.flash_sdp",
+       {[](const Context& c) { return c.userEnabledFlashSDP(); },
+        [](Context& c, bool on) { c.setSDPUseFlash(on); }}},
+      {"backends.cuda.mem_efficient_sdp",
+       {[](const Context& c) { return c.userEnabledMemEfficientSDP(); },
+        [](Context& c, bool on) { c.setSDPUseMemEfficient(on); }}},
+      {"backends.cuda.cudnn_sdp",
+       {[](const Context& c) { return c.userEnabledCuDNNSDP(); },
+        [](Context& c, bool on) { c.setSDPUseCuDNN(on); }}},
       {"backends.cudnn.enabled",
        {[](const Context& c) { return c.userEnabledCuDNN(); },
         [](Context& c, bool on) { c.setUserEnabledCuDNN(on); }}},
@@ -43,14 +56,26 @@ const Switch& find_switch(const std::string& name) {
   throw Error("ERR_INVALID_ARGUMENT", "expected the name of a switch but received '" + name + "'");
 }
 
+void undisturbed(const std::string& name, const std::function<void()>& body) {
+  if (name.ends_with("_sdp")) {
+    with_attention_switches(body);
+  } else {
+    body();
+  }
+}
+
 }  // namespace
 
 bool get_switch(const std::string& name) {
-  return find_switch(name).get(at::globalContext());
+  const Switch& found = find_switch(name);
+  bool on = false;
+  undisturbed(name, [&] { on = found.get(at::globalContext()); });
+  return on;
 }
 
 void set_switch(const std::string& name, bool on) {
-  find_switch(name).set(at::globalContext(), on);
+  const Switch& found = find_switch(name);
+  undisturbed(name, [&] { found.set(at::globalContext(), on); });
 }
 
 std::string float32_matmul_precision() {

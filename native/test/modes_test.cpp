@@ -1,9 +1,14 @@
 #include "core/modes.h"
 
+#include <ATen/Context.h>
 #include <ATen/Functions.h>
+#include <ATen/SDPBackend.h>
 #include <ATen/autocast_mode.h>
 #include <c10/core/GradMode.h>
 #include <doctest/doctest.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <thread>
 
 namespace {
 
@@ -57,4 +62,35 @@ TEST_CASE("a cast weight does not outlive its call: it would be stale once the w
     const sos::ModeGuard guard({kGrad | kCpuBFloat16});
     CHECK(at::matmul(x, weight).item<double>() == value);
   }
+}
+
+TEST_CASE(
+    "attention keeps to the kernels that a mode leaves, on this thread alone, and the process's switches "
+    "stay") {
+  constexpr uint32_t kWithoutFlash = 1u << (11 + static_cast<int>(at::SDPBackend::flash_attention));
+  // Only what the math kernel computed has second derivatives on the CPU.
+  const auto differentiates_twice = [] {
+    const auto q = at::ones({1, 1, 2, 8}).set_requires_grad(true);
+    const auto out = at::scaled_dot_product_attention(q, q, q).square().sum();
+    const auto first = torch::autograd::grad({out}, {q}, {}, /*retain_graph=*/true, /*create_graph=*/true);
+    try {
+      torch::autograd::grad({first[0].square().sum()}, {q});
+      return true;
+    } catch (const c10::Error&) {
+      return false;
+    }
+  };
+  CHECK_FALSE(differentiates_twice());
+  {
+    const sos::ModeGuard guard({kGrad | kWithoutFlash});
+    CHECK(differentiates_twice());
+    CHECK_FALSE(cpu_autocast());
+    bool elsewhere = true;
+    std::thread([&] { elsewhere = differentiates_twice(); }).join();
+    CHECK_FALSE(elsewhere);
+    const sos::ModeGuard inner({kGrad});
+    CHECK_FALSE(differentiates_twice());
+  }
+  CHECK_FALSE(differentiates_twice());
+  CHECK(at::globalContext().userEnabledFlashSDP());
 }

@@ -6,6 +6,7 @@ import { checkNumbers } from '../torch/check-number.js'
 import { enableGrad, noGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
 import { Generator } from '../torch/generator.js'
+import { inputDtype } from '../torch/module/input-dtype.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
 import { trainedParameters } from '../torch/module/trained-parameters.js'
 import { torch } from '../torch/ops.js'
@@ -20,6 +21,7 @@ import {
   type TraceOptions,
   traceNumbers,
 } from './hessian-trace.js'
+import { inFullPrecision } from './full-precision.js'
 import { whyCurved } from './piecewise-linear.js'
 
 export interface GaussNewtonTrace extends HessianTrace {
@@ -61,17 +63,18 @@ export async function gaussNewtonTrace(
   checkNumbers(options, traceNumbers)
   const { samples = Math.min(512, dataset.size), probes = 32, seed = 0 } = options
   const { chunk = 32, outputs = 'logits', device = model.device, onProgress, signal } = options
-  const trained = trainedParameters(model)
+  using held = await inFullPrecision(model)
+  const trained = trainedParameters(held)
   const parameters = [...trained.values()]
   let withoutGradient: readonly string[] | undefined
   const indices = sampleIndices(dataset, { size: samples, sampling: 'uniform', seed })
   const sums = new Float64Array(probes)
   const total = probes * samples
   let [done, loaded] = [0, 0]
-  using held = model.view({ eval: true })
   const curvedBy = whyCurved(held)
+  const placement = { device, dtype: inputDtype(held) }
   const generator = new Generator(seed)
-  for await (const batch of batches(dataset, indices, chunk, device)) {
+  for await (const batch of batches(dataset, indices, chunk, placement)) {
     done += batch.skipped.length * probes
     const count = batch.indices.length
     loaded += count
@@ -81,7 +84,7 @@ export async function gaussNewtonTrace(
         const output = await enableGrad(() => forwardLogits(held, batch.images, options.output))
         expectKind(output, outputs)
         const logits = asLogits(output, outputs)
-        withoutGradient ??= await expectReach(model, trained, output)
+        withoutGradient ??= await expectReach(held, trained, output)
         const p = torch.softmax(logits.detach().to({ dtype: 'float64' }), 1)
         const signs = signsOf(count, probes, p.shape[1]!, generator).to({ device })
         for (let probe = 0; probe < probes; probe++) {

@@ -1,18 +1,21 @@
 import { expectAgreement } from '../data/class-agreement.js'
 import { batches, checkIndices, type Dataset, type RunOptions } from '../data/dataset.js'
 import type { OutputOptions } from '../data/model-output.js'
-import { asLogits, expectKind, type OutputKind } from '../data/probabilities.js'
+import { asLogits, expectKind, type OutputKind, unrounded } from '../data/probabilities.js'
 import { grad, hvpOfGradients } from '../torch/autograd/autograd.js'
 import { count } from '../torch/check-number.js'
 import { enableGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
+import { inputDtype } from '../torch/module/input-dtype.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
 import { trainedParameters } from '../torch/module/trained-parameters.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
+import { sdpaKernel } from '../torch/sdpa-kernel.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
 import { forwardLogits } from './forward-logits.js'
 import { expectReach } from './gradient-reach.js'
+import { inFullPrecision, measuredDtype } from './full-precision.js'
 import type { SymmetricOperator } from './symmetric-operator.js'
 
 export interface HessianOptions extends RunOptions, OutputOptions {
@@ -29,7 +32,8 @@ export interface HessianOperator extends SymmetricOperator {
 
 /**
  * The Hessian of the mean cross-entropy over fixed samples with respect to all parameters that require gradients, laid out
- * one after another in the order of `model.parameters()`. BatchNorm is in eval mode.
+ * one after another in the order of `model.parameters()`. BatchNorm is in eval mode; attention takes libtorch's `math` kernel, the one
+ * that can be differentiated twice. Of weights in half precision it is that of the same numbers in float32.
  *
  * A chunk's first-order graph is kept for all vectors of one `apply`; chunks are weighted by their size.
  *
@@ -45,14 +49,13 @@ export function hessian(
   const { chunk = 128, outputs = 'logits', device = model.device, onProgress, signal } = options
   count('chunk', chunk)
   checkIndices(dataset, indices)
-  const trained = trainedParameters(model)
-  const parameters = [...trained.values()]
+  const shapes = [...trainedParameters(model).values()].map(({ shape }) => shape)
   let withoutGradient: readonly string[] | undefined
-  const sizes = parameters.map((parameter) => parameter.shape.reduce((a, b) => a * b, 1))
-  const dtype = parameters[0]!.dtype
+  const sizes = shapes.map((shape) => shape.reduce((a, b) => a * b, 1))
+  const dtype = measuredDtype(model)
   const size = sizes.reduce((a, b) => a + b, 0)
 
-  const split = (vector: Tensor): Tensor[] =>
+  const split = (vector: Tensor, parameters: readonly Tensor[]): Tensor[] =>
     vector
       .to({ device })
       .split_with_sizes(sizes)
@@ -63,23 +66,32 @@ export function hessian(
     const total = indices.length * vectors.length
     let done = 0
     let samples = 0
-    using held = model.view({ eval: true })
-    for await (const batch of batches(dataset, indices, chunk, device)) {
+    using held = await inFullPrecision(model)
+    const trained = trainedParameters(held)
+    const parameters = [...trained.values()]
+    const placement = { device, dtype: inputDtype(held) }
+    for await (const batch of batches(dataset, indices, chunk, placement)) {
       done += batch.skipped.length * vectors.length
       const loaded = batch.indices.length
       samples += loaded
       if (loaded === 0) continue
       await scope(async () => {
-        const output = await enableGrad(() => forwardLogits(held, batch.images, options.output))
+        // Fused kernels of attention have no second derivative.
+        const forward = () => sdpaKernel('math', () => forwardLogits(held, batch.images, options.output))
+        const output = await enableGrad(forward)
         expectAgreement(model, dataset, output.shape[1]!)
         expectKind(output, outputs)
         const logits = asLogits(output, outputs)
-        withoutGradient ??= await expectReach(model, trained, output)
-        const loss = enableGrad(() => torch.cross_entropy_loss(logits, batch.labels))
+        withoutGradient ??= await expectReach(held, trained, output)
+        const loss = enableGrad(() => torch.cross_entropy_loss(unrounded(logits), batch.labels))
         const gradients = await grad([loss], parameters, { createGraph: true, allowUnused: true })
         for (const [i, vector] of vectors.entries()) {
           signal?.throwIfAborted()
-          accumulate(products[i]!, await hvpOfGradients(gradients, parameters, split(vector), true), loaded)
+          accumulate(
+            products[i]!,
+            await hvpOfGradients(gradients, parameters, split(vector, parameters), true),
+            loaded,
+          )
           done += loaded
           onProgress?.({ done, total })
         }

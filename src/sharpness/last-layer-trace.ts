@@ -4,6 +4,7 @@ import { sampleIndices } from '../data/sampling.js'
 import { checkNumbers } from '../torch/check-number.js'
 import { noGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
+import { inputDtype } from '../torch/module/input-dtype.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
@@ -50,8 +51,9 @@ export async function lastLayerTrace(
   held.registerForwardPreHook(path, ({ inputs: [input] }) => {
     if (input instanceof Tensor) heard.push(input)
   })
+  const dtype = inputDtype(held)
   let [sum, loaded, done] = [0, 0, 0]
-  for await (const batch of batches(dataset, indices, chunk, device)) {
+  for await (const batch of batches(dataset, indices, chunk, { device, dtype })) {
     signal?.throwIfAborted()
     const count = batch.indices.length
     loaded += count

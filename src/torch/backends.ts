@@ -16,7 +16,7 @@ function switches<Name extends string>(names: Readonly<Record<Name, string>>): R
       enumerable: true,
     })
   }
-  return Object.seal(object)
+  return object
 }
 
 /**
@@ -27,19 +27,35 @@ function switches<Name extends string>(names: Readonly<Record<Name, string>>): R
  * - `cudnn.benchmark` (false): tries cuDNN's algorithms for each new shape and takes the fastest
  * - `cudnn.deterministic`, `mkldnn.deterministic` (false): only algorithms that give the same bits at every run
  * - `cudnn.enabled`, `mkldnn.enabled` (true): whether the library is used at all
+ * - `cuda.flashSDP`, `cuda.memEfficientSDP`, `cuda.cudnnSDP`, `cuda.mathSDP` (true): which kernels `scaled_dot_product_attention` may
+ *   take; the name is Python's, and the first and the last are the CPU's too. `sdpaKernel` chooses for a part of a program.
  */
 export const backends = Object.freeze({
-  cuda: Object.freeze({ matmul: switches({ allowTF32: 'backends.cuda.matmul.allow_tf32' }) }),
-  cudnn: switches({
-    enabled: 'backends.cudnn.enabled',
-    allowTF32: 'backends.cudnn.allow_tf32',
-    benchmark: 'backends.cudnn.benchmark',
-    deterministic: 'backends.cudnn.deterministic',
-  }),
-  mkldnn: switches({
-    enabled: 'backends.mkldnn.enabled',
-    deterministic: 'backends.mkldnn.deterministic',
-  }),
+  cuda: Object.seal(
+    Object.assign(
+      switches({
+        flashSDP: 'backends.cuda.flash_sdp',
+        memEfficientSDP: 'backends.cuda.mem_efficient_sdp',
+        cudnnSDP: 'backends.cuda.cudnn_sdp',
+        mathSDP: 'backends.cuda.math_sdp',
+      }),
+      { matmul: Object.seal(switches({ allowTF32: 'backends.cuda.matmul.allow_tf32' })) },
+    ),
+  ),
+  cudnn: Object.seal(
+    switches({
+      enabled: 'backends.cudnn.enabled',
+      allowTF32: 'backends.cudnn.allow_tf32',
+      benchmark: 'backends.cudnn.benchmark',
+      deterministic: 'backends.cudnn.deterministic',
+    }),
+  ),
+  mkldnn: Object.seal(
+    switches({
+      enabled: 'backends.mkldnn.enabled',
+      deterministic: 'backends.mkldnn.deterministic',
+    }),
+  ),
 })
 
 const precisions: readonly MatmulPrecision[] = ['highest', 'high', 'medium']

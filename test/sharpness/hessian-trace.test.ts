@@ -154,3 +154,27 @@ describe('hessianTrace', () => {
     await expect(hessianTrace(model, small, { samples: 8 })).rejects.toMatchObject({ code: 'ERR_BATCH_SIZE' })
   })
 })
+
+describe('models with attention', () => {
+  it.each(['product_double', 'layer_double'])('%s: the Hessian is the dense one', async (network) => {
+    const file = fixture(`attention.${network}.pt`)
+    const shape = [5, 1, 8, 8]
+    const { matrix } = await reference('dense_hessian', { model: file, shape, seed: 5, classes: 3 })
+    const dense = torch.tensor(matrix as number[][], { dtype: 'float64' })
+    const images: Dataset = {
+      ...small,
+      size: 5,
+      labels: small.labels.slice(0, 5),
+      load: async (indices) => ({
+        images: randn(shape, 5, 'float64').index_select(0, torch.tensor([...indices], { dtype: 'int64' })),
+        indices,
+        skipped: [],
+      }),
+    }
+    const operator = hessian(await ScriptModule.load(file), images, [0, 1, 2, 3, 4])
+    const vector = randn([operator.size], 1, 'float64')
+    const [product] = await operator.apply([vector])
+    const expected = dense.matmul(vector).toTypedArray() as Float64Array
+    expect(largestDifference(product!.toTypedArray() as Float64Array, expected)).toBeLessThan(1e-10)
+  })
+})

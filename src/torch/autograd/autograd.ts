@@ -4,6 +4,7 @@ import { SosError } from '../errors.js'
 import { hold } from '../hold.js'
 import { onLane } from '../lane.js'
 import { torch } from '../ops.js'
+import { sdpaKernel } from '../sdpa-kernel.js'
 import { handleOf, Tensor } from '../tensor/tensor.js'
 
 /** Options of {@link grad}, as those of Python's `torch.autograd.grad`. */
@@ -77,7 +78,7 @@ function differentiate(
 ): Promise<(TensorHandle | null)[]> {
   const { gradOutputs = [], createGraph = false, retainGraph = createGraph, allowUnused = false } = options
   const { modes, detectAnomaly } = currentContext()
-  return onLane(() =>
+  const work = onLane(() =>
     binding.grad(
       modes,
       outputs.map(handleOf),
@@ -89,6 +90,19 @@ function differentiate(
       detectAnomaly,
       accumulate,
     ),
+  )
+  return work.catch((error: Error) => {
+    throw /derivative for aten::\w*attention\w*_backward\w* is not implemented/.test(error.message)
+      ? noSecondDerivative(error)
+      : error
+  })
+}
+
+function noSecondDerivative(cause: Error): SosError {
+  return new SosError(
+    'ERR_SECOND_DERIVATIVE',
+    `expected a forward whose gradients have gradients, but its attention ran in a fused kernel, which has first ones alone: compute it within sdpaKernel('math', …) (${cause.message})`,
+    { cause },
   )
 }
 
@@ -136,7 +150,7 @@ export async function jvp(
   expectOneForEach(vector, inputs, 'input')
   for (const [i, tensor] of vector.entries()) expectShape(tensor, inputs[i]!)
   using _held = hold('jvp()', vector)
-  const { leaves, outputs } = await evaluate(fn, inputs)
+  const { leaves, outputs } = await sdpaKernel('math', () => evaluate(fn, inputs)) // it is differentiated twice
   const live = outputs.flatMap((output, i) => (output.requiresGrad ? [i] : []))
   const covectors = outputs.map((output) => torch.zeros_like(output).requires_grad_())
   const pullback = await gradOfAny(
@@ -197,7 +211,8 @@ function expectShape(tensor: Tensor, like: Tensor): void {
  *
  * @param loss a scalar that was computed with gradients recorded
  * @param vector tensors of the shapes of `inputs`
- * @throws `ERR_SHAPE` where `vector` has not one tensor for each input, `ERR_TORCH` as {@link grad}
+ * @throws `ERR_SHAPE` where `vector` has not one tensor for each input, `ERR_SECOND_DERIVATIVE` where attention ran in a fused
+ *   kernel (`sdpaKernel('math', …)`), `ERR_TORCH` as {@link grad}
  */
 export async function hvp(
   loss: Tensor,

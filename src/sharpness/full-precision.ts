@@ -1,0 +1,33 @@
+import type { ScriptModule } from '../torch/module/script-module.js'
+import { scope } from '../torch/scope.js'
+import type { DType } from '../torch/tensor/dtype.js'
+import { isHalf } from '../torch/tensor/rounding.js'
+
+/**
+ * The model whose curvature is measured, held in eval mode until it is disposed of: the model itself, or, where weights are in half
+ * precision, a copy of the same numbers in float32. The curvature is that of the loss at these weights: in half precision most of
+ * its terms would be rounded to nothing. A model whose code casts to half precision itself is measured as it is.
+ */
+export async function inFullPrecision(model: ScriptModule): Promise<ScriptModule> {
+  const held = model.view({ eval: true })
+  if (!isRounded(held)) return held
+  try {
+    const copy = await held.clone()
+    return await copy.to({ dtype: 'float32' })
+  } finally {
+    held.dispose()
+  }
+}
+
+/** The dtype of the first parameter of {@link inFullPrecision}. */
+export function measuredDtype(model: ScriptModule): DType {
+  return isRounded(model) ? 'float32' : scope(() => model.parameters()[0]?.dtype ?? 'float32')
+}
+
+const halves = new Set<unknown>([5, 15]) // float16 and bfloat16 as c10::ScalarType
+
+/** Whether it has weights in half precision, and its code leaves them another: it does not name half precision, as by x.half(). */
+function isRounded(model: ScriptModule): boolean {
+  if (!scope(() => model.parameters().some(({ dtype }) => isHalf(dtype)))) return false
+  return !model.operatorCalls().some(({ arguments: { dtype } }) => halves.has(dtype?.value))
+}
