@@ -1,6 +1,8 @@
 import { count, shown } from '../torch/check-number.js'
 import { SosError } from '../torch/errors.js'
+import { isFloating } from '../torch/module/input-dtype.js'
 import { torch } from '../torch/ops.js'
+import type { DType } from '../torch/tensor/dtype.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
 
 /** Labelled images, of which the labels are known without decoding any. */
@@ -28,7 +30,7 @@ export interface Pixels {
 }
 
 export interface LoadedImages {
-  /** float32 [n, C, H, W] on the CPU; [0] where every image was skipped. */
+  /** [n, C, H, W] on the CPU, float32 in the datasets of this package; [0] where every image was skipped. */
   readonly images: Tensor
   /** The n samples that the images are of: those asked for, less the skipped ones. */
   readonly indices: readonly number[]
@@ -58,6 +60,14 @@ export interface RunOptions {
   signal?: AbortSignal
 }
 
+/** Where, and as what, a model takes images. */
+export interface ImagePlacement {
+  /** Default: cpu. */
+  device?: string
+  /** Of floating-point images; null leaves them as they are. Default: null. */
+  dtype?: DType | null
+}
+
 export interface Batch extends LoadedImages {
   /** int64 [n] */
   readonly labels: Tensor
@@ -65,14 +75,14 @@ export interface Batch extends LoadedImages {
 
 /**
  * Goes through the samples at `indices`, `batchSize` at a time; the next batch is loaded while the caller works on this
- * one. A batch is freed when the next is asked for. One whose images were all skipped has none, and is yielded for its
+ * one. Images come as a model takes them, by `placement`. A batch is freed when the next is asked for. One whose images were all skipped has none, and is yielded for its
  * `skipped`.
  */
 export async function* batches(
   dataset: Dataset,
   indices: readonly number[],
   batchSize: number,
-  device = 'cpu',
+  { device = 'cpu', dtype = null }: ImagePlacement = {},
 ): AsyncGenerator<Batch> {
   count('batchSize', batchSize)
   checkIndices(dataset, indices)
@@ -93,7 +103,7 @@ export async function* batches(
         return tensor
       }
       try {
-        const images = device === 'cpu' ? loaded : own(loaded.to({ device }))
+        const images = own(placed(loaded, { device, dtype }))
         const numbers = which.indices.map((i) => dataset.labels[i]!)
         const labels = own(torch.tensor(numbers, { dtype: 'int64', device }))
         yield { ...which, images, labels }
@@ -104,6 +114,12 @@ export async function* batches(
   } finally {
     next?.then(({ images }) => images.dispose()).catch(() => {}) // the caller left early
   }
+}
+
+/** The images on a device in a dtype; themselves where they are so. */
+export function placed(images: Tensor, { device = 'cpu', dtype = null }: ImagePlacement): Tensor {
+  const wanted = dtype === null || !isFloating(images.dtype) ? images.dtype : dtype
+  return images.device === device && images.dtype === wanted ? images : images.to({ device, dtype: wanted })
 }
 
 /** Throws `ERR_INDICES` where one of `indices` is no sample of the dataset. */

@@ -1,6 +1,7 @@
 import { enableGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
 import { scope } from '../torch/scope.js'
+import { epsilon, isHalf } from '../torch/tensor/rounding.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
 
 /**
@@ -20,7 +21,7 @@ export const outputKinds: readonly OutputKind[] = ['logits', 'probabilities']
 export function areProbabilities(output: Tensor): boolean {
   const [images, classes] = output.shape
   if (output.ndim !== 2 || images === 0 || classes! < 2) return false
-  const rounding = output.dtype === 'float16' || output.dtype === 'bfloat16' ? 2e-2 : 1e-4
+  const rounding = isHalf(output.dtype) ? 2e-2 : 1e-4
   return scope(() => {
     const values = output.detach().to('float64')
     const inside = values
@@ -53,13 +54,19 @@ export function asLogits(output: Tensor, kind: OutputKind): Tensor {
   return enableGrad(() => output.clamp_min(least).log())
 }
 
+/** Logits as a loss needs them: half precision is for what comes before it. */
+export function unrounded(logits: Tensor): Tensor {
+  return isHalf(logits.dtype) ? logits.to('float32') : logits
+}
+
 /** Whether a model's output is these logits, or the softmax or log-softmax of them, but for the rounding of other kernels. */
 export function isOutputOf(logits: Tensor, output: Tensor): boolean {
   if (String(output.shape) !== String(logits.shape)) return false
+  const rounding = Math.max(1e-4, 8 * epsilon(output.dtype), 8 * epsilon(logits.dtype))
   return scope(() =>
     [logits, logits.softmax(1), logits.log_softmax(1)].some((expected) => {
       const largest = Math.max(1, expected.abs().max().item())
-      return output.sub(expected).abs().max().item() <= 1e-4 * largest
+      return output.sub(expected).abs().max().item() <= rounding * largest
     }),
   )
 }

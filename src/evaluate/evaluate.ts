@@ -133,7 +133,7 @@ export async function evaluateAll(
   if (left.length > 0) {
     const ready = await inferenceModels(models, options)
     try {
-      for await (const batch of batches(dataset, left, batchSize, device)) {
+      for await (const batch of batches(dataset, left, batchSize, { device })) {
         signal?.throwIfAborted()
         const scores =
           batch.indices.length === 0 ? [] : await scoreBatch(models, ready, batch, options, agree)

@@ -13,6 +13,7 @@ import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
 import { forwardLogits } from './forward-logits.js'
+import { inFullPrecision } from './full-precision.js'
 import { expectReach } from './gradient-reach.js'
 import {
   expectTrace,
@@ -21,7 +22,6 @@ import {
   type TraceOptions,
   traceNumbers,
 } from './hessian-trace.js'
-import { inFullPrecision } from './full-precision.js'
 import { whyCurved } from './piecewise-linear.js'
 
 export interface GaussNewtonTrace extends HessianTrace {

@@ -14,8 +14,8 @@ import { scope } from '../torch/scope.js'
 import { sdpaKernel } from '../torch/sdpa-kernel.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
 import { forwardLogits } from './forward-logits.js'
-import { expectReach } from './gradient-reach.js'
 import { inFullPrecision, measuredDtype } from './full-precision.js'
+import { expectReach } from './gradient-reach.js'
 import type { SymmetricOperator } from './symmetric-operator.js'
 
 export interface HessianOptions extends RunOptions, OutputOptions {

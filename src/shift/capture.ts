@@ -6,6 +6,7 @@ import { checkNumbers, count, type NumberChecks, wholeSeed } from '../torch/chec
 import { noGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
 import { Generator } from '../torch/generator.js'
+import { inputDtype } from '../torch/module/input-dtype.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
 import { torch } from '../torch/ops.js'
 import { keep, scope } from '../torch/scope.js'
@@ -75,9 +76,13 @@ export async function* captureChunks(
   const forget = () => {
     for (const tensor of taken.splice(0).flat()) tensor.dispose()
   }
+  const dtype = inputDtype(held)
   try {
     let done = 0
-    for await (const { images, indices: loaded, skipped } of batches(dataset, indices, chunk, device)) {
+    for await (const { images, indices: loaded, skipped } of batches(dataset, indices, chunk, {
+      device,
+      dtype,
+    })) {
       signal?.throwIfAborted()
       done += loaded.length + skipped.length
       if (loaded.length > 0) {

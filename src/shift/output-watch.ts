@@ -3,11 +3,11 @@ import { SosError } from '../torch/errors.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
 import { scope } from '../torch/scope.js'
 import type { DType } from '../torch/tensor/dtype.js'
+import { epsilon } from '../torch/tensor/rounding.js'
 import { Tensor } from '../torch/tensor/tensor.js'
 import type { Value } from '../torch/values.js'
 import type { LinearMap, Rounding } from './certificates.js'
 import type { ShiftableLayer } from './layer/layer.js'
-import { epsilon } from './layer/layer-weights.js'
 import { findOutputLayer } from './layer/output-layer.js'
 
 /** Predictions of the whole model on the same images before and after: measured, not derived. */
@@ -119,11 +119,11 @@ export class OutputWatch {
       .mul(weight.square().sum([0]).max())
       .sqrt()
       .item()
-    const unit = /^(float16|bfloat16)$/.test(output.dtype) ? 2 ** -7 : 2 ** -23
+    const rounding = 16 * Math.max(...[output.dtype, rows.dtype, 'float32' as const].map(epsilon))
     // NaN on both sides is no proof.
     return (
       difference <=
-      Math.max(16 * unit, 1e-3) * (softmax === undefined ? largest : Math.max(1, largest)) + 16 * unit * noise
+      Math.max(rounding, 1e-3) * (softmax === undefined ? largest : Math.max(1, largest)) + rounding * noise
     )
   }
 }

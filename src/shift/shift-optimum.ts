@@ -17,7 +17,7 @@ import type { Tensor } from '../torch/tensor/tensor.js'
 import { type CaptureOptions, captureNumbers, captureRows } from './capture.js'
 import { effectOn } from './effect.js'
 import { expectOwnBias, groupsOf, isConvolution, type ShiftableLayer, shiftableLayer } from './layer/layer.js'
-import { expectSomeRank, LayerWeights } from './layer/layer-weights.js'
+import { expectSomeRank, LayerWeights, roundingWarning } from './layer/layer-weights.js'
 import { OutputWatch } from './output-watch.js'
 import { describeShift, type ShiftRecord } from './shift-record.js'
 import { checkRankPolicy, defaultDelta } from './solve/rank.js'
@@ -119,6 +119,8 @@ export async function shiftOptimum(
       expectSomeRank(layer.path, solutions, options)
       const shifted = weights.stored(solutions)
       const replaced = weights.verify(rows, shifted, logitBudget(options))
+      const rounding = weights.roundingChange(rows, solutions, shifted)
+      const warning = roundingWarning(rounding, weights.dtype, logitBudget(options))
       const after = weights.maps(shifted)
       const others = heldOutSamples(dataset, batch.indices, options)
       const effect = await effectOn(held, layer, dataset, others, { before, after, shifted }, capture)
@@ -133,6 +135,9 @@ export async function shiftOptimum(
         after,
         solutions,
         replaced,
+        dtype: weights.dtype,
+        roundingChange: rounding,
+        warnings: warning === null ? [] : [warning],
         toOutput: effect.toOutput === undefined || watch.steps === null ? watch.steps : effect.toOutput,
         certificate: effect.certificate,
         measured: effect.measured,

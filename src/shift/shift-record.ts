@@ -1,5 +1,6 @@
 import type { Dataset } from '../data/dataset.js'
 import type { Sampling } from '../data/sampling.js'
+import type { DType } from '../torch/tensor/dtype.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
 import type { DriftCertificate, LinearMap } from './certificates.js'
 import { groupsOf, isConvolution, type ShiftableLayer } from './layer/layer.js'
@@ -45,6 +46,13 @@ export interface ShiftRecord {
   readonly normAfter: number
   /** The largest change of an output of the layer on the batch, in its dtype: of a logit, where these are its outputs. */
   readonly batchLogitChange: number
+  /** The dtype in which the layer stores V*; it was solved for in float64. */
+  readonly dtype: DType
+  /**
+   * The part of it that is rounding V* to that dtype alone: max |A(V*ᵣ − V*)|, in float64. Null where the batch is the whole dataset, which is
+   * not kept.
+   */
+  readonly roundingChange: number | null
   /** Whether the batch left nothing to shift: V* is V. */
   readonly identity: boolean
   /**
@@ -70,9 +78,12 @@ export interface ShiftResult {
   after: readonly LinearMap[]
   solutions: readonly Solution[]
   replaced: Replacement
+  dtype: DType
+  roundingChange: number | null
   toOutput: readonly string[] | null
   certificate: DriftCertificate | null
   measured: MeasuredPredictions | null
+  warnings: readonly string[]
   milliseconds: number
 }
 
@@ -99,11 +110,13 @@ export function describeShift(result: ShiftResult): ShiftRecord {
     inFeatures: layer.inFeatures * groupsOf(layer),
     singularValues: solutions.length === 1 ? cut(solutions[0]!) : null,
     ...replaced,
+    dtype: result.dtype,
+    roundingChange: result.roundingChange,
     identity: moved <= 1e-6 * Math.hypot(...before.map(({ weight }) => norm(weight))),
     toOutput: result.toOutput,
     certificate: result.certificate,
     measured: result.measured,
-    warnings: [...new Set(solutions.flatMap(({ warnings }) => warnings))],
+    warnings: [...new Set([...solutions.flatMap(({ warnings }) => warnings), ...result.warnings])],
     milliseconds: result.milliseconds,
   }
 }

@@ -36,7 +36,8 @@ export async function batchGradients(
     expectKind(given, outputs)
   }
   const logits = asLogits(given, outputs)
-  const loss = enableGrad(() => torch.cross_entropy_loss(logits, targets))
+  const shares = targets.dtype === 'int64' ? targets : targets.to(logits.dtype) // of classes, by mixup
+  const loss = enableGrad(() => torch.cross_entropy_loss(logits, shares))
   if (isFirst && step === 0) expectFiniteLoss(model, loss, images)
   begun.add(options)
   // The mean over the processes is that over all images: a process with more of them counts for more.

@@ -5,6 +5,7 @@ import type TypedEmitter from 'typed-emitter'
 import type { Dataset } from '../data/dataset.js'
 import { checkNumbers, finite } from '../torch/check-number.js'
 import { SosError } from '../torch/errors.js'
+import { inputDtype } from '../torch/module/input-dtype.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
 import { trainedParameters } from '../torch/module/trained-parameters.js'
 import { manualSeed } from '../torch/random.js'
@@ -179,6 +180,7 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
     const data = await TrainingData.open(this.data, {
       ...this.#options,
       device: this.device,
+      dtype: this.#options.dtype ?? inputDtype(this.model),
       shard: { rank, size },
     })
     this.#batchesPerEpoch = data.batchesPerEpoch

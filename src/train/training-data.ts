@@ -1,5 +1,5 @@
 import type { Augmentation } from '../data/augmentation.js'
-import type { Dataset } from '../data/dataset.js'
+import { type Dataset, placed } from '../data/dataset.js'
 import { Draws } from '../data/draws.js'
 import {
   checkNumbers,
@@ -13,6 +13,7 @@ import { SosError } from '../torch/errors.js'
 import { Generator } from '../torch/generator.js'
 import { torch } from '../torch/ops.js'
 import { keep, scope } from '../torch/scope.js'
+import type { DType } from '../torch/tensor/dtype.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
 import type { Mixup } from './mixup.js'
 import { PixelScaling } from './pixel-scaling.js'
@@ -31,6 +32,8 @@ export interface TrainingDataOptions {
   mixup?: Mixup
   /** Leave out the images of an epoch that fill no batch. Default: false, as in PyTorch. */
   dropLast?: boolean
+  /** The floating-point dtype of the images. Default: as they come, float32; of a trainer as its model takes them. */
+  dtype?: DType | null
   /** Lay images out for convolutions in channels_last. Default: false. */
   channelsLast?: boolean
   /** A dataset whose pixels take no more bytes is kept on the device. Default: 2 GiB. */
@@ -52,7 +55,7 @@ type Resolved = Required<Omit<TrainingDataOptions, 'mixup'>> & Pick<TrainingData
 export interface TrainingBatch {
   /** In the epoch, from 0. */
   readonly number: number
-  /** float32 [n, C, H, W] on the device */
+  /** [n, C, H, W] on the device */
   readonly images: Tensor
   /** int64 [n], or with mixup float32 [n, classes]: the share of each class */
   readonly targets: Tensor
@@ -180,7 +183,12 @@ export class TrainingData {
         const { images, places } = loaded ?? this.#select(this.#resident!, samples)
         const labels = this.#labels.index_select(0, places)
         const batch = this.#mixed(this.#finish(images, epoch, number, part), labels, epoch, number)
-        return { number, whole, images: keep(batch.images), targets: keep(batch.targets) }
+        return {
+          number,
+          whole,
+          images: keep(placed(batch.images, this.#options)),
+          targets: keep(batch.targets),
+        }
       })
     } finally {
       for (const tensor of Object.values(loaded ?? {})) tensor.dispose()
@@ -239,6 +247,7 @@ const defaults = {
   device: 'cpu',
   augment: [],
   dropLast: false,
+  dtype: null,
   channelsLast: false,
   residentBytes: 2 ** 31,
   shard: { rank: 0, size: 1 },

@@ -1,5 +1,6 @@
 import { expectLogits } from '../data/classification.js'
 import { ofShape, withMore } from '../data/on-images.js'
+import { unrounded } from '../data/probabilities.js'
 import { type AutocastDevice, autocast } from '../torch/autocast.js'
 import { enableGrad } from '../torch/context.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
@@ -24,7 +25,7 @@ export async function trainingLogits(
   const kind = images.device.split(':')[0] as AutocastDevice
   try {
     const output = await (dtype === undefined ? forward() : autocast({ device: kind, dtype }, forward))
-    return enableGrad(() => inFullPrecision(expectLogits(output, images.shape[0]!, item)))
+    return enableGrad(() => unrounded(expectLogits(output, images.shape[0]!, item)))
   } catch (error) {
     throw (error as { code?: string }).code === 'ERR_TORCH'
       ? explained(error as Error, batch, options)
@@ -52,9 +53,4 @@ function explained(
   }
   const told = ofShape(error, images)
   return isLast ? withMore(told, `${last}: if the others do not fail, ${leaveOut}`) : told
-}
-
-/** Half precision is for what autocast chose: a loss is not among it. */
-function inFullPrecision(logits: Tensor): Tensor {
-  return logits.dtype === 'bfloat16' || logits.dtype === 'float16' ? logits.to('float32') : logits
 }

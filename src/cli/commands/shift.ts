@@ -129,7 +129,7 @@ export function printShift(record: ShiftRecord): void {
     `‖V‖         ${figure(record.normBefore)} → ${figure(record.normAfter)} (${Number.isFinite(share) ? `${signed(share)} %` : '–'})`,
   )
   const what = record.toOutput === null ? 'the layer’s outputs' : 'logits'
-  printLine(`batch       ${what} moved by ${figure(record.batchLogitChange)} at most`)
+  printLine(`batch       ${what} moved by ${figure(record.batchLogitChange)} at most${rounding(record)}`)
   if (record.certificate !== null) printCertificate(record, record.certificate)
   if (record.measured !== null) {
     const { images, changed } = record.measured
@@ -148,6 +148,12 @@ export function printShift(record: ShiftRecord): void {
     )
   }
   for (const warning of record.warnings) printLine(`            ${warning}`)
+}
+
+/** What rounding V* back costs, where the layer is not in float32 or finer. */
+function rounding({ dtype, roundingChange }: ShiftRecord): string {
+  if (!/16$/.test(dtype) || roundingChange === null) return ''
+  return `, ${figure(roundingChange)} of it by rounding V* to ${dtype}`
 }
 
 /** What the layer's outputs are to the model's. */

@@ -5,6 +5,7 @@ import type { ScriptModule } from '../../torch/module/script-module.js'
 import { torch } from '../../torch/ops.js'
 import { scope } from '../../torch/scope.js'
 import type { DType } from '../../torch/tensor/dtype.js'
+import { epsilon, isHalf } from '../../torch/tensor/rounding.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
 import type { LinearMap } from '../certificates.js'
 import type { Solution, SolveOptions } from '../solve/solve.js'
@@ -114,6 +115,25 @@ export class LayerWeights {
   }
 
   /**
+   * What storing V* costs: the largest change of an output of the layer on the batch by rounding V* and b* to the layer's dtype alone,
+   * max |A(V*ᵣ − V*) + b*ᵣ − b*|, in float64.
+   *
+   * @param rows A of each group, [rows, m]
+   * @param exact V* and b* of each group, float64
+   */
+  roundingChange(rows: readonly Tensor[], exact: readonly LinearMap[], stored: StoredWeights): number {
+    return scope(() => {
+      const changes = this.maps(stored).map((map, i) => roundingChange(rows[i]!, exact[i]!, map))
+      return Math.max(...changes)
+    })
+  }
+
+  /** Of the weight. */
+  get dtype(): DType {
+    return this.#weight.dtype
+  }
+
+  /**
    * Puts weights in the place of the layer's, of a view that holds the model in eval mode: between two forwards of any thread,
    * each of which sees the old ones or the new.
    *
@@ -160,6 +180,25 @@ export function expectSomeRank(layer: string, solutions: readonly Solution[], op
   )
 }
 
+/** max |A(V*ᵣ − V*) + b*ᵣ − b*|, in float64; both maps are float64, [m, n]. */
+export function roundingChange(a: Tensor, exact: LinearMap, stored: LinearMap): number {
+  return scope(() => {
+    const moved = a.to({ device: 'cpu', dtype: 'float64' }).matmul(stored.weight.sub(exact.weight))
+    const all = exact.bias === null ? moved : moved.add(stored.bias!.sub(exact.bias))
+    return all.numel() === 0 ? 0 : all.abs().max().item()
+  })
+}
+
+/** What to say of it where the layer is in half precision; null where it is not, or it is within what was asked for. */
+export function roundingWarning(
+  change: number | null,
+  dtype: DType,
+  logitBudget: number | null,
+): string | null {
+  if (change === null || !isHalf(dtype) || change <= (logitBudget ?? Number.POSITIVE_INFINITY)) return null
+  return `rounding to ${dtype} alone moves the layer's outputs on the batch by up to ${change.toPrecision(2)}: they stay by that much, not by ${logitBudget}; shift a model in float32 and convert it afterwards to know what either does`
+}
+
 /** The error of a shift that was not written. */
 export function notVerified(layer: string, why: string): SosError {
   return new SosError(
@@ -188,12 +227,6 @@ export function whyNotWritten(
   if (logitBudget === null || batchLogitChange <= logitBudget + 16 * epsilon(dtype) * largestLogit)
     return null
   return `a logit of the batch would have moved by ${batchLogitChange}, more than ${logitBudget}`
-}
-
-/** The distance from 1 to the next number of a floating dtype. */
-export function epsilon(dtype: DType): number {
-  const digits: Record<string, number> = { float64: 52, float32: 23, float16: 10, bfloat16: 7 }
-  return 2 ** -(digits[dtype] ?? 23)
 }
 
 const norm = (tensor: Tensor): number => tensor.to('float64').square().sum().sqrt().item()

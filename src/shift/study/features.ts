@@ -3,8 +3,10 @@ import { batches, type Dataset, type RunOptions } from '../../data/dataset.js'
 import type { OutputItem, OutputOptions } from '../../data/model-output.js'
 import { noGrad } from '../../torch/context.js'
 import { SosError } from '../../torch/errors.js'
+import { inputDtype } from '../../torch/module/input-dtype.js'
 import type { ScriptModule } from '../../torch/module/script-module.js'
 import { scope } from '../../torch/scope.js'
+import { kernelTolerance } from '../../torch/tensor/rounding.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
 import type { LinearLayer } from '../layer/linear-layer.js'
 import { findOutputLayer } from '../layer/output-layer.js'
@@ -47,12 +49,13 @@ export async function cacheFeatures(
 ): Promise<Features> {
   const { chunk = 64, device = model.device, onProgress, signal } = options
   using held = model.view({ eval: true })
+  const dtype = inputDtype(held)
   let source: FeatureSource | undefined
   let store: RowStore | undefined
   const loaded: number[] = []
   let skipped = 0
   try {
-    for await (const batch of batches(dataset, indices, chunk, device)) {
+    for await (const batch of batches(dataset, indices, chunk, { device, dtype })) {
       signal?.throwIfAborted()
       skipped += batch.skipped.length
       if (batch.indices.length > 0) {
@@ -108,5 +111,5 @@ async function agree(hooked: FeatureSource, copy: FeatureSource, images: Tensor)
   const given = await copy.rows(images).catch(() => null)
   if (given === null || given.shape.join() !== expected.shape.join()) return false
   const off = given.sub(expected).abs().max().item()
-  return off <= 1e-3 * Math.max(1e-3, expected.abs().max().item())
+  return off <= kernelTolerance(expected.dtype) * Math.max(1e-3, expected.abs().max().item())
 }

@@ -3,7 +3,7 @@ import { torch } from '../../torch/ops.js'
 import { scope } from '../../torch/scope.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
 import type { LinearMap } from '../certificates.js'
-import { LayerWeights, whyNotWritten } from '../layer/layer-weights.js'
+import { LayerWeights, roundingChange, whyNotWritten } from '../layer/layer-weights.js'
 import type { LinearLayer } from '../layer/linear-layer.js'
 
 /** Weights that a study puts in the place of V, as the layer would store them. */
@@ -13,6 +13,8 @@ export interface Candidate {
   readonly normAfter: number
   /** The largest change of a logit of the batch, in the layer's dtype. */
   readonly batchLogitChange: number
+  /** The part of it that is rounding to that dtype alone. */
+  readonly roundingChange: number
   readonly identity: boolean
   /** Why `shiftOptimum` would not write it; null where it would. */
   readonly rolledBack: string | null
@@ -58,6 +60,7 @@ export class StudyLayer {
         map: stored,
         normAfter: replaced.normAfter,
         batchLogitChange: replaced.batchLogitChange,
+        roundingChange: roundingChange(a, map, exactly(stored)),
         identity: norm(moved) <= 1e-6 * this.norm,
         rolledBack: whyNotWritten(replaced, largest, stored.weight.dtype, logitBudget),
       }
@@ -76,6 +79,11 @@ export class StudyLayer {
 function as({ dtype }: Tensor, { weight, bias }: LinearMap): LinearMap {
   const stored = (tensor: Tensor) => tensor.to({ device: 'cpu', dtype, copy: true }).contiguous()
   return { weight: stored(weight.t()), bias: bias === null ? null : stored(bias) }
+}
+
+/** [n, m] as the layer keeps it → [m, n] in float64. */
+function exactly({ weight, bias }: LinearMap): LinearMap {
+  return { weight: weight.to('float64').t(), bias: bias?.to('float64') ?? null }
 }
 
 const norm = (tensor: Tensor): number => scope(() => tensor.to('float64').square().sum().sqrt().item())

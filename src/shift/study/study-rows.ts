@@ -1,6 +1,7 @@
 import type { Dataset, Progress } from '../../data/dataset.js'
 import { torch } from '../../torch/ops.js'
 import { scope } from '../../torch/scope.js'
+import { isHalf } from '../../torch/tensor/rounding.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
 import type { LinearMap } from '../certificates.js'
 import { controls as allControls, controlWeights } from '../controls.js'
@@ -116,7 +117,8 @@ async function measuredRow(
   budget: number | null = null,
 ): Promise<StudyRow> {
   const candidate = layer.candidate(a, map, budget)
-  const { normAfter, batchLogitChange, identity } = candidate
+  const { normAfter, batchLogitChange, roundingChange, identity } = candidate
+  const { dtype } = candidate.map.weight
   const rolledBack = variant.method === 'shift' ? candidate.rolledBack : null
   const known = new Set(features.indices)
   const covered = new Set(indices.filter((index) => known.has(index)).map((index) => train.labels[index]!))
@@ -126,7 +128,10 @@ async function measuredRow(
   if (missing > 0) warnings.push(`${missing} images of the batch could not be read`)
   if (rolledBack !== null) warnings.push(`\`sos shift\` would not write it: ${rolledBack}`)
   else if (variant.method === 'shift' && batchLogitChange > worthTelling) {
-    warnings.push(`logits of the batch move by up to ${batchLogitChange.toPrecision(2)}: its loss changes`)
+    const rounding = isHalf(dtype) ? ` (${roundingChange.toPrecision(2)} by rounding to ${dtype} alone)` : ''
+    warnings.push(
+      `logits of the batch move by up to ${batchLogitChange.toPrecision(2)}${rounding}: its loss changes`,
+    )
   }
   return {
     ...variant,

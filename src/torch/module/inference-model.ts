@@ -1,8 +1,11 @@
 import { torch } from '../ops.js'
 import { keep, scope } from '../scope.js'
+import type { DType } from '../tensor/dtype.js'
+import { kernelTolerance } from '../tensor/rounding.js'
 import { Tensor } from '../tensor/tensor.js'
 import { getNumThreads } from '../threads.js'
 import type { Value } from '../values.js'
+import { inputDtype, isFloating } from './input-dtype.js'
 import type { ScriptModule } from './script-module.js'
 
 type Select = (output: Value) => Value
@@ -11,12 +14,6 @@ const whole: Select = (output) => output
 
 /** Images of the first batch on which the fast copy is held against the model. */
 const probes = 4
-
-/**
- * How far the logits of those may be apart, relative to the largest: above what float32 loses in another order of its sums
- * (some 1e-5 in ResNets), far below what would change an accuracy.
- */
-const tolerance = 1e-3
 
 /**
  * Pixels of images that one forward on the CPU takes for each thread, four of 224 × 224: a layer's activations then stay in
@@ -36,6 +33,8 @@ export class InferenceModel {
   readonly #model: ScriptModule
   readonly #channelsLast: boolean
   readonly #device: string
+  /** Of the images as the model takes them; null for any. */
+  readonly #dtype: DType | null
   #copy: ScriptModule | null
   readonly #select: Select
   #checked = false
@@ -49,6 +48,7 @@ export class InferenceModel {
   ) {
     this.#model = model
     this.#copy = copy
+    this.#dtype = inputDtype(model)
     this.#device = device
     this.#channelsLast = channelsLast
     this.#select = select
@@ -84,7 +84,15 @@ export class InferenceModel {
     return this.#copy !== null
   }
 
+  /** @param images in any floating-point dtype: they are given to the model in its own */
   async forward(images: Tensor): Promise<Value> {
+    if (this.#dtype !== null && images.dtype !== this.#dtype && isFloating(images.dtype)) {
+      return scope(() => this.#forward(images.to(this.#dtype!)))
+    }
+    return this.#forward(images)
+  }
+
+  async #forward(images: Tensor): Promise<Value> {
     if (this.#copy === null) return this.#select(await this.#model.forward<Value>(images))
     if (!this.#checked) return this.#firstForward(images)
     return this.#forwardCopy(this.#copy, images)
@@ -121,7 +129,7 @@ export class InferenceModel {
     const some = Math.min(probes, images.shape[0]!)
     const expected = this.#select(await this.#model.forward<Value>(images.narrow(0, 0, some)))
     if (!(output instanceof Tensor && expected instanceof Tensor)) return false
-    return agree(output.narrow(0, 0, some), expected)
+    return agree(output.narrow(0, 0, some), expected, this.#dtype ?? expected.dtype)
   }
 
   async #forwardCopy(copy: ScriptModule, images: Tensor): Promise<Value> {
@@ -145,10 +153,11 @@ export class InferenceModel {
 }
 
 /** NaN, and infinities, count as equal where both have them. */
-function agree(output: Tensor, expected: Tensor): boolean {
+function agree(output: Tensor, expected: Tensor, model: DType): boolean {
   const same = output.eq(expected).logical_or(output.isnan().logical_and(expected.isnan()))
-  const difference = output.sub(expected).masked_fill(same, 0).abs().max().item()
-  return difference <= tolerance * expected.nan_to_num(0, 0, 0).abs().max().item()
+  const difference = output.to('float64').sub(expected).masked_fill(same, 0).abs().max().item()
+  const tolerance = Math.max(kernelTolerance(expected.dtype), kernelTolerance(model))
+  return difference <= tolerance * expected.to('float64').nan_to_num(0, 0, 0).abs().max().item()
 }
 
 /** More than the probes, or a model in which the images of a batch influence each other would not be found out. */

@@ -2,6 +2,7 @@ import { noGrad } from '../../torch/context.js'
 import { SosError } from '../../torch/errors.js'
 import { torch } from '../../torch/ops.js'
 import { keep, scope } from '../../torch/scope.js'
+import { isHalf } from '../../torch/tensor/rounding.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
 import type { Optimizer, OptimizerState, Target } from './optimizer.js'
 
@@ -24,7 +25,7 @@ export interface UpdateRule {
 
 /**
  * An optimizer that applies a rule to each parameter by its own gradient. A parameter without a gradient is left as it is, as
- * in PyTorch.
+ * in PyTorch. What is kept of a parameter in half precision is float32.
  */
 export function gradientDescent({ parameters }: Target, rule: UpdateRule): Optimizer {
   const names = [...parameters.keys()]
@@ -35,7 +36,10 @@ export function gradientDescent({ parameters }: Target, rule: UpdateRule): Optim
   /** What is kept for a parameter; made where it is not there. */
   const ensure = (name: string, parameter: Tensor): boolean => {
     if (keeps.length === 0 || kept.has(`${keeps[0]![0]}.${name}`)) return false
-    for (const [key, make] of keeps) kept.set(`${key}.${name}`, keep(make(parameter)))
+    scope(() => {
+      const like = isHalf(parameter.dtype) ? torch.empty_like(parameter, { dtype: 'float32' }) : parameter
+      for (const [key, make] of keeps) kept.set(`${key}.${name}`, keep(make(like)))
+    })
     return true
   }
 
@@ -64,7 +68,7 @@ export function gradientDescent({ parameters }: Target, rule: UpdateRule): Optim
       const { loss, gradients } = await closure()
       await noGrad(() =>
         scope(async () => {
-          for (const group of groups(gradients)) await rule.update(group, learningRate)
+          for (const group of groups(gradients)) await update(rule, group, learningRate)
         }),
       )
       return loss
@@ -98,10 +102,27 @@ export function gradientDescent({ parameters }: Target, rule: UpdateRule): Optim
   }
 }
 
-/** Counts of steps are scalars, all else is shaped as its parameter and of its dtype. */
+/**
+ * Half precision is computed in float32 and rounded once, in the end: libtorch's fused SGD leaves such parameters on the CPU as
+ * they were, without a word, and what is kept of the past would lose its small numbers.
+ */
+async function update(rule: UpdateRule, group: Group, learningRate: number): Promise<void> {
+  const { parameters, gradients } = group
+  if (!isHalf(parameters[0]!.dtype)) {
+    await rule.update(group, learningRate)
+    return
+  }
+  const wide = (tensors: readonly Tensor[]) => tensors.map((tensor) => tensor.to('float32'))
+  const rounded = { ...group, parameters: wide(parameters), gradients: wide(gradients) }
+  await rule.update(rounded, learningRate)
+  torch._foreach_copy_(parameters, rounded.parameters)
+}
+
+/** Counts of steps are scalars, all else is shaped as its parameter and of its dtype, or float32 where that is half precision. */
 function fits(name: string, { shape, dtype }: Tensor, parameter: Tensor): boolean {
   if (name.startsWith('steps.')) return shape.length === 0 && dtype === 'float32'
-  return String(shape) === String(parameter.shape) && dtype === parameter.dtype
+  const expected = isHalf(parameter.dtype) ? 'float32' : parameter.dtype
+  return String(shape) === String(parameter.shape) && dtype === expected
 }
 
 /** The fused operators go through memory: a gradient must lie as its parameter does. */

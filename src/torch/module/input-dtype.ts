@@ -1,0 +1,76 @@
+import type { ArgumentSource, OperatorCall } from '../binding.js'
+import { scope } from '../scope.js'
+import type { DType } from '../tensor/dtype.js'
+import type { ModuleTree } from './module-tree.js'
+
+/** Operators whose arguments must be of one dtype. */
+const products =
+  /^aten::(_?conv\w*|linear|addmm|addmv|mm|mv|bmm|baddbmm|matmul|einsum|lstm|gru|rnn_\w+|scaled_dot_product_attention)$/
+const casts = /^aten::(to|_to_copy|type_as|half|float|double|bfloat16)$/
+
+/**
+ * The floating-point dtype in which a model takes its first input: that of the weights that it meets first in a product, as of the first
+ * convolution; where none is met, that of the model's first floating-point weight. Null where the model's code casts its input
+ * itself, or the model has no such weight: then any will do.
+ */
+export function inputDtype(model: ModuleTree): DType | null {
+  const { calls } = model.dataFlow()
+  const flow = new InputFlow(calls)
+  for (const [i, call] of calls.entries()) {
+    if (call.skipped || !flow.reaches(i)) continue
+    if (casts.test(call.operator)) return null
+    const dtype = products.test(call.operator) ? flow.weightDtype(call) : null
+    if (dtype !== null) return dtype
+  }
+  return scope(() => {
+    const weights = [...model.namedParameters().values(), ...model.namedBuffers().values()]
+    return weights.find(({ dtype }) => isFloating(dtype))?.dtype ?? null
+  })
+}
+
+export function isFloating(dtype: string): dtype is 'float16' | 'bfloat16' | 'float32' | 'float64' {
+  return /^b?float(16|32|64)$/.test(dtype)
+}
+
+/** Which calls work on what comes from the first input, and of which dtype the weights are that others work on. */
+class InputFlow {
+  readonly #reached: boolean[] = []
+  readonly #dtypes: (DType | null)[] = []
+
+  constructor(calls: readonly OperatorCall[]) {
+    for (const call of calls) {
+      const sources = Object.values(call.arguments)
+      const reached = sources.some((source) => this.#isReached(source))
+      this.#reached.push(reached)
+      this.#dtypes.push(reached || casts.test(call.operator) ? null : this.#firstDtype(sources))
+    }
+  }
+
+  reaches(call: number): boolean {
+    return this.#reached[call]!
+  }
+
+  weightDtype({ arguments: given }: OperatorCall): DType | null {
+    return this.#firstDtype(Object.values(given))
+  }
+
+  #isReached(source: ArgumentSource): boolean {
+    if (source.input === 0) return true
+    if (source.call !== undefined) return this.#reached[source.call] ?? false
+    return partsOf(source).some((part) => this.#isReached(part))
+  }
+
+  #firstDtype(sources: readonly ArgumentSource[]): DType | null {
+    for (const source of sources) {
+      const dtype = source.dtype ?? (source.call === undefined ? undefined : this.#dtypes[source.call])
+      if (dtype !== undefined && dtype !== null && isFloating(dtype)) return dtype
+      const inside = this.#firstDtype(partsOf(source))
+      if (inside !== null) return inside
+    }
+    return null
+  }
+}
+
+function partsOf({ items, entries, choices }: ArgumentSource): readonly ArgumentSource[] {
+  return items ?? entries ?? choices ?? []
+}
