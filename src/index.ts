@@ -14,6 +14,7 @@ export {
   type Batch,
   batches,
   type Dataset,
+  type ImagePlacement,
   type LoadedImages,
   type Pixels,
   type Progress,

@@ -3,13 +3,13 @@ import { currentContext, runIn } from './context.js'
 import { SosError } from './errors.js'
 
 /** Each by its bit from bit 11 of the modes on: its number in at::SDPBackend (native/core/attention.h). */
-const kernels = ['math', 'flash_attention', 'efficient_attention', 'cudnn_attention'] as const
+const kernels: readonly SDPBackend[] = ['math', 'flash_attention', 'efficient_attention', 'cudnn_attention']
 
 /**
  * How `scaled_dot_product_attention` is computed: by matrix products and a softmax (`math`), which has derivatives of any order, or by
  * a fused kernel, which has a first one. The CPU has `math` and `flash_attention`.
  */
-export type SDPBackend = (typeof kernels)[number]
+export type SDPBackend = 'math' | 'flash_attention' | 'efficient_attention' | 'cudnn_attention'
 
 const FIRST = 11
 const ALL = (1 << kernels.length) - 1

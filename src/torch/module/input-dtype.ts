@@ -11,9 +11,10 @@ const casts = /^aten::(to|_to_copy|type_as|half|float|double|bfloat16)$/
 /**
  * The floating-point dtype in which a model takes its first input: that of the weights that it meets first in a product, as of the first
  * convolution; where none is met, that of the model's first floating-point weight. Null where the model's code casts its input
- * itself, or the model has no such weight: then any will do.
+ * itself, or the model has no such weight, or no forward: then any will do.
  */
 export function inputDtype(model: ModuleTree): DType | null {
+  if (!model.methods.some((schema) => schema.startsWith('forward('))) return null
   const { calls } = model.dataFlow()
   const flow = new InputFlow(calls)
   for (const [i, call] of calls.entries()) {
