@@ -50,6 +50,7 @@ struct EnvData {
   std::shared_ptr<Pins> pins;
   Napi::FunctionReference
       collect;  ///< (full: boolean) → void: runs V8's collector, finalizers too, before it returns
+  Napi::FunctionReference error_class;  ///< JavaScript's class of errors: new (code, message)
   int64_t live_tensors = 0;
   int64_t live_bytes = 0;
   // Memory that is used again: a collection frees handles by the thousand, which the C library does slowly.

@@ -5,16 +5,22 @@
 #include <cstdlib>
 #include <string>
 
+#include "binding/env_data.h"
 #include "core/error_text.h"
 #include "core/script_error.h"
 
 namespace sos {
 namespace {
 
+/// An instance of JavaScript's own class of errors, where it gave one: scripts may load the addon by itself.
 Napi::Error make_error(Napi::Env env, const std::string& code, const std::string& message) {
-  auto error = Napi::Error::New(env, message);
-  error.Value().Set("code", Napi::String::New(env, code));
-  return error;
+  const auto& made_by = EnvData::of(env).error_class;
+  if (made_by.IsEmpty()) {
+    auto error = Napi::Error::New(env, message);
+    error.Value().Set("code", Napi::String::New(env, code));
+    return error;
+  }
+  return Napi::Error(env, made_by.New({Napi::String::New(env, code), Napi::String::New(env, message)}));
 }
 
 /// SOS_SHOW_CPP_STACKTRACES=1 asks for all that libtorch says, C++ frames too.
@@ -54,8 +60,8 @@ Napi::Error to_js_error(Napi::Env env, const std::exception_ptr& failure) {
     return *failed.error;
   } catch (const Napi::Error& error) {
     // Node-API's own errors, of a value of another type than was asked for, have no code.
-    if (error.Value().Get("code").IsUndefined()) error.Value().Set("code", "ERR_INVALID_ARGUMENT");
-    return error;
+    const bool coded = !error.Value().Get("code").IsUndefined();
+    return coded ? error : make_error(env, "ERR_INVALID_ARGUMENT", error.Message());
   } catch (const ScriptError& error) {
     auto made = make_error(env, error.code, shows_all() ? error.full_text : error.what());
     made.Value().Set("submodule", error.submodule);

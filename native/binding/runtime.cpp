@@ -79,6 +79,11 @@ Napi::Value set_collector(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value set_error_class(const Napi::CallbackInfo& info) {
+  EnvData::of(info.Env()).error_class = Napi::Persistent(info[0].As<Napi::Function>());
+  return info.Env().Undefined();
+}
+
 }  // namespace
 
 void export_runtime_functions(Napi::Env env, Napi::Object exports) {
@@ -94,6 +99,7 @@ void export_runtime_functions(Napi::Env env, Napi::Object exports) {
   define<get_determinism>(env, exports, "getDeterminism");
   define<set_determinism>(env, exports, "setDeterminism");
   define<set_collector>(env, exports, "setCollector");
+  define<set_error_class>(env, exports, "setErrorClass");
 }
 
 }  // namespace sos

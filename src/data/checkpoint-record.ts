@@ -1,8 +1,9 @@
 import { z } from 'zod'
+import { expectObject, expectText } from '../torch/check-argument.js'
 
 import { clipped, nearest, SosError } from '../torch/errors.js'
 import { parseForeignJson } from '../torch/foreign-json.js'
-import type { ScriptModule } from '../torch/module/script-module.js'
+import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
 import type { Preprocess } from './preprocess.js'
 import { checkedPreprocess, preprocessSchema } from './preprocess-schema.js'
 import { presets } from './presets.js'
@@ -23,6 +24,7 @@ export type CheckpointRecord = z.infer<typeof recordSchema>
 
 /** The record that `model` carries, or null where it is plain TorchScript. Throws `ERR_RECORD` where it is malformed. */
 export function checkpointRecord(model: ScriptModule): CheckpointRecord | null {
+  expectModule('model', model)
   const text = model.extraFiles[recordFile]
   if (text === undefined || text === '') return null
   let json: unknown
@@ -61,6 +63,7 @@ export function preprocessOf(
   preset?: string,
   changes: Partial<Preprocess> = {},
 ): Preprocess {
+  expectObject('changes', changes)
   const base = preset === undefined ? checkpointRecord(model)?.preprocess : presetNamed(preset)
   const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined))
   const told: Partial<Preprocess> = { interpolation: 'bilinear', ...base, ...given }
@@ -75,6 +78,7 @@ export function preprocessOf(
 }
 
 export function presetNamed(name: string): Preprocess {
+  expectText('preset', name)
   const preset = Object.hasOwn(presets, name) ? presets[name] : undefined
   if (preset !== undefined) return preset
   const near = nearest(name, Object.keys(presets))

@@ -1,8 +1,9 @@
+import { expectList } from '../torch/check-argument.js'
 import { SosError } from '../torch/errors.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
 import { classesOf, recordFile } from './checkpoint-record.js'
 import { areNumbers, outputsOfClasses, shown, usedClasses } from './class-names.js'
-import type { Dataset } from './dataset.js'
+import { type Dataset, expectDataset } from './dataset.js'
 import { byCodePoint } from './listing.js'
 
 /** Lists of classes that were told as the outputs of a model. */
@@ -24,6 +25,9 @@ export function withClasses(
   outputs: readonly string[],
   names: readonly string[] = outputs,
 ): Dataset {
+  expectDataset('dataset', dataset)
+  expectList('outputs', outputs)
+  expectList('names', names)
   if (names.length !== outputs.length) {
     throw new SosError(
       'ERR_LABELS',
@@ -51,6 +55,7 @@ export function withClasses(
  * @throws `ERR_LABELS`
  */
 export function datasetFor(model: ScriptModule, dataset: Dataset, names?: readonly string[]): Dataset {
+  expectDataset('dataset', dataset)
   const outputs = classesOf(model)
   if (names !== undefined) return withClasses(dataset, outputs ?? names, names)
   return outputs === null ? dataset : withClasses(dataset, outputs)
@@ -74,6 +79,7 @@ export function expectOrder(dataset: Dataset, outputs: readonly string[], of: st
 
 /** Refuses a dataset whose labels are, by the names, not the outputs of `model`, where it tells them. Throws `ERR_LABELS`. */
 export function expectClassesOf(model: ScriptModule, dataset: Dataset): void {
+  expectDataset('dataset', dataset)
   const outputs = classesOf(model)
   if (outputs === null) usedClasses(dataset)
   else expectOrder(dataset, outputs, `${model.path}'s ${recordFile}`)

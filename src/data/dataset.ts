@@ -1,3 +1,4 @@
+import { expectList, refuseArgument } from '../torch/check-argument.js'
 import { count, shown } from '../torch/check-number.js'
 import { SosError } from '../torch/errors.js'
 import { isFloating } from '../torch/module/input-dtype.js'
@@ -123,7 +124,10 @@ export function placed(images: Tensor, { device = 'cpu', dtype = null }: ImagePl
 }
 
 /** Throws `ERR_INDICES` where one of `indices` is no sample of the dataset. */
-export function checkIndices({ name, size }: Dataset, indices: readonly number[]): void {
+export function checkIndices(dataset: Dataset, indices: readonly number[]): void {
+  expectDataset('dataset', dataset)
+  expectList('indices', indices)
+  const { name, size } = dataset
   const wrong = indices.findIndex((index) => !Number.isInteger(index) || index < 0 || index >= size)
   if (wrong === -1) return
   throw new SosError(
@@ -137,4 +141,11 @@ export function spread(size: number, limit?: number): number[] {
   if (limit !== undefined) count('limit', limit)
   if (limit === undefined || limit >= size) return Array.from({ length: size }, (_, i) => i)
   return Array.from({ length: limit }, (_, i) => Math.floor((i * size) / limit))
+}
+
+/** @throws `ERR_INVALID_ARGUMENT` where a value is no dataset */
+export function expectDataset(name: string, value: unknown): asserts value is Dataset {
+  const { size, labels, classes, load } = (value ?? {}) as Partial<Dataset>
+  const fits = typeof size === 'number' && ArrayBuffer.isView(labels) && Array.isArray(classes)
+  if (!fits || typeof load !== 'function') refuseArgument('a dataset', name, value)
 }

@@ -2,7 +2,7 @@ import { enableGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
 import { scope } from '../torch/scope.js'
 import { epsilon, isHalf } from '../torch/tensor/rounding.js'
-import type { Tensor } from '../torch/tensor/tensor.js'
+import { expectTensor, type Tensor } from '../torch/tensor/tensor.js'
 
 /**
  * What a classifier returns: logits, of which log-softmax outputs are a case, or the probabilities that a softmax made of them. The
@@ -19,6 +19,7 @@ export const outputKinds: readonly OutputKind[] = ['logits', 'probabilities']
  * @param output floating-point [N, classes]
  */
 export function areProbabilities(output: Tensor): boolean {
+  expectTensor('output', output)
   const [images, classes] = output.shape
   if (output.ndim !== 2 || images === 0 || classes! < 2) return false
   const rounding = isHalf(output.dtype) ? 2e-2 : 1e-4

@@ -1,5 +1,6 @@
 import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
+import { expectText } from '../torch/check-argument.js'
 
 import { SosError } from '../torch/errors.js'
 
@@ -13,6 +14,7 @@ const largestText = 2 ** 27
  * @throws `ERR_DATASET` where it is larger, no plain file (a pipe would never end), or cannot be read
  */
 export async function readFileUpTo(path: string, largest: number): Promise<Buffer | null> {
+  expectText('path', path)
   try {
     // Without O_NONBLOCK, to open a pipe waits for its other end.
     await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)

@@ -1,8 +1,9 @@
+import { expectObject } from '../torch/check-argument.js'
 import { batchCount, wholeSeed } from '../torch/check-number.js'
 import { SosError } from '../torch/errors.js'
 import { Generator } from '../torch/generator.js'
 import { torch } from '../torch/ops.js'
-import { checkIndices, type Dataset } from './dataset.js'
+import { checkIndices, type Dataset, expectDataset } from './dataset.js'
 
 export type Sampling = 'stratified' | 'uniform'
 
@@ -23,7 +24,10 @@ export interface SampleOptions {
  *
  * @throws `ERR_BATCH_SIZE` where `size` is no whole number from 1 to the dataset's size
  */
-export function sampleIndices(dataset: Dataset, { size, sampling, seed }: SampleOptions): number[] {
+export function sampleIndices(dataset: Dataset, options: SampleOptions): number[] {
+  expectDataset('dataset', dataset)
+  expectObject('options', options)
+  const { size, sampling, seed } = options
   batchCount('size', size)
   wholeSeed('seed', seed)
   if (size > dataset.size) {

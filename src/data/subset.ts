@@ -1,5 +1,6 @@
+import { expectList } from '../torch/check-argument.js'
 import { SosError } from '../torch/errors.js'
-import { checkIndices, type Dataset, type LoadedImages } from './dataset.js'
+import { checkIndices, type Dataset, expectDataset, type LoadedImages } from './dataset.js'
 
 /**
  * Some samples of a dataset, as a dataset: its sample i is that at `indices[i]`.
@@ -8,6 +9,8 @@ import { checkIndices, type Dataset, type LoadedImages } from './dataset.js'
  *   nor skips a sample
  */
 export function subset(dataset: Dataset, indices: readonly number[]): Dataset {
+  expectList('indices', indices)
+  expectDataset('dataset', dataset)
   if (indices.length === 0) {
     throw new SosError('ERR_INDICES', `expected samples of ${dataset.name} but received none`)
   }

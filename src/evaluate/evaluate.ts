@@ -4,6 +4,7 @@ import {
   type Batch,
   batches,
   type Dataset,
+  expectDataset,
   type RunOptions,
   type SkippedImage,
   spread,
@@ -11,11 +12,12 @@ import {
 import { type OutputOptions, outputOf } from '../data/model-output.js'
 import { onImages } from '../data/on-images.js'
 import { areProbabilities, expectKind, type OutputKind } from '../data/probabilities.js'
+import { expectList, expectObject } from '../torch/check-argument.js'
 import { checkNumbers, count, type NumberChecks } from '../torch/check-number.js'
 import { noGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
 import { InferenceModel } from '../torch/module/inference-model.js'
-import type { ScriptModule } from '../torch/module/script-module.js'
+import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
 import { scope } from '../torch/scope.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
 import type { EvaluationRecord, RecordedScores } from './evaluation-record.js'
@@ -96,6 +98,10 @@ export async function evaluateAll(
   dataset: Dataset,
   options: EvaluateOptions = {},
 ): Promise<Evaluation[]> {
+  expectList('models', models)
+  for (const [i, model] of models.entries()) expectModule(`models[${i}]`, model)
+  expectDataset('dataset', dataset)
+  expectObject('options', options)
   const { outputs = 'logits', limit, batchSize = 64, perClass = false, record, onProgress, signal } = options
   const device = options.device ?? deviceOf(models)
   checkNumbers(options, evaluateNumbers)

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
-
-import type { Dataset } from '../data/dataset.js'
+import { type Dataset, expectDataset } from '../data/dataset.js'
 import { labelsSha256 } from '../data/fingerprint.js'
 import type { OutputOptions } from '../data/model-output.js'
 import type { Preprocess } from '../data/preprocess.js'
 import type { OutputKind } from '../data/probabilities.js'
+import { expectList } from '../torch/check-argument.js'
 import { count } from '../torch/check-number.js'
 import { SosError } from '../torch/errors.js'
 
@@ -43,6 +43,8 @@ export async function evaluationSubject(
   options: { limit?: number; outputs?: OutputKind } & OutputOptions = {},
 ): Promise<EvaluationSubject> {
   const { limit, outputs = 'logits', output } = options
+  expectDataset('dataset', dataset)
+  expectList('models', models)
   if (limit !== undefined) count('limit', limit)
   const { name, size } = dataset
   return {

@@ -1,3 +1,4 @@
+import { refuseArgument } from '../torch/check-argument.js'
 import { SosError } from '../torch/errors.js'
 
 /** How two classifiers differ on the same images. */
@@ -23,6 +24,9 @@ export interface McNemar {
  * @throws `ERR_INVALID_ARGUMENT` where they are not equally long
  */
 export function mcnemar(correctFirst: Uint8Array, correctSecond: Uint8Array): McNemar {
+  for (const [name, flags] of Object.entries({ correctFirst, correctSecond })) {
+    if (!Array.isArray(flags) && !ArrayBuffer.isView(flags)) refuseArgument('a list of flags', name, flags)
+  }
   if (correctFirst.length !== correctSecond.length) {
     throw new SosError(
       'ERR_INVALID_ARGUMENT',

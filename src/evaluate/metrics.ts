@@ -2,7 +2,7 @@ import { whole } from '../torch/check-number.js'
 import { SosError } from '../torch/errors.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
-import type { Tensor } from '../torch/tensor/tensor.js'
+import { expectTensor, type Tensor } from '../torch/tensor/tensor.js'
 
 /** What is told of each image by itself; everything else is summed from these. All lists are as long. */
 export interface SampleScores {
@@ -60,6 +60,8 @@ const binCount = 15
  * @throws `ERR_SHAPE`
  */
 export function score(logits: Tensor, labels: Tensor): Score {
+  expectTensor('logits', logits)
+  expectTensor('labels', labels)
   const sums = new ScoreSums(logits.shape[1] ?? 0)
   sums.add(sampleScores(logits, labels))
   return sums.score()
@@ -67,6 +69,8 @@ export function score(logits: Tensor, labels: Tensor): Score {
 
 /** What {@link score} says of each image; its arguments are as there. The device is waited for once. */
 export function sampleScores(logits: Tensor, labels: Tensor): SampleScores {
+  expectTensor('logits', logits)
+  expectTensor('labels', labels)
   const [images, classes] = logits.shape
   if (logits.shape.length !== 2 || labels.shape.length !== 1 || labels.shape[0] !== images) {
     throw new SosError(

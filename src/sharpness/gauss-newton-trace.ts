@@ -1,4 +1,4 @@
-import { batches, type Dataset } from '../data/dataset.js'
+import { batches, type Dataset, expectDataset } from '../data/dataset.js'
 import { asLogits, expectKind } from '../data/probabilities.js'
 import { sampleIndices } from '../data/sampling.js'
 import { grad } from '../torch/autograd/autograd.js'
@@ -7,7 +7,7 @@ import { enableGrad, noGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
 import { Generator } from '../torch/generator.js'
 import { inputDtype } from '../torch/module/input-dtype.js'
-import type { ScriptModule } from '../torch/module/script-module.js'
+import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
 import { trainedParameters } from '../torch/module/trained-parameters.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
@@ -60,6 +60,8 @@ export async function gaussNewtonTrace(
   dataset: Dataset,
   options: TraceOptions = {},
 ): Promise<GaussNewtonTrace> {
+  expectModule('model', model)
+  expectDataset('dataset', dataset)
   checkNumbers(options, traceNumbers)
   const { samples = Math.min(512, dataset.size), probes = 32, seed = 0 } = options
   const { chunk = 32, outputs = 'logits', device = model.device, onProgress, signal } = options

@@ -1,6 +1,7 @@
-import type { Dataset } from '../data/dataset.js'
+import { type Dataset, expectDataset } from '../data/dataset.js'
 import { whyNotFinite } from '../data/finite.js'
 import { sampleIndices } from '../data/sampling.js'
+import { expectList, expectObject } from '../torch/check-argument.js'
 import {
   batchCount,
   checkNumbers,
@@ -12,7 +13,7 @@ import {
 import { noGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
 import { Generator } from '../torch/generator.js'
-import type { ScriptModule } from '../torch/module/script-module.js'
+import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
 import { type HessianOptions, hessian } from './hessian.js'
@@ -75,8 +76,11 @@ const blockBytes = 2 ** 28
  */
 export async function hutchinsonTrace(
   operator: SymmetricOperator,
-  { probes, seed }: { probes: number; seed: number },
+  options: { probes: number; seed: number },
 ): Promise<TraceEstimate> {
+  expectObject('operator', operator)
+  expectObject('options', options)
+  const { probes, seed } = options
   traceNumbers.probes('probes', probes)
   wholeSeed('seed', seed)
   count('operator.size', operator.size)
@@ -110,6 +114,8 @@ export async function hessianTrace(
   dataset: Dataset,
   options: TraceOptions = {},
 ): Promise<HessianTrace> {
+  expectModule('model', model)
+  expectDataset('dataset', dataset)
   checkNumbers(options, traceNumbers)
   const { samples = Math.min(512, dataset.size), probes = 32, seed = 0 } = options
   const indices = sampleIndices(dataset, { size: samples, sampling: 'uniform', seed })
@@ -140,6 +146,9 @@ export async function compareTraces(
   dataset: Dataset,
   options: TraceOptions = {},
 ): Promise<TraceComparison> {
+  expectModule('second', second)
+  expectModule('first', first)
+  expectDataset('dataset', dataset)
   using before = first.view({ eval: true })
   using after = second.view({ eval: true })
   const trace = await hessianTrace(before, dataset, options)
@@ -148,6 +157,10 @@ export async function compareTraces(
 
 /** The paired difference of two traces that were measured with the same options on models of the same parameters. */
 export function compareWith(first: HessianTrace, second: HessianTrace): TraceComparison {
+  for (const trace of [first, second]) {
+    expectObject('a trace', trace)
+    expectList('its probes', trace.perProbe)
+  }
   if (first.probes !== second.probes || first.samples !== second.samples || first.size !== second.size) {
     throw new SosError(
       'ERR_INVALID_ARGUMENT',

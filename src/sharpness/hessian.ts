@@ -1,13 +1,14 @@
 import { expectAgreement } from '../data/class-agreement.js'
-import { batches, checkIndices, type Dataset, type RunOptions } from '../data/dataset.js'
+import { batches, checkIndices, type Dataset, expectDataset, type RunOptions } from '../data/dataset.js'
 import type { OutputOptions } from '../data/model-output.js'
 import { asLogits, expectKind, type OutputKind, unrounded } from '../data/probabilities.js'
 import { grad, hvpOfGradients } from '../torch/autograd/autograd.js'
+import { expectObject } from '../torch/check-argument.js'
 import { count } from '../torch/check-number.js'
 import { enableGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
 import { inputDtype } from '../torch/module/input-dtype.js'
-import type { ScriptModule } from '../torch/module/script-module.js'
+import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
 import { trainedParameters } from '../torch/module/trained-parameters.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
@@ -46,6 +47,9 @@ export function hessian(
   indices: readonly number[],
   options: HessianOptions = {},
 ): HessianOperator {
+  expectObject('options', options)
+  expectModule('model', model)
+  expectDataset('dataset', dataset)
   const { chunk = 128, outputs = 'logits', device = model.device, onProgress, signal } = options
   count('chunk', chunk)
   checkIndices(dataset, indices)

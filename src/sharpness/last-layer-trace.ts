@@ -1,11 +1,11 @@
-import { batches, type Dataset } from '../data/dataset.js'
+import { batches, type Dataset, expectDataset } from '../data/dataset.js'
 import { isOutputOf } from '../data/probabilities.js'
 import { sampleIndices } from '../data/sampling.js'
 import { checkNumbers } from '../torch/check-number.js'
 import { noGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
 import { inputDtype } from '../torch/module/input-dtype.js'
-import type { ScriptModule } from '../torch/module/script-module.js'
+import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
 import { Tensor } from '../torch/tensor/tensor.js'
@@ -41,6 +41,8 @@ export async function lastLayerTrace(
   dataset: Dataset,
   options: Omit<TraceOptions, 'probes'> = {},
 ): Promise<LastLayerTrace> {
+  expectModule('model', model)
+  expectDataset('dataset', dataset)
   checkNumbers(options, traceNumbers)
   const { samples = Math.min(512, dataset.size), seed = 0 } = options
   const { chunk = 128, device = model.device, onProgress, signal } = options

@@ -1,8 +1,9 @@
+import { expectFunction, expectObject } from '../torch/check-argument.js'
 import { noGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
-import type { Tensor } from '../torch/tensor/tensor.js'
+import { expectTensor, type Tensor } from '../torch/tensor/tensor.js'
 import { ClassScatter, rowsOf } from './class-scatter.js'
 
 /** Inputs of the last layer with their classes. */
@@ -77,6 +78,8 @@ export async function neuralCollapse(
   chunks: () => AsyncIterable<LabelledRows> | Iterable<LabelledRows>,
   classifier: Classifier,
 ): Promise<NeuralCollapse> {
+  expectFunction('chunks', chunks)
+  expectObject('classifier', classifier)
   const [classes, features] = expectClassifier(classifier)
   using scatter = new ClassScatter(classes, features)
   for await (const { rows, labels } of chunks()) await scatter.add(rows, labels)
@@ -180,6 +183,8 @@ function inFloat64({ weight, bias }: Classifier): Classifier {
 }
 
 function expectClassifier({ weight, bias }: Classifier): [classes: number, features: number] {
+  expectTensor('the classifier’s weight', weight)
+  if (bias !== null) expectTensor('the classifier’s bias', bias)
   const [classes, features] = weight.shape as [number, number]
   if (weight.ndim !== 2 || (bias !== null && String(bias.shape) !== String([classes]))) {
     throw new SosError(

@@ -1,5 +1,5 @@
 import type { ArgumentSource, OperatorCall } from '../torch/binding.js'
-import type { ScriptModule } from '../torch/module/script-module.js'
+import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
 import { storageOf } from '../torch/serialization/storage.js'
 import { graphReads } from './graph-reads.js'
 
@@ -51,6 +51,7 @@ const bilinear: Readonly<Record<string, readonly [string, string]>> = {
  * a dropout in train mode too.
  */
 export function isPiecewiseLinear(model: ScriptModule): boolean {
+  expectModule('model', model)
   return whyCurved(model) === null
 }
 

@@ -1,13 +1,14 @@
-import { batches, checkIndices, type Dataset, type RunOptions } from '../data/dataset.js'
+import { batches, checkIndices, type Dataset, expectDataset, type RunOptions } from '../data/dataset.js'
 import { expectFinite } from '../data/finite.js'
 import { type OutputOptions, outputOf } from '../data/model-output.js'
 import { onImages } from '../data/on-images.js'
+import { expectObject } from '../torch/check-argument.js'
 import { checkNumbers, count, type NumberChecks, wholeSeed } from '../torch/check-number.js'
 import { noGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
 import { Generator } from '../torch/generator.js'
 import { inputDtype } from '../torch/module/input-dtype.js'
-import type { ScriptModule } from '../torch/module/script-module.js'
+import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
 import { torch } from '../torch/ops.js'
 import { keep, scope } from '../torch/scope.js'
 import { Tensor } from '../torch/tensor/tensor.js'
@@ -123,6 +124,10 @@ export async function captureRows(
   options: CaptureOptions = {},
   look?: Look,
 ): Promise<CapturedRows> {
+  expectObject('layer', layer)
+  expectObject('options', options)
+  expectModule('model', model)
+  expectDataset('dataset', dataset)
   return scope(async () => {
     const chunks: Tensor[][] = Array.from({ length: groupsOf(layer) }, () => [])
     const loaded: number[] = []

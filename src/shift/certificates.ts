@@ -1,6 +1,7 @@
+import { expectList, expectObject, refuseArgument } from '../torch/check-argument.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
-import type { Tensor } from '../torch/tensor/tensor.js'
+import { expectTensor, handlesOf, type Tensor } from '../torch/tensor/tensor.js'
 
 /** A linear map z = aV + b: V [m, n], b [n] or null. */
 export interface LinearMap {
@@ -93,6 +94,8 @@ const chunk = 4096
  * @param rounding of the model that is spoken of. Default: none
  */
 export function drift(a: Tensor, before: LinearMap, after: LinearMap, rounding = exact): Drift {
+  expectTensor('a', a)
+  expectMaps(before, after)
   const samples = a.shape[0]!
   const result = emptyDrift(samples)
   scope(() => {
@@ -150,6 +153,8 @@ function longestColumn(matrix: Tensor): number {
 
 /** Sums a drift of logits up. */
 export function certify(one: Drift): LogitCertificate {
+  expectObject('drift', one)
+  if (!ArrayBuffer.isView(one.spread)) refuseArgument('a drift', 'drift', one)
   const sums = new DriftTotals()
   sums.add(one)
   return sums.certificate()
@@ -167,12 +172,16 @@ export class DriftSums {
 
   /** @param before of each group */
   constructor(before: readonly LinearMap[], after: readonly LinearMap[]) {
+    expectList('before', before)
+    expectList('after', after)
+    expectMaps(...before, ...after)
     this.#before = joined(before)
     this.#after = joined(after)
   }
 
   /** @param rows [N, m] of each group */
   add(rows: readonly Tensor[], rounding?: Rounding): void {
+    handlesOf('rows', rows)
     scope(() => {
       const joint = rows.length === 1 ? rows[0]! : torch.cat([...rows], 1)
       this.#totals.add(drift(joint, this.#before, this.#after, rounding))
@@ -262,3 +271,11 @@ function margins(z: Tensor): Tensor {
 
 const values = (tensor: Tensor) => tensor.toTypedArray() as Float64Array
 const bytes = (tensor: Tensor) => tensor.to('uint8').toTypedArray() as Uint8Array
+
+function expectMaps(...maps: readonly LinearMap[]): void {
+  for (const map of maps) {
+    expectObject('a linear map', map)
+    expectTensor('its weight', map.weight)
+    if (map.bias !== null && map.bias !== undefined) expectTensor('its bias', map.bias)
+  }
+}

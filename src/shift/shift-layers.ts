@@ -1,7 +1,8 @@
 import type { Dataset } from '../data/dataset.js'
+import { expectList } from '../torch/check-argument.js'
 import { checkNumbers } from '../torch/check-number.js'
 import { noGrad, runIn } from '../torch/context.js'
-import type { ScriptModule } from '../torch/module/script-module.js'
+import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
 import { scope } from '../torch/scope.js'
 import { groupsOf, shiftableLayer } from './layer/layer.js'
 import { LayerWeights } from './layer/layer-weights.js'
@@ -22,6 +23,8 @@ export async function shiftLayers(
   layers: readonly string[],
   options: Omit<ShiftOptions, 'layer'> = {},
 ): Promise<ShiftRecord[]> {
+  expectList('layers', layers)
+  expectModule('model', model)
   checkNumbers(options, shiftNumbers)
   if (options.rank !== undefined) checkRankPolicy(options.rank)
   const order = ['', ...model.calledSubmodules()]

@@ -1,8 +1,8 @@
 import { expectAgreement, expectClassesOf } from '../data/class-agreement.js'
-import { type Dataset, spread } from '../data/dataset.js'
+import { type Dataset, expectDataset, spread } from '../data/dataset.js'
 import { checkNumbers, nonNegative } from '../torch/check-number.js'
 import { noGrad } from '../torch/context.js'
-import type { ScriptModule } from '../torch/module/script-module.js'
+import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
 import { scope } from '../torch/scope.js'
 import { type CaptureOptions, captureChunks, captureNumbers, type Look } from './capture.js'
 import type { LinearMap } from './certificates.js'
@@ -34,6 +34,8 @@ export async function shiftOnAll(
   dataset: Dataset,
   options: ShiftOnAllOptions = {},
 ): Promise<ShiftRecord> {
+  expectModule('model', model)
+  expectDataset('dataset', dataset)
   const start = performance.now()
   checkNumbers<ShiftOnAllOptions>(options, { ...captureNumbers, logitBudget: nonNegative })
   if (options.rank !== undefined) checkRankPolicy(options.rank)

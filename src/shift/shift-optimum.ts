@@ -1,5 +1,5 @@
 import { expectAgreement, expectClassesOf } from '../data/class-agreement.js'
-import { checkIndices, type Dataset } from '../data/dataset.js'
+import { checkIndices, type Dataset, expectDataset } from '../data/dataset.js'
 import { type Sampling, sampleIndices } from '../data/sampling.js'
 import {
   batchCount,
@@ -11,7 +11,7 @@ import {
 } from '../torch/check-number.js'
 import { noGrad } from '../torch/context.js'
 import { SosError } from '../torch/errors.js'
-import type { ScriptModule } from '../torch/module/script-module.js'
+import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
 import { scope } from '../torch/scope.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
 import { type CaptureOptions, captureNumbers, captureRows } from './capture.js'
@@ -87,6 +87,8 @@ export async function shiftOptimum(
   dataset: Dataset,
   options: ShiftOptions = {},
 ): Promise<ShiftRecord> {
+  expectModule('model', model)
+  expectDataset('dataset', dataset)
   const start = performance.now()
   checkNumbers(options, shiftNumbers)
   if (options.rank !== undefined) checkRankPolicy(options.rank)

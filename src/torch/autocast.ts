@@ -1,3 +1,5 @@
+import { expectObject } from './check-argument.js'
+import { shown } from './check-number.js'
 import { currentContext, runIn } from './context.js'
 import { SosError } from './errors.js'
 
@@ -32,6 +34,7 @@ export interface AutocastOptions {
  * @throws `ERR_INVALID_ARGUMENT` for another kind of device, `ERR_DTYPE` for another dtype
  */
 export function autocast<T>(options: AutocastOptions, body: () => T): T {
+  expectObject('options', options)
   const { device, enabled = true, cacheEnabled = true } = options
   const shift = shiftOf(device)
   const dtype = options.dtype ?? defaultDtype(device)
@@ -39,7 +42,7 @@ export function autocast<T>(options: AutocastOptions, body: () => T): T {
   if (code < 1) {
     throw new SosError(
       'ERR_DTYPE',
-      `expected float16 or bfloat16 as the dtype of autocast but received ${dtype}`,
+      `expected float16 or bfloat16 as the dtype of autocast but received ${shown(dtype)}`,
     )
   }
   const others = currentContext().modes & ~((3 << shift) | UNCACHED)
@@ -72,6 +75,6 @@ function shiftOf(device: AutocastDevice): number {
   if (index >= 0) return 3 + 2 * index
   throw new SosError(
     'ERR_INVALID_ARGUMENT',
-    `expected one of ${devices.join(', ')} as the device of autocast but received ${device}`,
+    `expected one of ${devices.join(', ')} as the device of autocast but received ${shown(device)}`,
   )
 }

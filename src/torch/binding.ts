@@ -339,6 +339,8 @@ export interface Binding {
   setQueueLimit(limit: number): void
   stopLane(): void
   setCollector(collect: (full: boolean) => void): void
+  /** The class of whatever the addon throws; to be told before anything else is called. */
+  setErrorClass(made: new (code: string, message: string) => Error): void
   createGenerator(device: string, seed: bigint): GeneratorHandle
   defaultGenerator(device: string): GeneratorHandle
   /** Seeds the default generators of all devices. */
@@ -426,6 +428,7 @@ function load(): Binding {
 }
 
 export const binding: Binding = load()
+binding.setErrorClass(SosError)
 binding.setCollector(collector())
 // libtorch must be idle when its statics are destroyed. What is at work is waited for, what is not begun is dropped.
 process.on('exit', () => binding.stopLane())

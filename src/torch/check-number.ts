@@ -15,6 +15,7 @@ export type NumberChecks<T> = { readonly [K in NumberKeys<T>]: NumberCheck }
  * @throws `ERR_INVALID_ARGUMENT`, or what the check throws
  */
 export function checkNumbers<T extends object>(options: T, checks: Partial<NumberChecks<T>>): void {
+  if (typeof options !== 'object' || options === null) refuse('an object', 'options', options)
   for (const [name, check] of Object.entries(checks) as [keyof T & string, NumberCheck][]) {
     if (options[name] !== undefined) check(name, options[name])
   }

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { expectFunction } from './check-argument.js'
 
 import type { Tensor } from './tensor/tensor.js'
 
@@ -28,6 +29,7 @@ export function currentContext(): Context {
 }
 
 export function runIn<T>(change: Partial<Context>, body: () => T): T {
+  expectFunction('body', body)
   return storage.run({ ...currentContext(), ...change }, body)
 }
 

@@ -1,4 +1,4 @@
-/** An error that a program can act on: `code` is stable, the message says what was expected, what came, what to do. */
+/** What this package throws, the addon too: an error that a program can act on. `code` is stable, the message says what was expected, what came, what to do. */
 export class SosError extends Error {
   /** As `ERR_SHAPE`; docs/errors.md lists them. */
   readonly code: string
@@ -26,7 +26,7 @@ const mostCandidates = 20_000
 
 /** Up to three of `candidates` that are nearest to `name` by edit distance, for messages that suggest. */
 export function nearest(name: string, candidates: Iterable<string>): string[] {
-  if (name.length > longestName) return []
+  if (typeof name !== 'string' || name.length > longestName) return []
   const found: { candidate: string; distance: number }[] = []
   let tried = 0
   for (const candidate of candidates) {

@@ -1,4 +1,6 @@
 import { binding, type GeneratorHandle } from './binding.js'
+import { expectObject } from './check-argument.js'
+import { shown } from './check-number.js'
 import { notSerializable, SosError } from './errors.js'
 import type { Device } from './tensor/dtype.js'
 import { handleOf, Tensor } from './tensor/tensor.js'
@@ -30,6 +32,7 @@ export class Generator {
    * @throws `ERR_INVALID_ARGUMENT` for a seed that is none, `ERR_DEVICE` for a device that is not there
    */
   constructor(seed: Seed = DEFAULT_SEED, options: { device?: Device } = {}) {
+    expectObject('options', options)
     this.#handle = binding.createGenerator(options.device ?? 'cpu', toSeed(seed))
   }
 
@@ -86,7 +89,7 @@ export function toSeed(seed: Seed): bigint {
   if (!whole || seed < -(2n ** 63n) || seed >= 2n ** 64n) {
     throw new SosError(
       'ERR_INVALID_ARGUMENT',
-      `expected a whole number from -2^63 to 2^64 - 1 for seed (a bigint beyond 2^53) but received ${seed}`,
+      `expected a whole number from -2^63 to 2^64 - 1 for seed (a bigint beyond 2^53) but received ${shown(seed)}`,
     )
   }
   return BigInt.asUintN(64, BigInt(seed))

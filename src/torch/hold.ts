@@ -1,4 +1,5 @@
 import { binding } from './binding.js'
+import { expectList } from './check-argument.js'
 import { handleOf, type Tensor } from './tensor/tensor.js'
 
 /**
@@ -10,6 +11,7 @@ import { handleOf, type Tensor } from './tensor/tensor.js'
  * using held = hold('hvp()', vector)
  */
 export function hold(what: string, tensors: readonly (Tensor | null | undefined)[]): Disposable {
+  expectList(`the tensors of ${what}`, tensors)
   const handles = tensors.flatMap((tensor) => (tensor ? [handleOf(tensor)] : []))
   const held = binding.holdMemory(what, handles)
   return { [Symbol.dispose]: () => binding.releaseMemory(held) }

@@ -1,3 +1,4 @@
+import { expectList, expectObject } from '../torch/check-argument.js'
 import { atLeast, between, count, nonNegative, within } from '../torch/check-number.js'
 import { SosError } from '../torch/errors.js'
 
@@ -29,6 +30,7 @@ export const constant: Schedule = { description: { name: 'constant' }, factor: (
  * @param gamma default: 0.1, as in PyTorch and the paper
  */
 export function multiStep(milestones: readonly number[], gamma = 0.1): Schedule {
+  expectList('milestones', milestones)
   nonNegative('gamma', gamma)
   for (const milestone of milestones) {
     if (milestone < 1) within(Number.MIN_VALUE, 1)('a milestone', milestone)
@@ -54,7 +56,9 @@ export interface CosineOptions {
  * Half a cosine from 1 to `minimum` over the run (Loshchilov and Hutter 2017), as `torch.optim.lr_scheduler.CosineAnnealingLR`
  * with the run's epochs as T_max.
  */
-export function cosine({ minimum = 0, per = 'epoch' }: CosineOptions = {}): Schedule {
+export function cosine(options: CosineOptions = {}): Schedule {
+  expectObject('options', options)
+  const { minimum = 0, per = 'epoch' } = options
   nonNegative('minimum', minimum)
   return {
     description: { name: 'cosine', minimum, per },
@@ -73,6 +77,7 @@ export function cosine({ minimum = 0, per = 'epoch' }: CosineOptions = {}): Sche
  * @param start the first factor. Default: 1/3, as in PyTorch
  */
 export function warmUp(schedule: Schedule, epochs: number, start = 1 / 3): Schedule {
+  expectObject('schedule', schedule)
   nonNegative('epochs', epochs)
   between(0, 1)('start', start)
   return {
@@ -99,7 +104,9 @@ export interface OneCycleOptions {
  * From 1/`divisor` up to 1 and down to almost nothing, by cosines, batch by batch (Smith and Topin 2019), as
  * `torch.optim.lr_scheduler.OneCycleLR` with the optimizer's learning rate as max_lr and cycle_momentum=False.
  */
-export function oneCycle({ rise = 0.3, divisor = 25, finalDivisor = 1e4 }: OneCycleOptions = {}): Schedule {
+export function oneCycle(options: OneCycleOptions = {}): Schedule {
+  expectObject('options', options)
+  const { rise = 0.3, divisor = 25, finalDivisor = 1e4 } = options
   within(0, 1)('rise', rise)
   atLeast(1)('divisor', divisor)
   atLeast(1)('finalDivisor', finalDivisor)

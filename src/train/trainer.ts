@@ -1,12 +1,11 @@
 import { EventEmitter } from 'node:events'
-
 import type TypedEmitter from 'typed-emitter'
-
-import type { Dataset } from '../data/dataset.js'
+import { type Dataset, expectDataset } from '../data/dataset.js'
+import { expectObject } from '../torch/check-argument.js'
 import { checkNumbers, finite } from '../torch/check-number.js'
 import { SosError } from '../torch/errors.js'
 import { inputDtype } from '../torch/module/input-dtype.js'
-import type { ScriptModule } from '../torch/module/script-module.js'
+import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
 import { trainedParameters } from '../torch/module/trained-parameters.js'
 import { manualSeed } from '../torch/random.js'
 import { scope } from '../torch/scope.js'
@@ -78,6 +77,9 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
    */
   constructor(model: ScriptModule, options: TrainerOptions) {
     super()
+    expectModule('model', model)
+    expectObject('options', options)
+    expectDataset('data', options.data)
     const {
       data,
       epochs,

@@ -1,15 +1,16 @@
+import { expectList, expectObject } from '../../torch/check-argument.js'
 import { count, whole } from '../../torch/check-number.js'
 import type { Generator } from '../../torch/generator.js'
 import { torch } from '../../torch/ops.js'
 import { scope } from '../../torch/scope.js'
-import type { Tensor } from '../../torch/tensor/tensor.js'
+import { expectTensor, handlesOf, type Tensor } from '../../torch/tensor/tensor.js'
 import type { ConvolutionGeometry } from './convolution.js'
 
 /** Height and width of the convolution's output. */
-export function outputSize(
-  input: Tensor,
-  { kernel, stride, padding, dilation, groups }: ConvolutionGeometry,
-): [height: number, width: number] {
+export function outputSize(input: Tensor, geometry: ConvolutionGeometry): [height: number, width: number] {
+  expectTensor('input', input)
+  expectObject('geometry', geometry)
+  const { kernel, stride, padding, dilation, groups } = geometry
   checkGeometry({ kernel, stride, padding, dilation, groups })
   const [height, width] = input.shape.slice(-2) as [number, number]
   const [top, bottom, left, right] = padding
@@ -37,6 +38,9 @@ export function convolutionRows(
   geometry: ConvolutionGeometry,
   options: { group?: number; positions?: Tensor } = {},
 ): Tensor {
+  expectTensor('input', input)
+  expectObject('geometry', geometry)
+  expectObject('options', options)
   const { group = 0, positions } = options
   checkGeometry(geometry)
   whole(0, geometry.groups - 1)('group', group)
@@ -84,6 +88,7 @@ export function sampleWindows(
  * @returns [m, n/groups], a view where the weight is contiguous
  */
 export function groupMatrix(weight: Tensor, groups: number, group = 0): Tensor {
+  expectTensor('weight', weight)
   count('groups', groups)
   whole(0, groups - 1)('group', group)
   const outputs = weight.shape[0]! / groups
@@ -101,14 +106,18 @@ export function groupMatrix(weight: Tensor, groups: number, group = 0): Tensor {
  * @param shape [n, C/groups, kh, kw]
  */
 export function weightOfGroups(matrices: readonly Tensor[], shape: readonly number[]): Tensor {
+  handlesOf('matrices', matrices)
+  expectList('shape', shape)
   for (const extent of shape) whole(0)('shape', extent)
   return scope(() => torch.cat(matrices.map((matrix) => matrix.t())).reshape([...shape]))
 }
 
 function checkGeometry({ kernel, stride, padding, dilation, groups }: ConvolutionGeometry): void {
   for (const [name, values] of Object.entries({ kernel, stride, dilation })) {
+    expectList(name, values)
     for (const value of values) count(name, value)
   }
+  expectList('padding', padding)
   for (const value of padding) whole(0)('padding', value)
   count('groups', groups)
 }

@@ -1,6 +1,6 @@
 import type { ArgumentSource, ModuleNode, OperatorCall } from '../../torch/binding.js'
 import { SosError } from '../../torch/errors.js'
-import { noSuchModule, type ScriptModule } from '../../torch/module/script-module.js'
+import { expectModule, noSuchModule, type ScriptModule } from '../../torch/module/script-module.js'
 import { frozen } from './linear-layer.js'
 import { ownFlow } from './own-flow.js'
 import { WeightReads } from './weight-reads.js'
@@ -52,6 +52,7 @@ export function isConvolutionCall({ operator }: OperatorCall): boolean {
 
 /** The 2-d convolutions of a model that can be shifted, in the order in which its forward calls them. */
 export function convolutionLayers(model: ScriptModule): ConvolutionLayer[] {
+  expectModule('model', model)
   const nodes = new Map(model.modules().map((node) => [node.path, node]))
   const reads = new WeightReads(model)
   return [...new Set(['', ...model.calledSubmodules()])].flatMap((path) => {
@@ -70,6 +71,7 @@ export function convolutionLayers(model: ScriptModule): ConvolutionLayer[] {
  * something else reads too
  */
 export function convolutionLayer(model: ScriptModule, path?: string): ConvolutionLayer {
+  expectModule('model', model)
   if (model.kind === 'frozen') throw frozen(model)
   if (path === undefined) {
     const last = convolutionLayers(model).at(-1)

@@ -1,6 +1,7 @@
 import type { OutputItem } from '../../data/model-output.js'
+import { expectObject } from '../../torch/check-argument.js'
 import { SosError } from '../../torch/errors.js'
-import type { ScriptModule } from '../../torch/module/script-module.js'
+import { expectModule, type ScriptModule } from '../../torch/module/script-module.js'
 import type { BiasMode } from '../solve/solve.js'
 import { type ConvolutionLayer, callsConvolution, convolutionLayer } from './convolution.js'
 import { type LinearLayer, linearLayerAt } from './linear-layer.js'
@@ -28,6 +29,7 @@ export function linearLayer(model: ScriptModule, path?: string, item?: OutputIte
  * @throws as {@link linearLayer}, and `ERR_NOT_SHIFTABLE` where its weight is tied: something else reads it too
  */
 export function shiftableLayer(model: ScriptModule, path?: string, item?: OutputItem): ShiftableLayer {
+  expectModule('model', model)
   if (path !== undefined && model.kind !== 'frozen') {
     const node = model.modules().find((candidate) => candidate.path === path)
     if (node !== undefined && callsConvolution(node)) return convolutionLayer(model, path)
@@ -70,6 +72,7 @@ export function expectOwnBias(
 }
 
 export function isConvolution(layer: ShiftableLayer): layer is ConvolutionLayer {
+  expectObject('layer', layer)
   return 'geometry' in layer
 }
 

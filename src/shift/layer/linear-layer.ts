@@ -1,6 +1,6 @@
 import type { ArgumentSource, DataFlow, ModuleNode } from '../../torch/binding.js'
 import { SosError } from '../../torch/errors.js'
-import { noSuchModule, type ScriptModule } from '../../torch/module/script-module.js'
+import { expectModule, noSuchModule, type ScriptModule } from '../../torch/module/script-module.js'
 import { type AffineCall, affineCall, alternatives } from './affine-call.js'
 import { ownFlow } from './own-flow.js'
 
@@ -16,6 +16,7 @@ export interface LinearLayer {
 
 /** The linear layers of a model in the order in which its forward calls them. */
 export function linearLayers(model: ScriptModule): LinearLayer[] {
+  expectModule('model', model)
   const nodes = new Map(model.modules().map((node) => [node.path, node]))
   // A model may be nothing but a linear layer: then the root is one.
   return [...new Set(['', ...model.calledSubmodules()])].flatMap((path) => {
@@ -32,6 +33,7 @@ export function linearLayers(model: ScriptModule): LinearLayer[] {
  * run time, or its own code does more
  */
 export function linearLayerAt(model: ScriptModule, path: string): LinearLayer {
+  expectModule('model', model)
   if (model.kind === 'frozen') throw frozen(model)
   const nodes = model.modules()
   const node = nodes.find((candidate) => candidate.path === path)

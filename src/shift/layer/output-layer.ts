@@ -1,7 +1,7 @@
 import type { OutputItem } from '../../data/model-output.js'
 import type { ArgumentSource, DataFlow, OperatorCall } from '../../torch/binding.js'
 import { SosError } from '../../torch/errors.js'
-import type { ScriptModule } from '../../torch/module/script-module.js'
+import { expectModule, type ScriptModule } from '../../torch/module/script-module.js'
 import { type AffineCall, affineCall, alternatives, callOf } from './affine-call.js'
 import { convolutionLayers, isConvolutionCall } from './convolution.js'
 import { frozen, type LinearLayer, linearLayers, readLinear } from './linear-layer.js'
@@ -29,6 +29,7 @@ export interface OutputLayer {
  * be named in its place; `ERR_NO_LINEAR` where forward calls no linear layer
  */
 export function outputLayer(model: ScriptModule, item?: OutputItem): OutputLayer {
+  expectModule('model', model)
   if (model.kind === 'frozen') throw frozen(model)
   const found = findOutputLayer(model, item)
   if (typeof found !== 'string') return found

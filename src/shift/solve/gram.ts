@@ -1,3 +1,4 @@
+import { expectObject, refuseArgument } from '../../torch/check-argument.js'
 import { count, within } from '../../torch/check-number.js'
 import { noGrad } from '../../torch/context.js'
 import { SosError } from '../../torch/errors.js'
@@ -121,6 +122,8 @@ export interface StreamOptions {
  * @throws `ERR_TOLERANCE` for a tolerance below √(m·eps₆₄): squared it drowns in the rounding of G; `ERR_NOT_FINITE`
  */
 export async function rowSpaceOfGram(gram: GramAccumulator, options: StreamOptions = {}): Promise<RowSpace> {
+  if (!(gram instanceof GramAccumulator)) refuseArgument('a GramAccumulator', 'gram', gram)
+  expectObject('options', options)
   const spectrum = await spectrumOfGram(gram, options)
   const largest = spectrum.singularValues[0] ?? 0
   const floor = largest === 0 ? 0 : spectrum.uncertainty / largest
@@ -140,10 +143,10 @@ export async function rowSpaceOfGram(gram: GramAccumulator, options: StreamOptio
  *
  * @throws `ERR_NOT_FINITE` where a row held NaN or infinity
  */
-export async function spectrumOfGram(
-  gram: GramAccumulator,
-  { centred = false, tolerance = 0 }: StreamOptions = {},
-): Promise<Spectrum> {
+export async function spectrumOfGram(gram: GramAccumulator, options: StreamOptions = {}): Promise<Spectrum> {
+  if (!(gram instanceof GramAccumulator)) refuseArgument('a GramAccumulator', 'gram', gram)
+  expectObject('options', options)
+  const { centred = false, tolerance = 0 } = options
   within(0, 1)('tolerance', tolerance)
   return scope(async () => {
     const full = gram.gram()

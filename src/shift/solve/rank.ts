@@ -1,3 +1,4 @@
+import { expectObject, expectText } from '../../torch/check-argument.js'
 import { shown } from '../../torch/check-number.js'
 import { SosError } from '../../torch/errors.js'
 import { torch } from '../../torch/ops.js'
@@ -27,6 +28,7 @@ export const defaultDelta = 1e-3
 
 /** A policy in words that parse again: `logits:0.001`, `fixed:100`. */
 export function rankPolicyName(policy: RankPolicy): string {
+  expectObject('policy', policy)
   const { policy: name, ...values } = policy
   const [value] = Object.values(values)
   return value === undefined ? name : `${name}:${value}`
@@ -42,6 +44,7 @@ const parameters = {
 
 /** Reads `logits`, `logits:1e-3`, `tolerance`, `tolerance:1e-6`, `energy:0.99`, `fixed:100`, `ridge:1e-4`. Throws `ERR_RANK_POLICY`. */
 export function parseRankPolicy(text: string): RankPolicy {
+  expectText('rank policy', text)
   const [name = '', value, ...rest] = text.split(':')
   const known = Object.hasOwn(parameters, name) && rest.length === 0
   if (known && value !== '' && !Number.isNaN(Number(value ?? 0))) {

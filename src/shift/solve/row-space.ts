@@ -1,9 +1,10 @@
+import { expectObject } from '../../torch/check-argument.js'
 import { SosError } from '../../torch/errors.js'
 import { hold } from '../../torch/hold.js'
 import { torch } from '../../torch/ops.js'
 import { scope } from '../../torch/scope.js'
 import type { DType } from '../../torch/tensor/dtype.js'
-import type { Tensor } from '../../torch/tensor/tensor.js'
+import { expectTensor, type Tensor } from '../../torch/tensor/tensor.js'
 import { checkRankPolicy, chooseRank, countAbove, damping, type RankPolicy, rankOfLogits } from './rank.js'
 
 /** The row space of A, from its singular value decomposition A = U Σ Qᵀ. */
@@ -48,6 +49,8 @@ export function defaultTolerance(dtype: DType): number {
  * @throws `ERR_RANK_POLICY`
  */
 export async function rowSpace(a: Tensor, options: RowSpaceOptions = {}): Promise<RowSpace> {
+  expectTensor('a', a)
+  expectObject('options', options)
   const { decomposition = 'svd', rank: policy = { policy: 'tolerance' }, v } = options
   checkRankPolicy(policy)
   using _held = hold('rowSpace()', [a, v])
@@ -88,7 +91,11 @@ export async function rowSpace(a: Tensor, options: RowSpaceOptions = {}): Promis
  * @param coordinates Qᵀv, where it is known; as `rowSpace` tells of its own v. Default: it is computed
  * @returns float64 [m, n]
  */
-export function project({ basis, filter }: RowSpace, v: Tensor, coordinates?: Tensor): Promise<Tensor> {
+export function project(space: RowSpace, v: Tensor, coordinates?: Tensor): Promise<Tensor> {
+  expectObject('space', space)
+  expectTensor('its basis', space.basis)
+  expectTensor('v', v)
+  const { basis, filter } = space
   return scope(async () => {
     const known = coordinates ?? (await torch.async.matmul(basis.t(), v))
     if (filter === null) return torch.async.matmul(basis, known)

@@ -1,8 +1,9 @@
+import { expectObject } from '../../torch/check-argument.js'
 import { SosError } from '../../torch/errors.js'
 import { hold } from '../../torch/hold.js'
 import { torch } from '../../torch/ops.js'
 import { scope } from '../../torch/scope.js'
-import type { Tensor } from '../../torch/tensor/tensor.js'
+import { expectTensor, type Tensor } from '../../torch/tensor/tensor.js'
 import { solveByElimination, solveByPivotedQr, solveByPseudoinverse } from './direct-solvers.js'
 import { checkRankPolicy, gapWarning, type RankPolicy } from './rank.js'
 import { defaultTolerance, largestOf, project, rowSpace } from './row-space.js'
@@ -76,6 +77,10 @@ export async function solveShift(
   bias: Tensor | null,
   options: SolveOptions = {},
 ): Promise<Solution> {
+  expectTensor('a', a)
+  expectTensor('v', v)
+  if (bias !== null) expectTensor('bias', bias)
+  expectObject('options', options)
   const { bias: mode = 'fixed' } = options
   using _held = hold('solveShift()', [a, v, bias, ...(options.companions ?? [])])
   if (options.rank !== undefined) checkRankPolicy(options.rank)

@@ -1,7 +1,8 @@
+import { expectList, expectObject } from '../../torch/check-argument.js'
 import { within } from '../../torch/check-number.js'
 import { torch } from '../../torch/ops.js'
 import { scope } from '../../torch/scope.js'
-import type { Tensor } from '../../torch/tensor/tensor.js'
+import { expectTensor, type Tensor } from '../../torch/tensor/tensor.js'
 import type { RowSpace } from './row-space.js'
 
 /** What the rows of A reach, without the rows: Q and Σ of its singular value decomposition A = U Σ Qᵀ. */
@@ -15,8 +16,12 @@ export interface Spectrum {
 }
 
 /** The row space at a tolerance: the directions whose singular values are above tolerance · σ₁. */
-export function cutAt({ directions, singularValues }: Spectrum, tolerance: number): RowSpace {
+export function cutAt(spectrum: Spectrum, tolerance: number): RowSpace {
+  expectObject('spectrum', spectrum)
+  const { directions, singularValues } = spectrum
   within(0, 1)('tolerance', tolerance)
+  expectTensor('its directions', directions)
+  expectList('its singular values', singularValues)
   const least = tolerance * (singularValues[0] ?? 0)
   const rank = singularValues.filter((value) => value > least).length
   return { basis: directions.narrow(1, 0, rank), rank, singularValues, filter: null }
@@ -31,7 +36,11 @@ export function cutAt({ directions, singularValues }: Spectrum, tolerance: numbe
  *
  * @param v float64 [m, n]
  */
-export function driftBounds({ directions, singularValues, uncertainty }: Spectrum, v: Tensor): Float64Array {
+export function driftBounds(spectrum: Spectrum, v: Tensor): Float64Array {
+  expectObject('spectrum', spectrum)
+  expectTensor('its directions', spectrum.directions)
+  expectTensor('v', v)
+  const { directions, singularValues, uncertainty } = spectrum
   return scope(() => {
     const squares = directions.t().matmul(v).square()
     const energies = torch
@@ -51,6 +60,7 @@ export function driftBounds({ directions, singularValues, uncertainty }: Spectru
 }
 
 /** {@link driftBounds} of a row space that was cut from the spectrum. */
-export function driftBoundAt(spectrum: Spectrum, { rank }: RowSpace, v: Tensor): number {
-  return driftBounds(spectrum, v)[rank]!
+export function driftBoundAt(spectrum: Spectrum, space: RowSpace, v: Tensor): number {
+  expectObject('space', space)
+  return driftBounds(spectrum, v)[space.rank]!
 }

@@ -1,3 +1,4 @@
+import { expectObject } from '../../torch/check-argument.js'
 import { SosError } from '../../torch/errors.js'
 import { scope } from '../../torch/scope.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
@@ -24,6 +25,7 @@ export class StreamedSolve {
 
   /** @throws `ERR_SOLVER`, `ERR_RANK_POLICY`, `ERR_BIAS` */
   constructor(inFeatures: number, options: SolveOptions = {}) {
+    expectObject('options', options)
     const { solver = 'gram', bias = 'fixed', rank = { policy: 'logits' } } = options
     if (solver !== 'gram' && solver !== 'svd') {
       throw new SosError(

@@ -1,3 +1,4 @@
+import { expectObject, refuseArgument } from '../../torch/check-argument.js'
 import { count, within } from '../../torch/check-number.js'
 import { noGrad } from '../../torch/context.js'
 import { SosError } from '../../torch/errors.js'
@@ -102,6 +103,8 @@ export class TsqrAccumulator {
  * @throws `ERR_NOT_FINITE`
  */
 export async function rowSpaceOfTsqr(tsqr: TsqrAccumulator, options: StreamOptions = {}): Promise<RowSpace> {
+  if (!(tsqr instanceof TsqrAccumulator)) refuseArgument('a TsqrAccumulator', 'tsqr', tsqr)
+  expectObject('options', options)
   const { tolerance = Math.max(1e-12, tsqr.features * EPS) } = options
   within(0, 1)('tolerance', tolerance)
   return cutAt(await spectrumOfTsqr(tsqr, options), tolerance)
@@ -113,10 +116,10 @@ export async function rowSpaceOfTsqr(tsqr: TsqrAccumulator, options: StreamOptio
  *
  * @throws `ERR_NOT_FINITE` where a row held NaN or infinity
  */
-export async function spectrumOfTsqr(
-  tsqr: TsqrAccumulator,
-  { centred = false, tolerance = 0 }: StreamOptions = {},
-): Promise<Spectrum> {
+export async function spectrumOfTsqr(tsqr: TsqrAccumulator, options: StreamOptions = {}): Promise<Spectrum> {
+  if (!(tsqr instanceof TsqrAccumulator)) refuseArgument('a TsqrAccumulator', 'tsqr', tsqr)
+  expectObject('options', options)
+  const { centred = false, tolerance = 0 } = options
   within(0, 1)('tolerance', tolerance)
   return scope(async () => {
     const whole = await tsqr.factor()

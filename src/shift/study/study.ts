@@ -1,9 +1,9 @@
 import { expectSameClasses } from '../../data/class-agreement.js'
-import { type Dataset, type RunOptions, spread } from '../../data/dataset.js'
+import { type Dataset, expectDataset, type RunOptions, spread } from '../../data/dataset.js'
 import type { OutputOptions } from '../../data/model-output.js'
 import { checkNumbers, count, nonNegative } from '../../torch/check-number.js'
 import { noGrad } from '../../torch/context.js'
-import type { ScriptModule } from '../../torch/module/script-module.js'
+import { expectModule, type ScriptModule } from '../../torch/module/script-module.js'
 import { expectOwnBias, linearLayer, untied } from '../layer/layer.js'
 import { cacheFeatures } from './features.js'
 import type { RowStoreOptions } from './row-store.js'
@@ -52,6 +52,9 @@ export async function runStudy(
   validation: Dataset,
   options: StudyOptions,
 ): Promise<Study> {
+  expectDataset('validation', validation)
+  expectModule('model', model)
+  expectDataset('train', train)
   const start = performance.now()
   checkNumbers<Pick<StudyOptions, 'limit' | 'chunk' | 'mapAbove'>>(options, {
     limit: count,

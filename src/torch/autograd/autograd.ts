@@ -1,11 +1,12 @@
 import { binding, type TensorHandle } from '../binding.js'
+import { expectFunction, expectList, expectObject } from '../check-argument.js'
 import { currentContext, enableGrad } from '../context.js'
 import { SosError } from '../errors.js'
 import { hold } from '../hold.js'
 import { onLane } from '../lane.js'
 import { torch } from '../ops.js'
 import { sdpaKernel } from '../sdpa-kernel.js'
-import { handleOf, Tensor } from '../tensor/tensor.js'
+import { expectTensor, handlesOf, Tensor } from '../tensor/tensor.js'
 
 /** Options of {@link grad}, as those of Python's `torch.autograd.grad`. */
 export interface GradOptions {
@@ -66,6 +67,7 @@ export async function grad(
  * @throws `ERR_TORCH` as {@link grad}
  */
 export async function backward(outputs: readonly Tensor[], options: BackwardOptions = {}): Promise<void> {
+  expectObject('options', options)
   const { inputs = [], ...rest } = options
   await differentiate(outputs, inputs, rest, true)
 }
@@ -76,14 +78,15 @@ function differentiate(
   options: GradOptions,
   accumulate: boolean,
 ): Promise<(TensorHandle | null)[]> {
+  expectObject('options', options)
   const { gradOutputs = [], createGraph = false, retainGraph = createGraph, allowUnused = false } = options
   const { modes, detectAnomaly } = currentContext()
   const work = onLane(() =>
     binding.grad(
       modes,
-      outputs.map(handleOf),
-      inputs.map(handleOf),
-      gradOutputs.map(handleOf),
+      handlesOf('outputs', outputs),
+      handlesOf('inputs', inputs),
+      handlesOf('gradOutputs', gradOutputs),
       retainGraph,
       createGraph,
       allowUnused,
@@ -119,6 +122,7 @@ export async function vjp(
   inputs: readonly Tensor[],
   vector: readonly Tensor[] = [],
 ): Promise<{ outputs: Tensor[]; product: Tensor[] }> {
+  handlesOf('vector', vector)
   using _held = hold('vjp()', vector)
   const { leaves, outputs } = await evaluate(fn, inputs)
   if (vector.length > 0 || outputs.length > 1) expectOneForEach(vector, outputs, 'output')
@@ -174,9 +178,13 @@ async function evaluate(
   fn: (...inputs: Tensor[]) => Tensor | readonly Tensor[] | Promise<Tensor | readonly Tensor[]>,
   inputs: readonly Tensor[],
 ): Promise<{ leaves: Tensor[]; outputs: readonly Tensor[] }> {
+  expectFunction('fn', fn)
+  handlesOf('inputs', inputs)
   const leaves = inputs.map((input) => input.detach().requires_grad_())
   const outputs = await enableGrad(() => fn(...leaves))
-  return { leaves, outputs: outputs instanceof Tensor ? [outputs] : outputs }
+  const told = outputs instanceof Tensor ? [outputs] : outputs
+  handlesOf('the outputs of fn', told)
+  return { leaves, outputs: told }
 }
 
 /** As {@link grad} with `allowUnused`, also of no outputs. */
@@ -190,6 +198,8 @@ async function gradOfAny(
 }
 
 function expectOneForEach(vector: readonly Tensor[], tensors: readonly Tensor[], what: string): void {
+  handlesOf('vector', vector)
+  handlesOf(`${what}s`, tensors)
   if (vector.length === tensors.length) return
   throw new SosError(
     'ERR_SHAPE',
@@ -219,6 +229,7 @@ export async function hvp(
   inputs: readonly Tensor[],
   vector: readonly Tensor[],
 ): Promise<Tensor[]> {
+  expectTensor('loss', loss)
   expectOneForEach(vector, inputs, 'input')
   using _held = hold('hvp()', vector)
   const gradients = await grad([loss], inputs, { createGraph: true, allowUnused: true })
@@ -237,6 +248,11 @@ export async function hvpOfGradients(
   vector: readonly Tensor[],
   retainGraph: boolean,
 ): Promise<Tensor[]> {
+  expectList('gradients', gradients)
+  handlesOf('inputs', inputs)
+  handlesOf('vector', vector)
+  for (const [i, gradient] of gradients.entries())
+    if (gradient !== null) expectTensor(`gradients[${i}]`, gradient)
   // A gradient that does not depend on any input (of a linear function) has no graph: its Hessian rows are zero.
   const curved = gradients.flatMap((gradient, i) => (gradient?.requiresGrad ? [i] : []))
   const products = await gradOfAny(

@@ -1,9 +1,10 @@
 import { AsyncResource } from 'node:async_hooks'
 import { binding, type TensorHandle } from '../binding.js'
+import { expectFunction, expectObject } from '../check-argument.js'
 import { setGradEnabled } from '../context.js'
 import { SosError } from '../errors.js'
 import { type HookHandle, hookHandle } from '../module/hooks.js'
-import { handleOf, Tensor } from '../tensor/tensor.js'
+import { expectTensor, handleOf, Tensor } from '../tensor/tensor.js'
 import { type BackwardOptions, backward } from './autograd.js'
 
 /** What a tensor has for gradients. */
@@ -27,7 +28,8 @@ export interface TensorAutograd {
    * backward waits; what it returns, if anything, goes on in its place. Sync: a promise is refused with `ERR_HOOK_RESULT`. What it
    * throws rejects the backward. Throws `ERR_BUSY` as `grad` does, `ERR_TORCH` where the tensor requires no gradients.
    */
-  registerHook(hook: (gradient: Tensor) => Tensor | undefined): HookHandle
+  // biome-ignore lint/suspicious/noConfusingVoidType: a function without `return` returns void to TypeScript
+  registerHook(hook: (gradient: Tensor) => Tensor | undefined | void): HookHandle
 }
 
 Object.defineProperty(Tensor.prototype, 'grad', {
@@ -37,6 +39,7 @@ Object.defineProperty(Tensor.prototype, 'grad', {
     return handle === null ? null : new Tensor(handle)
   },
   set(this: Tensor, gradient: Tensor | null) {
+    if (gradient !== null) expectTensor('grad', gradient)
     binding.tensorSetGrad(handleOf(this), gradient === null ? null : handleOf(gradient))
   },
 })
@@ -46,11 +49,13 @@ function define(name: keyof TensorAutograd, value: unknown): void {
 }
 
 define('backward', function (this: Tensor, options: BackwardOptions & { gradient?: Tensor } = {}) {
+  expectObject('options', options)
   const { gradient, ...rest } = options
   return backward([this], gradient === undefined ? rest : { ...rest, gradOutputs: [gradient] })
 })
 
 define('registerHook', function (this: Tensor, hook: (gradient: Tensor) => unknown): HookHandle {
+  expectFunction('hook', hook)
   // In the context of the registration, but recording just where the backward does.
   const listener = AsyncResource.bind((gradient: TensorHandle, recording: boolean) => {
     const answer = setGradEnabled(recording, () => hook(new Tensor(gradient)))

@@ -1,8 +1,9 @@
 import { binding, type GradientReducerHandle } from '../binding.js'
+import { expectObject } from '../check-argument.js'
 import { count } from '../check-number.js'
 import { SosError } from '../errors.js'
 import { onLane } from '../lane.js'
-import { handleOf, type Tensor } from '../tensor/tensor.js'
+import { handleOf, handlesOf, type Tensor } from '../tensor/tensor.js'
 import { handleOfGroup, type ProcessGroup } from './process-group.js'
 
 /** Options of {@link GradientReducer}. */
@@ -44,6 +45,8 @@ export class GradientReducer {
    * @throws `ERR_INVALID_ARGUMENT` for others, for none, or for a number of bytes that is none
    */
   constructor(group: ProcessGroup, parameters: readonly Tensor[], options: GradientReducerOptions = {}) {
+    handlesOf('parameters', parameters)
+    expectObject('options', options)
     const { bucketBytes = DEFAULT_BUCKET_BYTES } = options
     if (parameters.length === 0) {
       throw new SosError('ERR_INVALID_ARGUMENT', 'expected at least one parameter but received none')

@@ -1,4 +1,5 @@
 import { binding, type ProcessGroupHandle } from '../binding.js'
+import { refuseArgument } from '../check-argument.js'
 import { count, whole } from '../check-number.js'
 import { SosError } from '../errors.js'
 import { onLane } from '../lane.js'
@@ -167,5 +168,6 @@ export class ProcessGroup {
 
 /** The native side of a group, for this folder's other files. */
 export function handleOfGroup(group: ProcessGroup): ProcessGroupHandle {
-  return readHandle(group)
+  if (group instanceof ProcessGroup) return readHandle(group)
+  return refuseArgument('a ProcessGroup', 'group', group)
 }

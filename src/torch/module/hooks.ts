@@ -1,6 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 
 import type { NativeTap, NativeValue } from '../binding.js'
+import { expectText } from '../check-argument.js'
 import { SosError } from '../errors.js'
 import type { Device } from '../tensor/dtype.js'
 import { fromNative, toNative, type Value } from '../values.js'
@@ -27,9 +28,11 @@ export type ForwardPreHook = (event: PreHookEvent) => void
 export type ForwardHook = (event: HookEvent) => void
 
 /** Returns the inputs to go on with, or nothing to leave them. Sync: the forward waits. */
-export type ReplacingPreHook = (event: PreHookEvent) => readonly Value[] | undefined
+// biome-ignore lint/suspicious/noConfusingVoidType: a function without `return` returns void to TypeScript
+export type ReplacingPreHook = (event: PreHookEvent) => readonly Value[] | undefined | void
 /** Returns the output to go on with, or nothing to leave it. Sync: the forward waits. */
-export type ReplacingHook = (event: HookEvent) => Value
+// biome-ignore lint/suspicious/noConfusingVoidType: a function without `return` returns void to TypeScript
+export type ReplacingHook = (event: HookEvent) => Value | void
 
 /** What is done natively with each tensor that an observing hook captures, in this order. */
 export interface CaptureTreatment {
@@ -186,6 +189,7 @@ function replacement({ path, before }: NativeTap, answer: unknown): NativeValue 
 
 /** Those of `paths` that a glob means: `*` and `?` within a name, `**` across the dots. */
 export function matchPaths(glob: string, paths: readonly string[]): string[] {
+  expectText('path', glob)
   if (!/[*?]/.test(glob)) return paths.filter((path) => path === glob)
   return paths.filter((path) => matchesGlob(glob, path))
 }

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
-
 import { binding, type ModuleHandle, type TensorHandle } from '../binding.js'
+import { expectText, refuseArgument } from '../check-argument.js'
 import { SosError } from '../errors.js'
 import { exportedProgram, foreignFile, foreignFileStart, isExportedProgram } from '../foreign-file.js'
 import { onLane } from '../lane.js'
@@ -13,6 +13,10 @@ import { openZipFile } from '../serialization/zip-file.js'
 
 /** Loads a TorchScript archive, a file or its bytes. What is none is told by its name where its content tells it. */
 export async function loadModule(source: string | Uint8Array, device: string): Promise<ModuleHandle> {
+  if (typeof source !== 'string' && !(source instanceof Uint8Array)) {
+    refuseArgument('a path or a Uint8Array', 'source', source)
+  }
+  expectText('device', device)
   const load = (from: string | TensorHandle) => binding.loadModule(from, device)
   if (typeof source === 'string') {
     return onLane(() => load(resolve(source))).catch((error) => explain(error, source))

@@ -1,14 +1,14 @@
 import { inspect } from 'node:util'
-
 import { writeAtomically } from '../atomic-file.js'
 import { binding, type ModuleHandle } from '../binding.js'
+import { expectMap, expectObject, expectText, refuseArgument } from '../check-argument.js'
 import { currentContext, runIn } from '../context.js'
 import { nearest, SosError } from '../errors.js'
 import { onLane } from '../lane.js'
 import { scope } from '../scope.js'
 import { copyStateDict, type LoadResult } from '../serialization/copy-state.js'
 import type { Device, DType, MemoryFormat } from '../tensor/dtype.js'
-import { handleOf, type Tensor } from '../tensor/tensor.js'
+import { handlesOf, type Tensor } from '../tensor/tensor.js'
 import { fromNative, setWrappers, type Value } from '../values.js'
 import {
   type ForwardHook,
@@ -72,6 +72,7 @@ export class ScriptModule extends ModuleTree {
    * @throws `ERR_FILE_NOT_FOUND`, `ERR_NOT_TORCHSCRIPT`, `ERR_LEGACY_TORCHSCRIPT`, `ERR_STATE_DICT`, `ERR_DEVICE`
    */
   static async load(source: string | Uint8Array, options: { device?: Device } = {}): Promise<ScriptModule> {
+    expectObject('options', options)
     const device = options.device ?? 'cpu'
     const handle = await loadModule(source, device)
     return new ScriptModule(handle, typeof source === 'string' ? source : '<buffer>', device)
@@ -83,6 +84,7 @@ export class ScriptModule extends ModuleTree {
    * @throws `ERR_SHARED_GONE` where it was freed there before
    */
   static fromShared(shared: SharedModule): ScriptModule {
+    expectObject('shared', shared)
     return new ScriptModule(binding.adoptModule(shared.sharedModule), shared.path, shared.device)
   }
 
@@ -117,6 +119,7 @@ export class ScriptModule extends ModuleTree {
    * @throws `ERR_BUSY` where it is to hold a module in train mode of which calls are pending
    */
   view(options: { eval?: boolean } = {}): ScriptModule {
+    expectObject('options', options)
     return this.#view(options.eval === true ? 'eval' : 'plain')
   }
 
@@ -156,6 +159,7 @@ export class ScriptModule extends ModuleTree {
 
   /** The submodule at a dotted path, which shares the weights; its hooks are its own. Throws `ERR_NO_SUCH_MODULE`. */
   submodule(path: string): ScriptModule {
+    expectText('path', path)
     this.#expand(path)
     return new ScriptModule(binding.moduleSubmodule(this.#handle, path), `${this.path}:${path}`, this.device)
   }
@@ -174,6 +178,8 @@ export class ScriptModule extends ModuleTree {
    * @throws `ERR_STATE_DICT_MISMATCH` for names (where strict) and shapes, `ERR_FROZEN`, `ERR_BUSY`
    */
   loadStateDict(stateDict: ReadonlyMap<string, Tensor>, options: { strict?: boolean } = {}): LoadResult {
+    expectMap('stateDict', stateDict)
+    expectObject('options', options)
     binding.moduleExpectIdle(this.#handle, 'loadStateDict()')
     if (this.kind === 'frozen') throw this.#frozen('has its weights baked in')
     return copyStateDict(this.stateDict(), stateDict, options.strict ?? true, this.modules()[0]!.type)
@@ -216,6 +222,7 @@ export class ScriptModule extends ModuleTree {
    * @throws `ERR_BUSY` while calls of it are pending or a view holds it in eval mode, `ERR_DEVICE`, `ERR_DTYPE`, `ERR_INVALID_ARGUMENT`
    */
   async to(placement: { device?: Device; dtype?: DType; memoryFormat?: MemoryFormat }): Promise<this> {
+    expectObject('placement', placement)
     const { device = '', dtype = '', memoryFormat = '' } = placement
     await onLane(() => binding.moduleTo(this.#handle, device, dtype, memoryFormat))
     if (device !== '' && this.kind !== 'frozen') this.#placed = device
@@ -244,7 +251,7 @@ export class ScriptModule extends ModuleTree {
     values: readonly Tensor[],
     options: { forced?: boolean } = {},
   ): Promise<void> {
-    const [to, from] = [weights.map(handleOf), values.map(handleOf)]
+    const [to, from] = [handlesOf('weights', weights), handlesOf('values', values)]
     await onLane(() => binding.moduleWrite(this.#handle, to, from, options.forced ?? false))
   }
 
@@ -261,6 +268,7 @@ export class ScriptModule extends ModuleTree {
    * @throws `ERR_TRAINING` in train mode
    */
   freeze(options: { preserved?: readonly string[] } = {}): Promise<ScriptModule> {
+    expectObject('options', options)
     return this.#copy('freeze', options.preserved ?? [])
   }
 
@@ -269,6 +277,7 @@ export class ScriptModule extends ModuleTree {
    * are slow. Convolutional networks gain from `to({ memoryFormat: 'channels_last' })` before. Not to be saved.
    */
   optimizeForInference(options: { preserved?: readonly string[] } = {}): Promise<ScriptModule> {
+    expectObject('options', options)
     return this.#copy('optimize', options.preserved ?? [])
   }
 
@@ -316,6 +325,8 @@ export class ScriptModule extends ModuleTree {
    * @throws `ERR_OUTPUT` where the file cannot be written
    */
   async save(path: string, options: { extraFiles?: Record<string, string> } = {}): Promise<void> {
+    expectText('path', path)
+    expectObject('options', options)
     const extraFiles = Object.entries(options.extraFiles ?? {})
     await writeAtomically(path, (file) => onLane(() => binding.saveModule(this.#handle, file, extraFiles)))
   }
@@ -380,6 +391,11 @@ export function noSuchModule(path: string, paths: readonly string[]): SosError {
   const hint = near.length > 0 ? `did you mean ${near.map((name) => `'${name}'`).join(', ')}?` : ''
   return new SosError(
     'ERR_NO_SUCH_MODULE',
-    `expected the path of a submodule but there is no '${path}'; ${hint || '`sos inspect` lists them'}`,
+    `expected the path of a submodule but there is no '${String(path)}'; ${hint || '`sos inspect` lists them'}`,
   )
+}
+
+/** @throws `ERR_INVALID_ARGUMENT` where a value is no module */
+export function expectModule(name: string, value: unknown): asserts value is ScriptModule {
+  if (!(value instanceof ScriptModule)) refuseArgument('a ScriptModule', name, value)
 }

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
-
 import { binding, type ModuleHandle, type NativeValue, type ObjectHandle } from '../binding.js'
+import { expectObject } from '../check-argument.js'
 import { currentContext } from '../context.js'
 import { notSerializable } from '../errors.js'
 import { onLane } from '../lane.js'
@@ -70,6 +70,7 @@ export class ScriptObject {
 
   /** The text of a method's graph; `inlined` puts the bodies of the methods that it calls in their places. */
   graph(method = 'forward', options: { inlined?: boolean } = {}): string {
+    expectObject('options', options)
     return binding.objectGraph(this.#handle, method, options.inlined ?? false)
   }
 

@@ -1,7 +1,7 @@
 import { open, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
-
 import { binding, type TensorHandle } from '../binding.js'
+import { refuseArgument } from '../check-argument.js'
 import { currentContext } from '../context.js'
 import { SosError } from '../errors.js'
 import { onLane } from '../lane.js'
@@ -22,6 +22,7 @@ export class ByteSource {
 
   /** Copies the bytes, for the caller may go on to write to them. */
   static over(source: Uint8Array): ByteSource {
+    if (!(source instanceof Uint8Array)) refuseArgument('a path or a Uint8Array', 'a file', source)
     const bytes = new Uint8Array(source) // a Buffer's own slice() makes no copy
     return new ByteSource('<buffer>', bytes.length, bytes)
   }

@@ -1,9 +1,10 @@
 import { writeAtomically } from '../atomic-file.js'
 import { binding } from '../binding.js'
+import { expectMap, expectText } from '../check-argument.js'
 import { clipped, SosError } from '../errors.js'
 import { parseForeignJson } from '../foreign-json.js'
 import { onLane } from '../lane.js'
-import { handleOf, Tensor } from '../tensor/tensor.js'
+import { expectTensor, handleOf, Tensor } from '../tensor/tensor.js'
 import { ByteSource, bytesTensor } from './byte-source.js'
 import { duplicateKey } from './duplicate-key.js'
 import { storageOf } from './storage.js'
@@ -78,6 +79,8 @@ export async function writeSafetensors(
   tensors: ReadonlyMap<string, Tensor>,
   metadata: Readonly<Record<string, string>> = { format: 'pt' },
 ): Promise<void> {
+  expectText('path', path)
+  expectTensors(tensors)
   const named = [...tensors].map(([name, tensor]) => ({ name, tensor, dtype: dtypeFor(name, tensor) }))
   // Larger elements first: then every range begins at a multiple of its element's size.
   named.sort((a, b) => b.dtype.bytes - a.dtype.bytes || (a.name < b.name ? -1 : 1))
@@ -188,4 +191,13 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 
 function isSizes(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0)
+}
+
+/** @throws `ERR_INVALID_ARGUMENT` for what is no Map of tensors by their names */
+export function expectTensors(tensors: unknown): void {
+  expectMap('tensors', tensors)
+  for (const [name, tensor] of tensors as Map<unknown, unknown>) {
+    expectText("a tensor's name", name)
+    expectTensor(`'${clipped(name)}'`, tensor)
+  }
 }

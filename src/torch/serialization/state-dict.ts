@@ -1,10 +1,11 @@
+import { expectObject, expectText, refuseArgument } from '../check-argument.js'
 import { clipped, SosError } from '../errors.js'
 import { foreignFile, foreignFileStart } from '../foreign-file.js'
 import type { Tensor } from '../tensor/tensor.js'
 import { ByteSource } from './byte-source.js'
 import { selectTensors } from './checkpoint-contents.js'
 import { openLegacyFile } from './legacy-file.js'
-import { isSafetensors, readSafetensorsFrom, writeSafetensors } from './safetensors.js'
+import { expectTensors, isSafetensors, readSafetensorsFrom, writeSafetensors } from './safetensors.js'
 import { writeTorchFile } from './write-torch-file.js'
 import { openZipFile } from './zip-file.js'
 
@@ -38,6 +39,9 @@ export async function loadStateDict(
   path: string | Uint8Array,
   options: LoadStateDictOptions = {},
 ): Promise<StateDict> {
+  expectObject('options', options)
+  for (const name of ['key', 'stripPrefix'] as const)
+    if (options[name] !== undefined) expectText(name, options[name])
   const source = await ByteSource.open(path)
   const start = Buffer.from(await source.read(0, 9))
   const tensors = await (isSafetensors(start, source.size)
@@ -71,7 +75,12 @@ export async function saveStateDict(
   tensors: ReadonlyMap<string, Tensor>,
   options: SaveStateDictOptions = {},
 ): Promise<void> {
+  expectText('path', path)
+  expectTensors(tensors)
+  expectObject('options', options)
   const format = options.format ?? formatOf(path)
+  if (format !== 'safetensors' && format !== 'torch')
+    refuseArgument("'safetensors' or 'torch'", 'format', format)
   await (format === 'safetensors' ? writeSafetensors(path, tensors) : writeTorchFile(path, tensors))
 }
 

@@ -1,6 +1,8 @@
 import { inspect } from 'node:util'
 import type { TensorAutograd } from '../autograd/tensor-autograd.js'
 import { binding, type NativeValue, type TensorHandle } from '../binding.js'
+import { expectList, refuseArgument } from '../check-argument.js'
+import { shown } from '../check-number.js'
 import { currentContext } from '../context.js'
 import { SosError } from '../errors.js'
 import type { TensorMethods } from '../operators.generated.js'
@@ -355,15 +357,32 @@ export function takeSpareHandle(): TensorHandle | undefined {
 
 /** The native side of a tensor, for this folder's other files. Not to be kept: a disposed tensor's is used again. */
 export function handleOf(tensor: Tensor): TensorHandle {
-  return readHandle(tensor)
+  try {
+    return readHandle(tensor)
+  } catch {
+    return refuseArgument('a Tensor', 'a tensor', tensor)
+  }
+}
+
+/** The native sides of an array of tensors. Throws `ERR_INVALID_ARGUMENT` where it is none. */
+export function handlesOf(name: string, tensors: readonly Tensor[]): TensorHandle[] {
+  expectList(name, tensors)
+  return Array.from(tensors, (tensor, i) =>
+    tensor instanceof Tensor ? handleOf(tensor) : refuseArgument('a Tensor', `${name}[${i}]`, tensor),
+  )
+}
+
+/** @throws `ERR_INVALID_ARGUMENT` where a value is no tensor */
+export function expectTensor(name: string, value: unknown): asserts value is Tensor {
+  if (!(value instanceof Tensor)) refuseArgument('a Tensor', name, value)
 }
 
 function along(extents: readonly number[], dim: number): number {
-  const extent = extents.at(dim)
-  if (extent !== undefined && Number.isInteger(dim)) return extent
+  const extent = Number.isInteger(dim) ? extents.at(dim) : undefined
+  if (extent !== undefined) return extent
   throw new SosError(
     'ERR_INDEX',
-    `expected a dimension from ${-extents.length} to ${extents.length - 1} but received ${dim}`,
+    `expected a dimension from ${-extents.length} to ${extents.length - 1} but received ${shown(dim)}`,
   )
 }
 

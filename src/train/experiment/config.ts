@@ -2,6 +2,8 @@ import { z } from 'zod'
 
 import { outputKinds } from '../../data/probabilities.js'
 import { parseRankPolicy } from '../../shift/solve/rank.js'
+import { expectText } from '../../torch/check-argument.js'
+import { shown } from '../../torch/check-number.js'
 import { clipped, nearest, SosError } from '../../torch/errors.js'
 import { presetNames, trainingPresets } from './presets.js'
 import { trainerOptions } from './run-options.js'
@@ -120,10 +122,11 @@ export type ScheduleConfig = NonNullable<TrainingConfig['schedule']>
  * @throws `ERR_CONFIG` that names each key that is wrong, and the nearest one for a key that is none
  */
 export function parseConfig(document: unknown, file: string): TrainingConfig {
+  expectText('file', file)
   if (typeof document !== 'object' || document === null || Array.isArray(document)) {
     throw new SosError('ERR_CONFIG', `${file}: expected an object of settings but received ${kind(document)}`)
   }
-  const { preset, ...settings } = document as Record<string, unknown>
+  const { preset, ...settings } = plain(document, file) as Record<string, unknown>
   const result = schema.safeParse(preset === undefined ? settings : merge(presetOf(preset, file), settings))
   if (result.success) return checked(result.data, file)
   const problems = result.error.issues.slice(0, 20).flatMap((issue) => explain(issue as Issue))
@@ -150,20 +153,51 @@ interface Issue {
   readonly keys?: readonly string[]
 }
 
+/** Deeper than any setting. */
+const deepest = 10
+
+/**
+ * A copy of what JSON can hold: the own keys of plain objects, and arrays. What is inherited would be read and not be told, and
+ * `__proto__` as a key would have others inherited; circles are deeper than any document.
+ */
+function plain(value: unknown, file: string, path: readonly string[] = []): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  const refuse = (why: string) =>
+    new SosError('ERR_CONFIG', `${file}: ${path.map((part) => clipped(part)).join('.') || 'it'}: ${why}`)
+  if (path.length > deepest)
+    throw refuse(`expected settings but they are nested deeper than ${deepest} levels`)
+  if (Array.isArray(value))
+    return Array.from(value, (element, i) => plain(element, file, [...path, String(i)]))
+  const parent: unknown = Object.getPrototypeOf(value)
+  // The prototype of plain objects is told by what it has: that of another realm is another one.
+  if (
+    parent !== null &&
+    !(Object.getPrototypeOf(parent) === null && Object.hasOwn(parent, 'isPrototypeOf'))
+  ) {
+    throw refuse(`expected a plain object of settings but received another's instance, or one that inherits`)
+  }
+  const copy: Record<string, unknown> = {}
+  for (const [key, element] of Object.entries(value)) {
+    if (key === '__proto__') throw refuse('__proto__ is no setting')
+    copy[key] = plain(element, file, [...path, key])
+  }
+  return copy
+}
+
 function presetOf(preset: unknown, file: string): Record<string, unknown> {
   if (typeof preset === 'string' && Object.hasOwn(trainingPresets, preset))
     return trainingPresets[preset]!.settings
   const near = typeof preset === 'string' ? nearest(preset, presetNames) : []
   throw new SosError(
     'ERR_CONFIG',
-    `${file}: expected one of ${presetNames.join(', ')} for preset but received ${clipped(JSON.stringify(preset))}${near.length > 0 ? `; did you mean ${near[0]}?` : ''}`,
+    `${file}: expected one of ${presetNames.join(', ')} for preset but received ${shown(preset)}${near.length > 0 ? `; did you mean ${near[0]}?` : ''}`,
   )
 }
 
 function merge(preset: Record<string, unknown>, settings: Record<string, unknown>): Record<string, unknown> {
   const merged: Record<string, unknown> = { ...preset }
   for (const [key, value] of Object.entries(settings)) {
-    const [before, now] = [merged[key], value]
+    const [before, now] = [Object.hasOwn(merged, key) ? merged[key] : undefined, value]
     // Another optimizer or schedule by name is another one altogether.
     const same = isRecord(before) && isRecord(now) && (now.name === undefined || now.name === before.name)
     merged[key] = same ? { ...(before as object), ...(now as object) } : now
@@ -185,7 +219,7 @@ function explain({ code, path, message, keys = [] }: Issue): string[] {
 /** The keys of the settings at a path. */
 function knownKeys(path: readonly PropertyKey[]): string[] {
   let at: unknown = schema
-  for (const part of path) at = shapesOf(at).find((shape) => String(part) in shape)?.[String(part)]
+  for (const part of path) at = shapesOf(at).find((shape) => Object.hasOwn(shape, part))?.[String(part)]
   return [...new Set(shapesOf(at).flatMap((shape) => Object.keys(shape)))]
 }
 

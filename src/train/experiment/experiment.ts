@@ -1,6 +1,5 @@
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-
 import { checkpointRecord, preprocessOf, recordFile } from '../../data/checkpoint-record.js'
 import { datasetFor, withClasses } from '../../data/class-agreement.js'
 import { areNumbers } from '../../data/class-names.js'
@@ -12,6 +11,7 @@ import {
   isDeterministicAlgorithmsWarnOnlyEnabled,
   useDeterministicAlgorithms,
 } from '../../torch/backends.js'
+import { expectObject } from '../../torch/check-argument.js'
 import { someCount } from '../../torch/check-number.js'
 import { SosError } from '../../torch/errors.js'
 import { FileLock } from '../../torch/file-lock.js'
@@ -55,8 +55,10 @@ const trainedModel = 'model.pt'
 /** The runs of an experiment, in the order in which they are trained: all schemes of a seed before the next seed. */
 export function experimentRuns(
   config: TrainingConfig,
-  { schemes, seeds, out }: Pick<ExperimentOptions, 'schemes' | 'seeds' | 'out'>,
+  options: Pick<ExperimentOptions, 'schemes' | 'seeds' | 'out'>,
 ): ExperimentRun[] {
+  expectObject('options', options)
+  const { schemes, seeds, out } = options
   someCount('seeds', seeds)
   return Array.from({ length: seeds }, (_, i) => config.seed + i).flatMap((seed) =>
     schemes.map((scheme) => ({ scheme, seed, folder: join(out, `${scheme}-seed${seed}`) })),
@@ -73,6 +75,7 @@ export function experimentRuns(
  *   of the runs, and what a run throws
  */
 export async function runExperiment(config: TrainingConfig, options: ExperimentOptions): Promise<boolean> {
+  expectObject('options', options)
   const { out, parallel = alone } = options
   const runs = experimentRuns(config, options)
   const locks: FileLock[] = []

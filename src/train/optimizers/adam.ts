@@ -1,3 +1,4 @@
+import { expectObject } from '../../torch/check-argument.js'
 import { nonNegative, within } from '../../torch/check-number.js'
 import { torch } from '../../torch/ops.js'
 import { gradientDescent } from './gradient-descent.js'
@@ -23,6 +24,7 @@ export interface AdamOptions {
  * @throws `ERR_INVALID_ARGUMENT` for numbers out of range
  */
 export function adam(options: AdamOptions = {}): OptimizerRecipe {
+  expectObject('options', options)
   return recipe('adam', options, 0)
 }
 
@@ -33,6 +35,7 @@ export function adam(options: AdamOptions = {}): OptimizerRecipe {
  * @throws `ERR_INVALID_ARGUMENT` for numbers out of range
  */
 export function adamW(options: AdamOptions = {}): OptimizerRecipe {
+  expectObject('options', options)
   return recipe('adamW', options, 0.01)
 }
 

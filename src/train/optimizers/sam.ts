@@ -1,3 +1,4 @@
+import { expectObject } from '../../torch/check-argument.js'
 import { nonNegative } from '../../torch/check-number.js'
 import { noGrad } from '../../torch/context.js'
 import { torch } from '../../torch/ops.js'
@@ -28,7 +29,10 @@ type Ascent = (parameters: Tensor[], gradients: Tensor[], names: readonly string
  *
  * @throws `ERR_INVALID_ARGUMENT` for numbers out of range
  */
-export function sam(base: OptimizerRecipe, { rho = 0.05 }: SamOptions = {}): OptimizerRecipe {
+export function sam(base: OptimizerRecipe, options: SamOptions = {}): OptimizerRecipe {
+  expectObject('base', base)
+  expectObject('options', options)
+  const { rho = 0.05 } = options
   nonNegative('rho', rho)
   return sharpnessAware(base, { name: 'sam', rho }, (_, gradients) =>
     torch._foreach_mul(gradients, gradientNorm(gradients).add(1e-12).reciprocal().mul(rho)),
@@ -41,7 +45,10 @@ export function sam(base: OptimizerRecipe, { rho = 0.05 }: SamOptions = {}): Opt
  *
  * @throws `ERR_INVALID_ARGUMENT` for numbers out of range
  */
-export function asam(base: OptimizerRecipe, { rho = 0.5, eta = 0.01 }: AsamOptions = {}): OptimizerRecipe {
+export function asam(base: OptimizerRecipe, options: AsamOptions = {}): OptimizerRecipe {
+  expectObject('base', base)
+  expectObject('options', options)
+  const { rho = 0.5, eta = 0.01 } = options
   nonNegative('rho', rho)
   nonNegative('eta', eta)
   return sharpnessAware(base, { name: 'asam', rho, eta }, (parameters, gradients, names) => {

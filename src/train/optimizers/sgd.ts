@@ -1,3 +1,4 @@
+import { expectObject } from '../../torch/check-argument.js'
 import { finite, nonNegative } from '../../torch/check-number.js'
 import { SosError } from '../../torch/errors.js'
 import { torch } from '../../torch/ops.js'
@@ -24,6 +25,7 @@ export interface SgdOptions {
  * @throws `ERR_INVALID_ARGUMENT` for numbers out of range
  */
 export function sgd(options: SgdOptions): OptimizerRecipe {
+  expectObject('options', options)
   const { learningRate, momentum = 0, dampening = 0, nesterov = false, weightDecay = 0 } = options
   nonNegative('learningRate', learningRate)
   nonNegative('momentum', momentum)

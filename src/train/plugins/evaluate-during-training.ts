@@ -1,6 +1,7 @@
 import { expectSameClasses } from '../../data/class-agreement.js'
-import type { Dataset } from '../../data/dataset.js'
+import { type Dataset, expectDataset } from '../../data/dataset.js'
 import { type EvaluateOptions, evaluate, evaluateNumbers } from '../../evaluate/evaluate.js'
+import { expectObject } from '../../torch/check-argument.js'
 import { checkNumbers, count } from '../../torch/check-number.js'
 import type { Plugin } from '../trainer.js'
 
@@ -14,6 +15,8 @@ export interface EvaluationOptions extends Omit<EvaluateOptions, 'device' | 'rec
  * `evaluation`. Of several processes the first evaluates.
  */
 export function evaluateDuringTraining(dataset: Dataset, options: EvaluationOptions = {}): Plugin {
+  expectDataset('dataset', dataset)
+  expectObject('options', options)
   const { everyEpochs = 1, ...rest } = options
   checkNumbers<EvaluationOptions>(options, { ...evaluateNumbers, everyEpochs: count })
   return (trainer) => {

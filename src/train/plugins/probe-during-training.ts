@@ -9,6 +9,7 @@ import { isPiecewiseLinear } from '../../sharpness/piecewise-linear.js'
 import { type CaptureOptions, captureChunks } from '../../shift/capture.js'
 import { linearLayer } from '../../shift/layer/layer.js'
 import type { LinearLayer } from '../../shift/layer/linear-layer.js'
+import { expectObject } from '../../torch/check-argument.js'
 import { checkNumbers, count, type NumberChecks, whole, wholeSeed } from '../../torch/check-number.js'
 import { noGrad } from '../../torch/context.js'
 import type { ScriptModule } from '../../torch/module/script-module.js'
@@ -48,6 +49,7 @@ const probeNumbers: NumberChecks<ProbeOptions> = {
  * tr(H) is measured by its first-order form where the network is piecewise linear, by first derivatives alone.
  */
 export function probeDuringTraining(options: ProbeOptions = {}): Plugin {
+  expectObject('options', options)
   const { everyEpochs = 1 } = options
   checkNumbers(options, probeNumbers)
   return (trainer) => {

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 
 import { z } from 'zod'
 
+import { expectText } from '../../torch/check-argument.js'
 import { SosError } from '../../torch/errors.js'
 import { parseForeignJson } from '../../torch/foreign-json.js'
 
@@ -98,6 +99,7 @@ export function formatLine(line: RunLine): string {
  * @throws `ERR_RECORD` for lines that are none, `ERR_FILE_NOT_FOUND`, `ERR_FILE_UNREADABLE`
  */
 export async function readRunRecord(path: string): Promise<RunLine[]> {
+  expectText('path', path)
   const text = await readFile(path, 'utf8').catch((cause) => {
     const code = cause.code === 'ENOENT' ? 'ERR_FILE_NOT_FOUND' : 'ERR_FILE_UNREADABLE'
     throw new SosError(code, `${path}: cannot be read: ${cause.message}`, { cause })

@@ -10,6 +10,7 @@ import {
 } from '../../shift/shift-optimum.js'
 import type { ShiftRecord } from '../../shift/shift-record.js'
 import { checkRankPolicy } from '../../shift/solve/rank.js'
+import { expectObject } from '../../torch/check-argument.js'
 import { checkNumbers, count, type NumberChecks, whole } from '../../torch/check-number.js'
 import { noGrad } from '../../torch/context.js'
 import type { ScriptModule } from '../../torch/module/script-module.js'
@@ -46,6 +47,7 @@ const sosNumbers: NumberChecks<SosOptions> = { ...shiftNumbers, everyEpochs: cou
  * trainer.use(sosDuringTraining({ batchSize: 300 }))
  */
 export function sosDuringTraining(options: SosOptions = {}): Plugin {
+  expectObject('options', options)
   const { everyEpochs = 1, startEpoch = 0, momentum = 'keep', ...shift } = options
   checkNumbers(options, sosNumbers)
   if (options.rank !== undefined) checkRankPolicy(options.rank)

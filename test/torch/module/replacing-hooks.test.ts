@@ -148,6 +148,16 @@ describe('a hook that replaces', () => {
   it('leaves the event loop free while the lane computes', async () => {
     const module = await load()
     module.registerForwardHook('step', () => undefined, { replace: true })
+    // What returns nothing at all type-checks, too.
+    module.registerForwardHook('step', () => {}, { replace: true })
+    module.registerForwardPreHook('step', ({ inputs }) => void inputs.length, { replace: true })
+    module.registerForwardHook(
+      'step',
+      function look({ path }): void {
+        path.length
+      },
+      { replace: true },
+    )
     const pending = module.forward(randn([2, 8], 3))
     await setTimeout(1)
     await pending
