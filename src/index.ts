@@ -130,7 +130,13 @@ export {
   type LogitCertificate,
   type Rounding,
 } from './shift/certificates.js'
-export { type Control, type ControlOptions, controls, controlWeights } from './shift/controls.js'
+export {
+  type Control,
+  type ControlOptions,
+  type ControlWeights,
+  controls,
+  controlWeights,
+} from './shift/controls.js'
 export {
   type ConvolutionGeometry,
   type ConvolutionLayer,

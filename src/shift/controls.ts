@@ -1,9 +1,11 @@
-import { whole, wholeSeed } from '../torch/check-number.js'
+import { expectObject } from '../torch/check-argument.js'
+import { shown, whole, wholeSeed } from '../torch/check-number.js'
+import { SosError } from '../torch/errors.js'
 import { Generator } from '../torch/generator.js'
 import { hold } from '../torch/hold.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
-import type { Tensor } from '../torch/tensor/tensor.js'
+import { expectTensor, type Tensor } from '../torch/tensor/tensor.js'
 import { project, rowSpace } from './solve/row-space.js'
 
 /**
@@ -12,7 +14,8 @@ import { project, rowSpace } from './solve/row-space.js'
  * - `shrink`: V scaled to the norm of V*.
  * - `pca`: V projected on as many principal directions, about the origin, of a larger set of inputs.
  * - `random`: V projected on a random subspace of equal dimension.
- * - `ridge`: (AᵀA + λI)⁻¹AᵀA V on the same batch, with λ such that its norm is that of V*.
+ * - `ridge`: (AᵀA + λI)⁻¹AᵀA V on the same batch, with λ such that its norm is that of V*. Where V* keeps all directions of the batch, λ is
+ *   0, and this is the shift itself: no control then, which {@link ControlWeights} tells.
  */
 export type Control = 'shrink' | 'pca' | 'random' | 'ridge'
 
@@ -33,15 +36,35 @@ export interface ControlOptions {
   seed?: number
 }
 
-/**
- * The weights, float64 [m, n], that a control puts in the place of V. The bias stays.
- */
-export async function controlWeights(control: Control, options: ControlOptions): Promise<Tensor> {
+/** What a control puts in the place of V. */
+export interface ControlWeights {
+  /** float64 [m, n] */
+  weight: Tensor
+  /** Of `ridge`; 0 where V* is no shorter than the projection without damping: then the control is that, the shift itself. Else null. */
+  lambda: number | null
+}
+
+/** The weights that a control puts in the place of V. The bias stays. */
+export async function controlWeights(control: Control, options: ControlOptions): Promise<ControlWeights> {
+  expectObject('options', options)
   const { a, rank, pool = a, seed = 0 } = options
+  for (const name of ['a', 'v', 'vStar'] as const) expectTensor(name, options[name])
+  expectTensor('pool', pool)
   whole(0, options.v.shape[0])('rank', rank)
   wholeSeed('seed', seed)
   using _held = hold('controlWeights()', [a, pool, options.v, options.vStar])
+  if (!controls.includes(control)) {
+    throw new SosError(
+      'ERR_INVALID_ARGUMENT',
+      `expected one of ${controls.join(', ')} for control but received ${shown(control)}`,
+    )
+  }
   return await scope(async () => {
+    if (control === 'ridge') return ridgeOfNorm(exact(a), exact(options.v), norm(exact(options.vStar)))
+    return { weight: await weightOf(control), lambda: null }
+  })
+
+  async function weightOf(control: Exclude<Control, 'ridge'>): Promise<Tensor> {
     const [v, vStar] = [exact(options.v), exact(options.vStar)]
     switch (control) {
       case 'shrink':
@@ -56,28 +79,31 @@ export async function controlWeights(control: Control, options: ControlOptions):
         const [basis] = await torch.async.linalg_qr(drawn)
         return basis.matmul(basis.t().matmul(v))
       }
-      case 'ridge':
-        return ridgeOfNorm(exact(a), v, norm(vStar))
     }
-  })
+  }
 }
 
+/** Norms that differ by less are one: rounding alone must not damp. */
+const sameNorm = 1e-9
+
 /** By bisection of log λ: the norm falls while λ grows. */
-async function ridgeOfNorm(a: Tensor, v: Tensor, target: number): Promise<Tensor> {
+async function ridgeOfNorm(a: Tensor, v: Tensor, target: number): Promise<ControlWeights> {
   const { basis, singularValues, rank } = await rowSpace(a)
   const coordinates = basis.t().matmul(v)
   const energies = torch.tensor(singularValues.slice(0, rank), { dtype: 'float64' }).square().unsqueeze(1)
   const damped = (lambda: number) => coordinates.mul(energies.div(energies.add(lambda)))
   const first = (singularValues[0] ?? 0) ** 2
   let [low, high] = [Math.log(Number.MIN_VALUE), Math.log(first) + 50]
-  // Without damping it is the projection itself: where that is no longer than V*, nothing is to be done.
-  if (first === 0 || norm(coordinates) <= target) return basis.matmul(coordinates)
+  if (first === 0 || norm(coordinates) <= target * (1 + sameNorm)) {
+    return { weight: basis.matmul(coordinates), lambda: 0 }
+  }
   for (let step = 0; step < 100; step++) {
     const middle = (low + high) / 2
     if (norm(damped(Math.exp(middle))) > target) low = middle
     else high = middle
   }
-  return basis.matmul(damped(Math.exp(high)))
+  const lambda = Math.exp(high)
+  return { weight: basis.matmul(damped(lambda)), lambda }
 }
 
 const exact = (tensor: Tensor): Tensor => tensor.detach().to({ device: 'cpu', dtype: 'float64' })

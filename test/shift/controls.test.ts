@@ -13,28 +13,48 @@ describe('controlWeights', () => {
 
   it('shrink and ridge have the norm of V*', async () => {
     const { weight: vStar, rank } = await solveShift(a, v, null, { rank: { policy: 'fixed', rank: 10 } })
-    const shrunk = await controlWeights('shrink', { a, v, vStar, rank })
+    const { weight: shrunk } = await controlWeights('shrink', { a, v, vStar, rank })
     expect(norm(shrunk)).toBeCloseTo(norm(vStar), 10)
     expect(largest(shrunk.div(v).sub(shrunk.div(v).mean()))).toBeLessThan(1e-12)
-    const ridge = await controlWeights('ridge', { a, v, vStar, rank })
+    const { weight: ridge, lambda: told } = await controlWeights('ridge', { a, v, vStar, rank })
     expect(norm(ridge)).toBeCloseTo(norm(vStar), 8)
     // For some λ it solves the normal equations (AᵀA + λI)W = AᵀAV, so A'A(V − W) is a multiple of W.
     const pulled = a.t().matmul(a).matmul(v.sub(ridge))
     const lambda = pulled.mul(ridge).sum().div(ridge.square().sum())
     expect(lambda.item()).toBeGreaterThan(0)
+    expect(told! / lambda.item()).toBeCloseTo(1, 6)
     expect(largest(pulled.sub(ridge.mul(lambda)))).toBeLessThan(1e-8 * largest(pulled) + 1e-9)
+  })
+
+  it('ridge is the shift itself, with λ = 0, where the shift keeps all directions', async () => {
+    const { weight: vStar, rank } = await solveShift(a, v, null, { rank: { policy: 'fixed', rank: 15 } })
+    const { weight, lambda } = await controlWeights('ridge', { a, v, vStar, rank })
+    expect(lambda).toBe(0)
+    // A⁺AV of a full-rank A, dense.
+    const dense = a.t().matmul(torch.linalg_solve(a.matmul(a.t()), a.matmul(v)))
+    expect(largest(weight.sub(dense))).toBeLessThan(1e-9)
+    expect(largest(weight.sub(vStar))).toBeLessThan(1e-9)
+  })
+
+  it('is refused where there is none of its name', async () => {
+    const given = { a, v, vStar: v, rank: 1 }
+    await expect(controlWeights('toString' as never, given)).rejects.toMatchObject({
+      code: 'ERR_INVALID_ARGUMENT',
+      message: expect.stringContaining('expected one of shrink, pca, random, ridge'),
+    })
   })
 
   it('pca and random are projections of the rank asked for', async () => {
     const vStar = v.mul(0.5)
-    const pca = await controlWeights('pca', { a, v, vStar, rank: 7, pool })
+    const { weight: pca, lambda: none } = await controlWeights('pca', { a, v, vStar, rank: 7, pool })
     const [, vectors] = torch.linalg_eigh(pool.t().matmul(pool))
     const top = vectors.narrow(1, 33, 7)
+    expect(none).toBeNull()
     expect(largest(pca.sub(top.matmul(top.t()).matmul(v)))).toBeLessThan(1e-9)
 
-    const drawn = await controlWeights('random', { a, v, vStar, rank: 7, seed: 5 })
+    const { weight: drawn } = await controlWeights('random', { a, v, vStar, rank: 7, seed: 5 })
     expect(torch.linalg_matrix_rank(drawn).item()).toBe(6) // of six columns
-    const again = await controlWeights('random', { a, v, vStar, rank: 7, seed: 5 })
+    const { weight: again } = await controlWeights('random', { a, v, vStar, rank: 7, seed: 5 })
     expect(largest(again.sub(drawn))).toBe(0)
     // The projection on the span of the seed's own normal numbers, by the normal equations.
     const span = randn([40, 7], 5, 'float64')
@@ -43,7 +63,7 @@ describe('controlWeights', () => {
     // ‖PV‖² is on average r/m of ‖V‖².
     const energies = await Promise.all(
       Array.from({ length: 40 }, async (_, seed) => {
-        const one = await controlWeights('random', { a, v, vStar, rank: 7, seed })
+        const { weight: one } = await controlWeights('random', { a, v, vStar, rank: 7, seed })
         return (norm(one) / norm(v)) ** 2
       }),
     )

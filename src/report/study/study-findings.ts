@@ -88,8 +88,16 @@ function controls(study: Study): string | null {
   const wins = study.batchSizes.filter((batchSize) => {
     const at = (summary: StudySummary) => summary.batchSize === batchSize
     const shift = main.find((summary) => at(summary) && variantName(summary, study) === name)!
-    const others = study.summaries.filter((summary) => summary.method !== 'shift' && at(summary))
+    const others = study.summaries.filter(
+      (summary) => summary.method !== 'shift' && summary.undamped < summary.draws && at(summary),
+    )
     return others.every(({ top1 }) => shift.top1.mean > top1.mean)
   })
-  return `The mean top-1 of ${name} is above that of every control at ${wins.length} of ${count(study.batchSizes.length, 'batch size')}${wins.length < study.batchSizes.length ? ': where it is not, shrinking V in another way does as well' : ''}.`
+  const undamped = study.controls.filter(({ lambda }) => lambda === 0).length
+  const ridges = study.controls.filter(({ method }) => method === 'ridge').length
+  const itself =
+    undamped === 0
+      ? ''
+      : ` The ridge control is the shift itself, since λ = 0, in ${undamped} of ${count(ridges, 'draw')}, and says nothing there.`
+  return `The mean top-1 of ${name} is above that of every control at ${wins.length} of ${count(study.batchSizes.length, 'batch size')}${wins.length < study.batchSizes.length ? ': where it is not, shrinking V in another way does as well' : ''}.${itself}`
 }

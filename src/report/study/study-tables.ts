@@ -32,8 +32,12 @@ export function controlTable(study: Study): Table {
   const columns: Column<StudySummary>[] = [
     ...outcomeColumns(study),
     { head: '‖V*‖', of: ({ norm }) => spread(norm, 3) },
+    {
+      head: 'the shift itself (λ = 0)',
+      of: (summary) => (summary.method === 'ridge' ? `${summary.undamped} of ${summary.draws}` : '–'),
+    },
   ]
-  const caption = `Other ways to shrink V, from the same draws: V scaled to the norm of V*; V projected on as many principal directions of all training images here, or on a random subspace of equal rank; ridge regression on the same batch to the same norm. What a control does as well is no merit of the shift. p is not corrected here.`
+  const caption = `Other ways to shrink V, from the same draws: V scaled to the norm of V*; V projected on as many principal directions of all training images here, or on a random subspace of equal rank; ridge regression on the same batch to the same norm, where λ = 0 the shift itself, which is no control. What a control does as well is no merit of the shift. p is not corrected here.`
   return table(caption, columns, rows)
 }
 

@@ -67,6 +67,8 @@ export interface StudyRow extends StudyVariant {
   readonly seed: number
   /** r; null where the method or the solver has none. */
   readonly rank: number | null
+  /** Of the control `ridge`, 0 where it is the shift itself; null of all else. */
+  readonly lambda: number | null
   /** σ₁, σ_r and σ_{r+1} of A, or of its centred or augmented form; null where the method or the solver has none. */
   readonly singularValues: {
     readonly first: number
@@ -129,6 +131,8 @@ export interface StudySummary extends StudyVariant {
   readonly classesUnseen: Spread
   /** Draws whose shift is the identity. */
   readonly identities: number
+  /** Draws of the control `ridge` that are the shift itself, since λ = 0. */
+  readonly undamped: number
   /** Draws whose shift would not be written. */
   readonly rolledBack: number
 }

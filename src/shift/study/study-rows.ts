@@ -93,10 +93,11 @@ async function studyBatch(
   if (!controls || !first || sampling !== plan.samplings[0]) return
   for (const method of allControls) {
     const { weight: vStar, rank } = solution
-    const weight = await controlWeights(method, { a, v, vStar, rank, pool: features.rows, seed })
+    const made = await controlWeights(method, { a, v, vStar, rank, pool: features.rows, seed })
+    const { weight, lambda } = made
     const told = method === 'pca' || method === 'random' ? { rank } : null
     const control = { ...variant, method, bias: 'fixed' } as const
-    found.controls.push(await measuredRow(parts, batch, control, a, { weight, bias: b }, told))
+    found.controls.push(await measuredRow(parts, batch, control, a, { weight, bias: b }, told, null, lambda))
   }
 }
 
@@ -115,6 +116,7 @@ async function measuredRow(
   map: LinearMap,
   solution: Partial<Solution> | null,
   budget: number | null = null,
+  lambda: number | null = null,
 ): Promise<StudyRow> {
   const candidate = layer.candidate(a, map, budget)
   const { normAfter, batchLogitChange, roundingChange, identity } = candidate
@@ -126,6 +128,7 @@ async function measuredRow(
   const warnings = [...(solution?.warnings ?? [])]
   const missing = batchSize - a.shape[0]!
   if (missing > 0) warnings.push(`${missing} images of the batch could not be read`)
+  if (lambda === 0) warnings.push('λ = 0: this is the shift itself, and no control')
   if (rolledBack !== null) warnings.push(`\`sos shift\` would not write it: ${rolledBack}`)
   else if (variant.method === 'shift' && batchLogitChange > worthTelling) {
     const rounding = isHalf(dtype) ? ` (${roundingChange.toPrecision(2)} by rounding to ${dtype} alone)` : ''
@@ -138,6 +141,7 @@ async function measuredRow(
     batchSize,
     seed,
     rank: solution?.rank ?? null,
+    lambda,
     singularValues: cutOf(solution),
     identity,
     rolledBack,

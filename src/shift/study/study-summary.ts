@@ -51,6 +51,7 @@ export function summarise(rows: readonly StudyRow[]): StudySummary[] {
       classesCovered: of((row) => row.classesCovered),
       classesUnseen: of((row) => row.unseen?.classes ?? 0),
       identities: draws.filter((row) => row.identity).length,
+      undamped: draws.filter((row) => row.lambda === 0).length,
       rolledBack: draws.filter((row) => row.rolledBack !== null).length,
     }
   })
