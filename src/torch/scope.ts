@@ -1,16 +1,18 @@
 import { binding } from './binding.js'
+import { expectFunction } from './check-argument.js'
 import { currentContext, runIn } from './context.js'
 import { Tensor } from './tensor/tensor.js'
 
 /**
- * Runs `body`, sync or async, and disposes of every tensor made in it, save those that it returns (alone, or in arrays,
- * maps and plain objects) and those given to {@link keep}. What gets out belongs to the scope around, if there is one. Where
+ * Runs `body`, sync or async (a promise, or another object with `then`), and disposes of every tensor made in it, save those that it
+ * returns (alone, or in arrays, maps, sets and plain objects, also where these hold themselves) and those given to {@link keep}. What gets out belongs to the scope around, if there is one. Where
  * `body` throws, all are disposed of. Tensors of modules and of graphs live on: a scope drops JavaScript's hold of them.
  *
  * @example
  * const loss = await scope(async () => (await model.forward(x)).cross_entropy_loss(y))
  */
 export function scope<T>(body: () => T): T {
+  expectFunction('body', body)
   const parent = currentContext().scope
   const made = new Set<Tensor>()
   const end = <R>(result: R): R => {
@@ -24,7 +26,7 @@ export function scope<T>(body: () => T): T {
   }
   let result: T
   try {
-    result = runIn({ scope: made }, body)
+    result = runIn({ scope: made }, () => settling(body()))
   } catch (error) {
     return fail(error)
   }
@@ -61,16 +63,31 @@ export function emptyCache(): void {
   binding.emptyCache('cpu')
 }
 
+/** A promise for whatever has `then`, which is called in the context of here. */
+function settling<T>(value: T): T {
+  if (value === null || typeof value !== 'object' || value instanceof Promise || value instanceof Tensor)
+    return value
+  return typeof (value as { then?: unknown }).then === 'function' ? (Promise.resolve(value) as T) : value
+}
+
 function release(value: unknown, from: Set<Tensor>, to: Set<Tensor> | null): void {
-  if (value instanceof Tensor) {
-    if (from.delete(value)) to?.add(value)
-  } else if (Array.isArray(value) || value instanceof Map) {
-    for (const element of value.values()) release(element, from, to)
-  } else if (
-    value !== null &&
-    typeof value === 'object' &&
-    Object.getPrototypeOf(value) === Object.prototype
-  ) {
-    for (const element of Object.values(value)) release(element, from, to)
+  const seen = new Set<unknown>()
+  const left = [value]
+  while (left.length > 0) {
+    const one = left.pop()
+    if (one instanceof Tensor) {
+      if (from.delete(one)) to?.add(one)
+      continue
+    }
+    if (typeof one !== 'object' || one === null || seen.has(one)) continue
+    seen.add(one)
+    for (const element of contentsOf(one)) left.push(element)
   }
+}
+
+function contentsOf(value: object): Iterable<unknown> {
+  if (Array.isArray(value) || value instanceof Set) return value
+  if (value instanceof Map) return [...value.keys(), ...value.values()]
+  const parent: unknown = Object.getPrototypeOf(value)
+  return parent === Object.prototype || parent === null ? Object.values(value) : []
 }

@@ -77,6 +77,46 @@ describe('scope', () => {
     for (const tensor of [a.mine, a.late, b.mine, b.late]) expect(tensor.disposed).toBe(false)
   })
 
+  it('keeps what is in a circle, a set, or deep', () => {
+    type Node = { tensor: Tensor; next?: unknown }
+    const circle = scope(() => {
+      const first: Node = { tensor: torch.ones([1]) }
+      first.next = [first, new Map([[torch.ones([2]), first]])]
+      return first
+    })
+    expect(circle.tensor.disposed).toBe(false)
+    const [, map] = circle.next as [Node, Map<Tensor, Node>]
+    expect([...map.keys()][0]!.disposed).toBe(false)
+    const set = scope(() => new Set([torch.ones([1])]))
+    expect([...set][0]!.disposed).toBe(false)
+    const bare = scope(() => Object.assign(Object.create(null), { tensor: torch.ones([1]) }))
+    expect(bare.tensor.disposed).toBe(false)
+    let deep: Node = scope(() => {
+      let nested: Node = { tensor: torch.ones([1]) }
+      for (let i = 0; i < 100_000; i++) nested = { tensor: nested.tensor, next: nested }
+      return nested
+    })
+    while (deep.next !== undefined) deep = deep.next as Node
+    expect(deep.tensor.disposed).toBe(false)
+  })
+
+  it('waits for any object with then, in its own context', async () => {
+    let made: Tensor | undefined
+    const lazy = (fail: boolean) => ({
+      // biome-ignore lint/suspicious/noThenProperty: it is what query builders return
+      async then(resolve: (value: Tensor) => void, reject: (reason: Error) => void) {
+        made = torch.ones([1])
+        await setTimeout(5)
+        if (fail) reject(new Error('no'))
+        else resolve(made.add(1))
+      },
+    })
+    const result = await scope(() => lazy(false))
+    expect([result.toArray(), made!.disposed]).toEqual([[2], true])
+    await expect(scope(() => lazy(true))).rejects.toThrow('no')
+    expect(made!.disposed).toBe(true)
+  })
+
   it('hands its result to the scope around', () => {
     let result: Tensor | undefined
     scope(() => {

@@ -168,7 +168,7 @@ function plain(value: unknown, file: string, path: readonly string[] = []): unkn
     throw refuse(`expected settings but they are nested deeper than ${deepest} levels`)
   if (Array.isArray(value))
     return Array.from(value, (element, i) => plain(element, file, [...path, String(i)]))
-  const parent: unknown = Object.getPrototypeOf(value)
+  const parent = Object.getPrototypeOf(value) as object | null
   // The prototype of plain objects is told by what it has: that of another realm is another one.
   if (
     parent !== null &&

@@ -4,6 +4,12 @@ import { parseConfig, trainingPresets } from '../../../src/index.js'
 import { difference } from '../../../src/train/difference.js'
 import { trainerOptions } from '../../../src/train/experiment/run-options.js'
 
+function circle(): object {
+  const one: Record<string, unknown> = {}
+  one.again = one
+  return one
+}
+
 const least = { preset: 'paper', model: 'm.pt', train: 'cifar10:d:train' }
 
 describe('a configuration', () => {
@@ -28,6 +34,11 @@ describe('a configuration', () => {
       seed: 0,
       device: 'cpu',
     })
+  })
+
+  it('may have no prototype', () => {
+    const document = Object.assign(Object.create(null), { ...least, sos: Object.create(null) })
+    expect(parseConfig(document, 'c.json')).toEqual(parseConfig(least, 'c.json'))
   })
 
   it('takes another optimizer whole', () => {
@@ -57,9 +68,31 @@ describe('a configuration', () => {
     [{ ...least, optimizer: { name: 'lbfgs' } }, 'optimizer.name: '],
     [{ ...least, sos: { rank: 'best' } }, 'best'],
     [{ model: 'm.pt' }, 'train: '],
+    ...['toString', 'constructor', '__proto__', 'hasOwnProperty'].map(
+      (preset) => [{ ...least, preset }, `for preset but received "${preset}"`] as [unknown, string],
+    ),
+    [{ ...least, preset: null }, 'for preset but received null'],
+    [{ ...least, preset: ['paper'] }, 'for preset but received an array'],
+    [{ ...least, preset: 10n }, 'for preset but received 10n'],
+    [{ ...least, preset: circle() }, 'nested deeper than 10 levels'],
+    [{ ...least, sos: circle() }, 'nested deeper than 10 levels'],
+    [{ ...least, toString: 1 }, 'toString is no setting'],
+    [{ ...least, sos: { constructor: 1 } }, 'sos.constructor is no setting'],
+    [
+      JSON.parse('{ "__proto__": { "model": "m.pt", "train": "cifar10:d:train" }, "preset": "paper" }'),
+      '__proto__',
+    ],
+    [
+      JSON.parse('{ "preset": "paper", "model": "m.pt", "train": "t", "sos": { "__proto__": {} } }'),
+      'sos: __proto__',
+    ],
+    [Object.create(least), 'expected a plain object of settings'],
+    [Object.create(Object.assign(Object.create(null), least)), 'expected a plain object of settings'],
+    [{ ...least, sos: Object.create({ batchSize: 3 }) }, 'sos: expected a plain object of settings'],
+    [new Map(Object.entries(least)), 'expected a plain object of settings'],
     [[], 'expected an object of settings but received an array'],
     [null, 'received null'],
-  ])('refuses %j', (document, message) => {
+  ])('refuses %o', (document: unknown, message: string) => {
     let error: { code?: string; message?: string } = {}
     try {
       parseConfig(document, 'c.json')
