@@ -33,7 +33,7 @@ export class ProgressLine {
 }
 
 /** Of seconds, in words: what is exact to a few per cent. */
-function duration(seconds: number): string {
+export function duration(seconds: number): string {
   if (seconds < 120) return `${Math.ceil(seconds)} s`
   const minutes = Math.ceil(seconds / 60)
   return minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`

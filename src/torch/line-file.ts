@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync, statSync, writeSync } from 'node:fs'
 
 import { SosError } from './errors.js'
 import { FileLock } from './file-lock.js'
@@ -14,14 +14,14 @@ export class LineFile {
   #closed = false
 
   /**
-   * @param how to `create` it, or to `continue` it, where it may be missing
+   * @param how to `create` it, also where there is an empty file, which is no record; or to `continue` it, where it may be missing
    * @throws `ERR_LOCKED` where another works on it; `ERR_OUTPUT` where it cannot be written, or is there and is to be created
    */
   constructor(path: string, how: 'create' | 'continue') {
     this.path = path
     this.#lock = new FileLock(path)
     try {
-      this.#file = openSync(path, how === 'create' ? 'ax+' : 'a+')
+      this.#file = openSync(path, how === 'create' && !isEmpty(path) ? 'ax+' : 'a+')
       try {
         if (!fstatSync(this.#file).isFile()) throw new Error('it is no ordinary file')
         this.text = readFileSync(this.#file, 'utf8')
@@ -73,4 +73,9 @@ export class LineFile {
     closeSync(this.#file)
     this.#lock.release()
   }
+}
+
+function isEmpty(path: string): boolean {
+  const status = statSync(path, { throwIfNoEntry: false })
+  return status?.isFile() === true && status.size === 0
 }

@@ -27,6 +27,19 @@ const shift = (...more: string[]) => ['shift', demoModel, '--data', train, '--ou
 describe('bad input ends with one line, exit code 1 and nothing written:', () => {
   it.each<[string, string[], string]>([
     ['a missing model', ['eval', join(folder, 'none.pt'), '--data', train], 'no such file'],
+    ['a missing configuration', ['train', join(folder, 'none.json')], 'none.json: cannot be read'],
+    ['a missing model to inspect', ['inspect', join(folder, 'none.pt')], 'no such file'],
+    [
+      'a missing model to compare with',
+      ['sharpness', demoModel, '--compare', join(folder, 'none.pt'), '--data', train],
+      'no such file',
+    ],
+    [
+      'a missing list of classes',
+      ['eval', demoModel, '--data', train, '--classes', join(folder, 'none.txt')],
+      'no such file',
+    ],
+    ['a missing file of CIFAR', ['eval', demoModel, '--data', `cifar10:${folder}/none.bin`], 'none.bin'],
     ['a truncated model', ['eval', join(folder, 'truncated.pt'), '--data', train], 'truncated or damaged'],
     ['a foreign file', ['inspect', `${fashionMnist}/README.md`], 'no zip archive'],
     ['a missing dataset', ['eval', demoModel, '--data', `idx:${folder}:train`], 'no such file'],

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -98,7 +98,7 @@ describe('sos eval', () => {
           expect([moment, code]).toEqual([moment, 130])
           const done = indicesIn(record).length
           expect(stderr).toBe(
-            `sos: interrupted after ${done} of 2000 images; go on with --resume ${record}\n`,
+            `sos: interrupted after ${done} of 2000 images; go on with: ${['sos', 'eval', ...args].join(' ')} --resume ${record}\n`,
           )
         }
       }
@@ -109,6 +109,28 @@ describe('sos eval', () => {
     },
     120_000,
   )
+
+  it('prints the command that goes on, with --resume for --record and all else', async () => {
+    const record = join(folder, "a record's.jsonl")
+    const args = [demoModel, ...data, '--batch-size', '16', '--outputs', 'logits', '--json']
+    const { code, stderr } = await interrupt(record, 3000, 'SIGINT', ...args, `--record=${record}`)
+    expect([code, stderr]).toEqual([130, expect.stringMatching(/^sos: interrupted after \d+ of 2000 images/)])
+    const again = stderr.trim().split('go on with: ')[1]!
+    expect(again).toBe(`sos eval ${args.join(' ')} '--resume=${record.replace("'", "'\\''")}'`)
+    const typed = again.replace(/^sos/, `${process.execPath} ${root}/dist/cli/main.js`)
+    const [done] = JSON.parse(execFileSync('sh', ['-c', typed], { encoding: 'utf8' }))
+    expect(done.images).toBe(2000)
+    expect(indicesIn(record)).toEqual(Array.from({ length: 2000 }, (_, i) => i))
+  }, 120_000)
+
+  it('takes an empty file for no record', async () => {
+    for (const option of ['--record', '--resume']) {
+      const record = join(folder, `empty${option}.jsonl`)
+      writeFileSync(record, '')
+      await json(demoModel, ...data, '--limit', '10', option, record)
+      expect(indicesIn(record)).toHaveLength(10)
+    }
+  })
 
   it('refuses a record of something else with one line, and leaves it', async () => {
     const record = join(folder, 'else.jsonl')

@@ -59,7 +59,7 @@ describe('a Ctrl-C', () => {
     expect({ code, stdout, stderr }).toEqual({
       code: 130,
       stdout: '',
-      stderr: 'sos: interrupted; the same command goes on\n',
+      stderr: `sos: interrupted; the same command goes on: sos data fetch cifar10 --to ${to}\n`,
     })
     expect(readdirSync(to)).toEqual([])
   })

@@ -64,8 +64,11 @@ describe('sos train', () => {
     const out = join(folder, 'grid')
     const { code, stdout, stderr } = await sos('train', config, '--grid', '--seeds', '2', '--out', out)
     expect(code, stderr).toBe(0)
-    expect(stdout).toMatch(/^sgd, seed 0, epoch 1\/3: loss [\d.]+, train [\d.]+ %, test [\d.]+ %, tr\(H\) /m)
-    expect(stdout).toMatch(/^sam\+sos, seed 1, epoch 3\/3: .*‖V‖ [\d.]+ → [\d.]+/m)
+    expect(stdout).toMatch(
+      /^run 1 of 8, sgd, seed 0, epoch 1\/3: loss [\d.]+, train [\d.]+ %, test [\d.]+ %, tr\(H\) .*, [\d.]+ s, \d+ (s|min) left for all$/m,
+    )
+    expect(stdout).toMatch(/^run 8 of 8, sam\+sos, seed 1, epoch 2\/3: .* left for all$/m)
+    expect(stdout).toMatch(/^run 8 of 8, sam\+sos, seed 1, epoch 3\/3: .*‖V‖ [\d.]+ → [\d.]+, .* s$/m)
     const runs = ['sam', 'sam+sos', 'sgd', 'sgd+sos'].flatMap((scheme) => [
       `${scheme}-seed0`,
       `${scheme}-seed1`,
@@ -100,7 +103,8 @@ describe('sos train', () => {
     const config = writeConfig('long.json', long)
     const [through, stopped] = [join(folder, 'through'), join(folder, 'stopped')]
     expect((await sos('train', config, '--out', through)).code).toBe(0)
-    const child = spawn(process.execPath, [`${root}/dist/cli/main.js`, 'train', config, '--out', stopped])
+    const args = ['train', config, '--out', stopped, '--scheme', 'sgd+sos', '--seeds=1']
+    const child = spawn(process.execPath, [`${root}/dist/cli/main.js`, ...args])
     let [told, complaint] = ['', '']
     child.stderr.on('data', (data) => {
       complaint += data
@@ -111,7 +115,7 @@ describe('sos train', () => {
     })
     const code = await new Promise((resolve) => child.on('close', resolve))
     expect(code, complaint).toBe(130)
-    expect(complaint).toContain(`The same command goes on: sos train ${config}`)
+    expect(complaint).toContain(`The same command goes on: ${['sos', ...args].join(' ')}\n`)
     const run = join(stopped, 'sgd+sos-seed0')
     expect(existsSync(join(run, 'model.pt'))).toBe(false)
     const rest = await sos('train', config, '--out', stopped)
@@ -133,6 +137,17 @@ describe('sos train', () => {
     const result = await sos('train', config, '--out', join(folder, `wrong-${code}-${message.length}`))
     expect([result.code, result.stdout]).toEqual([code, ''])
     expect(result.stderr).toContain(message)
+  })
+
+  it('refuses --grid with --scheme', async () => {
+    const config = writeConfig('both.json', settings)
+    for (const options of [
+      ['--grid', '--scheme', 'sam'],
+      ['--scheme=sgd+sos', '--grid'],
+    ]) {
+      const { code, stderr } = await sos('train', config, ...options)
+      expect([code, stderr]).toEqual([2, expect.stringContaining("cannot be used with option '--scheme")])
+    }
   })
 
   it('refuses what is no JSON, and a folder of another experiment', async () => {

@@ -1,5 +1,6 @@
 import { Argument, Command } from 'commander'
 
+import { commandLine } from '../command-line.js'
 import { untilInterrupted } from '../interrupt.js'
 import { printJson, printLine } from '../print.js'
 import { ProgressLine } from '../progress.js'
@@ -31,7 +32,7 @@ const fetchCommand = new Command('fetch')
     }
     try {
       const files = await untilInterrupted(
-        () => 'interrupted; the same command goes on',
+        () => `interrupted; the same command goes on: ${commandLine()}`,
         (signal) =>
           fetchCifar10(to, {
             tarball,

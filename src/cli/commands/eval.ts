@@ -2,6 +2,7 @@ import { Command, Option } from 'commander'
 
 import { specHelp } from '../../data/spec-help.js'
 import type { ClassScore, Evaluation, EvaluationRecord, OutputKind, Progress } from '../../index.js'
+import { commandLine } from '../command-line.js'
 import { untilInterrupted } from '../interrupt.js'
 import { openModelAndData } from '../open.js'
 import {
@@ -142,7 +143,8 @@ async function withRecord<T>(
   const paths = pass.map(({ path }) => path)
   const subject = await evaluationSubject(paths, dataset, preprocess, options)
   let done = 0
-  const message = () => `interrupted after ${done} of ${subject.images} images; go on with --resume ${file}`
+  const message = () =>
+    `interrupted after ${done} of ${subject.images} images; go on with: ${commandLine({ '--record': '--resume' })}`
   return untilInterrupted(message, async (signal) => {
     const record = EvaluationRecord[options.resume === undefined ? 'create' : 'resume'](file, subject)
     done = record.batches.reduce((sum, { indices, skipped }) => sum + indices.length + skipped.length, 0)

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename, extname, join } from 'node:path'
 
@@ -5,10 +6,11 @@ import { Command, Option } from 'commander'
 
 import type { ExperimentRun, Scheme, Trainer } from '../../index.js'
 import { expectOtherFile } from '../../torch/same-file.js'
+import { commandLine } from '../command-line.js'
 import { untilInterrupted } from '../interrupt.js'
 import { wholeNumber } from '../options.js'
 import { figure, percent, printJson, printLine, printTables } from '../print.js'
-import { ProgressLine } from '../progress.js'
+import { duration, ProgressLine } from '../progress.js'
 
 interface Options {
   out?: string
@@ -33,7 +35,7 @@ export const trainCommand = new Command('train')
     wholeNumber(1, 1_000_000),
     1,
   )
-  .option('--grid', 'run all four schemes')
+  .addOption(new Option('--grid', 'run all four schemes').conflicts('scheme'))
   .option('--json', 'print one JSON document: report.json')
   .addHelpText(
     'after',
@@ -41,7 +43,7 @@ export const trainCommand = new Command('train')
 A preset gives what the settings leave out: paper, paper-mixup, crop-flip, cpu-small. The least that is needed:
   { "preset": "cpu-small", "model": "wide_small.pt", "train": "cifar10:DIR:train", "test": "cifar10:DIR:test" }
 
-Ctrl-C ends the run after the step at work, with a checkpoint; the same command goes on. Each run has a folder with run.jsonl,
+Ctrl-C ends the run after the step at work, with a checkpoint; the same command, which is printed then, goes on. Each run has a folder with run.jsonl,
 its checkpoints and, when it is done, model.pt; report.html is written after each epoch.
 Several processes train together under torchrun:
   torchrun --nproc-per-node 2 --no-python npx sos train config.json
@@ -89,13 +91,15 @@ Example:
           process.stderr.write(`sos: the report is not written, the training goes on: ${error.message}\n`)
         complained = true
       })
-    const again = `The same command goes on: sos train ${path}`
+    const by = parallel.size > 1 ? ', by torchrun as before' : ''
+    const place = placesOf(runs, (folder) => existsSync(join(folder, 'model.pt')))
+    const again = `The same command goes on${by}: ${commandLine()}`
     await untilInterrupted(
       () => `interrupted, with a checkpoint. ${again}`,
       async (signal) => {
         const follow = (run: ExperimentRun, trainer: Trainer) => {
           if (parallel.rank !== 0) return
-          followRun(run, trainer, options.json === true)
+          followRun(run, trainer, options.json === true, place(run, trainer))
           trainer.on('epochEnd', reportOnTheWay)
         }
         const done = await runExperiment(config, { ...experiment, parallel, signal, onRun: follow })
@@ -119,7 +123,8 @@ Example:
 
 async function readJson(path: string, SosError: typeof import('../../index.js').SosError): Promise<unknown> {
   const text = await readFile(path, 'utf8').catch((cause) => {
-    throw new SosError('ERR_CONFIG', `${path}: cannot be read: ${cause.message}`, { cause })
+    const code = cause.code === 'ENOENT' ? 'ERR_FILE_NOT_FOUND' : 'ERR_FILE_UNREADABLE'
+    throw new SosError(code, `${path}: cannot be read: ${cause.message}`, { cause })
   })
   try {
     return JSON.parse(text)
@@ -128,8 +133,42 @@ async function readJson(path: string, SosError: typeof import('../../index.js').
   }
 }
 
+/** Which of all runs one is, and how long all that are left take. */
+interface Place {
+  /** As `run 2 of 12, `; '' where there is one alone. */
+  readonly name: string
+  /** Of all runs, after an epoch that took so many seconds; '' where nothing is left. */
+  left(epoch: number, seconds: number): string
+}
+
+/** Tells the place of each run that is trained. Epochs that are still to come take as long as those before, on average. */
+function placesOf(runs: readonly ExperimentRun[], isDone: (folder: string) => boolean) {
+  const done = new Set(runs.filter(({ folder }) => isDone(folder)).map(({ folder }) => folder))
+  let [epochsTaken, secondsTaken] = [0, 0]
+  return (run: ExperimentRun, trainer: Trainer): Place => {
+    const at = runs.findIndex(({ folder }) => folder === run.folder)
+    const later = runs.slice(at + 1).filter(({ folder }) => !done.has(folder)).length
+    return {
+      name: runs.length === 1 ? '' : `run ${at + 1} of ${runs.length}, `,
+      left(epoch, seconds) {
+        epochsTaken++
+        secondsTaken += seconds
+        const epochs = trainer.epochs - epoch - 1 + later * trainer.epochs
+        if (epochs === 0) return ''
+        const time = duration((epochs * secondsTaken) / epochsTaken)
+        return `, ${time} left${runs.length === 1 ? '' : ' for all'}`
+      },
+    }
+  }
+}
+
 /** A progress line for each epoch, and a plain line of its results. */
-function followRun({ scheme, seed }: ExperimentRun, trainer: Trainer, quiet: boolean): void {
+function followRun(
+  { scheme, seed }: ExperimentRun,
+  trainer: Trainer,
+  quiet: boolean,
+  { name, left }: Place,
+): void {
   const { epochs } = trainer
   const results: string[] = []
   let line: ProgressLine | undefined
@@ -137,10 +176,10 @@ function followRun({ scheme, seed }: ExperimentRun, trainer: Trainer, quiet: boo
   let begun = 0
   trainer.on('runStart', ({ resumed, batchesPerEpoch, epoch }) => {
     batches = batchesPerEpoch
-    if (resumed && !quiet) printLine(`${scheme}, seed ${seed}: goes on in epoch ${epoch + 1}`)
+    if (resumed && !quiet) printLine(`${name}${scheme}, seed ${seed}: goes on in epoch ${epoch + 1}`)
   })
   const progress = (epoch: number) =>
-    new ProgressLine(`${scheme}, seed ${seed}, epoch ${epoch + 1}/${epochs}`)
+    new ProgressLine(`${name}${scheme}, seed ${seed}, epoch ${epoch + 1}/${epochs}`)
   trainer.on('batchEnd', ({ epoch, batch }) => {
     if (line === undefined) begun = batch
     line ??= progress(epoch)
@@ -158,6 +197,7 @@ function followRun({ scheme, seed }: ExperimentRun, trainer: Trainer, quiet: boo
     line = undefined
     const trained = `loss ${figure(loss)}, train ${percent(accuracy)}`
     const text = [trained, ...results.splice(0), `${seconds.toFixed(1)} s`].join(', ')
-    if (!quiet) printLine(`${scheme}, seed ${seed}, epoch ${epoch + 1}/${epochs}: ${text}`)
+    const rest = left(epoch, seconds)
+    if (!quiet) printLine(`${name}${scheme}, seed ${seed}, epoch ${epoch + 1}/${epochs}: ${text}${rest}`)
   })
 }
