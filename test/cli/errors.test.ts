@@ -37,7 +37,7 @@ describe('bad input ends with one line, exit code 1 and nothing written:', () =>
     [
       'a missing list of classes',
       ['eval', demoModel, '--data', train, '--classes', join(folder, 'none.txt')],
-      'no such file',
+      'none.txt: expected a file',
     ],
     ['a missing file of CIFAR', ['eval', demoModel, '--data', `cifar10:${folder}/none.bin`], 'none.bin'],
     ['a truncated model', ['eval', join(folder, 'truncated.pt'), '--data', train], 'truncated or damaged'],

@@ -49,8 +49,8 @@ export const sharpnessCommand = new Command('sharpness')
   )
   .action(async (path: string, options: Options) => {
     const { compareWith, hessianTrace } = await import('../../index.js')
-    const measure = async (file: string) => {
-      const { model, dataset } = await openModelAndData(file, options)
+    const measure = async (file: string, opened = openModelAndData(file, options)) => {
+      const { model, dataset } = await opened
       const { device, samples, probes, seed, outputs, output, chunk } = options
       return await withProgress(`sharpness ${file}`, (onProgress) =>
         hessianTrace(model, dataset, {
@@ -65,7 +65,10 @@ export const sharpnessCommand = new Command('sharpness')
         }),
       )
     }
-    const first = await measure(path)
+    const opened = await openModelAndData(path, options)
+    // That there is no second model is not to be heard after the minutes that the first takes.
+    if (options.compare !== undefined) (await openModelAndData(options.compare, options)).model.dispose()
+    const first = await measure(path, Promise.resolve(opened))
     if (options.compare === undefined) {
       if (options.json) return printJson(traceRecord(first))
       printLine(`tr(H)  ${plusMinus(first.trace, first.standardError)}`)
