@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { appendFileSync, existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -145,6 +146,28 @@ describe('the record of an evaluation', () => {
     const resumed = EvaluationRecord.resume(path, subject)
     expect(resumed.batches).toEqual([batch])
     resumed.close()
+  })
+
+  it('tells the model by the SHA-256 of its file, and its labels by theirs', async () => {
+    const { subject, dataset } = await prepare()
+    const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
+    expect(subject.models[0]!.sha256).toBe(sha256(readFileSync(demoModel)))
+    const path = join(folder, 'hashes.jsonl')
+    EvaluationRecord.resume(path, subject).close()
+    const header = JSON.parse(readFileSync(path, 'utf8').split('\n')[0]!)
+    expect(header.models[0]).toEqual({
+      path: subject.models[0]!.path,
+      sha256: sha256(readFileSync(demoModel)),
+    })
+    expect(header.dataset).toMatchObject({ name: dataset.name, size: dataset.size })
+  })
+
+  it.each(['my notes', '{"version":2', '{"a":1}'])('does not write over the text %s', async (text) => {
+    const { subject } = await prepare()
+    const path = join(folder, 'text')
+    writeFileSync(path, text)
+    expect(() => EvaluationRecord.resume(path, subject)).toThrow(refusal('ERR_RECORD', /the file is none/))
+    expect(readFileSync(path, 'utf8')).toBe(text)
   })
 
   it('is begun where there is none, and not begun where there is one', async () => {
