@@ -37,6 +37,8 @@ describe('the record of a checkpoint', () => {
       crop: null,
       interpolation: 'bicubic',
     })
+    const nothing = { resize: undefined, crop: undefined, mean: undefined, std: undefined }
+    expect(preprocessOf(model, 'resnet50', nothing as object)).toEqual(presets.resnet50)
     const all = { resize: null, crop: 28, mean: [0.1, 0.2, 0.3], std: [1, 1, 1] }
     expect(preprocessOf(plain, undefined, all)).toEqual({ channels: 3, interpolation: 'bilinear', ...all })
     const { std: _, ...without } = all
