@@ -42,6 +42,8 @@ describe('what a shift says of classes', () => {
     ['LogSoftmax', ['aten::log_softmax']],
     ['Squeezed', ['aten::squeeze', 'aten::flatten']],
     ['Old', []],
+    ['ByTranspose', []],
+    ['ByPermute', []],
   ])('%s: the layer’s outputs are the logits, and the certificate proves it', async (name, toOutput) => {
     const [model, data] = [await head(name), vectors(size)]
     const record = await shiftOptimum(model, data, options)
