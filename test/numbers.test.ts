@@ -51,6 +51,8 @@ const trainer = (change: object) =>
 const study = (given: object) => sos.runStudy(model, data, data, { batchSizes: [3], ...given })
 const gram = () => new sos.GramAccumulator(4)
 const tsqr = () => new sos.TsqrAccumulator(4)
+const map = () => ({ weight: matrix().t(), bias: null })
+const exact = { products: 0, outputs: 0, softmax: false }
 const spectrum = () => ({ directions: matrix(), singularValues: [1, 0.5], uncertainty: 0 })
 
 const cases: Record<string, Case> = {
@@ -87,8 +89,8 @@ const cases: Record<string, Case> = {
     sos.adamW,
   ),
   'adamW options.betas': [list(share, 0.9), (betas) => sos.adamW({ betas })],
-  ...options('asam 1', { rho: nonNegative, eta: nonNegative }, (given) => sos.asam(sos.adam(), given)),
-  ...options('sam 1', { rho: nonNegative }, (given) => sos.sam(sos.adam(), given)),
+  ...options('asam options', { rho: nonNegative, eta: nonNegative }, (given) => sos.asam(sos.adam(), given)),
+  ...options('sam options', { rho: nonNegative }, (given) => sos.sam(sos.adam(), given)),
   ...options(
     'sgd options',
     { momentum: nonNegative, weightDecay: nonNegative, dampening: finite },
@@ -117,7 +119,7 @@ const cases: Record<string, Case> = {
   ),
   'hessian indices': [list(fromZero), (indices) => sos.hessian(model, data, indices)],
   ...options('hessian options', { chunk: count }, (given) => sos.hessian(model, data, all, given)),
-  ...options('hutchinsonTrace 1', { probes: [...count, 1], seed: anyWhole }, (given: object) =>
+  ...options('hutchinsonTrace options', { probes: [...count, 1], seed: anyWhole }, (given: object) =>
     sos.hutchinsonTrace(sos.hessian(model, data, all), { probes: 2, seed: 0, ...given }),
   ),
   ...options('controlWeights options', { rank: [...fromZero, 7], seed: anyWhole }, (given: object) =>
@@ -128,7 +130,7 @@ const cases: Record<string, Case> = {
     [...fromZero, 1],
     (group) => sos.convolutionRows(image(), geometry({}), { group }),
   ],
-  ...geometries('outputSize 1', (one) => sos.outputSize(image(), one)),
+  ...geometries('outputSize geometry', (one) => sos.outputSize(image(), one)),
   ...geometries('sampleWindows geometry', (one) => sos.sampleWindows(image(), one, 1, new sos.Generator(0))),
   'sampleWindows windowsPerImage': [
     count,
@@ -137,9 +139,9 @@ const cases: Record<string, Case> = {
   'groupMatrix groups': [[...count, 5], (groups) => sos.groupMatrix(image().squeeze(0), groups)],
   'groupMatrix group': [[...fromZero, 1], (group) => sos.groupMatrix(image().squeeze(0), 1, group)],
   'weightOfGroups shape': [list(fromZero), (shape) => sos.weightOfGroups([matrix()], shape)],
-  ...options('cosine 0', { minimum: nonNegative }, sos.cosine),
+  ...options('cosine options', { minimum: nonNegative }, sos.cosine),
   ...options(
-    'oneCycle 0',
+    'oneCycle options',
     { rise: share, divisor: [...without(1.5, 2 ** 53)], finalDivisor: positive },
     sos.oneCycle,
   ),
@@ -217,9 +219,9 @@ const cases: Record<string, Case> = {
   ...ranks('rowSpace options', (given) => sos.rowSpace(matrix(), given)),
   'rowSpaceOfGram options.tolerance': [share, (tolerance) => sos.rowSpaceOfGram(gram(), { tolerance })],
   'rowSpaceOfTsqr options.tolerance': [share, (tolerance) => sos.rowSpaceOfTsqr(tsqr(), { tolerance })],
-  'spectrumOfGram 1.tolerance': [share, (tolerance) => sos.spectrumOfGram(gram(), { tolerance })],
-  'spectrumOfTsqr 1.tolerance': [share, (tolerance) => sos.spectrumOfTsqr(tsqr(), { tolerance })],
-  'experimentRuns 1.seeds': [
+  'spectrumOfGram options.tolerance': [share, (tolerance) => sos.spectrumOfGram(gram(), { tolerance })],
+  'spectrumOfTsqr options.tolerance': [share, (tolerance) => sos.spectrumOfTsqr(tsqr(), { tolerance })],
+  'experimentRuns options.seeds': [
     [...count, 1e9],
     (seeds) => sos.experimentRuns({ seed: 0 } as never, { schemes: ['sgd'], seeds, out: '' }),
   ],
@@ -238,7 +240,7 @@ const cases: Record<string, Case> = {
     study,
   ),
   'runStudy options.batchSizes': [list(count), (batchSizes) => study({ batchSizes })],
-  ...options('sampleIndices 1', { size: count, seed: anyWhole }, (given: object) =>
+  ...options('sampleIndices options', { size: count, seed: anyWhole }, (given: object) =>
     sos.sampleIndices(data, { size: 2, sampling: 'uniform', seed: 0, ...given }),
   ),
   'setNumThreads threads': [[...count, 2 ** 31], (threads) => sos.setNumThreads(threads)],
@@ -264,6 +266,12 @@ const cases: Record<string, Case> = {
     sos.sosDuringTraining,
   ),
   ...ranks('sosDuringTraining options', sos.sosDuringTraining),
+  ...options('drift rounding', { products: nonNegative, outputs: nonNegative }, (given: object) =>
+    sos.drift(matrix(), map(), map(), { ...exact, ...given }),
+  ),
+  ...options('DriftSums.add rounding', { products: nonNegative, outputs: nonNegative }, (given: object) =>
+    new sos.DriftSums([map()], [map()]).add([matrix()], { ...exact, ...given }),
+  ),
   'subset indices': [list(fromZero), (indices) => sos.subset(data, indices)],
 }
 
@@ -277,8 +285,7 @@ const elsewhere = [
   'ScriptObject.setAttribute value',
   ...['asam', 'sam', 'clipGradients'].map((name) => `${name} base.learningRate`), // the trainer looks at it
   ...['complex', 'new Complex'].flatMap((name) => [`${name} re`, `${name} im`]),
-  ...['cutAt 0', 'driftBounds 0'].flatMap((place) => [`${place}.singularValues`, `${place}.uncertainty`]), // a spectrum
-  ...['driftBoundAt 1', 'project 0'].flatMap((place) =>
+  ...['driftBoundAt space', 'project space'].flatMap((place) =>
     ['filter', 'rank', 'singularValues'].map((name) => `${place}.${name}`),
   ), // a row space
   // Of a group of processes: test/torch/distributed.

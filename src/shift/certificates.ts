@@ -1,4 +1,5 @@
 import { expectList, expectObject, refuseArgument } from '../torch/check-argument.js'
+import { checkNumbers, nonNegative } from '../torch/check-number.js'
 import { torch } from '../torch/ops.js'
 import { scope } from '../torch/scope.js'
 import { expectTensor, handlesOf, type Tensor } from '../torch/tensor/tensor.js'
@@ -96,6 +97,7 @@ const chunk = 4096
 export function drift(a: Tensor, before: LinearMap, after: LinearMap, rounding = exact): Drift {
   expectTensor('a', a)
   expectMaps(before, after)
+  checkNumbers(rounding, { products: nonNegative, outputs: nonNegative })
   const samples = a.shape[0]!
   const result = emptyDrift(samples)
   scope(() => {
