@@ -143,4 +143,30 @@ describe('any geometry', () => {
       }),
     )
   })
+
+  it('draws as torch.randperm does, image after image, and takes all in their order where there are no more', () => {
+    const geometry: ConvolutionGeometry = {
+      kernel: [1, 1],
+      stride: [1, 1],
+      padding: [0, 0, 0, 0],
+      dilation: [1, 1],
+      groups: 1,
+    }
+    const input = torch.zeros([2, 1, 2, 3])
+    const all = [0, 1].flatMap((image) =>
+      [0, 1].flatMap((row) => [0, 1, 2].map((column) => [image, row, column])),
+    )
+    for (const windows of [6, 99]) {
+      expect(sampleWindows(input, geometry, windows, new Generator(3)).toArray()).toEqual(all)
+    }
+    const generator = new Generator(3)
+    const drawn = [0, 1].flatMap((image) => {
+      const pixels = (torch.randperm(6, { generator }).toArray() as number[]).slice(0, 4)
+      return pixels.map((pixel) => [image, Math.floor(Number(pixel) / 3), Number(pixel) % 3])
+    })
+    expect(sampleWindows(input, geometry, 4, new Generator(3)).toArray()).toEqual(drawn)
+    expect(() => sampleWindows(input, geometry, 0, new Generator(3))).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }),
+    )
+  })
 })
