@@ -12,10 +12,13 @@ import {
   parseConfig,
   presets,
   readRunRecord,
+  ScriptModule,
 } from '../../../dist/index.js'
 
 const colour = presets.resnet50
 const grey = { ...colour, channels: 1, mean: [0.5], std: [0.5] }
+
+const model = await ScriptModule.load(new URL('../../../assets/fashion-resnet.pt', import.meta.url).pathname)
 
 const readers = {
   classes: (folder) => imageFolder(join(folder, 'root'), colour),
@@ -24,7 +27,12 @@ const readers = {
   cifar10: (folder) => cifar10(join(folder, 'some.bin'), null, colour),
   cifar100: (folder) => cifar100(join(folder, 'some.bin'), null, colour),
   'sos.json': (_, files) =>
-    checkpointRecord({ path: 'model.pt', extraFiles: { 'sos.json': files['sos.json'].toString() } }),
+    checkpointRecord(
+      Object.defineProperty(model, 'extraFiles', {
+        value: { 'sos.json': files['sos.json'].toString() },
+        configurable: true,
+      }),
+    ),
   config: (_, files) => parseConfig(JSON.parse(files['config.json'].toString()), 'config.json'),
   'run.jsonl': (folder) => readRunRecord(join(folder, 'run.jsonl')),
 }
