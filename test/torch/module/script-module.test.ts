@@ -72,7 +72,7 @@ describe('ScriptModule', () => {
       operator: 'aten::conv2d',
       arguments: {
         input: { input: 0 },
-        weight: { attribute: 'conv1.weight' },
+        weight: { attribute: 'conv1.weight', dtype: 'float32' },
         bias: { value: null },
         stride: { value: [2, 2] },
         padding: { value: [1, 1] },
