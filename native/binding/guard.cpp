@@ -86,7 +86,9 @@ void throw_to_js(Napi::Env env, const std::exception_ptr& failure) noexcept {
   try {
     to_js_error(env, failure).ThrowAsJavaScriptException();
   } catch (...) {
-    // The environment makes no errors any more.
+    // Making the error runs JavaScript, which fails where V8 was told to end this script. Newer versions take
+    // that as done now, so an error ends it. Where the environment itself ends, this does nothing.
+    napi_throw_error(env, "ERR_TERMINATED", "the script was ended, by its timeout or with its worker");
   }
 }
 
