@@ -7,7 +7,7 @@
  *   neither                  install PyTorch (requirements.txt) into the checkout's .venv
  *   CXX, PIP_CACHE_DIR       the C++ compiler; where pip may keep what it fetched
  *
- * Writes only below the checkout: node_modules, .venv, build, dist, src/torch/*.generated.ts. What it found lies in
+ * Writes only below the checkout: node_modules, .venv, build, dist, src/torch/operators/*.generated.ts. What it found lies in
  * build/setup.json, what the steps printed in build/setup.log. Speaks on stderr: stdout belongs to the command that follows.
  */
 import { mkdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs'

@@ -1,3 +1,4 @@
+export { SosError } from './base/errors.js'
 export { type Augmentation, randomCrop, randomFlip } from './data/augmentation.js'
 export {
   type CheckpointRecord,
@@ -198,14 +199,6 @@ export type {
   StudyVariant,
 } from './shift/study/study-record.js'
 export {
-  type AutocastDevice,
-  type AutocastDType,
-  type AutocastOptions,
-  autocast,
-  getAutocastDtype,
-  isAutocastEnabled,
-} from './torch/autocast.js'
-export {
   type BackwardOptions,
   backward,
   type GradOptions,
@@ -217,22 +210,13 @@ export {
 } from './torch/autograd/autograd.js'
 export type { TensorAutograd } from './torch/autograd/tensor-autograd.js'
 export {
-  areDeterministicAlgorithmsEnabled,
-  backends,
-  getFloat32MatmulPrecision,
-  isDeterministicAlgorithmsWarnOnlyEnabled,
-  type MatmulPrecision,
-  setFloat32MatmulPrecision,
-  useDeterministicAlgorithms,
-} from './torch/backends.js'
-export type {
-  ArgumentSource,
-  DataFlow,
-  DeviceProperties,
-  ModuleKind,
-  ModuleNode,
-  OperatorCall,
-} from './torch/binding.js'
+  type AutocastDevice,
+  type AutocastDType,
+  type AutocastOptions,
+  autocast,
+  getAutocastDtype,
+  isAutocastEnabled,
+} from './torch/context/autocast.js'
 export {
   detectAnomaly,
   enableGrad,
@@ -241,8 +225,23 @@ export {
   isInferenceModeEnabled,
   noGrad,
   setGradEnabled,
-} from './torch/context.js'
-export { type CudaDevice, cuda } from './torch/cuda.js'
+} from './torch/context/context.js'
+export type { HookHandle } from './torch/context/hook-handle.js'
+export { pendingCalls, setQueueLimit, withSignal } from './torch/context/lane.js'
+export { type SDPBackend, sdpaKernel } from './torch/context/sdpa-kernel.js'
+export {
+  areDeterministicAlgorithmsEnabled,
+  backends,
+  getFloat32MatmulPrecision,
+  isDeterministicAlgorithmsWarnOnlyEnabled,
+  type MatmulPrecision,
+  setFloat32MatmulPrecision,
+  useDeterministicAlgorithms,
+} from './torch/device/backends.js'
+export { type CudaDevice, cuda } from './torch/device/cuda.js'
+export { Generator, type Seed } from './torch/device/generator.js'
+export { getRngState, initialSeed, manualSeed, setRngState } from './torch/device/random.js'
+export { type RuntimeInfo, runtimeInfo } from './torch/device/runtime.js'
 export { GradientReducer, type GradientReducerOptions } from './torch/distributed/gradient-reducer.js'
 export {
   ProcessGroup,
@@ -250,15 +249,11 @@ export {
   type ProcessGroupOptions,
   type Reduction,
 } from './torch/distributed/process-group.js'
-export { SosError } from './torch/errors.js'
-export { Generator, type Seed } from './torch/generator.js'
-export { pendingCalls, setQueueLimit, withSignal } from './torch/lane.js'
 export type {
   CaptureTreatment,
   ForwardHook,
   ForwardPreHook,
   HookEvent,
-  HookHandle,
   ObserveOptions,
   PreHookEvent,
   ReplaceOptions,
@@ -268,12 +263,16 @@ export type {
 export { ModuleTree } from './torch/module/module-tree.js'
 export { ScriptModule, type SharedModule } from './torch/module/script-module.js'
 export { ScriptObject } from './torch/module/script-object.js'
-export type { AsyncOperators, Operators, TensorMethods } from './torch/operators.generated.js'
-export { callOperator, callOperatorAsync, torch } from './torch/ops.js'
-export { getRngState, initialSeed, manualSeed, setRngState } from './torch/random.js'
-export { type RuntimeInfo, runtimeInfo } from './torch/runtime.js'
-export { emptyCache, keep, type MemoryStats, memoryStats, scope } from './torch/scope.js'
-export { type SDPBackend, sdpaKernel } from './torch/sdpa-kernel.js'
+export type {
+  ArgumentSource,
+  DataFlow,
+  DeviceProperties,
+  ModuleKind,
+  ModuleNode,
+  OperatorCall,
+} from './torch/native/binding.js'
+export type { AsyncOperators, Operators, TensorMethods } from './torch/operators/operators.generated.js'
+export { callOperator, callOperatorAsync } from './torch/operators/ops.js'
 export type { LoadResult } from './torch/serialization/copy-state.js'
 export { readSafetensors, type Safetensors, writeSafetensors } from './torch/serialization/safetensors.js'
 export {
@@ -288,17 +287,25 @@ export type { Device, DType, Layout, MemoryFormat, Scalar, TypedArray } from './
 export type { BufferOptions, TensorOptions } from './torch/tensor/elements.js'
 export { type Index, Slice, slice } from './torch/tensor/indexing.js'
 export type { NestedArray, NestedValues } from './torch/tensor/nested-array.js'
+export { emptyCache, keep, type MemoryStats, memoryStats, scope } from './torch/tensor/scope.js'
 export type { TensorAsValue } from './torch/tensor/tensor-as-value.js'
 export type { TensorConversions } from './torch/tensor/tensor-conversions.js'
+export { torch } from './torch/torch.js'
 
 import './torch/autograd/tensor-autograd.js'
+import './torch/tensor/indexing.js'
 import './torch/tensor/tensor-as-value.js'
 import './torch/tensor/tensor-conversions.js'
 
+export {
+  getNumInteropThreads,
+  getNumThreads,
+  setNumInteropThreads,
+  setNumThreads,
+} from './torch/device/threads.js'
+export type { NamedTuple, Value } from './torch/operators/values.js'
 export { Tensor } from './torch/tensor/tensor.js'
 export type { ToOptions } from './torch/tensor/to-options.js'
-export { getNumInteropThreads, getNumThreads, setNumInteropThreads, setNumThreads } from './torch/threads.js'
-export type { NamedTuple, Value } from './torch/values.js'
 export { dataParallel, processes } from './train/data-parallel.js'
 export type {
   BatchEndEvent,

@@ -22,7 +22,7 @@ Arguments to_arguments(const Napi::Value& positional, const Napi::Value& keyword
 /// The same with the positional values as the arguments of a call, from `first` on.
 Arguments to_arguments(const Napi::CallbackInfo& info, size_t first, const Napi::Value& keyword);
 
-/// The modes of a call, which TypeScript passes as one number (src/torch/context.ts).
+/// The modes of a call, which TypeScript passes as one number (src/torch/context/context.ts).
 Modes to_modes(const Napi::Value& value);
 
 std::vector<at::Tensor> to_tensors(const Napi::Value& array);

@@ -22,7 +22,7 @@ int64_t to_whole(const Napi::Value& value) {
   throw Error("ERR_INVALID_ARGUMENT", "expected a whole number but received " + std::to_string(number));
 }
 
-/// { resize, bicubic, crop, mean, std } as src/torch/binding.ts describes it
+/// { resize, bicubic, crop, mean, std } as src/torch/native/binding.ts describes it
 Preprocess to_preprocess(const Napi::Value& value) {
   const auto object = value.As<Napi::Object>();
   const auto numbers = [&](const char* name) {

@@ -13,7 +13,7 @@ export const operators = {
   applies: hasSources,
   isPresent: ({ root }) =>
     ['operators', 'operator-packets'].every((name) =>
-      existsSync(join(root, `src/torch/${name}.generated.ts`)),
+      existsSync(join(root, `src/torch/operators/${name}.generated.ts`)),
     ),
   stamp: ({ root, state }) => contentHash(root, [GENERATOR], state.stamps.addon),
   run: ({ root, log, env, timed }) =>

@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import { expectObject, expectText } from '../torch/check-argument.js'
+import { expectObject, expectText } from '../base/check-argument.js'
 
-import { clipped, nearest, SosError } from '../torch/errors.js'
-import { parseForeignJson } from '../torch/foreign-json.js'
+import { clipped, nearest, SosError } from '../base/errors.js'
+import { parseForeignJson } from '../base/foreign-json.js'
 import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
 import type { Preprocess } from './preprocess.js'
 import { checkedPreprocess, preprocessSchema } from './preprocess-schema.js'

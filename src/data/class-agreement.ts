@@ -1,5 +1,5 @@
-import { expectList } from '../torch/check-argument.js'
-import { SosError } from '../torch/errors.js'
+import { expectList } from '../base/check-argument.js'
+import { SosError } from '../base/errors.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
 import { classesOf, recordFile } from './checkpoint-record.js'
 import { areNumbers, outputsOfClasses, shown, usedClasses } from './class-names.js'

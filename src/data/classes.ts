@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 
-import { SosError } from '../torch/errors.js'
+import { SosError } from '../base/errors.js'
 import { readLines } from './read-file.js'
 
 /**

@@ -1,6 +1,6 @@
-import { SosError } from '../torch/errors.js'
+import { SosError } from '../base/errors.js'
+import type { Value } from '../torch/operators/values.js'
 import { Tensor } from '../torch/tensor/tensor.js'
-import type { Value } from '../torch/values.js'
 import { described, type OutputItem, outputOf } from './model-output.js'
 
 /**

@@ -1,10 +1,10 @@
-import { expectList, refuseArgument } from '../torch/check-argument.js'
-import { count, shown } from '../torch/check-number.js'
-import { SosError } from '../torch/errors.js'
+import { expectList, refuseArgument } from '../base/check-argument.js'
+import { count, shown } from '../base/check-number.js'
+import { SosError } from '../base/errors.js'
 import { isFloating } from '../torch/module/input-dtype.js'
-import { torch } from '../torch/ops.js'
 import type { DType } from '../torch/tensor/dtype.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
+import { torch } from '../torch/torch.js'
 
 /** Labelled images, of which the labels are known without decoding any. */
 export interface Dataset {

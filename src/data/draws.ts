@@ -1,7 +1,7 @@
-import { checkNumbers, count, whole } from '../torch/check-number.js'
-import { Generator } from '../torch/generator.js'
-import { torch } from '../torch/ops.js'
+import { checkNumbers, count, whole } from '../base/check-number.js'
+import { Generator } from '../torch/device/generator.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
+import { torch } from '../torch/torch.js'
 
 /**
  * Random numbers for the images of a batch, one for each. They are drawn on the CPU for the whole batch, of which this process

@@ -1,7 +1,7 @@
-import { noGrad } from '../torch/context.js'
-import { SosError } from '../torch/errors.js'
+import { SosError } from '../base/errors.js'
+import { noGrad } from '../torch/context/context.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
-import { scope } from '../torch/scope.js'
+import { scope } from '../torch/tensor/scope.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
 
 /** Whether no element is NaN or infinite. The device is waited for. */

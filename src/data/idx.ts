@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { constants, gunzip } from 'node:zlib'
 
-import { SosError } from '../torch/errors.js'
+import { SosError } from '../base/errors.js'
 import { readClasses } from './classes.js'
 import type { Dataset } from './dataset.js'
 import type { Preprocess } from './preprocess.js'

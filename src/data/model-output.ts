@@ -1,8 +1,8 @@
-import { whole as wholeNumber } from '../torch/check-number.js'
-import { SosError } from '../torch/errors.js'
+import { whole as wholeNumber } from '../base/check-number.js'
+import { SosError } from '../base/errors.js'
 import { ScriptObject } from '../torch/module/script-object.js'
+import type { Value } from '../torch/operators/values.js'
 import { Tensor } from '../torch/tensor/tensor.js'
-import type { Value } from '../torch/values.js'
 
 /**
  * Which item of a model's output is meant, where that is a tuple, a list, a NamedTuple or a dictionary: its place, from 0, or its

@@ -1,8 +1,8 @@
-import { SosError } from '../torch/errors.js'
+import { SosError } from '../base/errors.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
-import { torch } from '../torch/ops.js'
-import { scope } from '../torch/scope.js'
+import { scope } from '../torch/tensor/scope.js'
 import { Tensor } from '../torch/tensor/tensor.js'
+import { torch } from '../torch/torch.js'
 
 /** How the number of images in a forward is called, in the library and on the command line. */
 const flags = { batchSize: '--batch-size', chunk: '--chunk' } as const

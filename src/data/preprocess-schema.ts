@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-import { SosError } from '../torch/errors.js'
+import { SosError } from '../base/errors.js'
 
 /** A square of more than this side has more pixels than an image may have, 178,956,970. */
 const largestSide = 13_377

@@ -1,6 +1,6 @@
-import { SosError } from '../torch/errors.js'
+import { SosError } from '../base/errors.js'
 import { preprocessImages } from '../torch/images.js'
-import { scope } from '../torch/scope.js'
+import { scope } from '../torch/tensor/scope.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
 import { checkedPreprocess } from './preprocess-schema.js'
 

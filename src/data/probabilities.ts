@@ -1,7 +1,7 @@
-import { enableGrad } from '../torch/context.js'
-import { SosError } from '../torch/errors.js'
-import { scope } from '../torch/scope.js'
+import { SosError } from '../base/errors.js'
+import { enableGrad } from '../torch/context/context.js'
 import { epsilon, isHalf } from '../torch/tensor/rounding.js'
+import { scope } from '../torch/tensor/scope.js'
 import { expectTensor, type Tensor } from '../torch/tensor/tensor.js'
 
 /**

@@ -1,8 +1,8 @@
-import { expectObject } from '../torch/check-argument.js'
-import { batchCount, wholeSeed } from '../torch/check-number.js'
-import { SosError } from '../torch/errors.js'
-import { Generator } from '../torch/generator.js'
-import { torch } from '../torch/ops.js'
+import { expectObject } from '../base/check-argument.js'
+import { batchCount, wholeSeed } from '../base/check-number.js'
+import { SosError } from '../base/errors.js'
+import { Generator } from '../torch/device/generator.js'
+import { torch } from '../torch/torch.js'
 import { checkIndices, type Dataset, expectDataset } from './dataset.js'
 
 export type Sampling = 'stratified' | 'uniform'

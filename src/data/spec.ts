@@ -1,4 +1,4 @@
-import { SosError } from '../torch/errors.js'
+import { SosError } from '../base/errors.js'
 import { cifar10, cifar100 } from './cifar.js'
 import type { CifarLabels } from './cifar-files.js'
 import type { Dataset } from './dataset.js'

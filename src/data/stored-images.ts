@@ -1,5 +1,5 @@
-import { torch } from '../torch/ops.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
+import { torch } from '../torch/torch.js'
 import type { Dataset } from './dataset.js'
 import { type Preprocess, preprocess, preprocessToBytes } from './preprocess.js'
 import { checkedPreprocess } from './preprocess-schema.js'

@@ -1,5 +1,5 @@
-import { expectList } from '../torch/check-argument.js'
-import { SosError } from '../torch/errors.js'
+import { expectList } from '../base/check-argument.js'
+import { SosError } from '../base/errors.js'
 import { checkIndices, type Dataset, expectDataset, type LoadedImages } from './dataset.js'
 
 /**

@@ -1,11 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
 
 import { z } from 'zod'
-
+import { clipped, SosError } from '../base/errors.js'
+import { parseForeignJson } from '../base/foreign-json.js'
+import { LineFile } from '../base/line-file.js'
 import { type Dataset, type SkippedImage, spread } from '../data/dataset.js'
-import { clipped, SosError } from '../torch/errors.js'
-import { parseForeignJson } from '../torch/foreign-json.js'
-import { LineFile } from '../torch/line-file.js'
 import type { EvaluationSubject } from './evaluation-subject.js'
 import type { SampleScores } from './metrics.js'
 

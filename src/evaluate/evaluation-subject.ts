@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
+import { expectList } from '../base/check-argument.js'
+import { count } from '../base/check-number.js'
+import { SosError } from '../base/errors.js'
 import { type Dataset, expectDataset } from '../data/dataset.js'
 import { labelsSha256 } from '../data/fingerprint.js'
 import type { OutputOptions } from '../data/model-output.js'
 import type { Preprocess } from '../data/preprocess.js'
 import type { OutputKind } from '../data/probabilities.js'
-import { expectList } from '../torch/check-argument.js'
-import { count } from '../torch/check-number.js'
-import { SosError } from '../torch/errors.js'
 
 /** What is evaluated: a record is continued only with the same. */
 export interface EvaluationSubject {

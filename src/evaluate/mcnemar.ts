@@ -1,5 +1,5 @@
-import { refuseArgument } from '../torch/check-argument.js'
-import { SosError } from '../torch/errors.js'
+import { refuseArgument } from '../base/check-argument.js'
+import { SosError } from '../base/errors.js'
 
 /** How two classifiers differ on the same images. */
 export interface McNemar {

@@ -1,8 +1,8 @@
-import { whole } from '../torch/check-number.js'
-import { SosError } from '../torch/errors.js'
-import { torch } from '../torch/ops.js'
-import { scope } from '../torch/scope.js'
+import { whole } from '../base/check-number.js'
+import { SosError } from '../base/errors.js'
+import { scope } from '../torch/tensor/scope.js'
 import { expectTensor, type Tensor } from '../torch/tensor/tensor.js'
+import { torch } from '../torch/torch.js'
 
 /** What is told of each image by itself; everything else is summed from these. All lists are as long. */
 export interface SampleScores {

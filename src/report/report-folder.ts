@@ -1,8 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-import { writeAtomically } from '../torch/atomic-file.js'
-import { SosError } from '../torch/errors.js'
+import { writeAtomically } from '../base/atomic-file.js'
+import { SosError } from '../base/errors.js'
 
 /** Makes the folder where it is missing: who works for hours on a report does so before. Throws `ERR_OUTPUT`. */
 export async function makeReportFolder(folder: string): Promise<void> {

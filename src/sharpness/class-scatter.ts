@@ -1,9 +1,9 @@
-import { count } from '../torch/check-number.js'
-import { noGrad } from '../torch/context.js'
-import { SosError } from '../torch/errors.js'
-import { torch } from '../torch/ops.js'
-import { keep, scope } from '../torch/scope.js'
+import { count } from '../base/check-number.js'
+import { SosError } from '../base/errors.js'
+import { noGrad } from '../torch/context/context.js'
+import { keep, scope } from '../torch/tensor/scope.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
+import { torch } from '../torch/torch.js'
 
 /**
  * Class means μ_c and the within-class scatter Σ_i (h_i − μ_{y_i})(h_i − μ_{y_i})ᵀ of rows that come in chunks, in float64

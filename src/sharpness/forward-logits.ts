@@ -3,8 +3,8 @@ import { notFinite } from '../data/finite.js'
 import type { OutputItem } from '../data/model-output.js'
 import { onImages } from '../data/on-images.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
+import type { Value } from '../torch/operators/values.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
-import type { Value } from '../torch/values.js'
 
 /**
  * The logits of a model, in the grad mode of the caller.

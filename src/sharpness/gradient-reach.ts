@@ -1,10 +1,10 @@
+import { SosError } from '../base/errors.js'
 import { grad } from '../torch/autograd/autograd.js'
-import { SosError } from '../torch/errors.js'
-import { Generator } from '../torch/generator.js'
+import { Generator } from '../torch/device/generator.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
-import { torch } from '../torch/ops.js'
-import { scope } from '../torch/scope.js'
+import { scope } from '../torch/tensor/scope.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
+import { torch } from '../torch/torch.js'
 
 /**
  * Which parameters a model's logits depend on as autograd sees it, by one backward of random numbers: a trace of a model whose gradient

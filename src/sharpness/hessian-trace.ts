@@ -1,21 +1,14 @@
+import { expectList, expectObject } from '../base/check-argument.js'
+import { batchCount, checkNumbers, count, type NumberChecks, whole, wholeSeed } from '../base/check-number.js'
+import { SosError } from '../base/errors.js'
 import { type Dataset, expectDataset } from '../data/dataset.js'
 import { whyNotFinite } from '../data/finite.js'
 import { sampleIndices } from '../data/sampling.js'
-import { expectList, expectObject } from '../torch/check-argument.js'
-import {
-  batchCount,
-  checkNumbers,
-  count,
-  type NumberChecks,
-  whole,
-  wholeSeed,
-} from '../torch/check-number.js'
-import { noGrad } from '../torch/context.js'
-import { SosError } from '../torch/errors.js'
-import { Generator } from '../torch/generator.js'
+import { noGrad } from '../torch/context/context.js'
+import { Generator } from '../torch/device/generator.js'
 import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
-import { torch } from '../torch/ops.js'
-import { scope } from '../torch/scope.js'
+import { scope } from '../torch/tensor/scope.js'
+import { torch } from '../torch/torch.js'
 import { type HessianOptions, hessian } from './hessian.js'
 import type { SymmetricOperator } from './symmetric-operator.js'
 

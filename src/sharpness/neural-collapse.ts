@@ -1,9 +1,9 @@
-import { expectFunction, expectObject } from '../torch/check-argument.js'
-import { noGrad } from '../torch/context.js'
-import { SosError } from '../torch/errors.js'
-import { torch } from '../torch/ops.js'
-import { scope } from '../torch/scope.js'
+import { expectFunction, expectObject } from '../base/check-argument.js'
+import { SosError } from '../base/errors.js'
+import { noGrad } from '../torch/context/context.js'
+import { scope } from '../torch/tensor/scope.js'
 import { expectTensor, type Tensor } from '../torch/tensor/tensor.js'
+import { torch } from '../torch/torch.js'
 import { ClassScatter, rowsOf } from './class-scatter.js'
 
 /** Inputs of the last layer with their classes. */

@@ -1,5 +1,5 @@
-import type { ArgumentSource, OperatorCall } from '../torch/binding.js'
 import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
+import type { ArgumentSource, OperatorCall } from '../torch/native/binding.js'
 import { storageOf } from '../torch/serialization/storage.js'
 import { graphReads } from './graph-reads.js'
 

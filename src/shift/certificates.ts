@@ -1,8 +1,8 @@
-import { expectList, expectObject, refuseArgument } from '../torch/check-argument.js'
-import { checkNumbers, nonNegative } from '../torch/check-number.js'
-import { torch } from '../torch/ops.js'
-import { scope } from '../torch/scope.js'
+import { expectList, expectObject, refuseArgument } from '../base/check-argument.js'
+import { checkNumbers, nonNegative } from '../base/check-number.js'
+import { scope } from '../torch/tensor/scope.js'
 import { expectTensor, handlesOf, type Tensor } from '../torch/tensor/tensor.js'
+import { torch } from '../torch/torch.js'
 
 /** A linear map z = aV + b: V [m, n], b [n] or null. */
 export interface LinearMap {

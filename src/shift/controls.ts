@@ -1,11 +1,11 @@
-import { expectObject } from '../torch/check-argument.js'
-import { shown, whole, wholeSeed } from '../torch/check-number.js'
-import { SosError } from '../torch/errors.js'
-import { Generator } from '../torch/generator.js'
-import { hold } from '../torch/hold.js'
-import { torch } from '../torch/ops.js'
-import { scope } from '../torch/scope.js'
+import { expectObject } from '../base/check-argument.js'
+import { shown, whole, wholeSeed } from '../base/check-number.js'
+import { SosError } from '../base/errors.js'
+import { Generator } from '../torch/device/generator.js'
+import { hold } from '../torch/tensor/hold.js'
+import { scope } from '../torch/tensor/scope.js'
 import { expectTensor, type Tensor } from '../torch/tensor/tensor.js'
+import { torch } from '../torch/torch.js'
 import { project, rowSpace } from './solve/row-space.js'
 
 /**

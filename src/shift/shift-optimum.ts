@@ -1,6 +1,3 @@
-import { expectAgreement, expectClassesOf } from '../data/class-agreement.js'
-import { checkIndices, type Dataset, expectDataset } from '../data/dataset.js'
-import { type Sampling, sampleIndices } from '../data/sampling.js'
 import {
   batchCount,
   checkNumbers,
@@ -8,11 +5,14 @@ import {
   nonNegative,
   whole,
   wholeSeed,
-} from '../torch/check-number.js'
-import { noGrad } from '../torch/context.js'
-import { SosError } from '../torch/errors.js'
+} from '../base/check-number.js'
+import { SosError } from '../base/errors.js'
+import { expectAgreement, expectClassesOf } from '../data/class-agreement.js'
+import { checkIndices, type Dataset, expectDataset } from '../data/dataset.js'
+import { type Sampling, sampleIndices } from '../data/sampling.js'
+import { noGrad } from '../torch/context/context.js'
 import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
-import { scope } from '../torch/scope.js'
+import { scope } from '../torch/tensor/scope.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
 import { type CaptureOptions, captureNumbers, captureRows } from './capture.js'
 import { effectOn } from './effect.js'

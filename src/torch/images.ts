@@ -1,4 +1,4 @@
-import { binding, type NativePreprocess } from './binding.js'
+import { binding, type NativePreprocess } from './native/binding.js'
 import { handleOf, Tensor } from './tensor/tensor.js'
 
 // What images need of native code. All that returns a promise works on libuv's threads, several images side by side, and

@@ -1,10 +1,10 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 
-import { SosError } from '../torch/errors.js'
-import { FileLock } from '../torch/file-lock.js'
+import { SosError } from '../base/errors.js'
+import { FileLock } from '../base/file-lock.js'
+import { getNumThreads } from '../torch/device/threads.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
-import { getNumThreads } from '../torch/threads.js'
 import {
   type Checkpoint,
   lastCheckpoint,

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 
 import { z } from 'zod'
 
-import { SosError } from '../torch/errors.js'
-import { parseForeignJson } from '../torch/foreign-json.js'
+import { SosError } from '../base/errors.js'
+import { parseForeignJson } from '../base/foreign-json.js'
 import { readSafetensors, writeSafetensors } from '../torch/serialization/safetensors.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
 import { difference } from './difference.js'

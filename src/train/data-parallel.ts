@@ -1,9 +1,9 @@
 import { backward } from '../torch/autograd/autograd.js'
 import { GradientReducer } from '../torch/distributed/gradient-reducer.js'
 import { ProcessGroup, type ProcessGroupOptions } from '../torch/distributed/process-group.js'
-import { torch } from '../torch/ops.js'
-import { scope } from '../torch/scope.js'
+import { scope } from '../torch/tensor/scope.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
+import { torch } from '../torch/torch.js'
 import { alone, type Parallel } from './parallel.js'
 
 /**

@@ -1,8 +1,8 @@
-import { noGrad } from '../torch/context.js'
-import { SosError } from '../torch/errors.js'
-import { torch } from '../torch/ops.js'
-import { keep, scope } from '../torch/scope.js'
+import { SosError } from '../base/errors.js'
+import { noGrad } from '../torch/context/context.js'
+import { keep, scope } from '../torch/tensor/scope.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
+import { torch } from '../torch/torch.js'
 import type { RunState } from './checkpoint.js'
 
 /** Loss and accuracy of an epoch, summed on the device: a batch costs no wait. */

@@ -1,4 +1,4 @@
-import { SosError } from '../torch/errors.js'
+import { SosError } from '../base/errors.js'
 
 type Listener = (event: unknown) => unknown
 

@@ -1,7 +1,7 @@
-import { positive } from '../torch/check-number.js'
-import type { Generator } from '../torch/generator.js'
-import { torch } from '../torch/ops.js'
+import { positive } from '../base/check-number.js'
+import type { Generator } from '../torch/device/generator.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
+import { torch } from '../torch/torch.js'
 
 /** Mixes the images of a batch, and their classes. */
 export interface Mixup {

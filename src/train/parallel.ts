@@ -1,5 +1,5 @@
+import { SosError } from '../base/errors.js'
 import { grad } from '../torch/autograd/autograd.js'
-import { SosError } from '../torch/errors.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
 
 /** How the processes of a run work together. Every process makes the same calls in the same order. */

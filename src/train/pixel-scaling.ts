@@ -1,6 +1,6 @@
-import { torch } from '../torch/ops.js'
-import { keep, scope } from '../torch/scope.js'
+import { keep, scope } from '../torch/tensor/scope.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
+import { torch } from '../torch/torch.js'
 
 /**
  * What makes the values that a model is trained on of pixels: (byte / 255 − mean) / std of each channel, as byte · factor − offset.

@@ -1,7 +1,7 @@
-import { cuda } from '../torch/cuda.js'
-import { SosError } from '../torch/errors.js'
+import { SosError } from '../base/errors.js'
+import { cuda } from '../torch/device/cuda.js'
+import { getRngState, setRngState } from '../torch/device/random.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
-import { getRngState, setRngState } from '../torch/random.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
 import type { Optimizer } from './optimizers/optimizer.js'
 

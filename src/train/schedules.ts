@@ -1,6 +1,6 @@
-import { expectList, expectObject } from '../torch/check-argument.js'
-import { atLeast, between, count, nonNegative, within } from '../torch/check-number.js'
-import { SosError } from '../torch/errors.js'
+import { expectList, expectObject } from '../base/check-argument.js'
+import { atLeast, between, count, nonNegative, within } from '../base/check-number.js'
+import { SosError } from '../base/errors.js'
 
 /** Where a run is. */
 export interface Place {

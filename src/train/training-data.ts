@@ -1,6 +1,3 @@
-import type { Augmentation } from '../data/augmentation.js'
-import { type Dataset, placed } from '../data/dataset.js'
-import { Draws } from '../data/draws.js'
 import {
   checkNumbers,
   count,
@@ -8,13 +5,16 @@ import {
   nonNegative,
   whole,
   wholeSeed,
-} from '../torch/check-number.js'
-import { SosError } from '../torch/errors.js'
-import { Generator } from '../torch/generator.js'
-import { torch } from '../torch/ops.js'
-import { keep, scope } from '../torch/scope.js'
+} from '../base/check-number.js'
+import { SosError } from '../base/errors.js'
+import type { Augmentation } from '../data/augmentation.js'
+import { type Dataset, placed } from '../data/dataset.js'
+import { Draws } from '../data/draws.js'
+import { Generator } from '../torch/device/generator.js'
 import type { DType } from '../torch/tensor/dtype.js'
+import { keep, scope } from '../torch/tensor/scope.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
+import { torch } from '../torch/torch.js'
 import type { Mixup } from './mixup.js'
 import { PixelScaling } from './pixel-scaling.js'
 import { seedAt } from './seeds.js'

@@ -1,4 +1,4 @@
-import { SosError } from '../torch/errors.js'
+import { SosError } from '../base/errors.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
 import { memoryOf } from '../torch/serialization/storage.js'
 

@@ -4,11 +4,10 @@ import { dirname, join } from 'node:path'
 import { deflateSync, gzipSync } from 'node:zlib'
 
 import { describe, expect, it } from 'vitest'
-
+import { nearest } from '../../src/base/errors.js'
+import { parseForeignJson } from '../../src/base/foreign-json.js'
 import { readMatStructs } from '../../src/data/mat-file.js'
 import { cifar10, idx, imageFolder, imageNet, type Preprocess, presets } from '../../src/index.js'
-import { nearest } from '../../src/torch/errors.js'
-import { parseForeignJson } from '../../src/torch/foreign-json.js'
 import { temporaryFolder } from '../support/paths.js'
 import { isMutated } from '../support/timed.js'
 

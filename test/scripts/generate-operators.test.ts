@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import { binding } from '../../src/torch/binding.js'
+import { binding } from '../../src/torch/native/binding.js'
 
 const script = new URL('../../scripts/generate_operators.mjs', import.meta.url).href
 const { splitTopLevel, typescriptType, parseSchema, signatures, generate, generatePackets } = await import(

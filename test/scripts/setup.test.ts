@@ -193,7 +193,7 @@ describe('the steps', { timeout: 60_000 }, () => {
     expect(existsSync(join(root, 'dist/stale.js'))).toBe(false)
     const compiled = ['cmake-js build', 'generate', 'tsc']
     expect(await callsAfter(() => write(join(root, 'native/core/new.cpp'), '// new'))).toEqual(compiled)
-    expect(await callsAfter(() => rmSync(join(root, 'src/torch/operators.generated.ts')))).toEqual([
+    expect(await callsAfter(() => rmSync(join(root, 'src/torch/operators/operators.generated.ts')))).toEqual([
       'generate',
       'tsc',
     ])

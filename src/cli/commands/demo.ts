@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 
 import { Command } from 'commander'
 
-import { writeAtomically } from '../../torch/atomic-file.js'
+import { writeAtomically } from '../../base/atomic-file.js'
 import { expectOutputs } from '../output.js'
 import { figure, percent, plusMinus, printJson, printLine, printTable, signed } from '../print.js'
 import { withProgress } from '../progress.js'

@@ -40,8 +40,8 @@ async function examine() {
   const base = { node: process.versions.node, nodeApi: process.versions.napi }
   try {
     const [{ runtimeInfo }, { cuda }] = await Promise.all([
-      import('../../torch/runtime.js'),
-      import('../../torch/cuda.js'),
+      import('../../torch/device/runtime.js'),
+      import('../../torch/device/cuda.js'),
     ])
     const { torchVersion, ...info } = runtimeInfo()
     const hasCuda = existsSync(join(dirname(info.library), 'libtorch_cuda.so'))
@@ -55,7 +55,7 @@ async function examine() {
   }
 }
 
-function cudaDevices(cuda: typeof import('../../torch/cuda.js').cuda) {
+function cudaDevices(cuda: typeof import('../../torch/device/cuda.js').cuda) {
   return Array.from({ length: cuda.deviceCount() }, (_, index) => {
     const [freeBytes, totalBytes] = cuda.memGetInfo(index)
     return { device: `cuda:${index}`, name: cuda.getDeviceName(index), freeBytes, totalBytes }

@@ -3,9 +3,8 @@ import { readFile } from 'node:fs/promises'
 import { basename, extname, join } from 'node:path'
 
 import { Command, Option } from 'commander'
-
+import { expectOtherFile } from '../../base/same-file.js'
 import type { ExperimentRun, Scheme, Trainer } from '../../index.js'
-import { expectOtherFile } from '../../torch/same-file.js'
 import { commandLine } from '../command-line.js'
 import { untilInterrupted } from '../interrupt.js'
 import { wholeNumber } from '../options.js'

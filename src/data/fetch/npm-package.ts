@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import { SosError } from '../../torch/errors.js'
+import { SosError } from '../../base/errors.js'
 
 /** One published version of a package, as npm's lockfiles tell it. */
 export interface NpmPackage {

@@ -1,9 +1,9 @@
-import { expectList, expectObject } from '../../torch/check-argument.js'
-import { count, whole } from '../../torch/check-number.js'
-import type { Generator } from '../../torch/generator.js'
-import { torch } from '../../torch/ops.js'
-import { scope } from '../../torch/scope.js'
+import { expectList, expectObject } from '../../base/check-argument.js'
+import { count, whole } from '../../base/check-number.js'
+import type { Generator } from '../../torch/device/generator.js'
+import { scope } from '../../torch/tensor/scope.js'
 import { expectTensor, handlesOf, type Tensor } from '../../torch/tensor/tensor.js'
+import { torch } from '../../torch/torch.js'
 import type { ConvolutionGeometry } from './convolution.js'
 
 /** Height and width of the convolution's output. */

@@ -1,6 +1,6 @@
-import type { ArgumentSource, ModuleNode, OperatorCall } from '../../torch/binding.js'
-import { SosError } from '../../torch/errors.js'
+import { SosError } from '../../base/errors.js'
 import { expectModule, noSuchModule, type ScriptModule } from '../../torch/module/script-module.js'
+import type { ArgumentSource, ModuleNode, OperatorCall } from '../../torch/native/binding.js'
 import { frozen } from './linear-layer.js'
 import { ownFlow } from './own-flow.js'
 import { WeightReads } from './weight-reads.js'

@@ -1,6 +1,6 @@
+import { expectObject } from '../../base/check-argument.js'
+import { SosError } from '../../base/errors.js'
 import type { OutputItem } from '../../data/model-output.js'
-import { expectObject } from '../../torch/check-argument.js'
-import { SosError } from '../../torch/errors.js'
 import { expectModule, type ScriptModule } from '../../torch/module/script-module.js'
 import type { BiasMode } from '../solve/solve.js'
 import { type ConvolutionLayer, callsConvolution, convolutionLayer } from './convolution.js'

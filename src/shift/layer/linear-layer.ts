@@ -1,6 +1,6 @@
-import type { ArgumentSource, DataFlow, ModuleNode } from '../../torch/binding.js'
-import { SosError } from '../../torch/errors.js'
+import { SosError } from '../../base/errors.js'
 import { expectModule, noSuchModule, type ScriptModule } from '../../torch/module/script-module.js'
+import type { ArgumentSource, DataFlow, ModuleNode } from '../../torch/native/binding.js'
 import { type AffineCall, affineCall, alternatives } from './affine-call.js'
 import { ownFlow } from './own-flow.js'
 

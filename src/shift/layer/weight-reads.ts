@@ -1,5 +1,5 @@
-import type { ArgumentSource, OperatorCall } from '../../torch/binding.js'
 import type { ScriptModule } from '../../torch/module/script-module.js'
+import type { ArgumentSource, OperatorCall } from '../../torch/native/binding.js'
 import { type Memory, memoryOf, overlap } from '../../torch/serialization/storage.js'
 
 /** How often a model's forward reads the memory of each of its tensors: what more than one layer reads is tied. */

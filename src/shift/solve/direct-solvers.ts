@@ -1,6 +1,6 @@
-import { torch } from '../../torch/ops.js'
-import { scope } from '../../torch/scope.js'
+import { scope } from '../../torch/tensor/scope.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
+import { torch } from '../../torch/torch.js'
 import { rowBasis } from './pivoted-qr.js'
 
 // Solvers that know a tolerance alone. All take float64 tensors A [b, m], Z = AV [b, n] and V [m, n] on the CPU and cut below

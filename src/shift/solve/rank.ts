@@ -1,9 +1,9 @@
-import { expectObject, expectText } from '../../torch/check-argument.js'
-import { shown } from '../../torch/check-number.js'
-import { SosError } from '../../torch/errors.js'
-import { torch } from '../../torch/ops.js'
-import { scope } from '../../torch/scope.js'
+import { expectObject, expectText } from '../../base/check-argument.js'
+import { shown } from '../../base/check-number.js'
+import { SosError } from '../../base/errors.js'
+import { scope } from '../../torch/tensor/scope.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
+import { torch } from '../../torch/torch.js'
 
 /**
  * How many directions of the row space are kept. The choice is a hyper-parameter of the method: on collapsed features the

@@ -1,6 +1,6 @@
-import { SosError } from '../../torch/errors.js'
-import { torch } from '../../torch/ops.js'
+import { SosError } from '../../base/errors.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
+import { torch } from '../../torch/torch.js'
 
 /** Bytes of a block in float64: large enough for matrix products at full speed, small beside what is accumulated. */
 const BLOCK_BYTES = 2 ** 25

@@ -1,10 +1,10 @@
-import { expectObject } from '../../torch/check-argument.js'
-import { SosError } from '../../torch/errors.js'
-import { hold } from '../../torch/hold.js'
-import { torch } from '../../torch/ops.js'
-import { scope } from '../../torch/scope.js'
+import { expectObject } from '../../base/check-argument.js'
+import { SosError } from '../../base/errors.js'
 import type { DType } from '../../torch/tensor/dtype.js'
+import { hold } from '../../torch/tensor/hold.js'
+import { scope } from '../../torch/tensor/scope.js'
 import { expectTensor, type Tensor } from '../../torch/tensor/tensor.js'
+import { torch } from '../../torch/torch.js'
 import { checkRankPolicy, chooseRank, countAbove, damping, type RankPolicy, rankOfLogits } from './rank.js'
 
 /** The row space of A, from its singular value decomposition A = U Σ Qᵀ. */

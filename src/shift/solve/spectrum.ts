@@ -1,8 +1,8 @@
-import { expectList, expectObject } from '../../torch/check-argument.js'
-import { within } from '../../torch/check-number.js'
-import { torch } from '../../torch/ops.js'
-import { scope } from '../../torch/scope.js'
+import { expectList, expectObject } from '../../base/check-argument.js'
+import { within } from '../../base/check-number.js'
+import { scope } from '../../torch/tensor/scope.js'
 import { expectTensor, type Tensor } from '../../torch/tensor/tensor.js'
+import { torch } from '../../torch/torch.js'
 import type { RowSpace } from './row-space.js'
 
 /** What the rows of A reach, without the rows: Q and Σ of its singular value decomposition A = U Σ Qᵀ. */

@@ -1,6 +1,6 @@
-import { torch } from '../../torch/ops.js'
-import { scope } from '../../torch/scope.js'
+import { scope } from '../../torch/tensor/scope.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
+import { torch } from '../../torch/torch.js'
 import { defaultTolerance } from '../solve/row-space.js'
 
 export interface NormPathPoint {

@@ -1,11 +1,11 @@
 import { mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { SosError } from '../../torch/errors.js'
-import { torch } from '../../torch/ops.js'
-import { keep } from '../../torch/scope.js'
+import { SosError } from '../../base/errors.js'
 import { type DType, elementLayout } from '../../torch/tensor/dtype.js'
+import { keep } from '../../torch/tensor/scope.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
+import { torch } from '../../torch/torch.js'
 
 export interface RowStoreOptions {
   /** Bytes above which rows are kept in a memory-mapped file. Default: 1 GiB. */

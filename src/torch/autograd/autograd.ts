@@ -1,11 +1,11 @@
-import { binding, type TensorHandle } from '../binding.js'
-import { expectFunction, expectList, expectObject } from '../check-argument.js'
-import { currentContext, enableGrad } from '../context.js'
-import { SosError } from '../errors.js'
-import { hold } from '../hold.js'
-import { onLane } from '../lane.js'
-import { torch } from '../ops.js'
-import { sdpaKernel } from '../sdpa-kernel.js'
+import { expectFunction, expectList, expectObject } from '../../base/check-argument.js'
+import { SosError } from '../../base/errors.js'
+import { currentContext, enableGrad } from '../context/context.js'
+import { onLane } from '../context/lane.js'
+import { sdpaKernel } from '../context/sdpa-kernel.js'
+import { binding, type TensorHandle } from '../native/binding.js'
+import { aten } from '../operators/ops.js'
+import { hold } from '../tensor/hold.js'
 import { expectTensor, handlesOf, Tensor } from '../tensor/tensor.js'
 
 /** Options of {@link grad}, as those of Python's `torch.autograd.grad`. */
@@ -135,7 +135,7 @@ export async function vjp(
   )
   return {
     outputs: outputs.map((output) => output.detach()),
-    product: product.map((tensor, i) => tensor ?? torch.zeros_like(inputs[i]!)),
+    product: product.map((tensor, i) => tensor ?? aten.zeros_like(inputs[i]!)),
   }
 }
 
@@ -156,7 +156,7 @@ export async function jvp(
   using _held = hold('jvp()', vector)
   const { leaves, outputs } = await sdpaKernel('math', () => evaluate(fn, inputs)) // it is differentiated twice
   const live = outputs.flatMap((output, i) => (output.requiresGrad ? [i] : []))
-  const covectors = outputs.map((output) => torch.zeros_like(output).requires_grad_())
+  const covectors = outputs.map((output) => aten.zeros_like(output).requires_grad_())
   const pullback = await gradOfAny(
     live.map((i) => outputs[i]!),
     leaves,
@@ -170,7 +170,7 @@ export async function jvp(
   )
   return {
     outputs: outputs.map((output) => output.detach()),
-    product: product.map((tensor, i) => tensor ?? torch.zeros_like(outputs[i]!)),
+    product: product.map((tensor, i) => tensor ?? aten.zeros_like(outputs[i]!)),
   }
 }
 
@@ -260,5 +260,5 @@ export async function hvpOfGradients(
     inputs,
     { gradOutputs: curved.map((i) => vector[i]!), retainGraph },
   )
-  return products.map((product, i) => product ?? torch.zeros_like(inputs[i]!))
+  return products.map((product, i) => product ?? aten.zeros_like(inputs[i]!))
 }

@@ -1,9 +1,10 @@
 import { AsyncResource } from 'node:async_hooks'
-import { binding, type TensorHandle } from '../binding.js'
-import { expectFunction, expectObject } from '../check-argument.js'
-import { setGradEnabled } from '../context.js'
-import { SosError } from '../errors.js'
-import { type HookHandle, hookHandle } from '../module/hooks.js'
+import { expectFunction, expectObject } from '../../base/check-argument.js'
+import { SosError } from '../../base/errors.js'
+import { setGradEnabled } from '../context/context.js'
+import { type HookHandle, hookHandle } from '../context/hook-handle.js'
+import { binding, type TensorHandle } from '../native/binding.js'
+import { extendTensor } from '../tensor/extend.js'
 import { expectTensor, handleOf, Tensor } from '../tensor/tensor.js'
 import { type BackwardOptions, backward } from './autograd.js'
 
@@ -32,39 +33,39 @@ export interface TensorAutograd {
   registerHook(hook: (gradient: Tensor) => Tensor | undefined | void): HookHandle
 }
 
-Object.defineProperty(Tensor.prototype, 'grad', {
-  configurable: true,
-  get(this: Tensor): Tensor | null {
+declare module '../tensor/tensor.js' {
+  interface Tensor extends TensorAutograd {}
+}
+
+extendTensor<TensorAutograd>({
+  get grad() {
     const handle = binding.tensorGrad(handleOf(this))
     return handle === null ? null : new Tensor(handle)
   },
-  set(this: Tensor, gradient: Tensor | null) {
+
+  set grad(gradient) {
     if (gradient !== null) expectTensor('grad', gradient)
     binding.tensorSetGrad(handleOf(this), gradient === null ? null : handleOf(gradient))
   },
-})
 
-function define(name: keyof TensorAutograd, value: unknown): void {
-  Object.defineProperty(Tensor.prototype, name, { value, configurable: true, writable: true })
-}
+  backward(options = {}) {
+    expectObject('options', options)
+    const { gradient, ...rest } = options
+    return backward([this], gradient === undefined ? rest : { ...rest, gradOutputs: [gradient] })
+  },
 
-define('backward', function (this: Tensor, options: BackwardOptions & { gradient?: Tensor } = {}) {
-  expectObject('options', options)
-  const { gradient, ...rest } = options
-  return backward([this], gradient === undefined ? rest : { ...rest, gradOutputs: [gradient] })
-})
-
-define('registerHook', function (this: Tensor, hook: (gradient: Tensor) => unknown): HookHandle {
-  expectFunction('hook', hook)
-  // In the context of the registration, but recording just where the backward does.
-  const listener = AsyncResource.bind((gradient: TensorHandle, recording: boolean) => {
-    const answer = setGradEnabled(recording, () => hook(new Tensor(gradient)))
-    if (answer === undefined) return undefined
-    if (answer instanceof Tensor) return handleOf(answer)
-    throw new SosError(
-      'ERR_HOOK_RESULT',
-      `expected the hook of a gradient to return a Tensor or nothing but it returned ${answer instanceof Promise ? 'a promise; make it sync' : typeof answer}`,
-    )
-  })
-  return hookHandle(binding.tensorRegisterHook(handleOf(this), listener))
+  registerHook(hook) {
+    expectFunction('hook', hook)
+    // In the context of the registration, but recording just where the backward does.
+    const listener = AsyncResource.bind((gradient: TensorHandle, recording: boolean) => {
+      const answer: unknown = setGradEnabled(recording, () => hook(new Tensor(gradient)))
+      if (answer === undefined) return undefined
+      if (answer instanceof Tensor) return handleOf(answer)
+      throw new SosError(
+        'ERR_HOOK_RESULT',
+        `expected the hook of a gradient to return a Tensor or nothing but it returned ${answer instanceof Promise ? 'a promise; make it sync' : typeof answer}`,
+      )
+    })
+    return hookHandle(binding.tensorRegisterHook(handleOf(this), listener))
+  },
 })

@@ -1,8 +1,8 @@
-import { binding, type GradientReducerHandle } from '../binding.js'
-import { expectObject } from '../check-argument.js'
-import { count } from '../check-number.js'
-import { SosError } from '../errors.js'
-import { onLane } from '../lane.js'
+import { expectObject } from '../../base/check-argument.js'
+import { count } from '../../base/check-number.js'
+import { SosError } from '../../base/errors.js'
+import { onLane } from '../context/lane.js'
+import { binding, type GradientReducerHandle } from '../native/binding.js'
 import { handleOf, handlesOf, type Tensor } from '../tensor/tensor.js'
 import { handleOfGroup, type ProcessGroup } from './process-group.js'
 

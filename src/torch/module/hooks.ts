@@ -1,10 +1,10 @@
 import { AsyncResource } from 'node:async_hooks'
-
-import type { NativeTap, NativeValue } from '../binding.js'
-import { expectText } from '../check-argument.js'
-import { SosError } from '../errors.js'
+import { expectText } from '../../base/check-argument.js'
+import { SosError } from '../../base/errors.js'
+import { type HookHandle, hookHandle } from '../context/hook-handle.js'
+import type { NativeTap, NativeValue } from '../native/binding.js'
+import { fromNative, toNative, type Value } from '../operators/values.js'
 import type { Device } from '../tensor/dtype.js'
-import { fromNative, toNative, type Value } from '../values.js'
 import { matchesGlob } from './glob.js'
 
 /** What a forward pre-hook is told: the positional inputs of the submodule, in their order. */
@@ -58,17 +58,6 @@ export interface ReplaceOptions {
   replace: true
   /** The submodule's method whose calls are hooked. Default: its forward. */
   method?: string
-}
-
-/** Ends a hook, also at the end of a `using`. Calls that have begun still tell what they captured, but not to this hook. */
-export interface HookHandle extends Disposable {
-  /** Does nothing where it was removed before. */
-  remove(): void
-}
-
-/** A handle that does `remove`. */
-export function hookHandle(remove: () => void): HookHandle {
-  return { remove, [Symbol.dispose]: remove }
 }
 
 interface Registration {

@@ -1,6 +1,6 @@
-import type { ArgumentSource, OperatorCall } from '../binding.js'
-import { scope } from '../scope.js'
+import type { ArgumentSource, OperatorCall } from '../native/binding.js'
 import type { DType } from '../tensor/dtype.js'
+import { scope } from '../tensor/scope.js'
 import type { ModuleTree } from './module-tree.js'
 
 /** Operators whose arguments must be of one dtype. */

@@ -1,11 +1,16 @@
 import { resolve } from 'node:path'
-import { binding, type ModuleHandle, type TensorHandle } from '../binding.js'
-import { expectText, refuseArgument } from '../check-argument.js'
-import { SosError } from '../errors.js'
-import { exportedProgram, foreignFile, foreignFileStart, isExportedProgram } from '../foreign-file.js'
-import { onLane } from '../lane.js'
+import { expectText, refuseArgument } from '../../base/check-argument.js'
+import { SosError } from '../../base/errors.js'
+import { onLane } from '../context/lane.js'
+import { binding, type ModuleHandle, type TensorHandle } from '../native/binding.js'
 import { ByteSource } from '../serialization/byte-source.js'
 import { pickledModule } from '../serialization/checkpoint-contents.js'
+import {
+  exportedProgram,
+  foreignFile,
+  foreignFileStart,
+  isExportedProgram,
+} from '../serialization/foreign-file.js'
 import { openLegacyFile } from '../serialization/legacy-file.js'
 import { isSafetensors } from '../serialization/safetensors.js'
 import type { TorchFile } from '../serialization/torch-file.js'

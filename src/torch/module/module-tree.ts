@@ -5,7 +5,7 @@ import {
   type ModuleKind,
   type ModuleNode,
   type OperatorCall,
-} from '../binding.js'
+} from '../native/binding.js'
 import { collectState } from '../serialization/copy-state.js'
 import { Tensor } from '../tensor/tensor.js'
 import { ScriptObject } from './script-object.js'

@@ -1,19 +1,19 @@
 import { inspect } from 'node:util'
-import { writeAtomically } from '../atomic-file.js'
-import { binding, type ModuleHandle } from '../binding.js'
-import { expectMap, expectObject, expectText, refuseArgument } from '../check-argument.js'
-import { currentContext, runIn } from '../context.js'
-import { nearest, SosError } from '../errors.js'
-import { onLane } from '../lane.js'
-import { scope } from '../scope.js'
+import { writeAtomically } from '../../base/atomic-file.js'
+import { expectMap, expectObject, expectText, refuseArgument } from '../../base/check-argument.js'
+import { nearest, SosError } from '../../base/errors.js'
+import { currentContext, runIn } from '../context/context.js'
+import type { HookHandle } from '../context/hook-handle.js'
+import { onLane } from '../context/lane.js'
+import { binding, type ModuleHandle } from '../native/binding.js'
+import { fromNative, setWrappers, type Value } from '../operators/values.js'
 import { copyStateDict, type LoadResult } from '../serialization/copy-state.js'
 import type { Device, DType, MemoryFormat } from '../tensor/dtype.js'
+import { scope } from '../tensor/scope.js'
 import { handlesOf, type Tensor } from '../tensor/tensor.js'
-import { fromNative, setWrappers, type Value } from '../values.js'
 import {
   type ForwardHook,
   type ForwardPreHook,
-  type HookHandle,
   HookRegistry,
   matchPaths,
   type ObserveOptions,

@@ -1,10 +1,10 @@
 import { inspect } from 'node:util'
-import { binding, type ModuleHandle, type NativeValue, type ObjectHandle } from '../binding.js'
-import { expectObject } from '../check-argument.js'
-import { currentContext } from '../context.js'
-import { notSerializable } from '../errors.js'
-import { onLane } from '../lane.js'
-import { fromNative, isOptions, toHandle, toNative, toNativeRecord, type Value } from '../values.js'
+import { expectObject } from '../../base/check-argument.js'
+import { notSerializable } from '../../base/errors.js'
+import { currentContext } from '../context/context.js'
+import { onLane } from '../context/lane.js'
+import { binding, type ModuleHandle, type NativeValue, type ObjectHandle } from '../native/binding.js'
+import { fromNative, isOptions, toHandle, toNative, toNativeRecord, type Value } from '../operators/values.js'
 
 /** An instance of a TorchScript class: an object that a method returned, or a module. */
 export class ScriptObject {

@@ -1,4 +1,4 @@
-import { SosError } from '../errors.js'
+import { SosError } from '../../base/errors.js'
 import type { Tensor } from '../tensor/tensor.js'
 import type { ScriptModule } from './script-module.js'
 

@@ -1,10 +1,10 @@
 import { open, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { binding, type TensorHandle } from '../binding.js'
-import { refuseArgument } from '../check-argument.js'
-import { currentContext } from '../context.js'
-import { SosError } from '../errors.js'
-import { onLane } from '../lane.js'
+import { refuseArgument } from '../../base/check-argument.js'
+import { SosError } from '../../base/errors.js'
+import { currentContext } from '../context/context.js'
+import { onLane } from '../context/lane.js'
+import { binding, type TensorHandle } from '../native/binding.js'
 
 /** What a file format is read from: a file, read by parts, or bytes in memory. */
 export class ByteSource {

@@ -1,6 +1,6 @@
-import { binding } from '../binding.js'
-import { noGrad } from '../context.js'
-import { clipped, SosError } from '../errors.js'
+import { clipped, SosError } from '../../base/errors.js'
+import { noGrad } from '../context/context.js'
+import { binding } from '../native/binding.js'
 import { handleOf, Tensor } from '../tensor/tensor.js'
 
 /** What did not fit when a state dict was loaded without `strict`. */

@@ -1,5 +1,5 @@
-import { binding, type TensorHandle } from '../binding.js'
-import { clipped, SosError } from '../errors.js'
+import { clipped, SosError } from '../../base/errors.js'
+import { binding, type TensorHandle } from '../native/binding.js'
 import type { ByteSource } from './byte-source.js'
 import { PickleReader, PickleTruncated } from './pickle-reader.js'
 import { StorageTable } from './storage-table.js'

@@ -1,4 +1,4 @@
-import { clipped } from '../errors.js'
+import { clipped } from '../../base/errors.js'
 import {
   InertObject,
   NumpyDType,

@@ -1,4 +1,4 @@
-import { SosError } from '../errors.js'
+import { SosError } from '../../base/errors.js'
 
 /** Thrown where a pickle goes on past the bytes at hand. */
 export class PickleTruncated extends SosError {}

@@ -1,5 +1,5 @@
-import { binding } from '../binding.js'
-import { SosError } from '../errors.js'
+import { SosError } from '../../base/errors.js'
+import { binding } from '../native/binding.js'
 import { elementSize } from '../tensor/dtype.js'
 import { handleOf, type Tensor } from '../tensor/tensor.js'
 

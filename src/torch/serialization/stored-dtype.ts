@@ -1,4 +1,4 @@
-import { SosError } from '../errors.js'
+import { SosError } from '../../base/errors.js'
 
 /** A dtype as files name it. */
 export interface StoredDType {

@@ -1,5 +1,5 @@
-import { binding, type TensorHandle } from '../binding.js'
-import { SosError } from '../errors.js'
+import { SosError } from '../../base/errors.js'
+import { binding, type TensorHandle } from '../native/binding.js'
 import { Tensor } from '../tensor/tensor.js'
 import type { PickledStorage, PickledTensor, PickleValue } from './pickle-values.js'
 import { elementSize } from './stored-dtype.js'

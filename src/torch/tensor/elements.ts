@@ -1,9 +1,8 @@
 import { types } from 'node:util'
 import { markAsUntransferable } from 'node:worker_threads'
-
-import { binding, type TensorHandle } from '../binding.js'
-import { currentContext } from '../context.js'
-import { SosError } from '../errors.js'
+import { SosError } from '../../base/errors.js'
+import { currentContext } from '../context/context.js'
+import { binding, type TensorHandle } from '../native/binding.js'
 import { Complex } from './complex.js'
 import { type Device, type DType, dtypeOf, elementLayout, elementSize, type TypedArray } from './dtype.js'
 import { flatten, type NestedValues } from './nested-array.js'

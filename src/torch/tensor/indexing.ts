@@ -1,9 +1,12 @@
-import { binding, type NativeValue, type TensorHandle } from '../binding.js'
-import { SosError } from '../errors.js'
-import type { TypedArray } from './dtype.js'
+import { SosError } from '../../base/errors.js'
+import { currentContext } from '../context/context.js'
+import { binding, type NativeValue, type TensorHandle } from '../native/binding.js'
+import { Complex } from './complex.js'
+import type { Scalar, TypedArray } from './dtype.js'
 import { tensorOfValues } from './elements.js'
+import { extendTensor } from './extend.js'
 import { flatten, type NestedArray, type NestedValues } from './nested-array.js'
-import type { Tensor } from './tensor.js'
+import { handleOf, Tensor } from './tensor.js'
 
 /** Python's `start:stop:step`; what is null is left out. */
 export class Slice {
@@ -54,11 +57,77 @@ export type Index =
   | NestedArray<boolean>[]
   | TypedArray
 
-/** An index as the addon takes it. `handleOf` reads the native side of a tensor, and of nothing else. */
-export function nativeIndex(
-  index: Index,
-  handleOf: (value: unknown) => TensorHandle | undefined,
-): NativeValue {
+/** What reads and writes parts of a tensor. */
+export interface TensorIndexing {
+  /**
+   * The elements at `index`, as Python's `x[i, j, …]`: {@link Index} lists what an index may be. Numbers, slices,
+   * `null` and `'...'` alone give a view, tensors and arrays a copy. Throws `ERR_INDEX` where an index is out of range.
+   *
+   * @example
+   * x.at(0) // x[0]
+   * x.at('...', slice(null, -1)) // x[..., :-1]
+   * x.at(x.gt(0)) // x[x > 0]
+   */
+  at(...index: Index[]): Tensor
+
+  /**
+   * Writes to the elements at `index`, as Python's `x[i, j, …] = value`. Several indices stand in an array: there
+   * `[0, 1]` is `x[0, 1]`, and `[[0, 1]]` is `x[[0, 1]]`. A tensor or an array is broadcast.
+   *
+   * @example
+   * x.setAt([slice(), 0], 1) // x[:, 0] = 1
+   * x.setAt(x.lt(0), 0) // x[x < 0] = 0
+   */
+  setAt(
+    index: Exclude<Index, unknown[]> | readonly Index[],
+    value: Tensor | Scalar | TypedArray | NestedValues,
+  ): this
+
+  /** The parts along the first dimension, as Python's `for row in x`. */
+  [Symbol.iterator](): Iterator<Tensor>
+}
+
+declare module './tensor.js' {
+  interface Tensor extends TensorIndexing {}
+}
+
+extendTensor<TensorIndexing>({
+  at(...index) {
+    const { modes } = currentContext()
+    return new Tensor(binding.tensorGetItem(handleOf(this), modes, index.map(nativeIndex)))
+  },
+
+  setAt(index, value) {
+    const indices = (Array.isArray(index) ? (index as Index[]) : [index as Index]).map(nativeIndex)
+    binding.tensorSetItem(handleOf(this), currentContext().modes, indices, nativeValue(this, value))
+    return this
+  },
+
+  [Symbol.iterator]() {
+    if (this.ndim === 0) {
+      throw new SosError(
+        'ERR_SHAPE',
+        'expected a tensor of at least one dimension to iterate over; item() reads this one. Tests compare tensors by torch.equal(a, b) or a.allclose(b), not element by element',
+      )
+    }
+    return this.unbind(0)[Symbol.iterator]()
+  },
+})
+
+function nativeValue(target: Tensor, value: Tensor | Scalar | TypedArray | NestedValues): NativeValue {
+  if (value instanceof Tensor) return handleOf(value)
+  if (value instanceof Complex) return Float64Array.of(value.re, value.im)
+  if (Array.isArray(value)) return tensorOfValues(value, { dtype: target.dtype, device: target.device })
+  if (ArrayBuffer.isView(value)) return tensorOfValues(value as TypedArray, { device: target.device })
+  if (['number', 'bigint', 'boolean'].includes(typeof value)) return value as number | bigint | boolean
+  throw new SosError(
+    'ERR_INVALID_ARGUMENT',
+    `expected a tensor, a number or an array to write but received ${String(value)}`,
+  )
+}
+
+/** An index as the addon takes it. */
+function nativeIndex(index: Index): NativeValue {
   if (index === null || typeof index === 'boolean' || index === '...') return index
   if (typeof index === 'number') return whole(index)
   if (index instanceof Slice) return [bound(index.start), bound(index.stop), bound(index.step)]
@@ -69,9 +138,8 @@ export function nativeIndex(
     const dtype = index instanceof Uint8Array || index instanceof Uint8ClampedArray ? 'int64' : undefined
     return dtype ? binding.tensorTo(handle, 0, undefined, dtype, false, false, undefined) : handle
   }
-  const handle = handleOf(index)
-  if (handle === undefined) throw unfit(index)
-  return handle
+  if (index instanceof Tensor) return handleOf(index)
+  throw unfit(index)
 }
 
 function positions(index: NestedArray<number | boolean>[]): TensorHandle {

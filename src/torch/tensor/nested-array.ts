@@ -1,4 +1,4 @@
-import { SosError } from '../errors.js'
+import { SosError } from '../../base/errors.js'
 import { Complex } from './complex.js'
 import { type DType, integerRanges, type TypedArray } from './dtype.js'
 

@@ -1,6 +1,11 @@
-import { SosError } from '../errors.js'
+import { inspect } from 'node:util'
+
+import { SosError } from '../../base/errors.js'
 import { Complex } from './complex.js'
-import { Tensor } from './tensor.js'
+import { readElements } from './elements.js'
+import { extendTensor } from './extend.js'
+import { formatTensor } from './format.js'
+import { handleOf } from './tensor.js'
 
 /** What JavaScript itself asks of a value: a number, a text, JSON. */
 export interface TensorAsValue {
@@ -17,36 +22,55 @@ export interface TensorAsValue {
    * @throws `ERR_RANGE` for NaN and infinities, which JSON does not know, and for integers beyond 2^53
    */
   toJSON(): unknown
+
+  /** As Python's `repr`: `tensor([1., 2.], grad_fn=<AddBackward0>)`. Of a large tensor only the edges are read. */
+  toString(): string
+
+  /** What `console.log` shows: {@link toString}. */
+  [inspect.custom](): string
 }
 
-function define<K extends keyof TensorAsValue>(
-  name: K,
-  value: (this: Tensor, hint: string) => unknown,
-): void {
-  Object.defineProperty(Tensor.prototype, name, { value, configurable: true, writable: true })
+declare module './tensor.js' {
+  interface Tensor extends TensorAsValue {}
 }
 
-define(Symbol.toPrimitive, function (hint) {
-  if (hint === 'string') return this.toString()
-  const { shape } = this
-  if (this.numel() !== 1) {
+extendTensor<TensorAsValue>({
+  [Symbol.toPrimitive](hint) {
+    if (hint === 'string') return this.toString()
+    const { shape } = this
+    if (this.numel() !== 1) {
+      throw new SosError(
+        'ERR_SHAPE',
+        `expected a tensor of one element for JavaScript's own operators but received one of shape [${shape.join(', ')}]; a.add(b), a.eq(b) and the like work on tensors`,
+      )
+    }
+    const value = this.item<number | Complex>()
+    if (typeof value === 'number') return value
     throw new SosError(
-      'ERR_SHAPE',
-      `expected a tensor of one element for JavaScript's own operators but received one of shape [${shape.join(', ')}]; a.add(b), a.eq(b) and the like work on tensors`,
+      'ERR_DTYPE',
+      'expected a real number but this tensor is complex; a.add(b) and the like work on it',
     )
-  }
-  const value = this.item<number | Complex>()
-  if (typeof value === 'number') return value
-  throw new SosError(
-    'ERR_DTYPE',
-    'expected a real number but this tensor is complex; a.add(b) and the like work on it',
-  )
-})
+  },
 
-define('toJSON', function () {
-  const values = this.toArray<number | Complex>()
-  refuseWhatJsonLacks(values)
-  return values
+  toJSON() {
+    const values = this.toArray<number | Complex>()
+    refuseWhatJsonLacks(values)
+    return values
+  },
+
+  toString() {
+    if (this.disposed) return 'Tensor (disposed)'
+    return formatTensor(this, (tensor) => readElements(handleOf(tensor), tensor.dtype))
+  },
+
+  [inspect.custom]() {
+    try {
+      return this.toString()
+    } catch (error) {
+      if ((error as SosError).code !== 'ERR_BUSY') throw error
+      return 'Tensor (a pending operator writes to it)'
+    }
+  },
 })
 
 function refuseWhatJsonLacks(values: unknown): void {

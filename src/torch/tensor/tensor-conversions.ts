@@ -1,5 +1,6 @@
 import type { DType } from './dtype.js'
-import { Tensor } from './tensor.js'
+import { extendTensor } from './extend.js'
+import type { Tensor } from './tensor.js'
 
 const dtypes = {
   double: 'float64',
@@ -25,20 +26,24 @@ export interface TensorConversions extends Record<keyof typeof dtypes, () => Ten
   cuda(index?: number): Tensor
 }
 
-function define(name: keyof TensorConversions, value: (this: Tensor, index?: number) => Tensor): void {
-  Object.defineProperty(Tensor.prototype, name, { value, configurable: true, writable: true })
+declare module './tensor.js' {
+  interface Tensor extends TensorConversions {}
 }
 
 for (const [name, dtype] of Object.entries(dtypes)) {
-  define(name as keyof typeof dtypes, function () {
-    return this.to(dtype)
+  extendTensor({
+    [name](): Tensor {
+      return this.to(dtype)
+    },
   })
 }
 
-define('cpu', function () {
-  return this.to('cpu')
-})
+extendTensor<Pick<TensorConversions, 'cpu' | 'cuda'>>({
+  cpu() {
+    return this.to('cpu')
+  },
 
-define('cuda', function (index) {
-  return this.to(index === undefined ? 'cuda' : `cuda:${index}`)
+  cuda(index) {
+    return this.to(index === undefined ? 'cuda' : `cuda:${index}`)
+  },
 })

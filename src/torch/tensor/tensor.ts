@@ -1,13 +1,10 @@
-import { inspect } from 'node:util'
-import type { TensorAutograd } from '../autograd/tensor-autograd.js'
-import { binding, type NativeValue, type TensorHandle } from '../binding.js'
-import { expectList, refuseArgument } from '../check-argument.js'
-import { shown } from '../check-number.js'
-import { currentContext } from '../context.js'
-import { SosError } from '../errors.js'
-import type { TensorMethods } from '../operators.generated.js'
+import { expectList, refuseArgument } from '../../base/check-argument.js'
+import { shown } from '../../base/check-number.js'
+import { SosError } from '../../base/errors.js'
+import { currentContext } from '../context/context.js'
+import { binding, type TensorHandle } from '../native/binding.js'
 import { Complex } from './complex.js'
-import { type Device, type DType, elementLayout, type Layout, type Scalar, type TypedArray } from './dtype.js'
+import { type Device, type DType, elementLayout, type Layout, type TypedArray } from './dtype.js'
 import {
   type BufferOptions,
   readElements,
@@ -15,25 +12,17 @@ import {
   tensorOfValues,
   tensorOverBuffer,
 } from './elements.js'
-import { formatTensor } from './format.js'
-import { type Index, nativeIndex } from './indexing.js'
 import { type NestedArray, type NestedValues, nest } from './nested-array.js'
-import type { TensorAsValue } from './tensor-as-value.js'
-import type { TensorConversions } from './tensor-conversions.js'
 import { type ToOptions, toOptions } from './to-options.js'
 
 const dtypeNames = binding.dtypeNames() as DType[]
 
 let readHandle: (tensor: Tensor) => TensorHandle
 
-// Every ATen operator whose first argument is `self` is a method: their types are generated from libtorch's schemas.
-export interface Tensor extends TensorMethods, TensorAutograd, TensorConversions, TensorAsValue {}
-
 /**
  * A tensor of libtorch. Its memory is freed by `dispose()` or `using`, at the end of a `scope`, or at the latest by the
  * garbage collector, which knows its size.
  */
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: ops.ts defines these methods on the prototype
 export class Tensor {
   #handle: TensorHandle
 
@@ -229,65 +218,6 @@ export class Tensor {
   }
 
   /**
-   * The elements at `index`, as Python's `x[i, j, …]`: {@link Index} lists what an index may be. Numbers, slices,
-   * `null` and `'...'` alone give a view, tensors and arrays a copy. Throws `ERR_INDEX` where an index is out of range.
-   *
-   * @example
-   * x.at(0) // x[0]
-   * x.at('...', slice(null, -1)) // x[..., :-1]
-   * x.at(x.gt(0)) // x[x > 0]
-   */
-  at(...index: Index[]): Tensor {
-    return new Tensor(binding.tensorGetItem(this.#handle, currentContext().modes, this.#indices(index)))
-  }
-
-  /**
-   * Writes to the elements at `index`, as Python's `x[i, j, …] = value`. Several indices stand in an array: there
-   * `[0, 1]` is `x[0, 1]`, and `[[0, 1]]` is `x[[0, 1]]`. A tensor or an array is broadcast.
-   *
-   * @example
-   * x.setAt([slice(), 0], 1) // x[:, 0] = 1
-   * x.setAt(x.lt(0), 0) // x[x < 0] = 0
-   */
-  setAt(
-    index: Exclude<Index, unknown[]> | readonly Index[],
-    value: Tensor | Scalar | TypedArray | NestedValues,
-  ): this {
-    const indices = this.#indices(Array.isArray(index) ? index : [index])
-    binding.tensorSetItem(this.#handle, currentContext().modes, indices, this.#nativeValue(value))
-    return this
-  }
-
-  #indices(index: readonly Index[]): NativeValue[] {
-    return index.map((one) =>
-      nativeIndex(one, (value) => (value instanceof Tensor ? value.#handle : undefined)),
-    )
-  }
-
-  #nativeValue(value: Tensor | Scalar | TypedArray | NestedValues): NativeValue {
-    if (value instanceof Tensor) return value.#handle
-    if (value instanceof Complex) return Float64Array.of(value.re, value.im)
-    if (Array.isArray(value)) return tensorOfValues(value, { dtype: this.dtype, device: this.device })
-    if (ArrayBuffer.isView(value)) return tensorOfValues(value as TypedArray, { device: this.device })
-    if (['number', 'bigint', 'boolean'].includes(typeof value)) return value as number | bigint | boolean
-    throw new SosError(
-      'ERR_INVALID_ARGUMENT',
-      `expected a tensor, a number or an array to write but received ${String(value)}`,
-    )
-  }
-
-  /** The parts along the first dimension, as Python's `for row in x`. */
-  [Symbol.iterator](): Iterator<Tensor> {
-    if (this.ndim === 0) {
-      throw new SosError(
-        'ERR_SHAPE',
-        'expected a tensor of at least one dimension to iterate over; item() reads this one. Tests compare tensors by torch.equal(a, b) or a.allclose(b), not element by element',
-      )
-    }
-    return this.unbind(0)[Symbol.iterator]()
-  }
-
-  /**
    * The tensor in another dtype, on another device or as another tensor is; as itself, sharing its memory, where nothing
    * changes. Keyword arguments have the schema's own names.
    *
@@ -324,21 +254,6 @@ export class Tensor {
 
   [Symbol.dispose](): void {
     this.dispose()
-  }
-
-  /** As Python's `repr`: `tensor([1., 2.], grad_fn=<AddBackward0>)`. Of a large tensor only the edges are read. */
-  toString(): string {
-    if (this.disposed) return 'Tensor (disposed)'
-    return formatTensor(this, (tensor) => readElements(tensor.#handle, tensor.dtype))
-  }
-
-  [inspect.custom](): string {
-    try {
-      return this.toString()
-    } catch (error) {
-      if ((error as SosError).code !== 'ERR_BUSY') throw error
-      return 'Tensor (a pending operator writes to it)'
-    }
   }
 }
 

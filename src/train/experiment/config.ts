@@ -1,10 +1,9 @@
 import { z } from 'zod'
-
+import { expectText } from '../../base/check-argument.js'
+import { shown } from '../../base/check-number.js'
+import { clipped, nearest, SosError } from '../../base/errors.js'
 import { outputKinds } from '../../data/probabilities.js'
 import { parseRankPolicy } from '../../shift/solve/rank.js'
-import { expectText } from '../../torch/check-argument.js'
-import { shown } from '../../torch/check-number.js'
-import { clipped, nearest, SosError } from '../../torch/errors.js'
 import { presetNames, trainingPresets } from './presets.js'
 import { trainerOptions } from './run-options.js'
 import { schemes } from './schemes.js'

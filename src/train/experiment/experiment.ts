@@ -1,21 +1,21 @@
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { writeAtomically } from '../../base/atomic-file.js'
+import { expectObject } from '../../base/check-argument.js'
+import { someCount } from '../../base/check-number.js'
+import { SosError } from '../../base/errors.js'
+import { FileLock } from '../../base/file-lock.js'
+import { parseForeignJson } from '../../base/foreign-json.js'
 import { checkpointRecord, preprocessOf, recordFile } from '../../data/checkpoint-record.js'
 import { datasetFor, withClasses } from '../../data/class-agreement.js'
 import { areNumbers } from '../../data/class-names.js'
 import type { Dataset } from '../../data/dataset.js'
 import { openDataset } from '../../data/spec.js'
-import { writeAtomically } from '../../torch/atomic-file.js'
 import {
   areDeterministicAlgorithmsEnabled,
   isDeterministicAlgorithmsWarnOnlyEnabled,
   useDeterministicAlgorithms,
-} from '../../torch/backends.js'
-import { expectObject } from '../../torch/check-argument.js'
-import { someCount } from '../../torch/check-number.js'
-import { SosError } from '../../torch/errors.js'
-import { FileLock } from '../../torch/file-lock.js'
-import { parseForeignJson } from '../../torch/foreign-json.js'
+} from '../../torch/device/backends.js'
 import { ScriptModule } from '../../torch/module/script-module.js'
 import { difference } from '../difference.js'
 import { alone, inTheFirst, type Parallel } from '../parallel.js'

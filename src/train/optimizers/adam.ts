@@ -1,6 +1,6 @@
-import { expectObject } from '../../torch/check-argument.js'
-import { nonNegative, within } from '../../torch/check-number.js'
-import { torch } from '../../torch/ops.js'
+import { expectObject } from '../../base/check-argument.js'
+import { nonNegative, within } from '../../base/check-number.js'
+import { torch } from '../../torch/torch.js'
 import { gradientDescent } from './gradient-descent.js'
 import type { OptimizerRecipe } from './optimizer.js'
 

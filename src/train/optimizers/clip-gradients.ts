@@ -1,7 +1,7 @@
-import { positive } from '../../torch/check-number.js'
-import { noGrad } from '../../torch/context.js'
-import { torch } from '../../torch/ops.js'
-import { scope } from '../../torch/scope.js'
+import { positive } from '../../base/check-number.js'
+import { noGrad } from '../../torch/context/context.js'
+import { scope } from '../../torch/tensor/scope.js'
+import { torch } from '../../torch/torch.js'
 import { gradientNorm, present } from './gradients.js'
 import type { OptimizerRecipe } from './optimizer.js'
 

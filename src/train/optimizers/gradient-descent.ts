@@ -1,9 +1,9 @@
-import { noGrad } from '../../torch/context.js'
-import { SosError } from '../../torch/errors.js'
-import { torch } from '../../torch/ops.js'
-import { keep, scope } from '../../torch/scope.js'
+import { SosError } from '../../base/errors.js'
+import { noGrad } from '../../torch/context/context.js'
 import { isHalf } from '../../torch/tensor/rounding.js'
+import { keep, scope } from '../../torch/tensor/scope.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
+import { torch } from '../../torch/torch.js'
 import type { Optimizer, OptimizerState, Target } from './optimizer.js'
 
 /** Parameters of one dtype on one device, with what an update rule keeps for each. */

@@ -1,5 +1,5 @@
-import { torch } from '../../torch/ops.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
+import { torch } from '../../torch/torch.js'
 
 /** Those that are there. */
 export function present(gradients: readonly (Tensor | null)[]): Tensor[] {

@@ -1,7 +1,7 @@
-import { expectObject } from '../../torch/check-argument.js'
-import { finite, nonNegative } from '../../torch/check-number.js'
-import { SosError } from '../../torch/errors.js'
-import { torch } from '../../torch/ops.js'
+import { expectObject } from '../../base/check-argument.js'
+import { finite, nonNegative } from '../../base/check-number.js'
+import { SosError } from '../../base/errors.js'
+import { torch } from '../../torch/torch.js'
 import { gradientDescent } from './gradient-descent.js'
 import type { OptimizerRecipe } from './optimizer.js'
 

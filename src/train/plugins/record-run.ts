@@ -1,9 +1,9 @@
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 
-import { whole } from '../../torch/check-number.js'
-import { SosError } from '../../torch/errors.js'
-import { LineFile } from '../../torch/line-file.js'
+import { whole } from '../../base/check-number.js'
+import { SosError } from '../../base/errors.js'
+import { LineFile } from '../../base/line-file.js'
 import type { Plugin } from '../trainer.js'
 import { formatLine, parseLines, type RunLine } from './run-record.js'
 

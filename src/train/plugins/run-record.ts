@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises'
 
 import { z } from 'zod'
 
-import { expectText } from '../../torch/check-argument.js'
-import { SosError } from '../../torch/errors.js'
-import { parseForeignJson } from '../../torch/foreign-json.js'
+import { expectText } from '../../base/check-argument.js'
+import { SosError } from '../../base/errors.js'
+import { parseForeignJson } from '../../base/foreign-json.js'
 
 /** JSON has no NaN and no infinity: these are written as text. */
 const orText = (values: z.ZodNumber) =>

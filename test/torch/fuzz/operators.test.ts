@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
-import { binding } from '../../../src/torch/binding.js'
+import { binding } from '../../../src/torch/native/binding.js'
 import { root } from '../../support/paths.js'
 import { type Call, callOf, type Operator } from './calls.js'
 import { FuzzChild } from './child.js'

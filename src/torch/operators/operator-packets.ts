@@ -1,0 +1,93 @@
+import { nearest, SosError } from '../../base/errors.js'
+import { binding, type OperatorHandle } from '../native/binding.js'
+import type { OperatorNamespaces } from './operator-packets.generated.js'
+import type { Value } from './values.js'
+
+/** Each namespace's operators by name, with the overloads of each. */
+type Index = Map<string, Map<string, string[]>>
+
+function readIndex(): Index {
+  const index: Index = new Map()
+  for (const schema of binding.operatorSchemas()) {
+    const [namespace, full] = schema.slice(0, schema.indexOf('(')).split('::') as [string, string]
+    const [name, overload = 'default'] = full.split('.') as [string, string?]
+    const operators = index.get(namespace) ?? new Map<string, string[]>()
+    index.set(namespace, operators)
+    operators.set(name, [...(operators.get(name) ?? []), overload])
+  }
+  return index
+}
+
+/** By these, `await` and `JSON.stringify` ask an object what it is. */
+const asked = new Set(['then', 'toJSON'])
+
+/**
+ * Lets `target` have a member for each of `names`, made at its first use and kept. Other names are an error, except those that
+ * `target` inherits and those that JavaScript itself asks for.
+ */
+function withMembers<T extends object>(
+  target: T,
+  expected: string,
+  names: () => { has(name: string): boolean; keys(): Iterable<string> },
+  make: (name: string) => unknown,
+): T {
+  const inherited = Object.getPrototypeOf(target) as object
+  const lookUp: ProxyHandler<object> = {
+    has: (_, key) => (typeof key === 'string' && names().has(key)) || Reflect.has(inherited, key),
+    get: (_, key, receiver) => {
+      if (typeof key === 'symbol') return Reflect.get(inherited, key, receiver)
+      if (names().has(key)) {
+        const value = make(key)
+        Object.defineProperty(target, key, { value, enumerable: true })
+        return value
+      }
+      if (asked.has(key) || Reflect.has(inherited, key)) return Reflect.get(inherited, key, receiver)
+      const similar = nearest(key, names().keys())
+      throw new SosError(
+        'ERR_OPERATOR_UNKNOWN',
+        `expected ${expected} but this libtorch has no '${key}'${similar.length > 0 ? `; near it: ${similar.join(', ')}` : ''}`,
+      )
+    },
+  }
+  // In the prototype: what was made once is an own member, and no proxy stands in the way.
+  Object.setPrototypeOf(target, new Proxy(Object.create(inherited), lookUp))
+  return target
+}
+
+/**
+ * `torch.ops.NAMESPACE.NAME` and `torch.ops.NAMESPACE.NAME.OVERLOAD`, over how an operator is called. All operators that are registered
+ * when the first is asked for are there.
+ */
+export function operatorPackets(
+  invoke: (name: string, operator: OperatorHandle, args: unknown[]) => Value,
+): OperatorNamespaces {
+  let index: Index | undefined
+  const namespaces = () => {
+    index ??= readIndex()
+    return index
+  }
+  const callable = (name: string) => {
+    let operator: OperatorHandle | undefined
+    return (...args: unknown[]): Value => {
+      operator ??= binding.findOperator(name)
+      return invoke(name, operator, args)
+    }
+  }
+  const packet = (name: string, overloads: string[]) =>
+    withMembers(
+      callable(name),
+      `an overload of ${name}`,
+      () => new Map(overloads.map((overload) => [overload, true])),
+      (overload) => callable(`${name}.${overload}`),
+    )
+  const operators = (namespace: string, names: Map<string, string[]>) =>
+    withMembers(
+      {},
+      `an operator of the namespace ${namespace}`,
+      () => names,
+      (name) => packet(`${namespace}::${name}`, names.get(name)!),
+    )
+  return withMembers({}, 'a namespace of operators', namespaces, (namespace) =>
+    operators(namespace, namespaces().get(namespace)!),
+  ) as OperatorNamespaces
+}
