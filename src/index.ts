@@ -1,15 +1,7 @@
 export { SosError } from './base/errors.js'
 export { type Augmentation, randomCrop, randomFlip } from './data/augmentation.js'
-export {
-  type CheckpointRecord,
-  checkpointRecord,
-  classesOf,
-  preprocessOf,
-  presetNamed,
-} from './data/checkpoint-record.js'
 export { type Cifar100Options, type CifarOptions, cifar10, cifar100 } from './data/cifar.js'
 export type { CifarLabels } from './data/cifar-files.js'
-export { datasetFor, withClasses } from './data/class-agreement.js'
 export { classNames } from './data/classes.js'
 export {
   type Batch,
@@ -29,10 +21,8 @@ export type { ImageOptions } from './data/image-files.js'
 export { imageFolder } from './data/image-folder.js'
 export { type ImageNetOptions, imageNet } from './data/imagenet.js'
 export { imageNetSynsets } from './data/imagenet-synsets.js'
-export type { OutputItem, OutputOptions } from './data/model-output.js'
 export { type Preprocess, preprocess } from './data/preprocess.js'
 export { presets } from './data/presets.js'
-export { areProbabilities, type OutputKind, outputKinds } from './data/probabilities.js'
 export { classesCovered, type SampleOptions, type Sampling, sampleIndices } from './data/sampling.js'
 export { openDataset } from './data/spec.js'
 export { subset } from './data/subset.js'
@@ -54,6 +44,25 @@ export {
   sampleScores,
   score,
 } from './evaluate/metrics.js'
+export {
+  type CheckpointRecord,
+  checkpointRecord,
+  classesOf,
+  preprocessOf,
+  presetNamed,
+} from './model/checkpoint-record.js'
+export { datasetFor, withClasses } from './model/class-agreement.js'
+export {
+  type ConvolutionGeometry,
+  type ConvolutionLayer,
+  convolutionLayer,
+  convolutionLayers,
+} from './model/layer/convolution.js'
+export { type LinearLayer, linearLayers } from './model/layer/linear-layer.js'
+export { type OutputLayer, outputLayer } from './model/layer/output-layer.js'
+export type { OutputItem, OutputOptions } from './model/model-output.js'
+export { isPiecewiseLinear } from './model/piecewise-linear.js'
+export { areProbabilities, type OutputKind, outputKinds } from './model/probabilities.js'
 export { makeReportFolder } from './report/report-folder.js'
 export { studyFindings } from './report/study/study-findings.js'
 export { studyPage } from './report/study/study-page.js'
@@ -111,7 +120,6 @@ export {
   neuralCollapse,
   type VectorSpread,
 } from './sharpness/neural-collapse.js'
-export { isPiecewiseLinear } from './sharpness/piecewise-linear.js'
 export type { SymmetricOperator } from './sharpness/symmetric-operator.js'
 export {
   type CapturedRows,
@@ -139,12 +147,6 @@ export {
   controlWeights,
 } from './shift/controls.js'
 export {
-  type ConvolutionGeometry,
-  type ConvolutionLayer,
-  convolutionLayer,
-  convolutionLayers,
-} from './shift/layer/convolution.js'
-export {
   convolutionRows,
   groupMatrix,
   outputSize,
@@ -152,8 +154,6 @@ export {
   weightOfGroups,
 } from './shift/layer/convolution-rows.js'
 export { isConvolution, linearLayer, type ShiftableLayer, shiftableLayer } from './shift/layer/layer.js'
-export { type LinearLayer, linearLayers } from './shift/layer/linear-layer.js'
-export { type OutputLayer, outputLayer } from './shift/layer/output-layer.js'
 export type { MeasuredPredictions } from './shift/output-watch.js'
 export { saveShifted } from './shift/save-shifted.js'
 export { shiftLayers } from './shift/shift-layers.js'

@@ -1,8 +1,7 @@
 import { expectList, refuseArgument } from '../base/check-argument.js'
 import { count, shown } from '../base/check-number.js'
 import { SosError } from '../base/errors.js'
-import { isFloating } from '../torch/module/input-dtype.js'
-import type { DType } from '../torch/tensor/dtype.js'
+import { type DType, isFloating } from '../torch/tensor/dtype.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
 import { torch } from '../torch/torch.js'
 

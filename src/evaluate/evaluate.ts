@@ -1,8 +1,6 @@
 import { expectList, expectObject } from '../base/check-argument.js'
 import { checkNumbers, count, type NumberChecks } from '../base/check-number.js'
 import { SosError } from '../base/errors.js'
-import { classDoubts, warnOfClasses } from '../data/class-agreement.js'
-import { expectLogits } from '../data/classification.js'
 import {
   type Batch,
   batches,
@@ -12,11 +10,13 @@ import {
   type SkippedImage,
   spread,
 } from '../data/dataset.js'
-import { type OutputOptions, outputOf } from '../data/model-output.js'
-import { onImages } from '../data/on-images.js'
-import { areProbabilities, expectKind, type OutputKind } from '../data/probabilities.js'
+import { classDoubts, warnOfClasses } from '../model/class-agreement.js'
+import { expectLogits } from '../model/classification.js'
+import { InferenceModel } from '../model/inference-model.js'
+import { type OutputOptions, outputOf } from '../model/model-output.js'
+import { onImages } from '../model/on-images.js'
+import { areProbabilities, expectKind, type OutputKind } from '../model/probabilities.js'
 import { noGrad } from '../torch/context/context.js'
-import { InferenceModel } from '../torch/module/inference-model.js'
 import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
 import { scope } from '../torch/tensor/scope.js'
 import type { Tensor } from '../torch/tensor/tensor.js'

@@ -6,9 +6,9 @@ import { count } from '../base/check-number.js'
 import { SosError } from '../base/errors.js'
 import { type Dataset, expectDataset } from '../data/dataset.js'
 import { labelsSha256 } from '../data/fingerprint.js'
-import type { OutputOptions } from '../data/model-output.js'
 import type { Preprocess } from '../data/preprocess.js'
-import type { OutputKind } from '../data/probabilities.js'
+import type { OutputOptions } from '../model/model-output.js'
+import type { OutputKind } from '../model/probabilities.js'
 
 /** What is evaluated: a record is continued only with the same. */
 export interface EvaluationSubject {

@@ -1,5 +1,5 @@
-import { whyNotFinite } from '../data/finite.js'
-import type { OutputKind } from '../data/probabilities.js'
+import { whyNotFinite } from '../model/finite.js'
+import type { OutputKind } from '../model/probabilities.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
 import type { RecordedScores } from './evaluation-record.js'

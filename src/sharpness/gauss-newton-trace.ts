@@ -1,18 +1,19 @@
 import { checkNumbers } from '../base/check-number.js'
 import { SosError } from '../base/errors.js'
 import { batches, type Dataset, expectDataset } from '../data/dataset.js'
-import { asLogits, expectKind } from '../data/probabilities.js'
 import { sampleIndices } from '../data/sampling.js'
+import { forwardLogits } from '../model/forward-logits.js'
+import { inputDtype } from '../model/input-dtype.js'
+import { whyCurved } from '../model/piecewise-linear.js'
+import { asLogits, expectKind } from '../model/probabilities.js'
+import { trainedParameters } from '../model/trained-parameters.js'
 import { grad } from '../torch/autograd/autograd.js'
 import { enableGrad, noGrad } from '../torch/context/context.js'
 import { Generator } from '../torch/device/generator.js'
-import { inputDtype } from '../torch/module/input-dtype.js'
 import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
-import { trainedParameters } from '../torch/module/trained-parameters.js'
 import { scope } from '../torch/tensor/scope.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
 import { torch } from '../torch/torch.js'
-import { forwardLogits } from './forward-logits.js'
 import { inFullPrecision } from './full-precision.js'
 import { expectReach } from './gradient-reach.js'
 import {
@@ -22,7 +23,6 @@ import {
   type TraceOptions,
   traceNumbers,
 } from './hessian-trace.js'
-import { whyCurved } from './piecewise-linear.js'
 
 export interface GaussNewtonTrace extends HessianTrace {
   /**

@@ -1,15 +1,15 @@
 import { checkNumbers } from '../base/check-number.js'
 import { SosError } from '../base/errors.js'
 import { batches, type Dataset, expectDataset } from '../data/dataset.js'
-import { isOutputOf } from '../data/probabilities.js'
 import { sampleIndices } from '../data/sampling.js'
+import { forwardLogits } from '../model/forward-logits.js'
+import { inputDtype } from '../model/input-dtype.js'
+import { isOutputOf } from '../model/probabilities.js'
 import { noGrad } from '../torch/context/context.js'
-import { inputDtype } from '../torch/module/input-dtype.js'
 import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
 import { scope } from '../torch/tensor/scope.js'
 import { Tensor } from '../torch/tensor/tensor.js'
 import { torch } from '../torch/torch.js'
-import { forwardLogits } from './forward-logits.js'
 import { type TraceOptions, traceNumbers } from './hessian-trace.js'
 
 export interface LastLayerTrace {

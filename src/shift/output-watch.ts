@@ -1,5 +1,6 @@
 import { SosError } from '../base/errors.js'
-import type { OutputItem } from '../data/model-output.js'
+import { findOutputLayer } from '../model/layer/output-layer.js'
+import type { OutputItem } from '../model/model-output.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
 import type { Value } from '../torch/operators/values.js'
 import type { DType } from '../torch/tensor/dtype.js'
@@ -8,7 +9,6 @@ import { scope } from '../torch/tensor/scope.js'
 import { Tensor } from '../torch/tensor/tensor.js'
 import type { LinearMap, Rounding } from './certificates.js'
 import type { ShiftableLayer } from './layer/layer.js'
-import { findOutputLayer } from './layer/output-layer.js'
 
 /** Predictions of the whole model on the same images before and after: measured, not derived. */
 export interface MeasuredPredictions {

@@ -1,7 +1,7 @@
 import { expectOtherFile } from '../base/same-file.js'
-import { type CheckpointRecord, checkpointRecord, recordFile } from '../data/checkpoint-record.js'
 import type { Preprocess } from '../data/preprocess.js'
 import { checkedPreprocess } from '../data/preprocess-schema.js'
+import { type CheckpointRecord, checkpointRecord, recordFile } from '../model/checkpoint-record.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
 import type { ShiftRecord } from './shift-record.js'
 

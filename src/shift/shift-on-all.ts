@@ -1,6 +1,6 @@
 import { checkNumbers, nonNegative } from '../base/check-number.js'
-import { expectAgreement, expectClassesOf } from '../data/class-agreement.js'
 import { type Dataset, expectDataset, spread } from '../data/dataset.js'
+import { expectAgreement, expectClassesOf } from '../model/class-agreement.js'
 import { noGrad } from '../torch/context/context.js'
 import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
 import { scope } from '../torch/tensor/scope.js'

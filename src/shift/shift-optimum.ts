@@ -7,9 +7,9 @@ import {
   wholeSeed,
 } from '../base/check-number.js'
 import { SosError } from '../base/errors.js'
-import { expectAgreement, expectClassesOf } from '../data/class-agreement.js'
 import { checkIndices, type Dataset, expectDataset } from '../data/dataset.js'
 import { type Sampling, sampleIndices } from '../data/sampling.js'
+import { expectAgreement, expectClassesOf } from '../model/class-agreement.js'
 import { noGrad } from '../torch/context/context.js'
 import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
 import { scope } from '../torch/tensor/scope.js'

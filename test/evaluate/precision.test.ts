@@ -19,7 +19,7 @@ import {
   Trainer,
   torch,
 } from '../../src/index.js'
-import { InferenceModel } from '../../src/torch/module/inference-model.js'
+import { InferenceModel } from '../../src/model/inference-model.js'
 import { demoModel, fashionMnist, fixture, temporaryFolder } from '../support/paths.js'
 import { reference } from '../support/python.js'
 import { largestDifference } from '../support/tensors.js'

@@ -1,10 +1,10 @@
 import { expectList, expectObject } from '../../base/check-argument.js'
 import { count, whole } from '../../base/check-number.js'
+import type { ConvolutionGeometry } from '../../model/layer/convolution.js'
 import type { Generator } from '../../torch/device/generator.js'
 import { scope } from '../../torch/tensor/scope.js'
 import { expectTensor, handlesOf, type Tensor } from '../../torch/tensor/tensor.js'
 import { torch } from '../../torch/torch.js'
-import type { ConvolutionGeometry } from './convolution.js'
 
 /** Height and width of the convolution's output. */
 export function outputSize(input: Tensor, geometry: ConvolutionGeometry): [height: number, width: number] {

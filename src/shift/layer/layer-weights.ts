@@ -1,5 +1,5 @@
 import { SosError } from '../../base/errors.js'
-import { allFinite, notFinite } from '../../data/finite.js'
+import { allFinite, notFinite } from '../../model/finite.js'
 import { noGrad } from '../../torch/context/context.js'
 import type { ScriptModule } from '../../torch/module/script-module.js'
 import type { DType } from '../../torch/tensor/dtype.js'

@@ -1,13 +1,13 @@
 import { expectObject } from '../../base/check-argument.js'
 import { SosError } from '../../base/errors.js'
-import type { OutputItem } from '../../data/model-output.js'
+import { type ConvolutionLayer, callsConvolution, convolutionLayer } from '../../model/layer/convolution.js'
+import { type LinearLayer, linearLayerAt } from '../../model/layer/linear-layer.js'
+import { outputLayer } from '../../model/layer/output-layer.js'
+import { ownFlow } from '../../model/layer/own-flow.js'
+import { WeightReads } from '../../model/layer/weight-reads.js'
+import type { OutputItem } from '../../model/model-output.js'
 import { expectModule, type ScriptModule } from '../../torch/module/script-module.js'
 import type { BiasMode } from '../solve/solve.js'
-import { type ConvolutionLayer, callsConvolution, convolutionLayer } from './convolution.js'
-import { type LinearLayer, linearLayerAt } from './linear-layer.js'
-import { outputLayer } from './output-layer.js'
-import { ownFlow } from './own-flow.js'
-import { WeightReads } from './weight-reads.js'
 
 /** A layer whose output is its inputs' rows times a matrix: what can be shifted. */
 export type ShiftableLayer = LinearLayer | ConvolutionLayer

@@ -1,16 +1,16 @@
 import { SosError } from '../../base/errors.js'
-import { expectFinite } from '../../data/finite.js'
-import { type OutputItem, outputOf } from '../../data/model-output.js'
-import { onImages } from '../../data/on-images.js'
-import { isOutputOf } from '../../data/probabilities.js'
+import { expectFinite } from '../../model/finite.js'
+import { InferenceModel } from '../../model/inference-model.js'
+import type { LinearLayer } from '../../model/layer/linear-layer.js'
+import { type OutputItem, outputOf } from '../../model/model-output.js'
+import { onImages } from '../../model/on-images.js'
+import { isOutputOf } from '../../model/probabilities.js'
 import { noGrad } from '../../torch/context/context.js'
-import { InferenceModel } from '../../torch/module/inference-model.js'
 import type { ScriptModule } from '../../torch/module/script-module.js'
 import type { Value } from '../../torch/operators/values.js'
 import { scope } from '../../torch/tensor/scope.js'
 import { Tensor } from '../../torch/tensor/tensor.js'
 import { torch } from '../../torch/torch.js'
-import type { LinearLayer } from '../layer/linear-layer.js'
 
 /** Gives the inputs of a model's last layer. */
 export interface FeatureSource {

@@ -148,3 +148,8 @@ export function dtypeOf(values: object): DType {
     `expected a typed array of a dtype that PyTorch has but received ${Object.prototype.toString.call(values)}`,
   )
 }
+
+/** Whether it is one of the real floating-point dtypes that weights have. */
+export function isFloating(dtype: string): dtype is 'float16' | 'bfloat16' | 'float32' | 'float64' {
+  return /^b?float(16|32|64)$/.test(dtype)
+}

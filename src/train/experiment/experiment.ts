@@ -6,11 +6,11 @@ import { someCount } from '../../base/check-number.js'
 import { SosError } from '../../base/errors.js'
 import { FileLock } from '../../base/file-lock.js'
 import { parseForeignJson } from '../../base/foreign-json.js'
-import { checkpointRecord, preprocessOf, recordFile } from '../../data/checkpoint-record.js'
-import { datasetFor, withClasses } from '../../data/class-agreement.js'
 import { areNumbers } from '../../data/class-names.js'
 import type { Dataset } from '../../data/dataset.js'
 import { openDataset } from '../../data/spec.js'
+import { checkpointRecord, preprocessOf, recordFile } from '../../model/checkpoint-record.js'
+import { datasetFor, withClasses } from '../../model/class-agreement.js'
 import {
   areDeterministicAlgorithmsEnabled,
   isDeterministicAlgorithmsWarnOnlyEnabled,

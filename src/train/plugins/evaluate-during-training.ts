@@ -1,8 +1,8 @@
 import { expectObject } from '../../base/check-argument.js'
 import { checkNumbers, count } from '../../base/check-number.js'
-import { expectSameClasses } from '../../data/class-agreement.js'
 import { type Dataset, expectDataset } from '../../data/dataset.js'
 import { type EvaluateOptions, evaluate, evaluateNumbers } from '../../evaluate/evaluate.js'
+import { expectSameClasses } from '../../model/class-agreement.js'
 import type { Plugin } from '../trainer.js'
 
 export interface EvaluationOptions extends Omit<EvaluateOptions, 'device' | 'record'> {

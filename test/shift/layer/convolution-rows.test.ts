@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 
 import { Generator, ScriptModule, type Tensor, torch } from '../../../src/index.js'
-import { type ConvolutionGeometry, convolutionLayers } from '../../../src/shift/layer/convolution.js'
+import { type ConvolutionGeometry, convolutionLayers } from '../../../src/model/layer/convolution.js'
 import {
   convolutionRows,
   groupMatrix,

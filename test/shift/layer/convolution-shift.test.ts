@@ -12,7 +12,7 @@ import {
   type Tensor,
   torch,
 } from '../../../src/index.js'
-import { convolutionLayer } from '../../../src/shift/layer/convolution.js'
+import { convolutionLayer } from '../../../src/model/layer/convolution.js'
 import { sampleWindows } from '../../../src/shift/layer/convolution-rows.js'
 import { dataRoot, fixture } from '../../support/paths.js'
 import { randn } from '../../support/random.js'

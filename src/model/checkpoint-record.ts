@@ -3,10 +3,10 @@ import { expectObject, expectText } from '../base/check-argument.js'
 
 import { clipped, nearest, SosError } from '../base/errors.js'
 import { parseForeignJson } from '../base/foreign-json.js'
+import type { Preprocess } from '../data/preprocess.js'
+import { checkedPreprocess, preprocessSchema } from '../data/preprocess-schema.js'
+import { presets } from '../data/presets.js'
 import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
-import type { Preprocess } from './preprocess.js'
-import { checkedPreprocess, preprocessSchema } from './preprocess-schema.js'
-import { presets } from './presets.js'
 
 /** The name under which the record travels in the archive's extra files. */
 export const recordFile = 'sos.json'

@@ -1,10 +1,10 @@
 import { expectList } from '../base/check-argument.js'
 import { SosError } from '../base/errors.js'
+import { areNumbers, outputsOfClasses, shown, usedClasses } from '../data/class-names.js'
+import { type Dataset, expectDataset } from '../data/dataset.js'
+import { byCodePoint } from '../data/listing.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
 import { classesOf, recordFile } from './checkpoint-record.js'
-import { areNumbers, outputsOfClasses, shown, usedClasses } from './class-names.js'
-import { type Dataset, expectDataset } from './dataset.js'
-import { byCodePoint } from './listing.js'
 
 /** Lists of classes that were told as the outputs of a model. */
 const told = new WeakSet<readonly string[]>()

@@ -1,10 +1,10 @@
-import { expectLogits } from '../data/classification.js'
-import { notFinite } from '../data/finite.js'
-import type { OutputItem } from '../data/model-output.js'
-import { onImages } from '../data/on-images.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
 import type { Value } from '../torch/operators/values.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
+import { expectLogits } from './classification.js'
+import { notFinite } from './finite.js'
+import type { OutputItem } from './model-output.js'
+import { onImages } from './on-images.js'
 
 /**
  * The logits of a model, in the grad mode of the caller.

@@ -1,6 +1,4 @@
 import { describe, expect, it } from 'vitest'
-
-import { type OutputItem, outputOf } from '../../src/data/model-output.js'
 import {
   captureRows,
   evaluate,
@@ -18,6 +16,7 @@ import {
   Trainer,
   torch,
 } from '../../src/index.js'
+import { type OutputItem, outputOf } from '../../src/model/model-output.js'
 import { vectors } from '../support/datasets.js'
 import { fixture } from '../support/paths.js'
 import { reference } from '../support/python.js'

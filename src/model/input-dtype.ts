@@ -1,7 +1,7 @@
-import type { ArgumentSource, OperatorCall } from '../native/binding.js'
-import type { DType } from '../tensor/dtype.js'
-import { scope } from '../tensor/scope.js'
-import type { ModuleTree } from './module-tree.js'
+import type { ModuleTree } from '../torch/module/module-tree.js'
+import type { ArgumentSource, OperatorCall } from '../torch/native/binding.js'
+import { type DType, isFloating } from '../torch/tensor/dtype.js'
+import { scope } from '../torch/tensor/scope.js'
 
 /** Operators whose arguments must be of one dtype. */
 const products =
@@ -27,10 +27,6 @@ export function inputDtype(model: ModuleTree): DType | null {
     const weights = [...model.namedParameters().values(), ...model.namedBuffers().values()]
     return weights.find(({ dtype }) => isFloating(dtype))?.dtype ?? null
   })
-}
-
-export function isFloating(dtype: string): dtype is 'float16' | 'bfloat16' | 'float32' | 'float64' {
-  return /^b?float(16|32|64)$/.test(dtype)
 }
 
 /** Which calls work on what comes from the first input, and of which dtype the weights are that others work on. */

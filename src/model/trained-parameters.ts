@@ -1,6 +1,6 @@
-import { SosError } from '../../base/errors.js'
-import type { Tensor } from '../tensor/tensor.js'
-import type { ScriptModule } from './script-module.js'
+import { SosError } from '../base/errors.js'
+import type { ScriptModule } from '../torch/module/script-module.js'
+import type { Tensor } from '../torch/tensor/tensor.js'
 
 /**
  * The parameters that require gradients, by their names in their order.

@@ -1,7 +1,7 @@
 import { SosError } from '../../base/errors.js'
-import type { OutputItem } from '../../data/model-output.js'
 import { expectModule, type ScriptModule } from '../../torch/module/script-module.js'
 import type { ArgumentSource, DataFlow, OperatorCall } from '../../torch/native/binding.js'
+import type { OutputItem } from '../model-output.js'
 import { type AffineCall, affineCall, alternatives, callOf } from './affine-call.js'
 import { convolutionLayers, isConvolutionCall } from './convolution.js'
 import { frozen, type LinearLayer, linearLayers, readLinear } from './linear-layer.js'

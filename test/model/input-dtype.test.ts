@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 
-import { noGrad, ScriptModule, torch } from '../../../src/index.js'
-import { inputDtype } from '../../../src/torch/module/input-dtype.js'
-import { demoModel, fixture } from '../../support/paths.js'
+import { noGrad, ScriptModule, torch } from '../../src/index.js'
+import { inputDtype } from '../../src/model/input-dtype.js'
+import { demoModel, fixture } from '../support/paths.js'
 
 const dtypes = ['float16', 'bfloat16', 'float32', 'float64'] as const
 

@@ -1,6 +1,6 @@
-import { type ItemsOf, itemAt, type OutputItem } from '../../data/model-output.js'
 import type { ScriptModule } from '../../torch/module/script-module.js'
 import type { ArgumentSource, DataFlow } from '../../torch/native/binding.js'
+import { type ItemsOf, itemAt, type OutputItem } from '../model-output.js'
 
 /** A tensor among those that a model returns, as its graph tells. */
 export interface OutputPart {

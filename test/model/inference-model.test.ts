@@ -7,10 +7,10 @@ import {
   setNumThreads,
   type Tensor,
   torch,
-} from '../../../src/index.js'
-import { InferenceModel } from '../../../src/torch/module/inference-model.js'
-import { fixture } from '../../support/paths.js'
-import { randn } from '../../support/random.js'
+} from '../../src/index.js'
+import { InferenceModel } from '../../src/model/inference-model.js'
+import { fixture } from '../support/paths.js'
+import { randn } from '../support/random.js'
 
 const distance = (a: Tensor, b: Tensor) => a.to('float64').sub(b.to('float64')).abs().max().item()
 const largest = (a: Tensor) => a.abs().max().item()

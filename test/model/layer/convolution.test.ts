@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 
 import { ScriptModule } from '../../../src/index.js'
-import { convolutionLayer, convolutionLayers } from '../../../src/shift/layer/convolution.js'
+import { convolutionLayer, convolutionLayers } from '../../../src/model/layer/convolution.js'
 import { dataRoot, fixture } from '../../support/paths.js'
 
 const plain = { stride: [1, 1], padding: [0, 0, 0, 0], dilation: [1, 1], groups: 1 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { asLogits, expectKind, isOutputOf } from '../../src/data/probabilities.js'
 import { areProbabilities, type DType, torch } from '../../src/index.js'
+import { asLogits, expectKind, isOutputOf } from '../../src/model/probabilities.js'
 import { randn } from '../support/random.js'
 
 const tensor = (rows: number[][], dtype: DType = 'float64') => torch.tensor(rows, { dtype })

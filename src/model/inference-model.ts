@@ -1,12 +1,12 @@
-import { getNumThreads } from '../device/threads.js'
-import type { Value } from '../operators/values.js'
-import type { DType } from '../tensor/dtype.js'
-import { kernelTolerance } from '../tensor/rounding.js'
-import { keep, scope } from '../tensor/scope.js'
-import { Tensor } from '../tensor/tensor.js'
-import { torch } from '../torch.js'
-import { inputDtype, isFloating } from './input-dtype.js'
-import type { ScriptModule } from './script-module.js'
+import { getNumThreads } from '../torch/device/threads.js'
+import type { ScriptModule } from '../torch/module/script-module.js'
+import type { Value } from '../torch/operators/values.js'
+import { type DType, isFloating } from '../torch/tensor/dtype.js'
+import { kernelTolerance } from '../torch/tensor/rounding.js'
+import { keep, scope } from '../torch/tensor/scope.js'
+import { Tensor } from '../torch/tensor/tensor.js'
+import { torch } from '../torch/torch.js'
+import { inputDtype } from './input-dtype.js'
 
 type Select = (output: Value) => Value
 
