@@ -135,7 +135,6 @@ export {
   type DriftCertificate,
   DriftSums,
   drift,
-  type LinearMap,
   type LogitCertificate,
   type Rounding,
 } from './shift/certificates.js'
@@ -161,6 +160,7 @@ export { type ShiftOnAllOptions, shiftOnAll } from './shift/shift-on-all.js'
 export { type ShiftOptions, shiftOptimum } from './shift/shift-optimum.js'
 export type { ShiftRecord } from './shift/shift-record.js'
 export { GramAccumulator, rowSpaceOfGram, type StreamOptions, spectrumOfGram } from './shift/solve/gram.js'
+export type { LinearMap } from './shift/solve/linear-map.js'
 export { parseRankPolicy, type RankPolicy, rankPolicyName } from './shift/solve/rank.js'
 export {
   type Decomposition,
@@ -314,16 +314,15 @@ export type {
   EpochEndEvent,
   EpochStartEvent,
   ErrorEvent,
-  EvaluationEvent,
-  ProbeEvent,
+  EventTypes,
   RunEndEvent,
   RunStartEvent,
-  ShiftEvent,
   TrainerEvent,
   TrainerEvents,
   WaitingEvent,
 } from './train/events.js'
-export { parseConfig, type TrainingConfig } from './train/experiment/config.js'
+export { parseConfig } from './train/experiment/config.js'
+export { type Scheme, schemes, type TrainingConfig } from './train/experiment/config-schema.js'
 export {
   type ExperimentOptions,
   type ExperimentRun,
@@ -331,7 +330,6 @@ export {
   runExperiment,
 } from './train/experiment/experiment.js'
 export { type TrainingPreset, trainingPresets } from './train/experiment/presets.js'
-export { type Scheme, schemes } from './train/experiment/schemes.js'
 export { type Mixup, mixup } from './train/mixup.js'
 export { type AdamOptions, adam, adamW } from './train/optimizers/adam.js'
 export { clipGradients } from './train/optimizers/clip-gradients.js'
@@ -346,12 +344,20 @@ export type {
 export { type AsamOptions, asam, type SamOptions, sam } from './train/optimizers/sam.js'
 export { type SgdOptions, sgd } from './train/optimizers/sgd.js'
 export type { Parallel } from './train/parallel.js'
-export { type EvaluationOptions, evaluateDuringTraining } from './train/plugins/evaluate-during-training.js'
-export { type ProbeOptions, probeDuringTraining } from './train/plugins/probe-during-training.js'
-export type { EpochProbe } from './train/plugins/probe-record.js'
+export {
+  type EvaluationEvent,
+  type EvaluationOptions,
+  evaluateDuringTraining,
+} from './train/plugins/evaluate-during-training.js'
+export {
+  type EpochProbe,
+  type ProbeEvent,
+  type ProbeOptions,
+  probeDuringTraining,
+} from './train/plugins/probe-during-training.js'
 export { recordRun } from './train/plugins/record-run.js'
 export { type RunLine, readRunRecord } from './train/plugins/run-record.js'
-export { type SosOptions, sosDuringTraining } from './train/plugins/sos-during-training.js'
+export { type ShiftEvent, type SosOptions, sosDuringTraining } from './train/plugins/sos-during-training.js'
 export {
   type CosineOptions,
   constant,

@@ -12,8 +12,8 @@ import { sharpnessCommand } from './commands/sharpness.js'
 import { shiftCommand } from './commands/shift.js'
 import { studyCommand } from './commands/study.js'
 import { trainCommand } from './commands/train.js'
-import { endAtInterrupt } from './interrupt.js'
-import { outliveReaders } from './output.js'
+import { endAtInterrupt } from './shared/interrupt.js'
+import { outliveReaders } from './shared/output.js'
 
 endAtInterrupt()
 outliveReaders()

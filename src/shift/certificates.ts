@@ -3,12 +3,7 @@ import { checkNumbers, nonNegative } from '../base/check-number.js'
 import { scope } from '../torch/tensor/scope.js'
 import { expectTensor, handlesOf, type Tensor } from '../torch/tensor/tensor.js'
 import { torch } from '../torch/torch.js'
-
-/** A linear map z = aV + b: V [m, n], b [n] or null. */
-export interface LinearMap {
-  readonly weight: Tensor
-  readonly bias: Tensor | null
-}
+import type { LinearMap } from './solve/linear-map.js'
 
 /** How much rounding there is, as parts of what is rounded; no more than by 16 units in sums of products. */
 export interface Rounding {

@@ -1,10 +1,11 @@
 import type { Dataset } from '../data/dataset.js'
 import type { ScriptModule } from '../torch/module/script-module.js'
 import { type CaptureOptions, captureChunks } from './capture.js'
-import { type DriftCertificate, DriftSums, type LinearMap } from './certificates.js'
+import { type DriftCertificate, DriftSums } from './certificates.js'
 import { groupsOf, type ShiftableLayer } from './layer/layer.js'
 import { LayerWeights, type StoredWeights } from './layer/layer-weights.js'
 import { compared, type MeasuredPredictions, OutputWatch } from './output-watch.js'
+import type { LinearMap } from './solve/linear-map.js'
 
 /** The weights of a layer before and after a shift that is not yet written. */
 export interface Shifted {

@@ -7,8 +7,9 @@ import type { DType } from '../torch/tensor/dtype.js'
 import { epsilon } from '../torch/tensor/rounding.js'
 import { scope } from '../torch/tensor/scope.js'
 import { Tensor } from '../torch/tensor/tensor.js'
-import type { LinearMap, Rounding } from './certificates.js'
+import type { Rounding } from './certificates.js'
 import type { ShiftableLayer } from './layer/layer.js'
+import type { LinearMap } from './solve/linear-map.js'
 
 /** Predictions of the whole model on the same images before and after: measured, not derived. */
 export interface MeasuredPredictions {

@@ -1,11 +1,6 @@
-import type { Evaluation } from '../evaluate/evaluate.js'
-import type { ShiftRecord } from '../shift/shift-record.js'
-import type { EpochProbe } from './plugins/probe-record.js'
-import type { Trainer } from './trainer.js'
-
 /** What every event tells. */
 export interface TrainerEvent {
-  readonly trainer: Trainer
+  // `trainer: Trainer` is added by trainer.ts, which this file does not know.
   /** From 0. */
   readonly epoch: number
   /** Steps done since the run began, resumed parts included. */
@@ -45,20 +40,6 @@ export interface BatchEndEvent extends BatchEvent {
   readonly loss: number
 }
 
-export interface ShiftEvent extends WaitingEvent {
-  readonly shift: ShiftRecord
-  /** What was done to the optimizer's momentum of the layer. */
-  readonly momentum: 'keep' | 'project' | 'zero'
-}
-
-export interface EvaluationEvent extends WaitingEvent {
-  readonly evaluation: Evaluation
-}
-
-export interface ProbeEvent extends WaitingEvent {
-  readonly probe: EpochProbe
-}
-
 export interface CheckpointEvent extends WaitingEvent {
   readonly path: string
 }
@@ -86,21 +67,30 @@ export interface ErrorEvent extends WaitingEvent {
 }
 
 /**
- * The events of a {@link Trainer} in the order of a run. `epochStart` to `batchEnd` lie around each epoch and each step;
- * `evaluation`, `shift` and `probe` tell of results; `checkpoint` comes when one is written, `error` before `run()` rejects.
+ * What each event tells, by its name. A plugin adds the events that it tells, and their types are known to `trainer.on` and
+ * `trainer.tell` from then on.
  *
- * A type and not an interface: typed-emitter takes it as a map.
+ * @example
+ * declare module 'optimum-shifting/train' {
+ *   interface EventTypes {
+ *     pruned: WaitingEvent & { readonly share: number }
+ *   }
+ * }
  */
-export type TrainerEvents = {
-  runStart: (event: RunStartEvent) => unknown
-  epochStart: (event: EpochStartEvent) => unknown
-  batchStart: (event: BatchEvent) => unknown
-  batchEnd: (event: BatchEndEvent) => unknown
-  shift: (event: ShiftEvent) => unknown
-  evaluation: (event: EvaluationEvent) => unknown
-  probe: (event: ProbeEvent) => unknown
-  checkpoint: (event: CheckpointEvent) => unknown
-  epochEnd: (event: EpochEndEvent) => unknown
-  runEnd: (event: RunEndEvent) => unknown
-  error: (event: ErrorEvent) => unknown
+export interface EventTypes {
+  runStart: RunStartEvent
+  epochStart: EpochStartEvent
+  batchStart: BatchEvent
+  batchEnd: BatchEndEvent
+  checkpoint: CheckpointEvent
+  epochEnd: EpochEndEvent
+  runEnd: RunEndEvent
+  error: ErrorEvent
 }
+
+/**
+ * The listeners of a trainer's events. In the order of a run: `runStart`; `epochStart` to `epochEnd` around each epoch, `batchStart` and
+ * `batchEnd` around each step; `runEnd`. `checkpoint` comes when one is written, `error` before `run()` rejects. Plugins add theirs, as
+ * `shift`, `evaluation` and `probe`.
+ */
+export type TrainerEvents = { [Name in keyof EventTypes]: (event: EventTypes[Name]) => unknown }

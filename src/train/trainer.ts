@@ -14,7 +14,7 @@ import { batchGradients } from './batch-gradients.js'
 import { expectPlace, type RunState } from './checkpoint.js'
 import { CheckpointFolder } from './checkpoint-folder.js'
 import { EpochSums, meansOf } from './epoch-sums.js'
-import type { RunEndEvent, TrainerEvent, TrainerEvents, WaitingEvent } from './events.js'
+import type { EventTypes, RunEndEvent, TrainerEvent, TrainerEvents, WaitingEvent } from './events.js'
 import { callListeners } from './listeners.js'
 import type { Optimizer } from './optimizers/optimizer.js'
 import { alone, inTheFirst, type Parallel } from './parallel.js'
@@ -24,6 +24,12 @@ import { seedAt } from './seeds.js'
 import { checkpointNumbers, outputOptionsOf, type TrainerOptions, trainerNumbers } from './trainer-options.js'
 import { type TrainingBatch, TrainingData } from './training-data.js'
 import { claimWeights } from './weights-in-training.js'
+
+declare module './events.js' {
+  interface TrainerEvent {
+    readonly trainer: Trainer
+  }
+}
 
 /** Adds listeners to a trainer. */
 export type Plugin = (trainer: Trainer) => void
@@ -133,7 +139,7 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
    */
   async tell<E extends keyof TrainerEvents>(
     name: E,
-    fields: Omit<Parameters<TrainerEvents[E]>[0], keyof WaitingEvent>,
+    fields: Omit<EventTypes[E], keyof WaitingEvent>,
   ): Promise<void> {
     this.#events[name] = (this.#events[name] ?? 0) + 1
     const told = Object.defineProperties(this.#where(), Object.getOwnPropertyDescriptors(fields))

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 import { afterEach, describe, expect, it, vi } from 'vitest'
 
-import { ProgressLine } from '../../src/cli/progress.js'
+import { ProgressLine } from '../../src/cli/shared/progress.js'
 import { demoModel, fashionMnist, root, temporaryFolder } from '../support/paths.js'
 
 const main = `${root}/dist/cli/main.js`

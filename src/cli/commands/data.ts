@@ -1,9 +1,9 @@
 import { Argument, Command } from 'commander'
 
-import { commandLine } from '../command-line.js'
-import { untilInterrupted } from '../interrupt.js'
-import { printJson, printLine } from '../print.js'
-import { ProgressLine } from '../progress.js'
+import { commandLine } from '../shared/command-line.js'
+import { untilInterrupted } from '../shared/interrupt.js'
+import { printJson, printLine } from '../shared/print.js'
+import { ProgressLine } from '../shared/progress.js'
 
 interface FetchCommandOptions {
   to: string

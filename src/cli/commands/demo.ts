@@ -5,10 +5,10 @@ import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 
 import { writeAtomically } from '../../base/atomic-file.js'
-import { expectOutputs } from '../output.js'
-import { figure, percent, plusMinus, printJson, printLine, printTable, signed } from '../print.js'
-import { withProgress } from '../progress.js'
-import { comparisonRecord, evaluationRecord } from '../records.js'
+import { expectOutputs } from '../shared/output.js'
+import { figure, percent, plusMinus, printJson, printLine, printTable, signed } from '../shared/print.js'
+import { withProgress } from '../shared/progress.js'
+import { comparisonRecord, evaluationRecord } from '../shared/records.js'
 import { printShift } from './shift.js'
 
 const assets = fileURLToPath(new URL('../../../assets', import.meta.url))

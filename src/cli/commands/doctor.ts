@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 
 import { Command } from 'commander'
 
-import { printJson, printLine } from '../print.js'
+import { printJson, printLine } from '../shared/print.js'
 
 export const doctorCommand = new Command('doctor')
   .description('what this installation consists of, and what is wrong with it')

@@ -2,9 +2,9 @@ import { Command, Option } from 'commander'
 
 import { specHelp } from '../../data/spec-help.js'
 import type { ClassScore, Evaluation, EvaluationRecord, OutputKind, Progress } from '../../index.js'
-import { commandLine } from '../command-line.js'
-import { untilInterrupted } from '../interrupt.js'
-import { openModelAndData } from '../open.js'
+import { commandLine } from '../shared/command-line.js'
+import { untilInterrupted } from '../shared/interrupt.js'
+import { openModelAndData } from '../shared/open.js'
 import {
   addImageOptions,
   deviceOption,
@@ -13,10 +13,10 @@ import {
   outputsOption,
   presetOption,
   wholeNumber,
-} from '../options.js'
-import { figure, percent, printJson, printLine, printTable, pValue } from '../print.js'
-import { withProgress } from '../progress.js'
-import { evaluationRecords } from '../records.js'
+} from '../shared/options.js'
+import { figure, percent, printJson, printLine, printTable, pValue } from '../shared/print.js'
+import { withProgress } from '../shared/progress.js'
+import { evaluationRecords } from '../shared/records.js'
 
 interface Options extends ModelOptions {
   limit?: number

@@ -1,8 +1,8 @@
 import { Command } from 'commander'
 
 import type { OutputLayer } from '../../index.js'
-import { outputOption } from '../options.js'
-import { printJson, printLine } from '../print.js'
+import { outputOption } from '../shared/options.js'
+import { printJson, printLine } from '../shared/print.js'
 
 export const inspectCommand = new Command('inspect')
   .description('the modules and parameters of a TorchScript file')

@@ -2,7 +2,7 @@ import { Command } from 'commander'
 
 import { specHelp } from '../../data/spec-help.js'
 import type { HessianTrace, OutputKind } from '../../index.js'
-import { openModelAndData } from '../open.js'
+import { openModelAndData } from '../shared/open.js'
 import {
   addImageOptions,
   chunkOption,
@@ -12,10 +12,10 @@ import {
   outputsOption,
   presetOption,
   wholeNumber,
-} from '../options.js'
-import { plusMinus, printJson, printLine, printTable } from '../print.js'
-import { withProgress } from '../progress.js'
-import { comparisonRecord, traceRecord } from '../records.js'
+} from '../shared/options.js'
+import { plusMinus, printJson, printLine, printTable } from '../shared/print.js'
+import { withProgress } from '../shared/progress.js'
+import { comparisonRecord, traceRecord } from '../shared/records.js'
 
 interface Options extends ModelOptions {
   compare?: string

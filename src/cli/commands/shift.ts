@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander'
 import { specHelp } from '../../data/spec-help.js'
 import type { BiasMode, DriftCertificate, Sampling, ShiftRecord, Solver } from '../../index.js'
-import { openModelAndData, outputNames } from '../open.js'
+import { openModelAndData, outputNames } from '../shared/open.js'
 import {
   addImageOptions,
   chunkOption,
@@ -10,10 +10,10 @@ import {
   outputOption,
   presetOption,
   wholeNumber,
-} from '../options.js'
-import { expectOutputs } from '../output.js'
-import { figure, percent, printJson, printLine, signed } from '../print.js'
-import { withProgress } from '../progress.js'
+} from '../shared/options.js'
+import { expectOutputs } from '../shared/output.js'
+import { figure, percent, printJson, printLine, signed } from '../shared/print.js'
+import { withProgress } from '../shared/progress.js'
 
 interface Options extends ModelOptions {
   out: string

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 
 import type { BiasMode, RankPolicy, Sampling, Solver, Study, StudyProgress } from '../../index.js'
-import { openModelAndData, outputNames } from '../open.js'
+import { openModelAndData, outputNames } from '../shared/open.js'
 import {
   addImageOptions,
   chunkOption,
@@ -14,10 +14,10 @@ import {
   outputOption,
   presetOption,
   wholeNumber,
-} from '../options.js'
-import { expectOutputs } from '../output.js'
-import { printJson, printLine, printTables } from '../print.js'
-import { ProgressLine } from '../progress.js'
+} from '../shared/options.js'
+import { expectOutputs } from '../shared/output.js'
+import { printJson, printLine, printTables } from '../shared/print.js'
+import { ProgressLine } from '../shared/progress.js'
 
 interface Options extends Omit<ModelOptions, 'data'> {
   train: string

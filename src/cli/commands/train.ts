@@ -5,11 +5,11 @@ import { basename, extname, join } from 'node:path'
 import { Command, Option } from 'commander'
 import { expectOtherFile } from '../../base/same-file.js'
 import type { ExperimentRun, Scheme, Trainer } from '../../index.js'
-import { commandLine } from '../command-line.js'
-import { untilInterrupted } from '../interrupt.js'
-import { wholeNumber } from '../options.js'
-import { figure, percent, printJson, printLine, printTables } from '../print.js'
-import { duration, ProgressLine } from '../progress.js'
+import { commandLine } from '../shared/command-line.js'
+import { untilInterrupted } from '../shared/interrupt.js'
+import { wholeNumber } from '../shared/options.js'
+import { figure, percent, printJson, printLine, printTables } from '../shared/print.js'
+import { duration, ProgressLine } from '../shared/progress.js'
 
 interface Options {
   out?: string

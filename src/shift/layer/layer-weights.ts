@@ -7,7 +7,7 @@ import { epsilon, isHalf } from '../../torch/tensor/rounding.js'
 import { scope } from '../../torch/tensor/scope.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
 import { torch } from '../../torch/torch.js'
-import type { LinearMap } from '../certificates.js'
+import type { LinearMap } from '../solve/linear-map.js'
 import type { Solution, SolveOptions } from '../solve/solve.js'
 import { groupMatrix, weightOfGroups } from './convolution-rows.js'
 

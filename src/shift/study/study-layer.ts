@@ -3,8 +3,8 @@ import type { ScriptModule } from '../../torch/module/script-module.js'
 import { scope } from '../../torch/tensor/scope.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
 import { torch } from '../../torch/torch.js'
-import type { LinearMap } from '../certificates.js'
 import { LayerWeights, roundingChange, whyNotWritten } from '../layer/layer-weights.js'
+import type { LinearMap } from '../solve/linear-map.js'
 
 /** Weights that a study puts in the place of V, as the layer would store them. */
 export interface Candidate {

@@ -24,9 +24,8 @@ import { probeDuringTraining } from '../plugins/probe-during-training.js'
 import { recordRun } from '../plugins/record-run.js'
 import { sosDuringTraining } from '../plugins/sos-during-training.js'
 import { type Plugin, Trainer } from '../trainer.js'
-import type { TrainingConfig } from './config.js'
+import type { Scheme, TrainingConfig } from './config-schema.js'
 import { trainerOptions } from './run-options.js'
-import type { Scheme } from './schemes.js'
 
 /** A run of an experiment. */
 export interface ExperimentRun {

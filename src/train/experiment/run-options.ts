@@ -7,8 +7,7 @@ import { asam, sam } from '../optimizers/sam.js'
 import { sgd } from '../optimizers/sgd.js'
 import { constant, cosine, multiStep, oneCycle, type Schedule, warmUp } from '../schedules.js'
 import type { TrainerOptions } from '../trainer-options.js'
-import type { ScheduleConfig, TrainingConfig } from './config.js'
-import type { Scheme } from './schemes.js'
+import type { ScheduleConfig, Scheme, TrainingConfig } from './config-schema.js'
 
 /** What of a trainer's options a configuration says. */
 export function trainerOptions(

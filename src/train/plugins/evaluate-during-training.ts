@@ -1,9 +1,21 @@
 import { expectObject } from '../../base/check-argument.js'
 import { checkNumbers, count } from '../../base/check-number.js'
 import { type Dataset, expectDataset } from '../../data/dataset.js'
-import { type EvaluateOptions, evaluate, evaluateNumbers } from '../../evaluate/evaluate.js'
+import { type EvaluateOptions, type Evaluation, evaluate, evaluateNumbers } from '../../evaluate/evaluate.js'
 import { expectSameClasses } from '../../model/class-agreement.js'
+import type { WaitingEvent } from '../events.js'
 import type { Plugin } from '../trainer.js'
+
+/** The model was evaluated. */
+export interface EvaluationEvent extends WaitingEvent {
+  readonly evaluation: Evaluation
+}
+
+declare module '../events.js' {
+  interface EventTypes {
+    evaluation: EvaluationEvent
+  }
+}
 
 export interface EvaluationOptions extends Omit<EvaluateOptions, 'device' | 'record'> {
   /** Epochs from one evaluation to the next; the last epoch is always evaluated. Default: 1. */

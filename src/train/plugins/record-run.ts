@@ -5,7 +5,10 @@ import { whole } from '../../base/check-number.js'
 import { SosError } from '../../base/errors.js'
 import { LineFile } from '../../base/line-file.js'
 import type { Plugin } from '../trainer.js'
+import type {} from './evaluate-during-training.js'
+import type {} from './probe-during-training.js'
 import { formatLine, parseLines, type RunLine } from './run-record.js'
+import type {} from './sos-during-training.js'
 
 /** Where a trainer's checkpoints keep how many lines were written. */
 const extraName = 'recordedLines'

@@ -17,9 +17,22 @@ import type { ScriptModule } from '../../torch/module/script-module.js'
 import { scope } from '../../torch/tensor/scope.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
 import { torch } from '../../torch/torch.js'
-import type { ShiftEvent } from '../events.js'
+import type { WaitingEvent } from '../events.js'
 import { seedAt } from '../seeds.js'
 import type { Plugin, Trainer } from '../trainer.js'
+
+/** A shift was made. */
+export interface ShiftEvent extends WaitingEvent {
+  readonly shift: ShiftRecord
+  /** What was done to the optimizer's momentum of the layer. */
+  readonly momentum: 'keep' | 'project' | 'zero'
+}
+
+declare module '../events.js' {
+  interface EventTypes {
+    shift: ShiftEvent
+  }
+}
 
 export interface SosOptions
   extends Omit<ShiftOptions, 'indices' | 'rows' | 'companions' | 'device' | 'onProgress' | 'signal'> {

@@ -1,0 +1,7 @@
+import type { Tensor } from '../../torch/tensor/tensor.js'
+
+/** A linear map z = aV + b: V [m, n], b [n] or null. */
+export interface LinearMap {
+  readonly weight: Tensor
+  readonly bias: Tensor | null
+}

@@ -1,0 +1,114 @@
+import { z } from 'zod'
+
+import { outputKinds } from '../../model/probabilities.js'
+import { parseRankPolicy } from '../../shift/solve/rank.js'
+
+/** What is trained with: SGD (or the optimizer that the configuration names) or SAM around it, without or with SOS. */
+export const schemes = ['sgd', 'sgd+sos', 'sam', 'sam+sos'] as const
+
+export type Scheme = (typeof schemes)[number]
+
+const positive = z.number().positive()
+const whole = z.int().nonnegative()
+const every = z.int().positive()
+
+const momentumOptimizer = z.strictObject({
+  name: z.literal('sgd'),
+  learningRate: positive,
+  momentum: z.number().min(0).optional(),
+  dampening: z.number().optional(),
+  nesterov: z.boolean().optional(),
+  weightDecay: z.number().min(0).optional(),
+})
+const adaptiveOptimizer = z.strictObject({
+  name: z.enum(['adam', 'adamW']),
+  learningRate: positive.optional(),
+  betas: z.tuple([z.number(), z.number()]).optional(),
+  epsilon: positive.optional(),
+  weightDecay: z.number().min(0).optional(),
+  amsgrad: z.boolean().optional(),
+})
+
+const schedule = z.strictObject({
+  name: z.enum(['constant', 'multiStep', 'cosine', 'oneCycle']),
+  /** Of multiStep: epochs, or parts of the run below 1. */
+  milestones: z.array(positive).optional(),
+  gamma: positive.optional(),
+  /** Of cosine: the last factor. */
+  minimum: z.number().min(0).optional(),
+  /** Epochs in which the learning rate rises before. */
+  warmUp: z.number().min(0).optional(),
+})
+
+/** A training run's configuration: what `sos train` reads. Every default is that of the library's function of that name. */
+export const schema = z.strictObject({
+  /** TorchScript file, trainable; `{seed}` in it stands for the run's seed. */
+  model: z.string(),
+  /** Dataset specs, as cifar10:FOLDER:train. */
+  train: z.string(),
+  test: z.string().optional(),
+  device: z.string().default('cpu'),
+  seed: whole.default(0),
+  epochs: every,
+  batchSize: every,
+  optimizer: z.discriminatedUnion('name', [momentumOptimizer, adaptiveOptimizer]),
+  schedule: schedule.optional(),
+  clipNorm: positive.optional(),
+  sam: z
+    .strictObject({
+      rho: positive.optional(),
+      adaptive: z.boolean().optional(),
+      eta: z.number().min(0).optional(),
+    })
+    .default({}),
+  sos: z
+    .strictObject({
+      batchSize: every.optional(),
+      sampling: z.enum(['stratified', 'uniform']).optional(),
+      everyEpochs: every.optional(),
+      startEpoch: whole.optional(),
+      momentum: z.enum(['keep', 'project', 'zero']).optional(),
+      rank: z.string().transform(parseRankPolicy).optional(),
+      bias: z.enum(['fixed', 'absorb', 'augment']).optional(),
+      layer: z.string().optional(),
+      heldOut: whole.optional(),
+      /** Images in one forward. */
+      chunk: every.optional(),
+    })
+    .default({}),
+  augment: z
+    .strictObject({
+      flip: z.boolean().optional(),
+      /** Pixels of the black border that windows are cut from. */
+      crop: every.optional(),
+      /** α of Mixup. */
+      mixup: positive.optional(),
+    })
+    .default({}),
+  autocast: z.enum(['bfloat16', 'float16']).optional(),
+  outputs: z.enum(outputKinds).optional(),
+  /** Which item of the model's output the logits are. */
+  output: z.union([whole, z.string()]).optional(),
+  channelsLast: z.boolean().default(true),
+  deterministic: z.boolean().default(true),
+  dropLast: z.boolean().default(false),
+  evaluate: z
+    .strictObject({ everyEpochs: every.optional(), limit: every.optional(), batchSize: every.optional() })
+    .default({}),
+  probes: z
+    .strictObject({
+      everyEpochs: every.optional(),
+      samples: every.optional(),
+      probes: z.int().min(0).optional(),
+      collapse: z.boolean().optional(),
+      chunk: every.optional(),
+    })
+    .nullable()
+    .default(null),
+  checkpoints: z.strictObject({ everyEpochs: every.optional(), keep: every.optional() }).default({}),
+})
+
+export type TrainingConfig = z.output<typeof schema>
+
+/** What a schedule of {@link TrainingConfig} is. */
+export type ScheduleConfig = NonNullable<TrainingConfig['schedule']>
