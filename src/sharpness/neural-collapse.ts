@@ -84,27 +84,23 @@ export async function neuralCollapse(
   using scatter = new ClassScatter(classes, features)
   for await (const { rows, labels } of chunks()) await scatter.add(rows, labels)
   expectAllClasses(scatter)
-  const means = noGrad(() => scatter.means())
-  try {
-    const figures = noGrad(() => scope(() => measure(scatter, means, classifier)))
-    let disagreements = 0
-    let samples = 0
-    for await (const { rows, labels } of chunks()) {
-      disagreements += noGrad(() =>
-        scope(() => disagreementsOf(rowsOf(rows, labels, features), means, classifier)),
-      )
-      samples += labels.length
-    }
-    if (samples !== scatter.samples) {
-      throw new SosError(
-        'ERR_INVALID_ARGUMENT',
-        `expected the same rows at both passes but there were ${scatter.samples}, then ${samples}: chunks is called twice and begins anew each time`,
-      )
-    }
-    return { samples, classes, ...figures, disagreement: disagreements / samples }
-  } finally {
-    means.dispose()
+  using means = noGrad(() => scatter.means())
+  const figures = noGrad(() => scope(() => measure(scatter, means, classifier)))
+  let disagreements = 0
+  let samples = 0
+  for await (const { rows, labels } of chunks()) {
+    disagreements += noGrad(() =>
+      scope(() => disagreementsOf(rowsOf(rows, labels, features), means, classifier)),
+    )
+    samples += labels.length
   }
+  if (samples !== scatter.samples) {
+    throw new SosError(
+      'ERR_INVALID_ARGUMENT',
+      `expected the same rows at both passes but there were ${scatter.samples}, then ${samples}: chunks is called twice and begins anew each time`,
+    )
+  }
+  return { samples, classes, ...figures, disagreement: disagreements / samples }
 }
 
 function measure(scatter: ClassScatter, means: Tensor, classifier: Classifier) {

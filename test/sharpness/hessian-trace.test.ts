@@ -9,8 +9,10 @@ import {
   hessianTrace,
   hutchinsonTrace,
   idx,
+  type Progress,
   preprocessOf,
   ScriptModule,
+  type SosError,
   shiftOptimum,
   torch,
 } from '../../src/index.js'
@@ -145,6 +147,55 @@ describe('hessianTrace', () => {
     expect([same.difference, same.differenceStandardError]).toEqual([0, 0])
     const other = await hessianTrace(first, train, { samples: 32, probes: 4 })
     expect(() => compareWith(comparison.first, other)).toThrow('same probes')
+  })
+
+  it('holds the second model while the first is measured, so that both are as they were given', async () => {
+    const [first, second] = [await ScriptModule.load(demoModel), await ScriptModule.load(demoModel)]
+    const train = await idx(fashionMnist, 'train', preprocessOf(first))
+    const modes: string[] = []
+    const onProgress = () => {
+      for (const model of [first, second]) {
+        try {
+          model.train()
+          modes.push('train')
+        } catch (error) {
+          modes.push((error as SosError).code)
+        }
+      }
+    }
+    await compareTraces(first, second, train, { samples: 4, probes: 2, onProgress })
+    expect(modes.slice(0, 4)).toEqual(Array(4).fill('ERR_BUSY'))
+    second.train()
+    expect(second.training).toBe(true)
+  })
+
+  it('counts the images that could not be read as done', async () => {
+    const hole: Dataset = {
+      ...small,
+      load: async (indices) => ({
+        ...(await small.load(indices.filter((index) => index !== 3))),
+        skipped: indices.includes(3) ? [{ index: 3, path: 'x', reason: 'corrupt' }] : [],
+      }),
+    }
+    const seen: Progress[] = []
+    const model = await ScriptModule.load(fixture('mlp.scripted.pt'))
+    await hessianTrace(model, hole, {
+      probes: 2,
+      chunk: 3,
+      onProgress: (progress) => void seen.push(progress),
+    })
+    // Seven images by two probes, in chunks of 3, 3 and 1 in some order of the images; one of them is not there.
+    expect(seen.map(({ total }) => total)).toEqual(seen.map(() => 14))
+    const steps = seen.map(({ done }, i) => done - (seen[i - 1]?.done ?? 0))
+    expect(steps.every((step) => step > 0)).toBe(true)
+    expect(seen.at(-1)!.done).toBe(14)
+  })
+
+  it('tells which argument is wrong', async () => {
+    const model = await ScriptModule.load(fixture('mlp.scripted.pt'))
+    await expect(compareTraces(model, model, 5 as never)).rejects.toThrow('for dataset but received 5')
+    await expect(compareTraces(model, 5 as never, small)).rejects.toThrow('for second but received 5')
+    expect(() => compareWith(5 as never, 5 as never)).toThrow('for a trace but received 5')
   })
 
   it('refuses frozen modules and too many samples', async () => {

@@ -32,9 +32,10 @@ describe('lastLayerTrace', () => {
     expect([size, samples]).toEqual([2570, 20])
   })
 
-  it('refuses layers that are not the last', async () => {
+  it('refuses what is no dataset, and layers that are not the last', async () => {
     const code = expect.objectContaining({ code: 'ERR_NOT_LAST' })
     const model = await ScriptModule.load(file('relu'))
+    await expect(lastLayerTrace(model, '5', 5 as never)).rejects.toThrow('for dataset but received 5')
     await expect(lastLayerTrace(model, '3', nine)).rejects.toEqual(code)
     await expect(lastLayerTrace(model, '1', nine)).rejects.toEqual(code)
     const scaled = await ScriptModule.load(fixture('heads.Scaled.pt'))

@@ -199,7 +199,10 @@ describe('neuralCollapse', () => {
       code('ERR_CLASSES'),
     )
     const spent = [{ rows, labels }].values() // an iterator ends once and for all
-    await expect(neuralCollapse(() => spent, classifier)).rejects.toThrow('begins anew')
+    await expect(neuralCollapse(() => spent, classifier)).rejects.toMatchObject({
+      code: 'ERR_INVALID_ARGUMENT',
+      message: expect.stringContaining('begins anew'),
+    })
   })
 })
 
@@ -217,5 +220,12 @@ describe('ClassScatter', () => {
     )
     expect(scatter.samples).toBe(400)
     expect(scatter.counts.reduce((a, b) => a + b)).toBe(400)
+  })
+
+  it('is gone once it was disposed of', () => {
+    const scatter = new ClassScatter(2, 3)
+    scatter.dispose()
+    expect(() => scatter.means()).toThrow(code('ERR_DISPOSED'))
+    expect(() => scatter.within()).toThrow(code('ERR_DISPOSED'))
   })
 })
