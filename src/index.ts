@@ -121,6 +121,7 @@ export {
   type VectorSpread,
 } from './sharpness/neural-collapse.js'
 export type { SymmetricOperator } from './sharpness/symmetric-operator.js'
+export { type ApplyOptions, applyShift, type CapturedBatch } from './shift/apply-shift.js'
 export {
   type CapturedRows,
   type CaptureOptions,
@@ -155,6 +156,7 @@ export {
 export { isConvolution, linearLayer, type ShiftableLayer, shiftableLayer } from './shift/layer/layer.js'
 export type { MeasuredPredictions } from './shift/output-watch.js'
 export { saveShifted } from './shift/save-shifted.js'
+export { type BatchOptions, drawBatch, type ShiftBatch } from './shift/shift-batch.js'
 export { shiftLayers } from './shift/shift-layers.js'
 export { type ShiftOnAllOptions, shiftOnAll } from './shift/shift-on-all.js'
 export { type ShiftOptions, shiftOptimum } from './shift/shift-optimum.js'

@@ -1,20 +1,13 @@
 import { expectList, expectObject } from '../base/check-argument.js'
 import { checkNumbers, count, type NumberChecks } from '../base/check-number.js'
 import { SosError } from '../base/errors.js'
-import {
-  type Batch,
-  batches,
-  type Dataset,
-  expectDataset,
-  type RunOptions,
-  type SkippedImage,
-  spread,
-} from '../data/dataset.js'
+import { type Dataset, expectDataset, type RunOptions, type SkippedImage, spread } from '../data/dataset.js'
 import { classDoubts, warnOfClasses } from '../model/class-agreement.js'
 import { expectLogits } from '../model/classification.js'
 import { InferenceModel } from '../model/inference-model.js'
 import { type OutputOptions, outputOf } from '../model/model-output.js'
 import { onImages } from '../model/on-images.js'
+import { type PassBatch, pass } from '../model/pass.js'
 import { areProbabilities, expectKind, type OutputKind } from '../model/probabilities.js'
 import { noGrad } from '../torch/context/context.js'
 import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
@@ -28,7 +21,7 @@ export interface EvaluateOptions extends RunOptions, OutputOptions {
   /** Evaluate this many images, spread evenly over the dataset. Default: all. */
   limit?: number
   /** Images in one forward. Default: 64. */
-  batchSize?: number
+  chunk?: number
   /** Tell the accuracy of each class too. Default: false. */
   perClass?: boolean
   /**
@@ -47,7 +40,7 @@ export interface EvaluateOptions extends RunOptions, OutputOptions {
 }
 
 /** Of the numbers in {@link EvaluateOptions}. */
-export const evaluateNumbers: NumberChecks<EvaluateOptions> = { limit: count, batchSize: count }
+export const evaluateNumbers: NumberChecks<EvaluateOptions> = { limit: count, chunk: count }
 
 /** The images of one class. */
 export interface ClassScore {
@@ -102,7 +95,7 @@ export async function evaluateAll(
   for (const [i, model] of models.entries()) expectModule(`models[${i}]`, model)
   expectDataset('dataset', dataset)
   expectObject('options', options)
-  const { outputs = 'logits', limit, batchSize = 64, perClass = false, record, onProgress, signal } = options
+  const { outputs = 'logits', limit, chunk = 64, perClass = false, record, onProgress, signal } = options
   const device = options.device ?? deviceOf(models)
   checkNumbers(options, evaluateNumbers)
   const asked = spread(dataset.size, limit)
@@ -133,29 +126,26 @@ export async function evaluateAll(
   }
   record?.expectFor(models.length, dataset, asked.length)
   for (const batch of record?.batches ?? []) add(batch, batch.models)
-  const resumed = indices.length + skipped.length
   const known = new Set([...indices, ...skipped.map(({ index }) => index)])
   const left = asked.filter((index) => !known.has(index))
   if (left.length > 0) {
     const ready = await inferenceModels(models, options)
     try {
-      for await (const batch of batches(dataset, left, batchSize, { device })) {
-        signal?.throwIfAborted()
-        const scores =
-          batch.indices.length === 0 ? [] : await scoreBatch(models, ready, batch, options, agree)
-        record?.append({ indices: batch.indices, skipped: batch.skipped, models: scores })
-        add(batch, scores, batch.images)
-        onProgress?.({ done: indices.length + skipped.length, total: asked.length, resumed })
+      const corrupt = (some: readonly SkippedImage[]) => {
+        record?.append({ indices: [], skipped: some, models: [] })
+        add({ indices: [], skipped: some }, [])
+      }
+      const before = { loaded: indices.length, skipped: skipped.length }
+      const run = { chunk, device, dtype: null, before, onAllCorrupt: corrupt, onProgress, signal }
+      for await (const batch of pass(models[0]!, dataset, left, run)) {
+        const scores = await scoreBatch(models, ready, batch, options, agree)
+        const scored = { indices: batch.indices, skipped: batch.skipped }
+        record?.append({ ...scored, models: scores })
+        add(scored, scores, batch.images)
       }
     } finally {
       for (const model of ready) model.dispose()
     }
-  }
-  if (indices.length === 0) {
-    throw new SosError(
-      'ERR_DATASET',
-      `${dataset.name}: expected images to evaluate but all ${skipped.length} are corrupt, as ${skipped[0]?.reason}`,
-    )
   }
   return sums.map((sum, i) => {
     const score = sum.score()
@@ -199,7 +189,7 @@ function deviceOf(models: readonly ScriptModule[]): string | undefined {
 async function scoreBatch(
   models: readonly ScriptModule[],
   ready: readonly InferenceModel[],
-  { images, labels }: Batch,
+  { images, labels }: PassBatch,
   { outputs = 'logits' }: EvaluateOptions,
   agree: (model: number, classes: number) => void,
 ): Promise<RecordedScores[]> {
@@ -207,7 +197,7 @@ async function scoreBatch(
   for (const [i, model] of ready.entries()) {
     await noGrad(() =>
       scope(async () => {
-        const output = await onImages(models[i]!, images, 'batchSize', async (some) =>
+        const output = await onImages(models[i]!, images, async (some) =>
           expectLogits(await model.forward(some), some.shape[0]!),
         )
         const classes = output.shape[1]!

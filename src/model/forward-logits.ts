@@ -13,7 +13,7 @@ import { onImages } from './on-images.js'
  * @throws `ERR_OUTPUT_SHAPE`, and `ERR_NOT_FINITE` where there is NaN or infinity among them; −infinity is a logit of a probability of 0
  */
 export async function forwardLogits(model: ScriptModule, images: Tensor, item?: OutputItem): Promise<Tensor> {
-  const logits = await onImages(model, images, 'chunk', async (some) =>
+  const logits = await onImages(model, images, async (some) =>
     expectLogits(await model.forward<Value>(some), some.shape[0]!, item),
   )
   if (logits.detach().amax().item() < Number.POSITIVE_INFINITY) return logits

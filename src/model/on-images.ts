@@ -4,22 +4,17 @@ import { scope } from '../torch/tensor/scope.js'
 import { Tensor } from '../torch/tensor/tensor.js'
 import { torch } from '../torch/torch.js'
 
-/** How the number of images in a forward is called, in the library and on the command line. */
-const flags = { batchSize: '--batch-size', chunk: '--chunk' } as const
-
 /**
  * Runs a model on images. Where it fails, the error tells what it was given, and what may be done: a model that fails on this many images
  * but not on another number, as a trace does that holds the size of its batch, asks for that number; else an error of shapes asks
  * for the preprocessing.
  *
- * @param option what the caller's option for the number of images is called
  * @param run the forward, and the check of what it returns; on failure it is run again on other numbers of these images
  * @throws what `run` throws, with more in the message of an `ERR_TORCH` or `ERR_OUTPUT_SHAPE`
  */
 export async function onImages<T>(
   model: ScriptModule,
   images: Tensor,
-  option: keyof typeof flags,
   run: (images: Tensor) => Promise<T>,
 ): Promise<T> {
   try {
@@ -28,7 +23,7 @@ export async function onImages<T>(
     const { code } = error as { code?: string }
     if (code !== 'ERR_TORCH' && code !== 'ERR_OUTPUT_SHAPE') throw error
     const size = await sizeThatRuns(model, images, run)
-    if (size !== null) throw withMore(error as Error, ofSize(images.shape[0]!, size, option))
+    if (size !== null) throw withMore(error as Error, ofSize(images.shape[0]!, size))
     throw code === 'ERR_TORCH' ? ofShape(error as Error, images) : error
   }
 }
@@ -52,9 +47,9 @@ export function withMore(error: Error, more: string): Error {
   return Object.assign(told, submodule === undefined ? {} : { submodule, line })
 }
 
-function ofSize(given: number, size: number, option: keyof typeof flags): string {
+function ofSize(given: number, size: number): string {
   const divides = size === 1 ? '' : `, and a number of images that ${size} divides`
-  return `it fails on ${given} ${given === 1 ? 'image' : 'images'} but runs on ${size}: a traced model may have the number of its images baked in; give it ${size} at a time by ${option}: ${size} (${flags[option]} ${size})${divides}`
+  return `it fails on ${given} ${given === 1 ? 'image' : 'images'} but runs on ${size}: a traced model may have the number of its images baked in; give it ${size} at a time by chunk: ${size} (--chunk ${size})${divides}`
 }
 
 /** Another number of images that the model runs on, the least that is found; null where there is none. */

@@ -1,9 +1,8 @@
 import { checkNumbers } from '../base/check-number.js'
-import { SosError } from '../base/errors.js'
-import { batches, type Dataset, expectDataset } from '../data/dataset.js'
+import { type Dataset, expectDataset } from '../data/dataset.js'
 import { sampleIndices } from '../data/sampling.js'
 import { forwardLogits } from '../model/forward-logits.js'
-import { inputDtype } from '../model/input-dtype.js'
+import { pass } from '../model/pass.js'
 import { whyCurved } from '../model/piecewise-linear.js'
 import { asLogits, expectKind } from '../model/probabilities.js'
 import { trainedParameters } from '../model/trained-parameters.js'
@@ -71,16 +70,13 @@ export async function gaussNewtonTrace(
   let withoutGradient: readonly string[] | undefined
   const indices = sampleIndices(dataset, { size: samples, sampling: 'uniform', seed })
   const sums = new Float64Array(probes)
-  const total = probes * samples
-  let [done, loaded] = [0, 0]
+  let loaded = 0
   const curvedBy = whyCurved(held)
-  const placement = { device, dtype: inputDtype(held) }
+  const run = { chunk, device, rounds: probes, onProgress, signal }
   const generator = new Generator(seed)
-  for await (const batch of batches(dataset, indices, chunk, placement)) {
-    done += batch.skipped.length * probes
+  for await (const batch of pass(held, dataset, indices, run)) {
     const count = batch.indices.length
     loaded += count
-    if (count === 0) continue
     await noGrad(() =>
       scope(async () => {
         const output = await enableGrad(() => forwardLogits(held, batch.images, options.output))
@@ -100,14 +96,10 @@ export async function gaussNewtonTrace(
             })
             return squaredLength(gradients)
           })
-          done += count
-          onProgress?.({ done, total })
+          batch.roundDone()
         }
       }),
     )
-  }
-  if (loaded === 0) {
-    throw new SosError('ERR_DATASET', `${dataset.name}: expected images but all ${samples} are corrupt`)
   }
   const perProbe = Array.from(sums, (sum) => sum / loaded)
   const { mean, standardError } = summarize(perProbe)

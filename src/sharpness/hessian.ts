@@ -1,11 +1,10 @@
 import { expectObject } from '../base/check-argument.js'
 import { count } from '../base/check-number.js'
-import { SosError } from '../base/errors.js'
-import { batches, checkIndices, type Dataset, expectDataset, type RunOptions } from '../data/dataset.js'
+import { checkIndices, type Dataset, expectDataset, type RunOptions } from '../data/dataset.js'
 import { expectAgreement } from '../model/class-agreement.js'
 import { forwardLogits } from '../model/forward-logits.js'
-import { inputDtype } from '../model/input-dtype.js'
 import type { OutputOptions } from '../model/model-output.js'
+import { pass } from '../model/pass.js'
 import { asLogits, expectKind, type OutputKind, unrounded } from '../model/probabilities.js'
 import { trainedParameters } from '../model/trained-parameters.js'
 import { grad, hvpOfGradients } from '../torch/autograd/autograd.js'
@@ -67,18 +66,14 @@ export function hessian(
 
   const apply = async (vectors: readonly Tensor[]): Promise<Tensor[]> => {
     const products = vectors.map((vector) => torch.zeros_like(vector))
-    const total = indices.length * vectors.length
-    let done = 0
     let samples = 0
     using held = await inFullPrecision(model)
     const trained = trainedParameters(held)
     const parameters = [...trained.values()]
-    const placement = { device, dtype: inputDtype(held) }
-    for await (const batch of batches(dataset, indices, chunk, placement)) {
-      done += batch.skipped.length * vectors.length
+    const run = { chunk, device, rounds: vectors.length, onProgress, signal }
+    for await (const batch of pass(held, dataset, indices, run)) {
       const loaded = batch.indices.length
       samples += loaded
-      if (loaded === 0) continue
       await scope(async () => {
         // Fused kernels of attention have no second derivative.
         const forward = () => sdpaKernel('math', () => forwardLogits(held, batch.images, options.output))
@@ -96,16 +91,9 @@ export function hessian(
             await hvpOfGradients(gradients, parameters, split(vector, parameters), true),
             loaded,
           )
-          done += loaded
-          onProgress?.({ done, total })
+          batch.roundDone()
         }
       })
-    }
-    if (samples === 0) {
-      throw new SosError(
-        'ERR_DATASET',
-        `${dataset.name}: expected images but all ${indices.length} are corrupt`,
-      )
     }
     return products.map((product) => product.div_(samples))
   }

@@ -1,9 +1,10 @@
 import { checkNumbers } from '../base/check-number.js'
 import { SosError } from '../base/errors.js'
-import { batches, type Dataset, expectDataset } from '../data/dataset.js'
+import { type Dataset, expectDataset } from '../data/dataset.js'
 import { sampleIndices } from '../data/sampling.js'
 import { forwardLogits } from '../model/forward-logits.js'
-import { inputDtype } from '../model/input-dtype.js'
+import { parametersAt } from '../model/parameters-at.js'
+import { pass } from '../model/pass.js'
 import { isOutputOf } from '../model/probabilities.js'
 import { noGrad } from '../torch/context/context.js'
 import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
@@ -45,7 +46,7 @@ export async function lastLayerTrace(
   expectDataset('dataset', dataset)
   checkNumbers(options, traceNumbers)
   const { samples = Math.min(512, dataset.size), seed = 0 } = options
-  const { chunk = 128, device = model.device, onProgress, signal } = options
+  const { chunk = 128, device, onProgress, signal } = options
   const indices = sampleIndices(dataset, { size: samples, sampling: 'uniform', seed })
   const layer = layerAt(model, path)
   let heard: Tensor[] = []
@@ -53,37 +54,28 @@ export async function lastLayerTrace(
   held.registerForwardPreHook(path, ({ inputs: [input] }) => {
     if (input instanceof Tensor) heard.push(input)
   })
-  const dtype = inputDtype(held)
-  let [sum, loaded, done] = [0, 0, 0]
-  for await (const batch of batches(dataset, indices, chunk, { device, dtype })) {
-    signal?.throwIfAborted()
+  let [sum, loaded] = [0, 0]
+  for await (const batch of pass(held, dataset, indices, { chunk, device, onProgress, signal })) {
     const count = batch.indices.length
     loaded += count
-    done += count + batch.skipped.length
-    if (count > 0) {
-      sum += await noGrad(() =>
-        scope(async () => {
-          heard = []
-          const output = await forwardLogits(held, batch.images, options.output)
-          const input = expectInput(heard, count, path)
-          const logits = torch.linear(input, layer.weight, layer.bias)
-          if (!isOutputOf(logits, output)) {
-            throw notLast(path, "its output is not the model's: something comes after it")
-          }
-          const p = torch.softmax(logits.to({ dtype: 'float64' }), 1)
-          const lengths = input.to({ dtype: 'float64' }).square().sum([1])
-          const spread = torch.ones_like(lengths).sub(p.square().sum([1]))
-          return lengths
-            .add(layer.bias === null ? 0 : 1)
-            .dot(spread)
-            .item()
-        }),
-      )
-    }
-    onProgress?.({ done, total: samples })
-  }
-  if (loaded === 0) {
-    throw new SosError('ERR_DATASET', `${dataset.name}: expected images but all ${samples} are corrupt`)
+    sum += await noGrad(() =>
+      scope(async () => {
+        heard = []
+        const output = await forwardLogits(held, batch.images, options.output)
+        const input = expectInput(heard, count, path)
+        const logits = torch.linear(input, layer.weight, layer.bias)
+        if (!isOutputOf(logits, output)) {
+          throw notLast(path, "its output is not the model's: something comes after it")
+        }
+        const p = torch.softmax(logits.to({ dtype: 'float64' }), 1)
+        const lengths = input.to({ dtype: 'float64' }).square().sum([1])
+        const spread = torch.ones_like(lengths).sub(p.square().sum([1]))
+        return lengths
+          .add(layer.bias === null ? 0 : 1)
+          .dot(spread)
+          .item()
+      }),
+    )
   }
   const [outputs, inputs] = layer.weight.shape as [number, number]
   const size = outputs * (inputs + (layer.bias === null ? 0 : 1))
@@ -91,10 +83,8 @@ export async function lastLayerTrace(
 }
 
 function layerAt(model: ScriptModule, path: string): { weight: Tensor; bias: Tensor | null } {
-  const parameters = model.namedParameters()
-  const named = (name: string) => parameters.get(path === '' ? name : `${path}.${name}`)
-  const weight = named('weight')
-  if (weight?.ndim === 2) return { weight, bias: named('bias') ?? null }
+  const { weight, bias } = parametersAt(model, path)
+  if (weight?.ndim === 2) return { weight, bias }
   throw notLast(path, 'it has no weight [outputs, inputs]')
 }
 

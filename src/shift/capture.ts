@@ -1,11 +1,11 @@
 import { expectObject } from '../base/check-argument.js'
 import { checkNumbers, count, type NumberChecks, wholeSeed } from '../base/check-number.js'
 import { SosError } from '../base/errors.js'
-import { batches, checkIndices, type Dataset, expectDataset, type RunOptions } from '../data/dataset.js'
+import { checkIndices, type Dataset, expectDataset, type RunOptions } from '../data/dataset.js'
 import { expectFinite } from '../model/finite.js'
-import { inputDtype } from '../model/input-dtype.js'
 import { type OutputOptions, outputOf } from '../model/model-output.js'
 import { onImages } from '../model/on-images.js'
+import { pass } from '../model/pass.js'
 import { noGrad } from '../torch/context/context.js'
 import { Generator } from '../torch/device/generator.js'
 import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
@@ -61,7 +61,7 @@ export async function* captureChunks(
   options: CaptureOptions = {},
   look?: Look,
 ): AsyncGenerator<CapturedRows> {
-  const { chunk = 64, device = model.device, onProgress, signal, windowsPerImage, windowSeed = 0 } = options
+  const { chunk = 64, device, onProgress, signal, windowsPerImage, windowSeed = 0 } = options
   const { output: item } = options
   checkNumbers(options, captureNumbers)
   checkIndices(dataset, indices)
@@ -77,38 +77,29 @@ export async function* captureChunks(
   const forget = () => {
     for (const tensor of taken.splice(0).flat()) tensor.dispose()
   }
-  const dtype = inputDtype(held)
   try {
-    let done = 0
-    for await (const { images, indices: loaded, skipped } of batches(dataset, indices, chunk, {
-      device,
-      dtype,
-    })) {
-      signal?.throwIfAborted()
-      done += loaded.length + skipped.length
-      if (loaded.length > 0) {
-        const { rows, outputs } = await noGrad(() =>
-          scope(async () => {
-            const output = await onImages(model, images, 'chunk', async (some) => {
-              forget()
-              const whole = await held.forward<Value>(some)
-              return item === undefined ? whole : outputOf(whole, item)
-            })
-            expectRows(taken, layer, loaded.length, output)
-            const joined = taken[0]!.map((_, group) => torch.cat(taken.map((call) => call[group]!)))
-            for (const rows of joined) expectFinite(model, `the inputs of '${layer.path}'`, rows, images)
-            look?.(output, joined, loaded.length)
-            return { rows: joined.map(keep), outputs: outputsIn(output, loaded) }
-          }),
-        )
-        forget()
-        try {
-          yield { rows, indices: loaded, outputs }
-        } finally {
-          for (const tensor of rows) tensor.dispose()
-        }
+    const run = { chunk, device, onProgress, signal }
+    for await (const { images, indices: loaded } of pass(held, dataset, indices, run)) {
+      const { rows, outputs } = await noGrad(() =>
+        scope(async () => {
+          const output = await onImages(model, images, async (some) => {
+            forget()
+            const whole = await held.forward<Value>(some)
+            return item === undefined ? whole : outputOf(whole, item)
+          })
+          expectRows(taken, layer, loaded.length, output)
+          const joined = taken[0]!.map((_, group) => torch.cat(taken.map((call) => call[group]!)))
+          for (const rows of joined) expectFinite(model, `the inputs of '${layer.path}'`, rows, images)
+          look?.(output, joined, loaded.length)
+          return { rows: joined.map(keep), outputs: outputsIn(output, loaded) }
+        }),
+      )
+      forget()
+      try {
+        yield { rows, indices: loaded, outputs }
+      } finally {
+        for (const tensor of rows) tensor.dispose()
       }
-      onProgress?.({ done, total: indices.length })
     }
   } finally {
     forget()
@@ -138,7 +129,7 @@ export async function captureRows(
       outputs = part.outputs
     }
     if (loaded.length === 0) {
-      throw new SosError('ERR_NO_IMAGES', `${dataset.name}: all images of the batch were skipped`)
+      throw new SosError('ERR_INDICES', `expected samples of ${dataset.name} but received none`)
     }
     return { rows: chunks.map((parts) => torch.cat(parts)), indices: loaded, outputs }
   })

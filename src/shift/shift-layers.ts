@@ -6,7 +6,8 @@ import { expectModule, type ScriptModule } from '../torch/module/script-module.j
 import { scope } from '../torch/tensor/scope.js'
 import { groupsOf, shiftableLayer } from './layer/layer.js'
 import { LayerWeights } from './layer/layer-weights.js'
-import { defaultBatchSize, type ShiftOptions, shiftNumbers, shiftOptimum } from './shift-optimum.js'
+import { defaultBatchSize } from './shift-batch.js'
+import { type ShiftOptions, shiftNumbers, shiftOptimum } from './shift-optimum.js'
 import type { ShiftRecord } from './shift-record.js'
 import { checkRankPolicy } from './solve/rank.js'
 
@@ -31,8 +32,7 @@ export async function shiftLayers(
   const known = [...new Set(layers)]
     .map((path) => shiftableLayer(model, path))
     .sort((a, b) => order.indexOf(a.path) - order.indexOf(b.path))
-  const { batchSize = Math.min(...known.map((layer) => defaultBatchSize(dataset, layer.inFeatures))) } =
-    options
+  const { batchSize = Math.min(...known.map((layer) => defaultBatchSize(dataset, layer))) } = options
   using held = model.viewToShift()
   return await noGrad(() =>
     scope(async () => {

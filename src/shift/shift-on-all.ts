@@ -4,22 +4,20 @@ import { expectAgreement, expectClassesOf } from '../model/class-agreement.js'
 import { noGrad } from '../torch/context/context.js'
 import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
 import { scope } from '../torch/tensor/scope.js'
+import { logitBudget } from './apply-shift.js'
 import { type CaptureOptions, captureChunks, captureNumbers, type Look } from './capture.js'
 import { effectOn } from './effect.js'
 import { expectOwnBias, groupsOf, type ShiftableLayer, shiftableLayer } from './layer/layer.js'
 import { expectSomeRank, LayerWeights, notVerified } from './layer/layer-weights.js'
 import { OutputWatch } from './output-watch.js'
-import { logitBudget, type ShiftOptions } from './shift-optimum.js'
+import type { ShiftOptions } from './shift-optimum.js'
 import { describeShift, type ShiftRecord } from './shift-record.js'
 import type { LinearMap } from './solve/linear-map.js'
 import { checkRankPolicy } from './solve/rank.js'
 import type { Solution } from './solve/solve.js'
 import { StreamedSolve } from './solve/streamed-solve.js'
 
-export type ShiftOnAllOptions = Omit<
-  ShiftOptions,
-  'batchSize' | 'sampling' | 'seed' | 'indices' | 'rows' | 'companions' | 'heldOut'
->
+export type ShiftOnAllOptions = Omit<ShiftOptions, 'batchSize' | 'sampling' | 'seed' | 'indices' | 'heldOut'>
 
 /**
  * Optimum shifting on a whole dataset (the paper's OS): V* of AV* = AV with least Frobenius norm, where A holds the layer's

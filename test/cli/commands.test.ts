@@ -55,7 +55,7 @@ describe('sos', () => {
       test,
       '--limit',
       '100',
-      '--batch-size',
+      '--chunk',
       '32',
     )
     expect(records).toHaveLength(2)

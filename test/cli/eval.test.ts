@@ -85,7 +85,7 @@ describe('sos eval', () => {
   it.each<NodeJS.Signals>(['SIGKILL', 'SIGINT'])(
     'ended by %s at random moments goes on from its record to the same figures',
     async (signal) => {
-      const args = [demoModel, demoModel, ...data, '--batch-size', '16', '--per-class']
+      const args = [demoModel, demoModel, ...data, '--chunk', '16', '--per-class']
       const whole = join(folder, `${signal}.whole.jsonl`)
       const expected = await json(...args, '--record', whole)
       const record = join(folder, `${signal}.jsonl`)
@@ -112,7 +112,7 @@ describe('sos eval', () => {
 
   it('prints the command that goes on, with --resume for --record and all else', async () => {
     const record = join(folder, "a record's.jsonl")
-    const args = [demoModel, ...data, '--batch-size', '16', '--outputs', 'logits', '--json']
+    const args = [demoModel, ...data, '--chunk', '16', '--outputs', 'logits', '--json']
     const { code, stderr } = await interrupt(record, 3000, 'SIGINT', ...args, `--record=${record}`)
     expect([code, stderr]).toEqual([130, expect.stringMatching(/^sos: interrupted after \d+ of 2000 images/)])
     const again = stderr.trim().split('go on with: ')[1]!

@@ -16,7 +16,7 @@ const folder = temporaryFolder()
 
 describe('a Ctrl-C', () => {
   it.each([
-    ['eval', [demoModel, demoModel, '--data', train, '--batch-size', '1']],
+    ['eval', [demoModel, demoModel, '--data', train, '--chunk', '1']],
     ['shift', [demoModel, '--data', train, '--batch-size', 'all', '--out', join(folder, 'x.pt')]],
     [
       'study',

@@ -88,16 +88,7 @@ describe('two sos train in one folder', () => {
 describe('two evaluations with one record', () => {
   it('the second is refused at once, and the first comes to its end', async () => {
     const record = join(folder, 'eval.jsonl')
-    const args = [
-      'eval',
-      demoModel,
-      '--data',
-      `idx:${fashionMnist}:test`,
-      '--batch-size',
-      '8',
-      '--resume',
-      record,
-    ]
+    const args = ['eval', demoModel, '--data', `idx:${fashionMnist}:test`, '--chunk', '8', '--resume', record]
     const first = start(...args, '--json')
     const done = once(first, 'close')
     while (!existsSync(record) && first.exitCode === null) await sleep(5)

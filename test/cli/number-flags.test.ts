@@ -55,7 +55,7 @@ describe('a flag that takes a number', () => {
 
   it.each([
     ['eval', '--limit', '0'],
-    ['eval', '--batch-size', '1.5'],
+    ['eval', '--chunk', '1.5'],
     ['sharpness', '--probes', '1'],
     ['shift', '--held-out', '-1', '--out', 'nowhere.pt'],
     ['study', '--draws', '1e9', '--train', 'x', '--val', 'y', '--batch-sizes', '1'],

@@ -99,7 +99,7 @@ describe('what is asked for is what is done', () => {
   })
 
   it("sos eval: Python's figures", async () => {
-    const [record] = await json('eval', demoModel, '--data', test, '--batch-size', '300', '--per-class')
+    const [record] = await json('eval', demoModel, '--data', test, '--chunk', '300', '--per-class')
     const python = await reference('evaluate', { model: demoModel, folder: fashionMnist })
     for (const name of ['top1', 'top5', 'loss', 'calibrationError']) {
       expect(record[name]).toBeCloseTo(python[name], 6)

@@ -80,13 +80,12 @@ describe('--output', () => {
 describe('the number of images in a forward', () => {
   it('is asked for by every command where a trace holds it, and then taken', async () => {
     for (const command of await commands(await recorded('traced'))) {
-      const option = command[0] === 'eval' ? '--batch-size' : '--chunk'
       const failed = await sos(...command)
       expect({ command, ...failed }).toMatchObject({
         code: 1,
-        stderr: expect.stringMatching(new RegExp(`runs on 1: .*\\(${option} 1\\)`)),
+        stderr: expect.stringMatching(/runs on 1: .*\(--chunk 1\)/),
       })
-      const told = await sos(...command, option, '1', '--json')
+      const told = await sos(...command, '--chunk', '1', '--json')
       expect({ command, code: told.code, stderr: told.stderr }).toEqual({ command, code: 0, stderr: '' })
     }
   }, 120_000)

@@ -56,14 +56,14 @@ function interrupted(dataset: Dataset, between: (batch: number) => unknown): Dat
 
 describe.each([true, false])('evaluations of a model in train mode, optimised: %s', (optimize) => {
   it('are right at once, leave the statistics, and leave it in train mode', async () => {
-    const options = { batchSize: 16, optimize }
+    const options = { chunk: 16, optimize }
     const expected = await evaluate((await load()).eval(), data, options)
     const model = (await load()).train()
     const before = valuesOf(model)
     const other = ScriptModule.fromShared(model.share())
     const evaluations: Promise<Evaluation | Evaluation[]>[] = [
       evaluate(model, data, options),
-      evaluate(other, data, { ...options, batchSize: 50 }),
+      evaluate(other, data, { ...options, chunk: 50 }),
       evaluateAll([model, other, model], data, options),
     ]
     const [first, second, all] = await Promise.all(evaluations)
@@ -77,7 +77,7 @@ describe.each([true, false])('evaluations of a model in train mode, optimised: %
 
   it('are right where one fails, is aborted, or begins as another ends', async () => {
     const model = (await load()).train()
-    const options = { batchSize: 16, optimize }
+    const options = { chunk: 16, optimize }
     const expected = await evaluate(model, data, options)
     const controller = new AbortController()
     const failing = interrupted(data, () => {
@@ -87,7 +87,7 @@ describe.each([true, false])('evaluations of a model in train mode, optimised: %
     const runs = await Promise.allSettled([
       evaluate(model, failing, options),
       evaluate(model, aborting, { ...options, signal: controller.signal }),
-      evaluate(model, data, { ...options, batchSize: 30 }).then(() => evaluate(model, data, options)),
+      evaluate(model, data, { ...options, chunk: 30 }).then(() => evaluate(model, data, options)),
       evaluate(model, data, options),
     ])
     expect(runs.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'fulfilled', 'fulfilled'])
@@ -112,24 +112,24 @@ describe('an evaluation', () => {
 
   it('is of the weights at its call, whatever is written to them then', async () => {
     const model = (await load()).eval()
-    const expected = await evaluate(model, data, { batchSize: 16 })
+    const expected = await evaluate(model, data, { chunk: 16 })
     const changing = interrupted(data, () => noGrad(() => weightOf(model).zero_()))
-    expect(await evaluate(model, changing, { batchSize: 16 })).toEqual(expected)
-    expect((await evaluate(model, data, { batchSize: 16 })).loss).not.toBe(expected.loss)
+    expect(await evaluate(model, changing, { chunk: 16 })).toEqual(expected)
+    expect((await evaluate(model, data, { chunk: 16 })).loss).not.toBe(expected.loss)
   })
 
   it('of a model that runs as it is is refused where a weight is written to', async () => {
     const model = (await load()).eval()
     const changing = interrupted(data, (batch) => batch === 2 && noGrad(() => weightOf(model).mul_(2)))
-    await expect(evaluate(model, changing, { batchSize: 16, optimize: false })).rejects.toEqual(busy)
+    await expect(evaluate(model, changing, { chunk: 16, optimize: false })).rejects.toEqual(busy)
   })
 
   it('of a hooked model is refused where a weight is written to, and right else', async () => {
     const model = (await load()).train()
     using _hook = model.registerForwardHook('layer1', () => {})
     const changing = interrupted(data, () => noGrad(() => weightOf(model).mul_(2)))
-    await expect(evaluate(model, changing, { batchSize: 16 })).rejects.toEqual(busy)
-    const pair = await Promise.all([1, 2].map(() => evaluate(model, data, { batchSize: 16 })))
+    await expect(evaluate(model, changing, { chunk: 16 })).rejects.toEqual(busy)
+    const pair = await Promise.all([1, 2].map(() => evaluate(model, data, { chunk: 16 })))
     expect(pair[0]).toEqual(pair[1])
     expect(model.training).toBe(true)
   })
@@ -140,10 +140,10 @@ describe('shifts', () => {
 
   it('and an evaluation at once are those of each alone', async () => {
     const alone = await load()
-    const expected = await evaluate(alone, data, { batchSize: 16 })
+    const expected = await evaluate(alone, data, { chunk: 16 })
     const { milliseconds: _, ...record } = await shiftOptimum(alone, data, options)
     const model = (await load()).eval()
-    const evaluation = evaluate(model, data, { batchSize: 16 })
+    const evaluation = evaluate(model, data, { chunk: 16 })
     // The evaluation's copy is made when its first batch is asked for, at the latest.
     const { milliseconds: __, ...shift } = await shiftOptimum(model, data, options)
     expect(await evaluation).toEqual(expected)
@@ -154,8 +154,8 @@ describe('shifts', () => {
   it('are refused, the model as it was, where an evaluation of the model itself still goes on', async () => {
     const model = (await load()).train()
     const before = valuesOf(model)
-    const expected = await evaluate(model, data, { batchSize: 2, optimize: false })
-    const evaluation = evaluate(model, data, { batchSize: 2, optimize: false })
+    const expected = await evaluate(model, data, { chunk: 2, optimize: false })
+    const evaluation = evaluate(model, data, { chunk: 2, optimize: false })
     await expect(shiftOptimum(model, data, { batchSize: 4 })).rejects.toEqual(busy)
     await expect(shiftOnAll(model, subset(data, [1, 2, 3]))).rejects.toEqual(busy)
     await expect(shiftLayers(model, data, ['fc'], { batchSize: 4 })).rejects.toEqual(busy)

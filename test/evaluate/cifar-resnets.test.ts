@@ -42,7 +42,7 @@ describe.skipIf(dataRoot === undefined)('real ResNets on the whole test set of C
       const train = await cifar10(folder, 'train', recipe)
       const test = await cifar10(folder, 'test', recipe)
       const model = await ScriptModule.load(path)
-      const before = await evaluate(model, test, { batchSize: 250 })
+      const before = await evaluate(model, test, { chunk: 250 })
       expect(before.top1).toBeCloseTo(accuracy.all, 10)
       const right = before.correct.subarray(0, count).reduce((sum, correct) => sum + correct, 0)
       expect((100 * right) / count).toBeCloseTo(accuracy.first, 10)

@@ -28,7 +28,7 @@ describe('evaluate', () => {
     const python = await reference('evaluate', { model: demoModel, folder: fashionMnist })
     const seen: number[] = []
     const result = await evaluate(model, dataset, {
-      batchSize: 300,
+      chunk: 300,
       perClass: true,
       onProgress: ({ done }) => void seen.push(done),
     })
@@ -70,7 +70,7 @@ describe('evaluate', () => {
       loads++
       return dataset.load(asked)
     }
-    const options = { limit: 250, batchSize: 100 }
+    const options = { limit: 250, chunk: 100 }
     const both = await evaluateAll([model, other], { ...dataset, load }, options)
     expect(loads).toBe(3)
     expect(both[0]!.predictions).not.toEqual(both[1]!.predictions)
@@ -80,7 +80,7 @@ describe('evaluate', () => {
   it('runs a model as it is where that is hooked, or on request, with the same predictions', async () => {
     const model = await ScriptModule.load(demoModel)
     const dataset = await idx(fashionMnist, 'test', preprocessOf(model))
-    const options = { limit: 200, batchSize: 100 }
+    const options = { limit: 200, chunk: 100 }
     const fast = await evaluate(model, dataset, options)
     const plain = await evaluate(model, dataset, { ...options, optimize: false })
     expect(plain.predictions).toEqual(fast.predictions)
@@ -135,7 +135,7 @@ describe('evaluate', () => {
         skipped: asked.filter(bad).map((index) => ({ index, path: `${index}.jpg`, reason: 'corrupt' })),
       }),
     })
-    const options = { limit: 100, batchSize: 10 }
+    const options = { limit: 100, chunk: 10 }
     const whole = await evaluate(model, test, options)
     const bad = (index: number) => index < 200 || index % 40 === 0
     const part = await evaluate(model, skipping(bad), options)
@@ -166,7 +166,7 @@ describe('evaluate', () => {
     const { perClass, indices } = await evaluate(model, dataset, {
       limit: 200,
       perClass: true,
-      batchSize: 64,
+      chunk: 64,
     })
     // Every tenth image, without two: their logits by the model itself.
     const asked = Array.from({ length: 200 }, (_, i) => 10 * i).filter((index) => !bad(index))

@@ -16,7 +16,7 @@ import {
 import { demoModel, fashionMnist, temporaryFolder } from '../support/paths.js'
 
 const folder = temporaryFolder()
-const options = { limit: 130, batchSize: 20 }
+const options = { limit: 130, chunk: 20 }
 
 /** The dataset of the tests, in which every 17th image of those below 1000 is corrupt, and the first twenty asked for all are. */
 async function prepare() {
@@ -303,7 +303,7 @@ describe('the record of an evaluation', () => {
     await expect(evaluateAll(models, dataset, { ...options, limit: 65, record })).rejects.toMatchObject(
       refused,
     )
-    await expect(evaluateAll(models, dataset, { batchSize: 20, record })).rejects.toMatchObject(refused)
+    await expect(evaluateAll(models, dataset, { chunk: 20, record })).rejects.toMatchObject(refused)
     await expect(evaluateAll(models.slice(1), dataset, { ...options, record })).rejects.toMatchObject(refused)
   })
 

@@ -30,7 +30,7 @@ describe('evaluate', () => {
         return { ...loaded, images }
       },
     }
-    const { warnings } = await evaluate(await head(), broken, { batchSize: 7 })
+    const { warnings } = await evaluate(await head(), broken, { chunk: 7 })
     expect(warnings).toEqual([expect.stringMatching(/for 3 of 30 images.*the images themselves hold NaN/)])
   })
 

@@ -27,7 +27,7 @@ describe('a model that ends in a softmax', () => {
   it('is evaluated right where that is told, and warned of elsewhere', async () => {
     const plain = await evaluate(await head('Plain'), data)
     expect(plain.warnings).toEqual([])
-    const right = await evaluate(await head('Softmax'), data, { outputs, batchSize: 7 })
+    const right = await evaluate(await head('Softmax'), data, { outputs, chunk: 7 })
     expect(right.warnings).toEqual([])
     expect(right.loss).toBeCloseTo(plain.loss, 12)
     expect(right.calibrationError).toBeCloseTo(plain.calibrationError, 12)

@@ -54,7 +54,7 @@ describe('an item of a model’s output', () => {
       const model = await head(name)
       const python = expected[fixture(`heads.${name}.pt`)]
       for (const optimize of [true, false]) {
-        const { loss, top1 } = await evaluate(model, data, { output, optimize, batchSize: 7 })
+        const { loss, top1 } = await evaluate(model, data, { output, optimize, chunk: 7 })
         expect({ name, loss, top1 }).toEqual({
           name,
           loss: expect.closeTo(python.loss, 12),

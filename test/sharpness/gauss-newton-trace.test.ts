@@ -131,7 +131,7 @@ describe('gaussNewtonTrace', () => {
     const onProgress = ({ done }: Progress) => seen.push(done)
     const part = await gaussNewtonTrace(model, hole, { ...options, onProgress })
     expect(part.perProbe).toEqual((await gaussNewtonTrace(model, nine, { ...options, samples: 8 })).perProbe)
-    expect([seen.length, seen.at(-1)]).toEqual([16, 16])
+    expect([seen.length, seen.at(-1)]).toEqual([17, 18]) // 8 images and the hole, twice each
     expect(model.training).toBe(true)
     const none: Dataset = { ...nine, load: () => nine.load([]) }
     await expect(gaussNewtonTrace(model, none, options)).rejects.toEqual(code('ERR_DATASET'))

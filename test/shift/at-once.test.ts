@@ -95,8 +95,8 @@ describe('while other calls of the module run', () => {
         return rows.toArray()
       }),
       () => lastLayerTrace(model, layer.path, train, { samples: 60, chunk: 9 }),
-      () => evaluate(model, some, { batchSize: 13 }),
-      () => evaluate(model, some, { batchSize: 13, optimize: false }),
+      () => evaluate(model, some, { chunk: 13 }),
+      () => evaluate(model, some, { chunk: 13, optimize: false }),
       async () => (await cacheFeatures(model, layer, train, indices(5), { chunk: 8 })).rows.toArray(),
       async () =>
         (await cacheFeatures(model, layer, train, indices(9), { chunk: 8, frozen: true })).rows.toArray(),

@@ -155,34 +155,6 @@ describe('shiftOptimum', () => {
     expect(flat(weightOf(other, '2'))).toEqual(flat(before))
   })
 
-  it('projects companions on the directions that the weight keeps', async () => {
-    const model = await ScriptModule.load(fixture('mlp.scripted.pt'))
-    const companions = [randn([3, 8], 3, 'float64'), randn([3, 8], 4, 'float64')]
-    const given = companions.map((one) => one.clone())
-    const indices = [2, 3, 5]
-    const rank = { policy: 'tolerance', tolerance: 1e-10 } as const
-    await shiftOptimum(model, vectors(40), { indices, rank, companions })
-    const { images } = await vectors(40).load(indices)
-    const [w, bias] = ['0.weight', '0.bias'].map((name) => model.namedParameters().get(name)!.detach())
-    const a = images.matmul(w!.t()).add(bias!).tanh()
-    const projector = a.t().matmul(torch.linalg_solve(a.matmul(a.t()), a))
-    for (const [i, one] of companions.entries()) {
-      expect(largestDifference(flat(one), flat(given[i]!.matmul(projector)))).toBeLessThan(1e-10)
-    }
-    const convolutions = await ScriptModule.load(fixture('convolutions.scripted.pt'))
-    const weight = weightOf(convolutions, 'plain')
-    const images4 = { ...vectors(4), classes: ['a'], labels: new Int32Array(4) }
-    const load = async (asked: readonly number[]) => ({
-      images: randn([asked.length, 6, 11, 9], 3, 'float64'),
-      indices: asked,
-      skipped: [],
-    })
-    const options = { layer: 'plain', companions: [weight.clone()], indices: [0, 1] }
-    await expect(shiftOptimum(convolutions, { ...images4, load }, options)).rejects.toEqual(
-      code('ERR_INVALID_ARGUMENT'),
-    )
-  })
-
   it('leaves no hook and no mode behind', async () => {
     const model = (await ScriptModule.load(demoModel)).train()
     await shiftOptimum(model, train, { batchSize: 10 })

@@ -114,7 +114,7 @@ describe('what a training tells of an item of the output', () => {
       })
       trainer.use(
         sosDuringTraining({ batchSize: 3 }),
-        evaluateDuringTraining(vectors(20), { batchSize: 3 }),
+        evaluateDuringTraining(vectors(20), { chunk: 3 }),
         probeDuringTraining({ samples: 9, probes: 2, chunk: 4 }),
       )
       const heard: Record<string, unknown> = {}

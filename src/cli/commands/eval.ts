@@ -7,6 +7,7 @@ import { untilInterrupted } from '../shared/interrupt.js'
 import { openModelAndData } from '../shared/open.js'
 import {
   addImageOptions,
+  chunkOption,
   deviceOption,
   type ModelOptions,
   outputOption,
@@ -20,7 +21,7 @@ import { evaluationRecords } from '../shared/records.js'
 
 interface Options extends ModelOptions {
   limit?: number
-  batchSize: number
+  chunk: number
   perClass?: boolean
   record?: string
   resume?: string
@@ -38,7 +39,7 @@ export const evalCommand = new Command('eval')
   .requiredOption('--data <spec>', specHelp)
   .addOption(presetOption)
   .option('--limit <n>', 'evaluate n images, spread evenly over the dataset', wholeNumber(1))
-  .option('--batch-size <n>', 'images in one forward', wholeNumber(1), 64)
+  .addOption(chunkOption(64))
   .option('--per-class', 'the accuracy of each class too')
   .addOption(
     new Option('--record <file>', 'note each batch in FILE (JSON lines) when it is done').conflicts('resume'),

@@ -1,5 +1,6 @@
 import { SosError } from '../../base/errors.js'
 import { allFinite, notFinite } from '../../model/finite.js'
+import { parametersAt } from '../../model/parameters-at.js'
 import { noGrad } from '../../torch/context/context.js'
 import type { ScriptModule } from '../../torch/module/script-module.js'
 import type { DType } from '../../torch/tensor/dtype.js'
@@ -40,12 +41,11 @@ export class LayerWeights {
   readonly #before: StoredWeights
 
   constructor(model: ScriptModule, layer: string, groups = 1) {
-    const parameters = model.namedParameters()
-    const named = (name: string) => parameters.get(layer === '' ? name : `${layer}.${name}`)
+    const { weight, bias } = parametersAt(model, layer)
     this.#model = model
     this.#layer = layer
-    this.#weight = named('weight')!
-    this.#bias = named('bias') ?? null
+    this.#weight = weight!
+    this.#bias = bias
     this.#groups = groups
     this.#before = noGrad(() => ({ weight: this.#weight.clone(), bias: this.#bias?.clone() ?? null }))
   }

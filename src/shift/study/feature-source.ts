@@ -4,6 +4,7 @@ import { InferenceModel } from '../../model/inference-model.js'
 import type { LinearLayer } from '../../model/layer/linear-layer.js'
 import { type OutputItem, outputOf } from '../../model/model-output.js'
 import { onImages } from '../../model/on-images.js'
+import { parametersAt } from '../../model/parameters-at.js'
 import { isOutputOf } from '../../model/probabilities.js'
 import { noGrad } from '../../torch/context/context.js'
 import type { ScriptModule } from '../../torch/module/script-module.js'
@@ -35,7 +36,7 @@ export function hookedSource(model: ScriptModule, layer: LinearLayer, item?: Out
   return {
     rows: (images) =>
       scope(async () => {
-        const output = await onImages(model, images, 'chunk', async (some) => {
+        const output = await onImages(model, images, async (some) => {
           heard = []
           return outputOf(await own.forward<Value>(some), item)
         })
@@ -44,8 +45,8 @@ export function hookedSource(model: ScriptModule, layer: LinearLayer, item?: Out
           throw notLast(layer, 'it does not get one row for each image')
         }
         expectFinite(model, `the inputs of '${layer.path}'`, input!, images)
-        const { weight, bias } = parametersOf(model, layer)
-        if (!(output instanceof Tensor && isOutputOf(torch.linear(input!, weight, bias), output))) {
+        const { weight, bias } = parametersAt(model, layer.path)
+        if (!(output instanceof Tensor && isOutputOf(torch.linear(input!, weight!, bias), output))) {
           throw notLast(layer, "its output is not the model's: something comes after it")
         }
         return input!.to({ device: 'cpu' }).clone()
@@ -64,11 +65,11 @@ export async function frozenSource(
   item?: OutputItem,
 ): Promise<FeatureSource> {
   const copy = await model.clone()
-  const { weight, bias } = parametersOf(copy, layer)
+  const { weight, bias } = parametersAt(copy, layer.path)
   noGrad(() =>
     scope(() => {
-      const { dtype } = weight
-      weight.set_(torch.eye(layer.inFeatures, { dtype, device: weight.device }))
+      const { dtype } = weight!
+      weight!.set_(torch.eye(layer.inFeatures, { dtype, device: weight!.device }))
       bias?.set_(torch.zeros([layer.inFeatures], { dtype, device: bias.device }))
     }),
   )
@@ -78,18 +79,12 @@ export async function frozenSource(
   return {
     rows: (images) =>
       scope(async () => {
-        const output = await onImages(model, images, 'chunk', (some) => inference.forward(some))
+        const output = await onImages(model, images, (some) => inference.forward(some))
         if (output instanceof Tensor) return output.to({ device: 'cpu' })
         throw notLast(layer, "its output is not the model's")
       }),
     end: () => inference.dispose(),
   }
-}
-
-function parametersOf(model: ScriptModule, layer: LinearLayer): { weight: Tensor; bias: Tensor | null } {
-  const parameters = model.namedParameters()
-  const named = (name: string) => parameters.get(layer.path === '' ? name : `${layer.path}.${name}`)
-  return { weight: named('weight')!, bias: named('bias') ?? null }
 }
 
 function notLast(layer: LinearLayer, why: string): SosError {

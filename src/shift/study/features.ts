@@ -1,10 +1,9 @@
-import { SosError } from '../../base/errors.js'
-import { batches, type Dataset, type RunOptions } from '../../data/dataset.js'
+import type { Dataset, RunOptions } from '../../data/dataset.js'
 import { expectAgreement } from '../../model/class-agreement.js'
-import { inputDtype } from '../../model/input-dtype.js'
 import type { LinearLayer } from '../../model/layer/linear-layer.js'
 import { findOutputLayer } from '../../model/layer/output-layer.js'
 import type { OutputItem, OutputOptions } from '../../model/model-output.js'
+import { pass } from '../../model/pass.js'
 import { noGrad } from '../../torch/context/context.js'
 import type { ScriptModule } from '../../torch/module/script-module.js'
 import { kernelTolerance } from '../../torch/tensor/rounding.js'
@@ -47,31 +46,27 @@ export async function cacheFeatures(
   indices: readonly number[],
   options: FeatureOptions = {},
 ): Promise<Features> {
-  const { chunk = 64, device = model.device, onProgress, signal } = options
+  const { chunk = 64, device, onProgress, signal } = options
   using held = model.view({ eval: true })
-  const dtype = inputDtype(held)
   let source: FeatureSource | undefined
   let store: RowStore | undefined
   const loaded: number[] = []
   let skipped = 0
   try {
-    for await (const batch of batches(dataset, indices, chunk, { device, dtype })) {
-      signal?.throwIfAborted()
+    const onAllCorrupt = (some: readonly unknown[]) => {
+      skipped += some.length
+    }
+    const run = { chunk, device, onProgress, signal, onAllCorrupt }
+    for await (const batch of pass(held, dataset, indices, run)) {
       skipped += batch.skipped.length
-      if (batch.indices.length > 0) {
-        source ??= await chooseSource(held, layer, batch.images, options)
-        using rows = await noGrad(() => source!.rows(batch.images))
-        expectAgreement(model, dataset, layer.outFeatures)
-        store ??= await rowStore(indices.length, layer.inFeatures, rows.dtype, options)
-        await store.add(rows)
-        loaded.push(...batch.indices)
-      }
-      onProgress?.({ done: loaded.length + skipped, total: indices.length })
+      source ??= await chooseSource(held, layer, batch.images, options)
+      using rows = await noGrad(() => source!.rows(batch.images))
+      expectAgreement(model, dataset, layer.outFeatures)
+      store ??= await rowStore(indices.length, layer.inFeatures, rows.dtype, options)
+      await store.add(rows)
+      loaded.push(...batch.indices)
     }
-    if (store === undefined) {
-      throw new SosError('ERR_DATASET', `${dataset.name}: none of ${indices.length} images could be read`)
-    }
-    const rows = await store.finish()
+    const rows = await store!.finish()
     store = undefined
     return { rows, indices: loaded, skipped }
   } finally {

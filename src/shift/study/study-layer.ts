@@ -1,4 +1,5 @@
 import type { LinearLayer } from '../../model/layer/linear-layer.js'
+import { parametersAt } from '../../model/parameters-at.js'
 import type { ScriptModule } from '../../torch/module/script-module.js'
 import { scope } from '../../torch/tensor/scope.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
@@ -30,11 +31,11 @@ export class StudyLayer {
   readonly norm: number
 
   constructor(model: ScriptModule, layer: LinearLayer) {
-    const weight = model.namedParameters().get(layer.path === '' ? 'weight' : `${layer.path}.weight`)!
+    const { weight } = parametersAt(model, layer.path)
     const weights = new LayerWeights(model, layer.path)
     weights.expectNumbers()
     this.exact = weights.maps()[0]!
-    this.stored = as(weight, this.exact)
+    this.stored = as(weight!, this.exact)
     this.norm = norm(this.exact.weight)
   }
 

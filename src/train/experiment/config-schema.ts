@@ -93,7 +93,7 @@ export const schema = z.strictObject({
   deterministic: z.boolean().default(true),
   dropLast: z.boolean().default(false),
   evaluate: z
-    .strictObject({ everyEpochs: every.optional(), limit: every.optional(), batchSize: every.optional() })
+    .strictObject({ everyEpochs: every.optional(), limit: every.optional(), chunk: every.optional() })
     .default({}),
   probes: z
     .strictObject({

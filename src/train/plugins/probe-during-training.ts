@@ -5,6 +5,7 @@ import { sampleIndices } from '../../data/sampling.js'
 import { subset } from '../../data/subset.js'
 import { evaluate } from '../../evaluate/evaluate.js'
 import type { LinearLayer } from '../../model/layer/linear-layer.js'
+import { parametersAt } from '../../model/parameters-at.js'
 import { isPiecewiseLinear } from '../../model/piecewise-linear.js'
 import { gaussNewtonTrace } from '../../sharpness/gauss-newton-trace.js'
 import { hessianTrace } from '../../sharpness/hessian-trace.js'
@@ -101,11 +102,9 @@ async function measure(trainer: Trainer, options: ProbeOptions): Promise<EpochPr
   const indices = sampleIndices(data, { size: Math.min(samples, data.size), sampling: 'stratified', seed })
   const sample = subset(data, indices)
   const layer = linearLayer(model, undefined, outputOptions.output)
-  const parameters = model.namedParameters()
-  const named = (name: string) => parameters.get(layer.path === '' ? name : `${layer.path}.${name}`)
-  const weight = named('weight')!
+  const { weight, bias } = parametersAt(model, layer.path)
   const forwards = { device, ...outputOptions, ...(chunk && { chunk }) }
-  const scored = { device, ...outputOptions, optimize: false, ...(chunk && { batchSize: chunk }) }
+  const scored = { device, ...outputOptions, optimize: false, ...(chunk && { chunk }) }
   const { loss, top1 } = await evaluate(model, sample, scored)
   const measured = { ...forwards, probes, seed, samples: indices.length }
   const trace = async () => {
@@ -119,11 +118,9 @@ async function measure(trainer: Trainer, options: ProbeOptions): Promise<EpochPr
   }
   return {
     trace: probes === 0 ? null : await trace(),
-    weightNorm: noGrad(() => scope(() => weight.detach().to('float64').norm().item())),
+    weightNorm: noGrad(() => scope(() => weight!.detach().to('float64').norm().item())),
     train: { loss, accuracy: top1 },
-    collapse: collapse
-      ? await collapseOf(model, layer, forwards, sample, { weight, bias: named('bias') ?? null })
-      : null,
+    collapse: collapse ? await collapseOf(model, layer, forwards, sample, { weight: weight!, bias }) : null,
   }
 }
 

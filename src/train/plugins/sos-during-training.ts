@@ -1,15 +1,11 @@
 import { expectObject } from '../../base/check-argument.js'
 import { checkNumbers, count, type NumberChecks, whole } from '../../base/check-number.js'
-import { sampleIndices } from '../../data/sampling.js'
+import { parameterName } from '../../model/parameters-at.js'
+import { applyShift } from '../../shift/apply-shift.js'
 import { captureRows } from '../../shift/capture.js'
 import { type ShiftableLayer, shiftableLayer } from '../../shift/layer/layer.js'
-import {
-  defaultBatchSize,
-  type ShiftOptions,
-  shiftNumbers,
-  shiftOptimum,
-  windowsOf,
-} from '../../shift/shift-optimum.js'
+import { drawBatch, type ShiftBatch, windowsOf } from '../../shift/shift-batch.js'
+import { type ShiftOptions, shiftNumbers } from '../../shift/shift-optimum.js'
 import type { ShiftRecord } from '../../shift/shift-record.js'
 import { checkRankPolicy } from '../../shift/solve/rank.js'
 import { noGrad } from '../../torch/context/context.js'
@@ -34,8 +30,7 @@ declare module '../events.js' {
   }
 }
 
-export interface SosOptions
-  extends Omit<ShiftOptions, 'indices' | 'rows' | 'companions' | 'device' | 'onProgress' | 'signal'> {
+export interface SosOptions extends Omit<ShiftOptions, 'indices' | 'device' | 'onProgress' | 'signal'> {
   /** Epochs from one shift to the next. Default: 1, Algorithm 1's. */
   everyEpochs?: number
   /** The first epoch, from 0, before which the weights are shifted. Default: 0, Algorithm 1's. */
@@ -82,28 +77,26 @@ async function shiftNow(
 ): Promise<ShiftRecord | null> {
   const { model, data, device, parallel } = trainer
   const layer = shiftableLayer(model, options.layer, options.output)
-  const { sampling = 'stratified', batchSize = defaultBatchSize(data, layer.inFeatures) } = options
   const seed = seedAt(options.seed ?? trainer.seed, 'shift', epoch)
-  const drawn = sampleIndices(data, { size: batchSize, sampling, seed })
+  const drawn = drawBatch(data, layer, { ...options, seed })
   const momenta = momentaOf(trainer, layer.path)
   return noGrad(() =>
     scope(async () => {
       await parallel.broadcast([...model.namedBuffers().values()])
       const shift = async () => {
         using held = model.viewToShift()
-        const { rows, indices } = await captureTogether(trainer, held, layer, drawn, {
-          ...options,
-          device,
-          seed,
-        })
+        const given = { ...options, device, seed }
+        const captured = await captureTogether(trainer, held, layer, drawn, given)
         if (parallel.rank !== 0) return null
         const companions = momentum === 'project' ? { companions: momenta } : {}
-        return await shiftOptimum(held, data, { ...options, ...companions, device, seed, indices, rows })
+        return await applyShift(held, layer, data, { ...drawn, ...captured }, { ...given, ...companions })
       }
       const record = await shift()
       if (momentum === 'zero') for (const tensor of momenta) tensor.zero_()
       const parameters = model.namedParameters()
-      const shifted = ['weight', 'bias'].flatMap((name) => parameters.get(nameIn(layer.path, name)) ?? [])
+      const shifted = ['weight', 'bias'].flatMap(
+        (name) => parameters.get(parameterName(layer.path, name)) ?? [],
+      )
       await parallel.broadcast([...shifted, ...momenta])
       return record
     }),
@@ -115,7 +108,7 @@ async function captureTogether(
   { data, parallel }: Trainer,
   model: ScriptModule,
   layer: ShiftableLayer,
-  drawn: readonly number[],
+  { indices: drawn }: ShiftBatch,
   options: ShiftOptions,
 ): Promise<{ rows: Tensor[]; indices: number[] }> {
   const { rank, size } = parallel
@@ -132,7 +125,5 @@ async function captureTogether(
 /** What an optimizer keeps of past gradients of the layer's weight: SGD's momentum, Adam's first moment. */
 function momentaOf(trainer: Trainer, layer: string): Tensor[] {
   const state = trainer.optimizerState()
-  return ['momentum', 'first'].flatMap((kept) => state.get(`${kept}.${nameIn(layer, 'weight')}`) ?? [])
+  return ['momentum', 'first'].flatMap((kept) => state.get(`${kept}.${parameterName(layer, 'weight')}`) ?? [])
 }
-
-const nameIn = (layer: string, name: string): string => (layer === '' ? name : `${layer}.${name}`)

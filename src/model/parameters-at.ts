@@ -1,0 +1,17 @@
+import type { ScriptModule } from '../torch/module/script-module.js'
+import type { Tensor } from '../torch/tensor/tensor.js'
+
+/** The name of a parameter of the submodule at `path`; '' is the root. */
+export function parameterName(path: string, name: string): string {
+  return path === '' ? name : `${path}.${name}`
+}
+
+/** The weight and the bias of the submodule at `path`, null where it has none. They are the module's own memory. */
+export function parametersAt(
+  model: ScriptModule,
+  path: string,
+): { weight: Tensor | null; bias: Tensor | null } {
+  const parameters = model.namedParameters()
+  const named = (name: string) => parameters.get(parameterName(path, name)) ?? null
+  return { weight: named('weight'), bias: named('bias') }
+}

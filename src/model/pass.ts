@@ -1,0 +1,78 @@
+import { SosError } from '../base/errors.js'
+import { type Batch, batches, type Dataset, type RunOptions, type SkippedImage } from '../data/dataset.js'
+import type { ScriptModule } from '../torch/module/script-module.js'
+import type { DType } from '../torch/tensor/dtype.js'
+import { inputDtype } from './input-dtype.js'
+
+/** What {@link pass} is told. */
+export interface PassOptions extends RunOptions {
+  /** Images in one forward. */
+  chunk: number
+  /** Of the images; null leaves them as the dataset gives them. Default: the dtype in which the model takes its input. */
+  dtype?: DType | null
+  /** How often the caller works through each batch; progress counts each time. Default: 1. */
+  rounds?: number
+  /** Images of an earlier run of the same pass, which are not among the indices. Default: none. */
+  before?: { readonly loaded: number; readonly skipped: number }
+  /** Told the images of a batch that is corrupt throughout, which does not come. */
+  onAllCorrupt?: (skipped: readonly SkippedImage[]) => void
+}
+
+/** Images that a model is run on. */
+export interface PassBatch extends Batch {
+  /** Tells that one of several rounds over this batch is done. */
+  roundDone(): void
+}
+
+/**
+ * One pass of a dataset's images through a model: the only loop over a dataset outside of training. Batches come on the model's device and
+ * in its dtype, the next one is loaded while the caller works on this one, and each is freed when the next is asked for. Corrupt images
+ * are left out; a batch that consists of them does not come. The caller runs the model, which it holds in eval mode (`model.view({ eval: true })`,
+ * or an `InferenceModel`).
+ *
+ * @param model of which the device and the dtype are; the last parameter says otherwise where it must
+ * @throws `ERR_DATASET` where every image is corrupt, `ERR_INDICES`; the signal's reason, before a batch
+ */
+export async function* pass(
+  model: ScriptModule,
+  dataset: Dataset,
+  indices: readonly number[],
+  options: PassOptions,
+): AsyncGenerator<PassBatch> {
+  const { chunk, device = model.device, rounds = 1, before, onAllCorrupt, onProgress, signal } = options
+  const { dtype = inputDtype(model) } = options
+  const resumed = before === undefined ? 0 : before.loaded + before.skipped
+  const total = (indices.length + resumed) * rounds
+  let loaded = before?.loaded ?? 0
+  let done = resumed * rounds
+  let reason = ''
+  const tell = (images: number) => {
+    done += images
+    onProgress?.({ done, total, ...(resumed > 0 && { resumed }) })
+  }
+  for await (const batch of batches(dataset, indices, chunk, { device, dtype })) {
+    signal?.throwIfAborted()
+    const { skipped } = batch
+    reason ||= skipped[0]?.reason ?? ''
+    const images = batch.indices.length
+    if (images === 0) {
+      onAllCorrupt?.(skipped)
+      tell(skipped.length * rounds)
+      continue
+    }
+    loaded += images
+    done += skipped.length * rounds
+    let left = rounds
+    const roundDone = () => {
+      left--
+      tell(images)
+    }
+    yield { ...batch, roundDone }
+    if (left > 0) tell(left * images)
+  }
+  if (loaded > 0 || indices.length + resumed === 0) return
+  throw new SosError(
+    'ERR_DATASET',
+    `${dataset.name}: expected images but ${indices.length + resumed === 1 ? 'the only one is' : `all ${indices.length + resumed} are`} corrupt${reason && `, as ${reason}`}`,
+  )
+}
