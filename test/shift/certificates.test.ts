@@ -128,6 +128,20 @@ describe('certify', () => {
     expect([safe > 0, safe < 9000]).toEqual([true, true])
   })
 
+  it('refuses maps and rows that are none', () => {
+    const map = { weight: v, bias: b }
+    const refused = (name: string) =>
+      expect.objectContaining({
+        code: 'ERR_INVALID_ARGUMENT',
+        message: expect.stringContaining(`for ${name} `),
+      })
+    expect(() => drift(a, map, 5 as never)).toThrow(refused('a linear map'))
+    expect(() => drift(a, { weight: [1] as never, bias: b }, map)).toThrow(refused('its weight'))
+    expect(() => drift(a, map, { weight: v, bias: 5 as never })).toThrow(refused('its bias'))
+    expect(() => drift([1] as never, map, map)).toThrow(refused('a'))
+    expect(() => certify(5 as never)).toThrow(refused('drift'))
+  })
+
   it('does not let a NaN pass for a small drift', () => {
     const map = (value: number) => ({ weight: torch.tensor([[value, 0]], { dtype: 'float64' }), bias: null })
     const told = certify(drift(torch.tensor([[1], [2]], { dtype: 'float64' }), map(1), map(Number.NaN)))

@@ -72,6 +72,24 @@ describe('convolutionRows', () => {
     }
   })
 
+  it('refuses a geometry that is none', () => {
+    const { geometry } = convolutionLayers(model)[0]!
+    for (const wrong of [
+      { kernel: [3, 0] },
+      { stride: [0, 1] },
+      { dilation: [1, 1.5] },
+      { padding: [0, 0, -1, 0] },
+      { groups: 0 },
+      { stride: 2 },
+    ]) {
+      const given = { ...geometry, ...wrong } as ConvolutionGeometry
+      const [name] = Object.keys(wrong)
+      expect(() => convolutionRows(x, given)).toThrow(
+        expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT', message: expect.stringContaining(name!) }),
+      )
+    }
+  })
+
   it('puts a weight together from the matrices of its groups', () => {
     const weight = randn([9, 2, 3, 3], 4)
     const matrices = groups(3).map((group) => groupMatrix(weight, 3, group))

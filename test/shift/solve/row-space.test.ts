@@ -46,7 +46,23 @@ describe('rowSpace', () => {
     expect((await rowSpace(diagonal.to('float32'))).rank).toBe(2)
     const space = await rowSpace(diagonal, { rank: { policy: 'tolerance', tolerance: 1e-2 } })
     expect([space.rank, space.singularValues]).toEqual([1, [1, 1e-3, 1e-7, 0]])
-    expect(defaultTolerance('bfloat16')).toBe(1e-3)
+  })
+
+  it.each([
+    ['float64', 1e-12],
+    ['float32', 1e-6],
+    ['float16', 1e-3],
+    ['bfloat16', 1e-3],
+  ] as const)('takes for noise what is below the tolerance of %s, %d', async (dtype, tolerance) => {
+    expect(defaultTolerance(dtype)).toBe(tolerance)
+    const power = 2 ** Math.floor(Math.log2(tolerance)) // exact in each dtype, and just below
+    for (const [second, rank] of [
+      [power, 1],
+      [2 * power, 2],
+    ] as const) {
+      const diagonal = torch.diag(torch.tensor([1, second], { dtype: 'float64' })).to(dtype)
+      expect((await rowSpace(diagonal)).rank).toBe(rank)
+    }
   })
 
   it('of nothing but zeros is empty, and V* is zero', async () => {

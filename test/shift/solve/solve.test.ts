@@ -146,6 +146,13 @@ describe('solveShift', () => {
     for (const solver of ['qr', 'gaussian', 'pinv'] as const) {
       await expect(solveShift(a, v, null, { solver, rank: fixed })).rejects.toEqual(code('ERR_RANK_POLICY'))
     }
+    // Companions are projected on directions that qr does not give, and that augment has one more of.
+    const [bias, companions] = [torch.zeros([v.shape[1]!], { dtype: 'float64' }), [v]]
+    for (const options of [{ bias: 'augment' }, { solver: 'qr' }, { solver: 'pinv' }] as const) {
+      await expect(solveShift(a, v, bias, { ...options, companions })).rejects.toEqual(
+        code('ERR_INVALID_ARGUMENT'),
+      )
+    }
   })
 
   it('ridge is the damped solution of the normal equations', async () => {

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs'
+import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { describe, expect, it } from 'vitest'
@@ -32,6 +32,9 @@ describe('rowStore', () => {
     expect(readdirSync(cacheFolder)).toHaveLength(1)
     await store.discard()
     expect(readdirSync(cacheFolder)).toEqual([])
+    const swept = await rowStore(20, 5, 'float32', { mapAbove: 0, cacheFolder })
+    rmSync(join(cacheFolder, readdirSync(cacheFolder)[0]!), { recursive: true }) // as a sweep of temporary files does
+    await swept.discard()
   })
 
   it('says where it cannot write', async () => {
