@@ -15,7 +15,7 @@ export {
   type SkippedImage,
 } from './data/dataset.js'
 export { Draws } from './data/draws.js'
-export { idx } from './data/idx.js'
+export { idxFolder } from './data/idx.js'
 export type { Decoder } from './data/image.js'
 export type { ImageOptions } from './data/image-files.js'
 export { imageFolder } from './data/image-folder.js'
@@ -42,7 +42,7 @@ export {
   type Score,
   ScoreSums,
   sampleScores,
-  score,
+  scoreLogits,
 } from './evaluate/metrics.js'
 export {
   type CheckpointRecord,
@@ -131,11 +131,11 @@ export {
   type Look,
 } from './shift/capture.js'
 export {
-  certify,
+  certifyDrift,
   type Drift,
   type DriftCertificate,
   DriftSums,
-  drift,
+  measureDrift,
   type LogitCertificate,
   type Rounding,
 } from './shift/certificates.js'
@@ -143,7 +143,7 @@ export {
   type Control,
   type ControlOptions,
   type ControlWeights,
-  controls,
+  controlNames,
   controlWeights,
 } from './shift/controls.js'
 export {
@@ -167,7 +167,7 @@ export { parseRankPolicy, type RankPolicy, rankPolicyName } from './shift/solve/
 export {
   type Decomposition,
   defaultTolerance,
-  project,
+  projectOnRowSpace,
   type RowSpace,
   type RowSpaceOptions,
   rowSpace,
@@ -289,7 +289,7 @@ export type { Device, DType, Layout, MemoryFormat, Scalar, TypedArray } from './
 export type { BufferOptions, TensorOptions } from './torch/tensor/elements.js'
 export { type Index, Slice, slice } from './torch/tensor/indexing.js'
 export type { NestedArray, NestedValues } from './torch/tensor/nested-array.js'
-export { emptyCache, keep, type MemoryStats, memoryStats, scope } from './torch/tensor/scope.js'
+export { emptyCache, keepTensor, type MemoryStats, memoryStats, scope } from './torch/tensor/scope.js'
 export type { TensorAsValue } from './torch/tensor/tensor-as-value.js'
 export type { TensorConversions } from './torch/tensor/tensor-conversions.js'
 export { torch } from './torch/torch.js'
@@ -308,7 +308,7 @@ export {
 export type { NamedTuple, Value } from './torch/operators/values.js'
 export { Tensor } from './torch/tensor/tensor.js'
 export type { ToOptions } from './torch/tensor/to-options.js'
-export { dataParallel, processes } from './train/data-parallel.js'
+export { dataParallel, joinProcesses } from './train/data-parallel.js'
 export type {
   BatchEndEvent,
   BatchEvent,
@@ -324,7 +324,7 @@ export type {
   WaitingEvent,
 } from './train/events.js'
 export { parseConfig } from './train/experiment/config.js'
-export { type Scheme, schemes, type TrainingConfig } from './train/experiment/config-schema.js'
+export { type Scheme, trainingSchemes, type TrainingConfig } from './train/experiment/config-schema.js'
 export {
   type ExperimentOptions,
   type ExperimentRun,
@@ -362,14 +362,14 @@ export { type RunLine, readRunRecord } from './train/plugins/run-record.js'
 export { type ShiftEvent, type SosOptions, sosDuringTraining } from './train/plugins/sos-during-training.js'
 export {
   type CosineOptions,
-  constant,
+  constantRate,
   cosine,
   multiStep,
   type OneCycleOptions,
   oneCycle,
   type Place,
   type Schedule,
-  schedule,
+  customSchedule,
   warmUp,
 } from './train/schedules.js'
 export { type Plugin, Trainer } from './train/trainer.js'

@@ -68,7 +68,7 @@ const cases: Record<string, Case> = {
       const before = { RANK: process.env.RANK, WORLD_SIZE: process.env.WORLD_SIZE }
       Object.assign(process.env, { RANK: '0', WORLD_SIZE: '1' })
       try {
-        await sos.processes({ timeout })
+        await sos.joinProcesses({ timeout })
       } finally {
         for (const [name, value] of Object.entries(before)) {
           if (value === undefined) delete process.env[name]
@@ -147,8 +147,8 @@ const cases: Record<string, Case> = {
   ),
   'multiStep gamma': [nonNegative, (gamma) => sos.multiStep([1], gamma)],
   'multiStep milestones': [list(count), (milestones) => sos.multiStep(milestones)],
-  'warmUp epochs': [nonNegative, (epochs) => sos.warmUp(sos.constant, epochs)],
-  'warmUp start': [without(0), (start) => sos.warmUp(sos.constant, 1, start)],
+  'warmUp epochs': [nonNegative, (epochs) => sos.warmUp(sos.constantRate, epochs)],
+  'warmUp start': [without(0), (start) => sos.warmUp(sos.constantRate, 1, start)],
   ...Object.fromEntries(
     (
       'getDeviceCapability getDeviceName getDeviceProperties getRngState maxMemoryAllocated maxMemoryReserved memGetInfo ' +
@@ -267,7 +267,7 @@ const cases: Record<string, Case> = {
   ),
   ...ranks('sosDuringTraining options', sos.sosDuringTraining),
   ...options('drift rounding', { products: nonNegative, outputs: nonNegative }, (given: object) =>
-    sos.drift(matrix(), map(), map(), { ...exact, ...given }),
+    sos.measureDrift(matrix(), map(), map(), { ...exact, ...given }),
   ),
   ...options('DriftSums.add rounding', { products: nonNegative, outputs: nonNegative }, (given: object) =>
     new sos.DriftSums([map()], [map()]).add([matrix()], { ...exact, ...given }),

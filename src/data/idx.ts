@@ -19,7 +19,7 @@ const largestFile = 2 ** 31 - 2
  *
  * @throws `ERR_DATASET` for missing, damaged or mismatched files, `ERR_PREPROCESS`
  */
-export async function idx(folder: string, split: 'train' | 'test', recipe: Preprocess): Promise<Dataset> {
+export async function idxFolder(folder: string, split: 'train' | 'test', recipe: Preprocess): Promise<Dataset> {
   const { channels } = checkedPreprocess(recipe)
   const prefix = split === 'train' ? 'train' : 't10k'
   const images = await readIdx(folder, `${prefix}-images-idx3-ubyte`, 3)

@@ -2,7 +2,7 @@ import { SosError } from '../base/errors.js'
 import { cifar10, cifar100 } from './cifar.js'
 import type { CifarLabels } from './cifar-files.js'
 import type { Dataset } from './dataset.js'
-import { idx } from './idx.js'
+import { idxFolder } from './idx.js'
 import type { ImageOptions } from './image-files.js'
 import { imageFolder } from './image-folder.js'
 import { imageNet } from './imagenet.js'
@@ -41,7 +41,7 @@ export function openDataset(spec: string, recipe: Preprocess, options: ImageOpti
     case 'imagenet':
       return imageNet(parsed.folder, parsed.split, recipe, options)
     case 'idx':
-      return idx(parsed.folder, parsed.split, recipe)
+      return idxFolder(parsed.folder, parsed.split, recipe)
     case 'cifar10':
       return cifar10(parsed.folder, parsed.split, recipe)
     case 'cifar100':

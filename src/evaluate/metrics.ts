@@ -59,7 +59,7 @@ const binCount = 15
  * @param labels int64 [N], on the same device, each a class
  * @throws `ERR_SHAPE`
  */
-export function score(logits: Tensor, labels: Tensor): Score {
+export function scoreLogits(logits: Tensor, labels: Tensor): Score {
   expectTensor('logits', logits)
   expectTensor('labels', labels)
   const sums = new ScoreSums(logits.shape[1] ?? 0)
@@ -67,7 +67,7 @@ export function score(logits: Tensor, labels: Tensor): Score {
   return sums.score()
 }
 
-/** What {@link score} says of each image; its arguments are as there. The device is waited for once. */
+/** What {@link scoreLogits} says of each image; its arguments are as there. The device is waited for once. */
 export function sampleScores(logits: Tensor, labels: Tensor): SampleScores {
   expectTensor('logits', logits)
   expectTensor('labels', labels)

@@ -3,7 +3,7 @@ import type { ScriptModule } from '../torch/module/script-module.js'
 import type { Value } from '../torch/operators/values.js'
 import { type DType, isFloating } from '../torch/tensor/dtype.js'
 import { kernelTolerance } from '../torch/tensor/rounding.js'
-import { keep, scope } from '../torch/tensor/scope.js'
+import { keepTensor, scope } from '../torch/tensor/scope.js'
 import { Tensor } from '../torch/tensor/tensor.js'
 import { torch } from '../torch/torch.js'
 import { inputDtype } from './input-dtype.js'
@@ -140,7 +140,7 @@ export class InferenceModel {
       const outputs: Tensor[] = []
       for (const part of images.chunk(parts)) {
         await scope(async () => {
-          outputs.push(keep(this.#select(await copy.forward<Value>(this.#placed(part))) as Tensor))
+          outputs.push(keepTensor(this.#select(await copy.forward<Value>(this.#placed(part))) as Tensor))
         })
       }
       return torch.cat(outputs)

@@ -1,7 +1,7 @@
 import { count } from '../base/check-number.js'
 import { SosError } from '../base/errors.js'
 import { noGrad } from '../torch/context/context.js'
-import { keep, scope } from '../torch/tensor/scope.js'
+import { keepTensor, scope } from '../torch/tensor/scope.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
 import { torch } from '../torch/torch.js'
 
@@ -28,9 +28,9 @@ export class ClassScatter {
     count('features', features)
     this.classes = classes
     this.features = features
-    this.#counts = keep(torch.zeros([classes], { dtype: 'float64' }))
-    this.#means = keep(torch.zeros([classes, features], { dtype: 'float64' }))
-    this.#scatter = keep(torch.zeros([features, features], { dtype: 'float64' }))
+    this.#counts = keepTensor(torch.zeros([classes], { dtype: 'float64' }))
+    this.#means = keepTensor(torch.zeros([classes, features], { dtype: 'float64' }))
+    this.#scatter = keepTensor(torch.zeros([features, features], { dtype: 'float64' }))
   }
 
   /** N, the rows added so far. */

@@ -10,7 +10,7 @@ import { noGrad } from '../torch/context/context.js'
 import { Generator } from '../torch/device/generator.js'
 import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
 import type { Value } from '../torch/operators/values.js'
-import { keep, scope } from '../torch/tensor/scope.js'
+import { keepTensor, scope } from '../torch/tensor/scope.js'
 import { Tensor } from '../torch/tensor/tensor.js'
 import { torch } from '../torch/torch.js'
 import { convolutionRows, sampleWindows } from './layer/convolution-rows.js'
@@ -72,7 +72,7 @@ export async function* captureChunks(
     if (!(input instanceof Tensor)) {
       throw new SosError('ERR_NOT_LINEAR', `expected a tensor as input of '${layer.path}'`)
     }
-    taken.push(rowsOf(input.detach(), layer, windowsPerImage, generator).map(keep))
+    taken.push(rowsOf(input.detach(), layer, windowsPerImage, generator).map(keepTensor))
   })
   const forget = () => {
     for (const tensor of taken.splice(0).flat()) tensor.dispose()
@@ -91,7 +91,7 @@ export async function* captureChunks(
           const joined = taken[0]!.map((_, group) => torch.cat(taken.map((call) => call[group]!)))
           for (const rows of joined) expectFinite(model, `the inputs of '${layer.path}'`, rows, images)
           look?.(output, joined, loaded.length)
-          return { rows: joined.map(keep), outputs: outputsIn(output, loaded) }
+          return { rows: joined.map(keepTensor), outputs: outputsIn(output, loaded) }
         }),
       )
       forget()

@@ -89,7 +89,7 @@ const chunk = 4096
  * @param a [N, m], any floating dtype
  * @param rounding of the model that is spoken of. Default: none
  */
-export function drift(a: Tensor, before: LinearMap, after: LinearMap, rounding = exact): Drift {
+export function measureDrift(a: Tensor, before: LinearMap, after: LinearMap, rounding = exact): Drift {
   expectTensor('a', a)
   expectMaps(before, after)
   checkNumbers(rounding, { products: nonNegative, outputs: nonNegative })
@@ -149,7 +149,7 @@ function longestColumn(matrix: Tensor): number {
 }
 
 /** Sums a drift of logits up. */
-export function certify(one: Drift): LogitCertificate {
+export function certifyDrift(one: Drift): LogitCertificate {
   expectObject('drift', one)
   if (!ArrayBuffer.isView(one.spread)) refuseArgument('a drift', 'drift', one)
   const sums = new DriftTotals()
@@ -181,7 +181,7 @@ export class DriftSums {
     handlesOf('rows', rows)
     scope(() => {
       const joint = rows.length === 1 ? rows[0]! : torch.cat([...rows], 1)
-      this.#totals.add(drift(joint, this.#before, this.#after, rounding))
+      this.#totals.add(measureDrift(joint, this.#before, this.#after, rounding))
       const { weight, bias } = this.#before
       const z = joint.to({ device: 'cpu', dtype: 'float64' }).matmul(weight)
       const largest = (bias === null ? z : z.add(bias)).abs().max().item()

@@ -6,7 +6,7 @@ import { hold } from '../torch/tensor/hold.js'
 import { scope } from '../torch/tensor/scope.js'
 import { expectTensor, type Tensor } from '../torch/tensor/tensor.js'
 import { torch } from '../torch/torch.js'
-import { project, rowSpace } from './solve/row-space.js'
+import { projectOnRowSpace, rowSpace } from './solve/row-space.js'
 
 /**
  * What a shift must be better than before its effect can be called its own:
@@ -19,7 +19,7 @@ import { project, rowSpace } from './solve/row-space.js'
  */
 export type Control = 'shrink' | 'pca' | 'random' | 'ridge'
 
-export const controls: readonly Control[] = ['shrink', 'pca', 'random', 'ridge']
+export const controlNames: readonly Control[] = ['shrink', 'pca', 'random', 'ridge']
 
 export interface ControlOptions {
   /** A, the inputs of the shift's batch, [b, m]. */
@@ -53,10 +53,10 @@ export async function controlWeights(control: Control, options: ControlOptions):
   whole(0, options.v.shape[0])('rank', rank)
   wholeSeed('seed', seed)
   using _held = hold('controlWeights()', [a, pool, options.v, options.vStar])
-  if (!controls.includes(control)) {
+  if (!controlNames.includes(control)) {
     throw new SosError(
       'ERR_INVALID_ARGUMENT',
-      `expected one of ${controls.join(', ')} for control but received ${shown(control)}`,
+      `expected one of ${controlNames.join(', ')} for control but received ${shown(control)}`,
     )
   }
   return await scope(async () => {
@@ -71,7 +71,7 @@ export async function controlWeights(control: Control, options: ControlOptions):
         return v.mul(norm(vStar) / norm(v))
       case 'pca': {
         const policy = { policy: 'fixed', rank } as const
-        return project(await rowSpace(pool, { decomposition: 'gram', rank: policy }), v)
+        return projectOnRowSpace(await rowSpace(pool, { decomposition: 'gram', rank: policy }), v)
       }
       case 'random': {
         const shape = [v.shape[0]!, rank]

@@ -37,7 +37,7 @@ export function dataParallel(group: ProcessGroup): Parallel {
 }
 
 /** The processes that `torchrun` started together, or this one alone. Throws as `ProcessGroup.fromEnvironment` does. */
-export async function processes(options: ProcessGroupOptions = {}): Promise<Parallel> {
+export async function joinProcesses(options: ProcessGroupOptions = {}): Promise<Parallel> {
   return ProcessGroup.isLaunched() ? dataParallel(await ProcessGroup.fromEnvironment(options)) : alone
 }
 

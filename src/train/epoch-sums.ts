@@ -1,6 +1,6 @@
 import { SosError } from '../base/errors.js'
 import { noGrad } from '../torch/context/context.js'
-import { keep, scope } from '../torch/tensor/scope.js'
+import { keepTensor, scope } from '../torch/tensor/scope.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
 import { torch } from '../torch/torch.js'
 import type { RunState } from './checkpoint.js'
@@ -16,7 +16,7 @@ export class EpochSums {
     device: string,
     { loss, correct, images }: RunState['sums'] = { loss: 0, correct: 0, images: 0 },
   ) {
-    const scalar = (value: number) => keep(torch.tensor(value, { dtype: 'float64', device }))
+    const scalar = (value: number) => keepTensor(torch.tensor(value, { dtype: 'float64', device }))
     this.#loss = scalar(loss)
     this.#correct = scalar(correct)
     this.#images = images

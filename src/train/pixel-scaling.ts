@@ -1,4 +1,4 @@
-import { keep, scope } from '../torch/tensor/scope.js'
+import { keepTensor, scope } from '../torch/tensor/scope.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
 import { torch } from '../torch/torch.js'
 
@@ -45,7 +45,7 @@ export class PixelScaling {
     const perChannel = (values: number[]) =>
       scope(() => {
         const channels = torch.tensor(values, { dtype: 'float32', device }).view([1, -1, 1, 1])
-        return keep(channels.expand([1, ...size]).contiguous({ memory_format: this.#memoryFormat }))
+        return keepTensor(channels.expand([1, ...size]).contiguous({ memory_format: this.#memoryFormat }))
       })
     this.#scale = {
       factor: perChannel(this.#std.map((std) => 1 / (255 * std))),

@@ -21,7 +21,7 @@ export interface Schedule {
 }
 
 /** Always 1. */
-export const constant: Schedule = { description: { name: 'constant' }, factor: () => 1 }
+export const constantRate: Schedule = { description: { name: 'constant' }, factor: () => 1 }
 
 /**
  * The factor is multiplied by `gamma` at each milestone, as by `torch.optim.lr_scheduler.MultiStepLR`.
@@ -128,7 +128,7 @@ function onCosine(from: number, to: number, part: number): number {
 }
 
 /** A function of the place as a schedule; it must give the same at every call, or a resumed run differs. */
-export function schedule(name: string, factor: (place: Place) => number): Schedule {
+export function customSchedule(name: string, factor: (place: Place) => number): Schedule {
   if (typeof factor !== 'function') {
     throw new SosError('ERR_INVALID_ARGUMENT', `expected a function for factor but received ${typeof factor}`)
   }

@@ -6,7 +6,7 @@ import type { OutputKind } from '../model/probabilities.js'
 import type { AutocastDType } from '../torch/context/autocast.js'
 import type { OptimizerRecipe } from './optimizers/optimizer.js'
 import type { Parallel } from './parallel.js'
-import { constant, type Schedule } from './schedules.js'
+import { constantRate, type Schedule } from './schedules.js'
 import { type TrainingDataOptions, trainingDataNumbers } from './training-data.js'
 
 export interface TrainerOptions extends Omit<TrainingDataOptions, 'shard'>, OutputOptions {
@@ -50,7 +50,7 @@ export function outputOptionsOf({
 
 /** What a checkpoint must have been made by to be continued. Some of the images are read for it. */
 export async function describeRun(options: TrainerOptions) {
-  const { data, epochs, batchSize, optimizer, schedule = constant, parallel, autocast = null } = options
+  const { data, epochs, batchSize, optimizer, schedule = constantRate, parallel, autocast = null } = options
   const {
     outputs = 'logits',
     output,

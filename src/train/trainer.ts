@@ -19,7 +19,7 @@ import { callListeners } from './listeners.js'
 import type { Optimizer } from './optimizers/optimizer.js'
 import { alone, inTheFirst, type Parallel } from './parallel.js'
 import { capture, restore } from './run-tensors.js'
-import { constant, type Schedule } from './schedules.js'
+import { constantRate, type Schedule } from './schedules.js'
 import { seedAt } from './seeds.js'
 import { checkpointNumbers, outputOptionsOf, type TrainerOptions, trainerNumbers } from './trainer-options.js'
 import { type TrainingBatch, TrainingData } from './training-data.js'
@@ -90,7 +90,7 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
       data,
       epochs,
       optimizer,
-      schedule = constant,
+      schedule = constantRate,
       device = model.device,
       seed = 0,
       parallel = alone,

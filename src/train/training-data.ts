@@ -12,7 +12,7 @@ import { type Dataset, placed } from '../data/dataset.js'
 import { Draws } from '../data/draws.js'
 import { Generator } from '../torch/device/generator.js'
 import type { DType } from '../torch/tensor/dtype.js'
-import { keep, scope } from '../torch/tensor/scope.js'
+import { keepTensor, scope } from '../torch/tensor/scope.js'
 import type { Tensor } from '../torch/tensor/tensor.js'
 import { torch } from '../torch/torch.js'
 import type { Mixup } from './mixup.js'
@@ -88,7 +88,7 @@ export class TrainingData {
     const last = !dropLast && rest > 0 && rest >= shard.size ? 1 : 0
     this.batchesPerEpoch = Math.floor(dataset.size / batchSize) + last
     this.#resident = resident
-    this.#labels = keep(torch.tensor(dataset.labels, { dtype: 'int64', device }))
+    this.#labels = keepTensor(torch.tensor(dataset.labels, { dtype: 'int64', device }))
     this.#scaling =
       dataset.pixels === undefined ? null : new PixelScaling(dataset.pixels, layoutOf(this.#options))
   }
@@ -186,8 +186,8 @@ export class TrainingData {
         return {
           number,
           whole,
-          images: keep(placed(batch.images, this.#options)),
-          targets: keep(batch.targets),
+          images: keepTensor(placed(batch.images, this.#options)),
+          targets: keepTensor(batch.targets),
         }
       })
     } finally {
@@ -282,6 +282,6 @@ async function loadResident(
       all.narrow(0, start, count).copy_(images)
       images.dispose()
     }
-    return keep(all)
+    return keepTensor(all)
   })
 }

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 
 import { describe, expect, it } from 'vitest'
 
-import { idx, preprocessOf, ScriptModule, type ShiftRecord, sampleIndices } from '../../src/index.js'
+import { idxFolder, preprocessOf, ScriptModule, type ShiftRecord, sampleIndices } from '../../src/index.js'
 import { sos } from '../support/cli.js'
 import { demoModel, fashionMnist, temporaryFolder } from '../support/paths.js'
 import { reference } from '../support/python.js'
@@ -63,7 +63,7 @@ describe('what is asked for is what is done', () => {
   it("sos sharpness --samples, --probes, --seed: PyTorch's quadratic forms", async () => {
     const options = ['--samples', '24', '--probes', '3', '--seed', '5']
     const told = await json('sharpness', demoModel, '--data', train, ...options)
-    const data = await idx(fashionMnist, 'train', preprocessOf(await ScriptModule.load(demoModel)))
+    const data = await idxFolder(fashionMnist, 'train', preprocessOf(await ScriptModule.load(demoModel)))
     const indices = sampleIndices(data, { size: 24, sampling: 'uniform', seed: 5 })
     const { perProbe } = await reference('trace', {
       model: demoModel,

@@ -14,7 +14,7 @@ import { join, relative } from 'node:path'
 
 import { describe, expect, it } from 'vitest'
 
-import { idx, preprocessOf, ScriptModule, saveShifted, shiftOptimum } from '../../src/index.js'
+import { idxFolder, preprocessOf, ScriptModule, saveShifted, shiftOptimum } from '../../src/index.js'
 import { sos } from '../support/cli.js'
 import { canMount, sosOnDisk } from '../support/full-disk.js'
 import { demoModel, fashionMnist, fixture, root, temporaryFolder } from '../support/paths.js'
@@ -85,7 +85,7 @@ describe('what is read is not written over', () => {
   it('by saveShifted', async () => {
     const loaded = await ScriptModule.load(model)
     const preprocess = preprocessOf(loaded)
-    const data = await idx(fashionMnist, 'test', preprocess)
+    const data = await idxFolder(fashionMnist, 'test', preprocess)
     const shift = await shiftOptimum(loaded, data, { batchSize: 20 })
     const from = { dataset: data.name, preprocess }
     for (const out of [model, join(folder, 'hard.pt'), join(folder, 'link.pt')]) {

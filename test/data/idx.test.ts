@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
-import { idx, type Preprocess } from '../../src/index.js'
+import { idxFolder, type Preprocess } from '../../src/index.js'
 import { fashionMnist, temporaryFolder } from '../support/paths.js'
 
 const recipe: Preprocess = {
@@ -34,7 +34,7 @@ function folderWith(files: Record<string, Uint8Array>): string {
   return folder
 }
 
-const open = (files: Record<string, Uint8Array>) => idx(folderWith(files), 'train', recipe)
+const open = (files: Record<string, Uint8Array>) => idxFolder(folderWith(files), 'train', recipe)
 
 describe('idx', () => {
   it('reads images, plain or gzipped, and normalises them', async () => {
@@ -50,7 +50,7 @@ describe('idx', () => {
   })
 
   it('reads the embedded slice of Fashion-MNIST', async () => {
-    const [train, test] = [await idx(fashionMnist, 'train', recipe), await idx(fashionMnist, 'test', recipe)]
+    const [train, test] = [await idxFolder(fashionMnist, 'train', recipe), await idxFolder(fashionMnist, 'test', recipe)]
     expect([train.size, test.size]).toEqual([10_000, 2000])
     expect(train.classes[9]).toBe('Ankle boot')
   })

@@ -8,7 +8,7 @@ import { decodeImage, loadImage } from '../../src/data/image.js'
 import {
   cifar10,
   type Decoder,
-  idx,
+  idxFolder,
   imageFolder,
   type Preprocess,
   preprocess,
@@ -218,7 +218,7 @@ describe('a recipe', () => {
     await expect(loadImage(path, recipe, out, 0)).rejects.toEqual(refused)
     await expect(imageFolder(folder, recipe)).rejects.toEqual(refused)
     await expect(imageFolder(folder, recipe, { skipCorrupt: true })).rejects.toEqual(refused)
-    await expect(idx(fashionMnist, 'test', recipe)).rejects.toEqual(refused)
+    await expect(idxFolder(fashionMnist, 'test', recipe)).rejects.toEqual(refused)
     writeFileSync(join(folder, 'one.bin'), Buffer.alloc(3073))
     await expect(cifar10(join(folder, 'one.bin'), null, recipe)).rejects.toEqual(refused)
     const model = await ScriptModule.load(demoModel)

@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest'
 import { nearest } from '../../src/base/errors.js'
 import { parseForeignJson } from '../../src/base/foreign-json.js'
 import { readMatStructs } from '../../src/data/mat-file.js'
-import { cifar10, idx, imageFolder, imageNet, type Preprocess, presets } from '../../src/index.js'
+import { cifar10, idxFolder, imageFolder, imageNet, type Preprocess, presets } from '../../src/index.js'
 import { temporaryFolder } from '../support/paths.js'
 import { isMutated } from '../support/timed.js'
 
@@ -165,7 +165,7 @@ describe('IDX and CIFAR', () => {
       'train-images-idx3-ubyte.gz': gzipSync(bytes),
       'train-labels-idx1-ubyte': labels,
     })
-    await expect(idx(root, 'train', grey)).rejects.toEqual(refused(message))
+    await expect(idxFolder(root, 'train', grey)).rejects.toEqual(refused(message))
   })
 
   it('files of gigabytes are refused before they are read', async () => {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 
-import { type Dataset, idx, preprocessOf, ScriptModule, subset } from '../../src/index.js'
+import { type Dataset, idxFolder, preprocessOf, ScriptModule, subset } from '../../src/index.js'
 import { demoModel, fashionMnist } from '../support/paths.js'
 
-const fashion = async () => idx(fashionMnist, 'train', preprocessOf(await ScriptModule.load(demoModel)))
+const fashion = async () => idxFolder(fashionMnist, 'train', preprocessOf(await ScriptModule.load(demoModel)))
 
 describe('a subset', () => {
   it('is the samples asked for, in their order, some of them twice', async () => {

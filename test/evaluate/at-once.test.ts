@@ -8,7 +8,7 @@ import {
   evaluateAll,
   gaussNewtonTrace,
   hessianTrace,
-  idx,
+  idxFolder,
   linearLayer,
   noGrad,
   preprocessOf,
@@ -36,7 +36,7 @@ function expectSame(model: ScriptModule, values: ReadonlyMap<string, ReturnType<
 
 let data: Dataset
 beforeAll(async () => {
-  const test = await idx(fashionMnist, 'test', preprocessOf(await load()))
+  const test = await idxFolder(fashionMnist, 'test', preprocessOf(await load()))
   data = subset(test, [...Array(120).keys()])
 })
 

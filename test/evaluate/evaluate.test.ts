@@ -8,7 +8,7 @@ import {
   type Dataset,
   evaluate,
   evaluateAll,
-  idx,
+  idxFolder,
   imageFolder,
   noGrad,
   preprocessOf,
@@ -24,7 +24,7 @@ import { randn } from '../support/random.js'
 describe('evaluate', () => {
   it("gives Python's accuracies, loss and predictions, whatever the batch size", async () => {
     const model = await ScriptModule.load(demoModel)
-    const dataset = await idx(fashionMnist, 'test', preprocessOf(model))
+    const dataset = await idxFolder(fashionMnist, 'test', preprocessOf(model))
     const python = await reference('evaluate', { model: demoModel, folder: fashionMnist })
     const seen: number[] = []
     const result = await evaluate(model, dataset, {
@@ -48,7 +48,7 @@ describe('evaluate', () => {
 
   it('spreads a limit over the dataset and keeps the mode', async () => {
     const model = (await ScriptModule.load(demoModel)).train()
-    const dataset = await idx(fashionMnist, 'test', preprocessOf(model))
+    const dataset = await idxFolder(fashionMnist, 'test', preprocessOf(model))
     const result = await evaluate(model, dataset, { limit: 4 })
     expect(result.indices).toEqual([0, 500, 1000, 1500])
     expect(model.training).toBe(true)
@@ -64,7 +64,7 @@ describe('evaluate', () => {
           .get('fc.bias')!
           .add_(randn([10], 1)),
     )
-    const dataset = await idx(fashionMnist, 'test', preprocessOf(model))
+    const dataset = await idxFolder(fashionMnist, 'test', preprocessOf(model))
     let loads = 0
     const load = (asked: readonly number[]) => {
       loads++
@@ -79,7 +79,7 @@ describe('evaluate', () => {
 
   it('runs a model as it is where that is hooked, or on request, with the same predictions', async () => {
     const model = await ScriptModule.load(demoModel)
-    const dataset = await idx(fashionMnist, 'test', preprocessOf(model))
+    const dataset = await idxFolder(fashionMnist, 'test', preprocessOf(model))
     const options = { limit: 200, chunk: 100 }
     const fast = await evaluate(model, dataset, options)
     const plain = await evaluate(model, dataset, { ...options, optimize: false })
@@ -97,7 +97,7 @@ describe('evaluate', () => {
 
   it('is refused where calls of one of the models in train mode are pending, and works after them', async () => {
     const [model, other] = [await ScriptModule.load(demoModel), (await ScriptModule.load(demoModel)).train()]
-    const dataset = await idx(fashionMnist, 'test', preprocessOf(model))
+    const dataset = await idxFolder(fashionMnist, 'test', preprocessOf(model))
     const pending = noGrad(() => other.forward(randn([64, 1, 28, 28], 1)))
     const failed = evaluateAll([model, other], dataset, { limit: 10 })
     await expect(failed).rejects.toMatchObject({ code: 'ERR_BUSY' })
@@ -107,7 +107,7 @@ describe('evaluate', () => {
 
   it('evaluates the weights of the moment', async () => {
     const model = await ScriptModule.load(demoModel)
-    const dataset = await idx(fashionMnist, 'test', preprocessOf(model))
+    const dataset = await idxFolder(fashionMnist, 'test', preprocessOf(model))
     await evaluate(model, dataset, { limit: 10 })
     await noGrad(async () => {
       model.namedParameters().get('fc.weight')!.zero_()
@@ -119,7 +119,7 @@ describe('evaluate', () => {
 
   it('stops at a signal', async () => {
     const model = await ScriptModule.load(demoModel)
-    const dataset = await idx(fashionMnist, 'test', preprocessOf(model))
+    const dataset = await idxFolder(fashionMnist, 'test', preprocessOf(model))
     await expect(
       evaluate(model, dataset, { signal: AbortSignal.abort(new Error('enough')) }),
     ).rejects.toThrow('enough')
@@ -127,7 +127,7 @@ describe('evaluate', () => {
 
   it('leaves corrupt images out of all figures, and names them', async () => {
     const model = await ScriptModule.load(demoModel)
-    const test = await idx(fashionMnist, 'test', preprocessOf(model))
+    const test = await idxFolder(fashionMnist, 'test', preprocessOf(model))
     const skipping = (bad: (index: number) => boolean): Dataset => ({
       ...test,
       load: async (asked) => ({
@@ -154,7 +154,7 @@ describe('evaluate', () => {
 
   it('counts a class by the labels of the images that it evaluated', async () => {
     const model = await ScriptModule.load(demoModel)
-    const test = await idx(fashionMnist, 'test', preprocessOf(model))
+    const test = await idxFolder(fashionMnist, 'test', preprocessOf(model))
     const bad = (index: number) => index === 0 || index === 630
     const dataset: Dataset = {
       ...test,

@@ -9,7 +9,7 @@ import {
   EvaluationRecord,
   evaluateAll,
   evaluationSubject,
-  idx,
+  idxFolder,
   preprocessOf,
   ScriptModule,
 } from '../../src/index.js'
@@ -22,7 +22,7 @@ const options = { limit: 130, chunk: 20 }
 async function prepare() {
   const model = await ScriptModule.load(demoModel)
   const preprocess = preprocessOf(model)
-  const test = await idx(fashionMnist, 'test', preprocess)
+  const test = await idxFolder(fashionMnist, 'test', preprocess)
   const bad = (index: number) => index < 300 || (index < 1000 && index % 17 === 0)
   const loaded: number[] = []
   const dataset: Dataset = {

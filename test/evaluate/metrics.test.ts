@@ -2,7 +2,7 @@ import { join } from 'node:path'
 
 import { beforeAll, describe, expect, it } from 'vitest'
 
-import { type DType, ScoreSums, sampleScores, score, type Tensor, torch } from '../../src/index.js'
+import { type DType, ScoreSums, sampleScores, scoreLogits, type Tensor, torch } from '../../src/index.js'
 import { temporaryFolder } from '../support/paths.js'
 import { reference } from '../support/python.js'
 import { randn } from '../support/random.js'
@@ -57,7 +57,7 @@ describe('score', () => {
 
   it.each(cases.map(([name, logits], i) => ({ name, logits, i })))('$name', ({ logits, i }) => {
     const [images, classes] = logits.shape as [number, number]
-    const { predictions, correct, reliability, ...figures } = score(logits, labelsFor(images, classes))
+    const { predictions, correct, reliability, ...figures } = scoreLogits(logits, labelsFor(images, classes))
     const expected = python[i]
     expect([...predictions]).toEqual(expected.predictions)
     expect([...correct]).toEqual(expected.correct)
@@ -100,7 +100,7 @@ describe('score', () => {
       const length = Math.min(7, 50 - start)
       sums.add(sampleScores(logits.narrow(0, start, length), labels.narrow(0, start, length)))
     }
-    expect(sums.score()).toEqual(score(logits, labels))
+    expect(sums.score()).toEqual(scoreLogits(logits, labels))
   })
 
   it('takes no NaN for right, and says NaN', () => {
@@ -110,7 +110,7 @@ describe('score', () => {
       [1, nan, 0],
       [nan, 1, 0],
     ])
-    const result = score(logits, torch.tensor([0, 0, 0], { dtype: 'int64' }))
+    const result = scoreLogits(logits, torch.tensor([0, 0, 0], { dtype: 'int64' }))
     expect([...result.correct]).toEqual([0, 0, 0])
     expect([result.top1, result.loss, result.calibrationError]).toEqual([0, nan, nan])
   })
@@ -120,7 +120,7 @@ describe('score', () => {
   })
 
   it('refuses labels of another number', () => {
-    expect(() => score(torch.zeros([3, 4]), labelsFor(2, 4))).toThrow(
+    expect(() => scoreLogits(torch.zeros([3, 4]), labelsFor(2, 4))).toThrow(
       expect.objectContaining({ code: 'ERR_SHAPE' }),
     )
   })

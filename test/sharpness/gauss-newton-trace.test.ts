@@ -5,7 +5,7 @@ import {
   type Dataset,
   gaussNewtonTrace,
   hessianTrace,
-  idx,
+  idxFolder,
   isPiecewiseLinear,
   type Progress,
   preprocessOf,
@@ -80,7 +80,7 @@ describe('gaussNewtonTrace', () => {
 
   it("agrees with Hutchinson's estimate on a trained network", async () => {
     const model = await ScriptModule.load(demoModel)
-    const train = await idx(fashionMnist, 'train', preprocessOf(model))
+    const train = await idxFolder(fashionMnist, 'train', preprocessOf(model))
     const options = { samples: 48, probes: 8, seed: 1 }
     const first = await gaussNewtonTrace(model, train, options)
     const second = await hessianTrace(model, train, options)
@@ -101,7 +101,7 @@ describe('gaussNewtonTrace', () => {
 
   it('compares two models on the same draws', async () => {
     const [first, second] = await Promise.all([ScriptModule.load(demoModel), ScriptModule.load(demoModel)])
-    const train = await idx(fashionMnist, 'train', preprocessOf(first))
+    const train = await idxFolder(fashionMnist, 'train', preprocessOf(first))
     await shiftOptimum(second, train, { batchSize: 30 })
     const options = { samples: 32, probes: 6 }
     const before = await gaussNewtonTrace(first, train, options)

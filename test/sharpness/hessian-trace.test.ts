@@ -8,7 +8,7 @@ import {
   hessian,
   hessianTrace,
   hutchinsonTrace,
-  idx,
+  idxFolder,
   type Progress,
   preprocessOf,
   ScriptModule,
@@ -109,7 +109,7 @@ describe('hutchinsonTrace', () => {
 describe('hessianTrace', () => {
   it("has PyTorch's quadratic forms on the same samples and probes", async () => {
     const model = (await ScriptModule.load(demoModel)).train() // Python's is in eval mode
-    const train = await idx(fashionMnist, 'train', preprocessOf(model))
+    const train = await idxFolder(fashionMnist, 'train', preprocessOf(model))
     const estimate = await hessianTrace(model, train, { samples: 48, probes: 4, seed: 3, chunk: 20 })
     const python = await reference('trace', {
       model: demoModel,
@@ -136,7 +136,7 @@ describe('hessianTrace', () => {
 
   it('compares two models on the same probes', async () => {
     const [first, second] = await Promise.all([ScriptModule.load(demoModel), ScriptModule.load(demoModel)])
-    const train = await idx(fashionMnist, 'train', preprocessOf(first))
+    const train = await idxFolder(fashionMnist, 'train', preprocessOf(first))
     await shiftOptimum(second, train, { batchSize: 30 })
     const options = { samples: 32, probes: 3 }
     const comparison = await compareTraces(first, second, train, options)
@@ -151,7 +151,7 @@ describe('hessianTrace', () => {
 
   it('holds the second model while the first is measured, so that both are as they were given', async () => {
     const [first, second] = [await ScriptModule.load(demoModel), await ScriptModule.load(demoModel)]
-    const train = await idx(fashionMnist, 'train', preprocessOf(first))
+    const train = await idxFolder(fashionMnist, 'train', preprocessOf(first))
     const modes: string[] = []
     const onProgress = () => {
       for (const model of [first, second]) {

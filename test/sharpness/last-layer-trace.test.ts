@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import { hessianTrace, idx, lastLayerTrace, preprocessOf, ScriptModule } from '../../src/index.js'
+import { hessianTrace, idxFolder, lastLayerTrace, preprocessOf, ScriptModule } from '../../src/index.js'
 import { vectors } from '../support/datasets.js'
 import { demoModel, fashionMnist, fixture } from '../support/paths.js'
 import { reference } from '../support/python.js'
@@ -26,7 +26,7 @@ describe('lastLayerTrace', () => {
 
   it('takes the samples that the other traces take', async () => {
     const model = await ScriptModule.load(demoModel)
-    const train = await idx(fashionMnist, 'train', preprocessOf(model))
+    const train = await idxFolder(fashionMnist, 'train', preprocessOf(model))
     const { indices, size, samples } = await lastLayerTrace(model, 'fc', train, { samples: 20, seed: 3 })
     expect((await hessianTrace(model, train, { samples: 20, seed: 3, probes: 2 })).indices).toEqual(indices)
     expect([size, samples]).toEqual([2570, 20])

@@ -6,7 +6,7 @@ import {
   type Classifier,
   ClassScatter,
   captureChunks,
-  idx,
+  idxFolder,
   type LabelledRows,
   linearLayer,
   type NeuralCollapse,
@@ -103,7 +103,7 @@ describe('neuralCollapse', () => {
 
   it("has them for a trained network's features, from hooks", async () => {
     const model = await ScriptModule.load(demoModel)
-    const train = await idx(fashionMnist, 'train', preprocessOf(model))
+    const train = await idxFolder(fashionMnist, 'train', preprocessOf(model))
     const indices = sampleIndices(train, { size: 300, sampling: 'stratified', seed: 0 })
     const layer = linearLayer(model)
     const parameters = model.namedParameters()

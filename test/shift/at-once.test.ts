@@ -6,7 +6,7 @@ import {
   captureRows,
   type Dataset,
   evaluate,
-  idx,
+  idxFolder,
   type LoadedImages,
   lastLayerTrace,
   linearLayer,
@@ -28,7 +28,7 @@ const code = (expected: string) => expect.objectContaining({ code: expected })
 
 let train: Dataset
 beforeAll(async () => {
-  train = await idx(fashionMnist, 'train', preprocessOf(await ScriptModule.load(demoModel)))
+  train = await idxFolder(fashionMnist, 'train', preprocessOf(await ScriptModule.load(demoModel)))
 })
 
 const load = () => ScriptModule.load(demoModel)

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import { certify, drift, solveShift, torch } from '../../src/index.js'
+import { certifyDrift, measureDrift, solveShift, torch } from '../../src/index.js'
 import { DriftSums } from '../../src/shift/certificates.js'
 import { randn } from '../support/random.js'
 
@@ -12,8 +12,8 @@ const others = randn([9000, 32], 4)
 describe('certify', () => {
   it('tells what dense arithmetic tells, in one chunk or several', async () => {
     const solved = await solveShift(a, v, b, { bias: 'absorb' })
-    const { samples, ...told } = certify(
-      drift(others, { weight: v, bias: b }, { weight: solved.weight, bias: solved.bias }),
+    const { samples, ...told } = certifyDrift(
+      measureDrift(others, { weight: v, bias: b }, { weight: solved.weight, bias: solved.bias }),
     )
     const rows = others.to('float64')
     const z = rows.matmul(v.to('float64')).add(b.to('float64'))
@@ -36,7 +36,7 @@ describe('certify', () => {
 
   it('is that of nothing for the batch itself', async () => {
     const solved = await solveShift(a, v, b)
-    const told = certify(drift(a, { weight: v, bias: b }, solved))
+    const told = certifyDrift(measureDrift(a, { weight: v, bias: b }, solved))
     expect(told.maxLogitChange).toBeLessThanOrEqual(1e-3)
     expect(told).toMatchObject({ samples: 20, marginSafeShare: 1, changedPredictions: 0 })
   })
@@ -62,8 +62,8 @@ describe('certify', () => {
     const predictions = (weight: typeof v) => torch.linear(rows, weight.t(), bias).argmax(1)
     const [first, second] = [before, after].map((weight) => predictions(weight).toArray() as number[])
     const changed = first!.map((prediction, i) => prediction !== second![i])
-    const safe = (rounding?: Parameters<typeof drift>[3]) => {
-      const told = drift(rows, { weight: before, bias }, { weight: after, bias }, rounding)
+    const safe = (rounding?: Parameters<typeof measureDrift>[3]) => {
+      const told = measureDrift(rows, { weight: before, bias }, { weight: after, bias }, rounding)
       return changed.map((_, i) => told.margin[i]! > told.spread[i]! + 2 * told.noise[i]!)
     }
     const among = (all: readonly boolean[]) => changed.filter((one, i) => one && all[i]).length
@@ -71,7 +71,7 @@ describe('certify', () => {
     expect(among(safe())).toBeGreaterThan(0) // without a thought of rounding it is false
     expect(among(rounded)).toBe(0)
     expect(rounded.filter(Boolean).length).toBeGreaterThan(dtype === 'float32' ? 0 : 1000)
-    const decided = drift(
+    const decided = measureDrift(
       rows,
       { weight: before, bias },
       { weight: after, bias },
@@ -87,28 +87,28 @@ describe('certify', () => {
     // One input, so that an image's logits are its input times V, plus b; V* = V + D.
     const before = { weight: tensor([[1, 0, -1]]), bias: torch.tensor([0.5, 0, 0], { dtype: 'float64' }) }
     const after = { weight: tensor([[1.25, -0.25, -1]]), bias: before.bias }
-    const one = drift(tensor([[1], [-1], [0.125], [4]]), before, after)
+    const one = measureDrift(tensor([[1], [-1], [0.125], [4]]), before, after)
     // z: [1.5, 0, -1], [-0.5, 0, 1], [0.625, 0, -0.125], [4.5, 0, -4]; Δz: the input times [0.25, -0.25, 0].
     expect([...one.spread]).toEqual([0.5, 0.5, 0.0625, 2])
     expect([...one.margin]).toEqual([1.5, 1, 0.625, 4.5])
     expect([...one.change]).toEqual([0.25, 0.25, 0.03125, 1])
     const norms = [0.25, 0.25, 0.03125, 1].map((change) => change * Math.SQRT2)
     norms.forEach((norm, i) => void expect(one.norm[i]).toBeCloseTo(norm, 14))
-    expect(certify(one).marginSafeShare).toBe(1)
-    expect(certify(one).meanLossChange).toBeCloseTo((2 * (0.25 + 0.25 + 0.03125 + 1)) / 4, 14)
+    expect(certifyDrift(one).marginSafeShare).toBe(1)
+    expect(certifyDrift(one).meanLossChange).toBeCloseTo((2 * (0.25 + 0.25 + 0.03125 + 1)) / 4, 14)
     // The margin lies between the largest change and the largest less the smallest: the class may change.
-    const close = drift(
+    const close = measureDrift(
       tensor([[1]]),
       { weight: tensor([[0.4, 0]]), bias: null },
       { weight: tensor([[0.1, 0.3]]), bias: null },
     )
     expect([close.margin[0], close.change[0]]).toEqual([0.4, expect.closeTo(0.3, 12)])
-    expect(certify(close)).toMatchObject({ marginSafeShare: 0, changedPredictions: 1 })
+    expect(certifyDrift(close)).toMatchObject({ marginSafeShare: 0, changedPredictions: 1 })
   })
 
   it('has the spread of each sample, and lets no safe sample change', async () => {
     const solved = await solveShift(a, v, b, { bias: 'absorb' })
-    const one = drift(others, { weight: v, bias: b }, solved)
+    const one = measureDrift(others, { weight: v, bias: b }, solved)
     const rows = others.to('float64')
     const z = rows.matmul(v.to('float64')).add(b.to('float64')).toArray() as number[][]
     const zStar = rows.matmul(solved.weight).add(solved.bias!).toArray() as number[][]
@@ -124,7 +124,7 @@ describe('certify', () => {
       safe++
       if (place(zStar[i]!) !== place(logits)) throw new Error(`sample ${i} is safe but changed`)
     }
-    expect(certify(one).marginSafeShare).toBeCloseTo(safe / 9000, 12)
+    expect(certifyDrift(one).marginSafeShare).toBeCloseTo(safe / 9000, 12)
     expect([safe > 0, safe < 9000]).toEqual([true, true])
   })
 
@@ -135,16 +135,16 @@ describe('certify', () => {
         code: 'ERR_INVALID_ARGUMENT',
         message: expect.stringContaining(`for ${name} `),
       })
-    expect(() => drift(a, map, 5 as never)).toThrow(refused('a linear map'))
-    expect(() => drift(a, { weight: [1] as never, bias: b }, map)).toThrow(refused('its weight'))
-    expect(() => drift(a, map, { weight: v, bias: 5 as never })).toThrow(refused('its bias'))
-    expect(() => drift([1] as never, map, map)).toThrow(refused('a'))
-    expect(() => certify(5 as never)).toThrow(refused('drift'))
+    expect(() => measureDrift(a, map, 5 as never)).toThrow(refused('a linear map'))
+    expect(() => measureDrift(a, { weight: [1] as never, bias: b }, map)).toThrow(refused('its weight'))
+    expect(() => measureDrift(a, map, { weight: v, bias: 5 as never })).toThrow(refused('its bias'))
+    expect(() => measureDrift([1] as never, map, map)).toThrow(refused('a'))
+    expect(() => certifyDrift(5 as never)).toThrow(refused('drift'))
   })
 
   it('does not let a NaN pass for a small drift', () => {
     const map = (value: number) => ({ weight: torch.tensor([[value, 0]], { dtype: 'float64' }), bias: null })
-    const told = certify(drift(torch.tensor([[1], [2]], { dtype: 'float64' }), map(1), map(Number.NaN)))
+    const told = certifyDrift(measureDrift(torch.tensor([[1], [2]], { dtype: 'float64' }), map(1), map(Number.NaN)))
     expect([told.maxLogitChange, told.maxLossChange, told.marginSafeShare]).toEqual([
       Number.NaN,
       Number.NaN,

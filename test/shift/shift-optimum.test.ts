@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import {
   checkpointRecord,
   type Dataset,
-  idx,
+  idxFolder,
   noGrad,
   preprocessOf,
   ScriptModule,
@@ -27,7 +27,7 @@ const flat = (tensor: Tensor) => tensor.detach().to('float64').reshape([-1]).toT
 
 let train: Dataset
 beforeAll(async () => {
-  train = await idx(fashionMnist, 'train', preprocessOf(await ScriptModule.load(demoModel)))
+  train = await idxFolder(fashionMnist, 'train', preprocessOf(await ScriptModule.load(demoModel)))
 })
 
 describe('shiftOptimum', () => {

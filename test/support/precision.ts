@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect } from 'vitest'
 
-import { type DType, idx, preprocessOf, ScriptModule } from '../../src/index.js'
+import { type DType, idxFolder, preprocessOf, ScriptModule } from '../../src/index.js'
 import { demoModel, fashionMnist, fixture } from './paths.js'
 import { reference } from './python.js'
 
@@ -13,7 +13,7 @@ export const indices = Array.from({ length: 96 }, (_, i) => i * 7)
 export const epsilon = { float16: 2 ** -10, bfloat16: 2 ** -7, float32: 2 ** -23, float64: 2 ** -52 }
 
 export async function dataset(split: 'train' | 'test' = 'train') {
-  return idx(fashionMnist, split, preprocessOf(await ScriptModule.load(demoModel)))
+  return idxFolder(fashionMnist, split, preprocessOf(await ScriptModule.load(demoModel)))
 }
 
 export const models: [name: string, images: DType, rounding: number][] = [

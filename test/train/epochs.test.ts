@@ -8,7 +8,7 @@ import {
   noGrad,
   ScriptModule,
   sam,
-  schedule,
+  customSchedule,
   sgd,
   type Tensor,
   Trainer,
@@ -54,7 +54,7 @@ describe('an epoch', () => {
   })
 
   it('begins with the rate of its first step, and ends with that of its last', async () => {
-    const factor = schedule('steps', ({ epoch, batch }) => 1 + 10 * epoch + batch)
+    const factor = customSchedule('steps', ({ epoch, batch }) => 1 + 10 * epoch + batch)
     const trainer = new Trainer(await perceptron(), { ...plain, epochs: 2, schedule: factor })
     trainer.learningRate = 0.001
     const factors: string[] = []

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import { constant, cosine, multiStep, oneCycle, type Schedule, schedule, warmUp } from '../../src/index.js'
+import { constantRate, cosine, multiStep, oneCycle, type Schedule, customSchedule, warmUp } from '../../src/index.js'
 import { reference } from '../support/python.js'
 import { largestDifference } from '../support/tensors.js'
 
@@ -25,7 +25,7 @@ describe('a schedule', () => {
     ['multiStep', multiStep([4, 6])],
     ['cosine', cosine({ minimum: 0.05 })],
     ['cosineByBatch', cosine({ per: 'batch' })],
-    ['warmUp', warmUp(constant, 2, 0.25)],
+    ['warmUp', warmUp(constantRate, 2, 0.25)],
     ['oneCycle', oneCycle()],
   ])('%s is what PyTorch has', async (name, ours) => {
     const theirs: number[] = (await expected)[name]
@@ -46,11 +46,11 @@ describe('a schedule', () => {
     [0.25, [0, 1, 1, 1, 1]], // 1.25 batches: 1
     [0, [1, 1, 1, 1, 1]],
   ])('rises over the nearest whole number of batches: %d epochs', (rise, expected) => {
-    expect(largestDifference(factors(warmUp(constant, rise, 0)).slice(0, 5), expected)).toBeLessThan(1e-12)
+    expect(largestDifference(factors(warmUp(constantRate, rise, 0)).slice(0, 5), expected)).toBeLessThan(1e-12)
   })
 
   it('may be any function of the place', () => {
-    const halves = schedule('halves', ({ epoch }) => 0.5 ** epoch)
+    const halves = customSchedule('halves', ({ epoch }) => 0.5 ** epoch)
     expect(factors(halves)[12]).toBe(0.25)
     expect(halves.description).toEqual({ name: 'halves' })
   })
@@ -61,11 +61,11 @@ describe('a schedule', () => {
       () => multiStep([1.5]),
       () => multiStep([2], -1),
       () => cosine({ minimum: -0.1 }),
-      () => warmUp(constant, -1),
-      () => warmUp(constant, 1, 2),
+      () => warmUp(constantRate, -1),
+      () => warmUp(constantRate, 1, 2),
       () => oneCycle({ rise: 1 }),
       () => oneCycle({ divisor: 0.5 }),
-      () => schedule('none', 1 as never),
+      () => customSchedule('none', 1 as never),
     ]
     for (const make of wrong) expect(make).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }))
   })

@@ -8,7 +8,7 @@ import {
   type Dataset,
   evaluate,
   evaluateDuringTraining,
-  idx,
+  idxFolder,
   multiStep,
   preprocessOf,
   type RunEndEvent,
@@ -42,7 +42,7 @@ function heard(trainer: Trainer): string[] {
 describe('a trainer', () => {
   it('does what a loop in Python does, on the same batches', async () => {
     const model = await ScriptModule.load(demoModel)
-    const whole = await idx(fashionMnist, 'train', preprocessOf(model))
+    const whole = await idxFolder(fashionMnist, 'train', preprocessOf(model))
     const epochs: number[][][] = []
     // A dataset that notes what is asked of it, in float64, and whose last batch is not full.
     const data: Dataset = {
@@ -114,7 +114,7 @@ describe('a trainer', () => {
 
   it('is in train mode for its steps alone, and ends in the mode in which it came', async () => {
     const model = (await ScriptModule.load(demoModel)).eval()
-    const whole = await idx(fashionMnist, 'train', preprocessOf(model))
+    const whole = await idxFolder(fashionMnist, 'train', preprocessOf(model))
     const data = { ...whole, size: 40, labels: whole.labels.subarray(0, 40) }
     const trainer = new Trainer(model, { ...plain, data, epochs: 1 })
     const modes: boolean[] = []
@@ -128,7 +128,7 @@ describe('a trainer', () => {
 
   it('computes in half precision what autocast is for, and keeps its weights', async () => {
     const model = await ScriptModule.load(demoModel)
-    const whole = await idx(fashionMnist, 'train', preprocessOf(model))
+    const whole = await idxFolder(fashionMnist, 'train', preprocessOf(model))
     const options = {
       data: { ...whole, size: 32, labels: whole.labels.subarray(0, 32) },
       epochs: 1,
@@ -317,7 +317,7 @@ describe('optimum shifting in training', () => {
   let load: () => Promise<ScriptModule>
   beforeAll(async () => {
     load = () => ScriptModule.load(demoModel)
-    const whole = await idx(fashionMnist, 'train', preprocessOf(await load()))
+    const whole = await idxFolder(fashionMnist, 'train', preprocessOf(await load()))
     data = { ...whole, size: 64, labels: whole.labels.subarray(0, 64) }
   })
 

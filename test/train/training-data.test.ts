@@ -4,7 +4,7 @@ import {
   type Augmentation,
   type Dataset,
   Generator,
-  idx,
+  idxFolder,
   imageFolder,
   mixup,
   type Preprocess,
@@ -20,7 +20,7 @@ import { TrainingData, type TrainingDataOptions } from '../../src/train/training
 import { demoModel, fashionMnist, temporaryFolder } from '../support/paths.js'
 
 const fashion = async (size: number): Promise<Dataset> => {
-  const whole = await idx(fashionMnist, 'train', preprocessOf(await ScriptModule.load(demoModel)))
+  const whole = await idxFolder(fashionMnist, 'train', preprocessOf(await ScriptModule.load(demoModel)))
   return { ...whole, size, labels: whole.labels.subarray(0, size) }
 }
 

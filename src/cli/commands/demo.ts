@@ -25,7 +25,7 @@ export const demoCommand = new Command('demo')
       compareWith,
       evaluate,
       hessianTrace,
-      idx,
+      idxFolder,
       preprocessOf,
       saveShifted,
       ScriptModule,
@@ -44,8 +44,8 @@ export const demoCommand = new Command('demo')
     const model = await ScriptModule.load(source)
     const recipe = preprocessOf(model)
     const [train, test] = await Promise.all([
-      idx(join(assets, 'fashion-mnist'), 'train', recipe),
-      idx(join(assets, 'fashion-mnist'), 'test', recipe),
+      idxFolder(join(assets, 'fashion-mnist'), 'train', recipe),
+      idxFolder(join(assets, 'fashion-mnist'), 'test', recipe),
     ])
     const test1 = await withProgress('evaluate', (onProgress) => evaluate(model, test, { onProgress }))
     const trace1 = await withProgress('sharpness before', (onProgress) =>

@@ -53,13 +53,13 @@ Example:
   )
   .action(async (path: string, options: Options) => {
     const sos = await import('../../index.js')
-    const { experimentRuns, parseConfig, ProcessGroup, processes } = sos
+    const { experimentRuns, parseConfig, ProcessGroup, joinProcesses } = sos
     const { readRunRecord, runExperiment, writeTrainingReport } = sos
     const config = parseConfig(await readJson(path, sos.SosError), path)
     const name = basename(path, extname(path))
     const experiment = {
       out: options.out ?? join('runs', name),
-      schemes: options.grid ? sos.schemes : [options.scheme],
+      schemes: options.grid ? sos.trainingSchemes : [options.scheme],
       seeds: options.seeds,
     }
     const runs = experimentRuns(config, experiment)
@@ -80,7 +80,7 @@ Example:
       )
     }
     const between = config.device.startsWith('cuda') && ProcessGroup.backends().includes('nccl')
-    const parallel = await processes({ backend: between ? 'nccl' : 'gloo' })
+    const parallel = await joinProcesses({ backend: between ? 'nccl' : 'gloo' })
     const report = async () => writeTrainingReport(experiment.out, name, await records())
     let complained = false
     // On the way it is for whoever looks: that it cannot be written ends no training.

@@ -3,7 +3,7 @@ import { count, within } from '../../base/check-number.js'
 import { SosError } from '../../base/errors.js'
 import { noGrad } from '../../torch/context/context.js'
 import { hold } from '../../torch/tensor/hold.js'
-import { keep, scope } from '../../torch/tensor/scope.js'
+import { keepTensor, scope } from '../../torch/tensor/scope.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
 import { torch } from '../../torch/torch.js'
 import { blockLength, blocksOf } from './row-chunk.js'
@@ -40,12 +40,12 @@ export class GramAccumulator {
   constructor(features: number) {
     count('features', features)
     this.features = features
-    this.#upper = keep(torch.zeros([features, features], { dtype: 'float64' }))
-    this.#sum = keep(torch.zeros([features], { dtype: 'float64' }))
-    this.#ones = keep(torch.ones([blockLength(features)], { dtype: 'float64' }))
+    this.#upper = keepTensor(torch.zeros([features, features], { dtype: 'float64' }))
+    this.#sum = keepTensor(torch.zeros([features], { dtype: 'float64' }))
+    this.#ones = keepTensor(torch.ones([blockLength(features)], { dtype: 'float64' }))
     for (let start = 0; start < features; start += PANEL) {
       const width = Math.min(PANEL, features - start)
-      const sums = keep(this.#upper.narrow(0, start, width).narrow(1, start, features - start))
+      const sums = keepTensor(this.#upper.narrow(0, start, width).narrow(1, start, features - start))
       this.#panels.push({ start, width, sums })
     }
   }

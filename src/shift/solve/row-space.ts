@@ -91,7 +91,7 @@ export async function rowSpace(a: Tensor, options: RowSpaceOptions = {}): Promis
  * @param coordinates Qᵀv, where it is known; as `rowSpace` tells of its own v. Default: it is computed
  * @returns float64 [m, n]
  */
-export function project(space: RowSpace, v: Tensor, coordinates?: Tensor): Promise<Tensor> {
+export function projectOnRowSpace(space: RowSpace, v: Tensor, coordinates?: Tensor): Promise<Tensor> {
   expectObject('space', space)
   expectTensor('its basis', space.basis)
   expectTensor('v', v)

@@ -6,7 +6,7 @@ import { expectTensor, type Tensor } from '../../torch/tensor/tensor.js'
 import { torch } from '../../torch/torch.js'
 import { solveByElimination, solveByPivotedQr, solveByPseudoinverse } from './direct-solvers.js'
 import { checkRankPolicy, gapWarning, type RankPolicy } from './rank.js'
-import { defaultTolerance, largestOf, project, rowSpace } from './row-space.js'
+import { defaultTolerance, largestOf, projectOnRowSpace, rowSpace } from './row-space.js'
 
 /**
  * How AV* = Z is solved, all in float64:
@@ -143,10 +143,10 @@ async function minimise(
     const { singularValues } = space
     const warning = space.filter === null ? gapWarning(singularValues, space.rank) : null
     return {
-      weight: await project(space, v, space.coordinates),
+      weight: await projectOnRowSpace(space, v, space.coordinates),
       rank: space.rank,
       singularValues,
-      companions: await Promise.all(companions.map((matrix) => project(space, exact(matrix)))),
+      companions: await Promise.all(companions.map((matrix) => projectOnRowSpace(space, exact(matrix)))),
       warnings: warning === null ? [] : [warning],
     }
   }

@@ -5,7 +5,7 @@ import type { Tensor } from '../../torch/tensor/tensor.js'
 import { GramAccumulator, spectrumOfGram } from './gram.js'
 import type { LinearMap } from './linear-map.js'
 import { checkRankPolicy, chooseRank, countAbove, damping, gapWarning } from './rank.js'
-import { project } from './row-space.js'
+import { projectOnRowSpace } from './row-space.js'
 import type { Solution, SolveOptions } from './solve.js'
 import { driftBounds, type Spectrum } from './spectrum.js'
 import { spectrumOfTsqr, TsqrAccumulator } from './tsqr.js'
@@ -65,7 +65,7 @@ export class StreamedSolve {
       const policy = this.#options.rank!
       const { directions, singularValues } = spectrum
       const filter = policy.policy === 'ridge' ? damping(singularValues, rank, policy.lambda) : null
-      const weight = await project({ basis: directions.narrow(1, 0, rank), rank, singularValues, filter }, v)
+      const weight = await projectOnRowSpace({ basis: directions.narrow(1, 0, rank), rank, singularValues, filter }, v)
       const warning = filter === null ? gapWarning(singularValues, rank) : null
       return {
         weight,

@@ -3,7 +3,7 @@ import { count, within } from '../../base/check-number.js'
 import { SosError } from '../../base/errors.js'
 import { noGrad } from '../../torch/context/context.js'
 import { hold } from '../../torch/tensor/hold.js'
-import { keep, scope } from '../../torch/tensor/scope.js'
+import { keepTensor, scope } from '../../torch/tensor/scope.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
 import { torch } from '../../torch/torch.js'
 import type { StreamOptions } from './gram.js'
@@ -34,7 +34,7 @@ export class TsqrAccumulator {
   constructor(features: number) {
     count('features', features)
     this.features = features
-    this.#factor = keep(torch.zeros([0, features + 1], { dtype: 'float64' }))
+    this.#factor = keepTensor(torch.zeros([0, features + 1], { dtype: 'float64' }))
   }
 
   /** The rows added so far. */
@@ -75,7 +75,7 @@ export class TsqrAccumulator {
     for await (const block of blocksOf(rows, this.features)) {
       const { shape } = block
       this.#waiting.push(
-        keep(scope(() => torch.cat([torch.ones([shape[0]!, 1], { dtype: 'float64' }), block], 1))),
+        keepTensor(scope(() => torch.cat([torch.ones([shape[0]!, 1], { dtype: 'float64' }), block], 1))),
       )
       this.#rows += shape[0]!
       const waiting = this.#waiting.reduce((sum, tensor) => sum + tensor.shape[0]!, 0)
@@ -86,7 +86,7 @@ export class TsqrAccumulator {
   async #reduce(): Promise<void> {
     if (this.#waiting.length === 0) return
     const parts = [this.#factor, ...this.#waiting.splice(0)]
-    this.#factor = keep(
+    this.#factor = keepTensor(
       await scope(async () => {
         const [, factor] = await torch.async.linalg_qr(await torch.async.cat(parts), 'r')
         return factor

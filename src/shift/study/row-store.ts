@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { SosError } from '../../base/errors.js'
 import { type DType, elementLayout } from '../../torch/tensor/dtype.js'
-import { keep } from '../../torch/tensor/scope.js'
+import { keepTensor } from '../../torch/tensor/scope.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
 import { torch } from '../../torch/torch.js'
 
@@ -43,7 +43,7 @@ export function rowStore(
 }
 
 async function storeInMemory(most: number, width: number, dtype: DType): Promise<RowStore> {
-  const all = keep(torch.empty([most, width], { dtype }))
+  const all = keepTensor(torch.empty([most, width], { dtype }))
   let filled = 0
   return {
     async add(rows) {
@@ -53,7 +53,7 @@ async function storeInMemory(most: number, width: number, dtype: DType): Promise
     },
     async finish() {
       if (filled === most) return all
-      const part = keep(all.narrow(0, 0, filled))
+      const part = keepTensor(all.narrow(0, 0, filled))
       all.dispose()
       return part
     },
@@ -95,9 +95,9 @@ async function storeInFile(width: number, dtype: DType, cacheFolder: string): Pr
     },
     async finish() {
       try {
-        if (filled === 0) return keep(torch.empty([0, width], { dtype }))
+        if (filled === 0) return keepTensor(torch.empty([0, width], { dtype }))
         using flat = torch.from_file(path, true, filled * width, { dtype })
-        return keep(flat.view([filled, width]))
+        return keepTensor(flat.view([filled, width]))
       } finally {
         await end()
       }

@@ -3,7 +3,7 @@ import { type Score, ScoreSums, sampleScores } from '../../evaluate/metrics.js'
 import { scope } from '../../torch/tensor/scope.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
 import { torch } from '../../torch/torch.js'
-import { certify, type Drift, emptyDrift } from '../certificates.js'
+import { certifyDrift, type Drift, emptyDrift } from '../certificates.js'
 import type { LinearMap } from '../solve/linear-map.js'
 import type { Features } from './features.js'
 import { type RowStoreOptions, rowStore } from './row-store.js'
@@ -102,7 +102,7 @@ export class ValidationMeter {
     return {
       score: told(after),
       test: { onlyBefore: onlyFirst, onlyAfter: onlySecond, pValue },
-      drift: { ...certify(drift), sample: sampleOf(drift) },
+      drift: { ...certifyDrift(drift), sample: sampleOf(drift) },
       unseen: this.#unseen(after, covered),
       predictions: after.predictions,
     }

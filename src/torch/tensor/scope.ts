@@ -5,7 +5,7 @@ import { Tensor } from './tensor.js'
 
 /**
  * Runs `body`, sync or async (a promise, or another object with `then`), and disposes of every tensor made in it, save those that it
- * returns (alone, or in arrays, maps, sets and plain objects, also where these hold themselves) and those given to {@link keep}. What gets out belongs to the scope around, if there is one. Where
+ * returns (alone, or in arrays, maps, sets and plain objects, also where these hold themselves) and those given to {@link keepTensor}. What gets out belongs to the scope around, if there is one. Where
  * `body` throws, all are disposed of. Tensors of modules and of graphs live on: a scope drops JavaScript's hold of them.
  *
  * @example
@@ -34,7 +34,7 @@ export function scope<T>(body: () => T): T {
 }
 
 /** Lets a tensor out of the scopes around: from here on its owner disposes of it, or the garbage collector. */
-export function keep<T extends Tensor>(tensor: T): T {
+export function keepTensor<T extends Tensor>(tensor: T): T {
   currentContext().scope?.delete(tensor)
   return tensor
 }

@@ -4,9 +4,9 @@ import { outputKinds } from '../../model/probabilities.js'
 import { parseRankPolicy } from '../../shift/solve/rank.js'
 
 /** What is trained with: SGD (or the optimizer that the configuration names) or SAM around it, without or with SOS. */
-export const schemes = ['sgd', 'sgd+sos', 'sam', 'sam+sos'] as const
+export const trainingSchemes = ['sgd', 'sgd+sos', 'sam', 'sam+sos'] as const
 
-export type Scheme = (typeof schemes)[number]
+export type Scheme = (typeof trainingSchemes)[number]
 
 const positive = z.number().positive()
 const whole = z.int().nonnegative()

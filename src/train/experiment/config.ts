@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { expectText } from '../../base/check-argument.js'
 import { shown } from '../../base/check-number.js'
 import { clipped, nearest, SosError } from '../../base/errors.js'
-import { schema, schemes, type TrainingConfig } from './config-schema.js'
+import { schema, trainingSchemes, type TrainingConfig } from './config-schema.js'
 import { presetNames, trainingPresets } from './presets.js'
 import { trainerOptions } from './run-options.js'
 
@@ -29,7 +29,7 @@ export function parseConfig(document: unknown, file: string): TrainingConfig {
 /** What only the trainer's own options know: that Nesterov's momentum needs one, and the like. */
 function checked(config: TrainingConfig, file: string): TrainingConfig {
   try {
-    for (const scheme of schemes) trainerOptions(config, scheme, config.seed)
+    for (const scheme of trainingSchemes) trainerOptions(config, scheme, config.seed)
     return config
   } catch (cause) {
     if (!(cause instanceof SosError)) throw cause

@@ -5,7 +5,7 @@ import { clipGradients } from '../optimizers/clip-gradients.js'
 import type { OptimizerRecipe } from '../optimizers/optimizer.js'
 import { asam, sam } from '../optimizers/sam.js'
 import { sgd } from '../optimizers/sgd.js'
-import { constant, cosine, multiStep, oneCycle, type Schedule, warmUp } from '../schedules.js'
+import { constantRate, cosine, multiStep, oneCycle, type Schedule, warmUp } from '../schedules.js'
 import type { TrainerOptions } from '../trainer-options.js'
 import type { ScheduleConfig, Scheme, TrainingConfig } from './config-schema.js'
 
@@ -44,7 +44,7 @@ function optimizerOf({ optimizer, clipNorm, sam: ascent }: TrainingConfig, schem
 function scheduleOf(config: ScheduleConfig = { name: 'constant' }): Schedule {
   const { milestones = [0.5, 0.75], gamma, minimum, warmUp: epochs } = config
   const made = {
-    constant: () => constant,
+    constant: () => constantRate,
     multiStep: () => multiStep(milestones, gamma),
     cosine: () => cosine(minimum === undefined ? {} : { minimum }),
     oneCycle: () => oneCycle(),

@@ -1,7 +1,7 @@
 import { SosError } from '../../base/errors.js'
 import { noGrad } from '../../torch/context/context.js'
 import { isHalf } from '../../torch/tensor/rounding.js'
-import { keep, scope } from '../../torch/tensor/scope.js'
+import { keepTensor, scope } from '../../torch/tensor/scope.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
 import { torch } from '../../torch/torch.js'
 import type { Optimizer, OptimizerState, Target } from './optimizer.js'
@@ -38,7 +38,7 @@ export function gradientDescent({ parameters }: Target, rule: UpdateRule): Optim
     if (keeps.length === 0 || kept.has(`${keeps[0]![0]}.${name}`)) return false
     scope(() => {
       const like = isHalf(parameter.dtype) ? torch.empty_like(parameter, { dtype: 'float32' }) : parameter
-      for (const [key, make] of keeps) kept.set(`${key}.${name}`, keep(make(like)))
+      for (const [key, make] of keeps) kept.set(`${key}.${name}`, keepTensor(make(like)))
     })
     return true
   }

@@ -1,7 +1,7 @@
 import { expectObject } from '../../base/check-argument.js'
 import { nonNegative } from '../../base/check-number.js'
 import { noGrad } from '../../torch/context/context.js'
-import { keep, scope } from '../../torch/tensor/scope.js'
+import { keepTensor, scope } from '../../torch/tensor/scope.js'
 import type { Tensor } from '../../torch/tensor/tensor.js'
 import { torch } from '../../torch/torch.js'
 import { gradientNorm } from './gradients.js'
@@ -81,7 +81,7 @@ function sharpnessAware(
           const parameters = moved.map((i) => tensors[i]!)
           const saved = noGrad(() =>
             scope(() => {
-              const copies = parameters.map((parameter) => keep(parameter.clone()))
+              const copies = parameters.map((parameter) => keepTensor(parameter.clone()))
               const present = moved.map((i) => gradients[i]!)
               torch._foreach_add_(
                 parameters,
@@ -113,7 +113,7 @@ function sharpnessAware(
 /** Runs `body`, after which the buffers are what they were before. */
 async function withBuffersKept<T>({ buffers }: Target, body: () => Promise<T>): Promise<T> {
   const tensors = [...buffers.values()]
-  const saved = noGrad(() => scope(() => tensors.map((tensor) => keep(tensor.clone()))))
+  const saved = noGrad(() => scope(() => tensors.map((tensor) => keepTensor(tensor.clone()))))
   try {
     return await body()
   } finally {

@@ -6,7 +6,7 @@ import sharp from 'sharp'
 import { beforeAll, describe, expect, it } from 'vitest'
 
 import {
-  idx,
+  idxFolder,
   preprocessOf,
   runStudy,
   ScriptModule,
@@ -27,7 +27,7 @@ beforeAll(async () => {
   const model = await ScriptModule.load(demoModel)
   const recipe = preprocessOf(model)
   const [train, test] = await Promise.all(
-    (['train', 'test'] as const).map((split) => idx(fashionMnist, split, recipe)),
+    (['train', 'test'] as const).map((split) => idxFolder(fashionMnist, split, recipe)),
   )
   study = await runStudy(model, train!, test!, {
     batchSizes: [20, 50],

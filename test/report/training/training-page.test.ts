@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 
 import {
   evaluateDuringTraining,
-  idx,
+  idxFolder,
   preprocessOf,
   readRunRecord,
   recordRun,
@@ -157,7 +157,7 @@ describe('writeTrainingReport', () => {
     const model = await ScriptModule.load(demoModel)
     const [data, test] = await Promise.all(
       (['train', 'test'] as const).map(async (split) => {
-        const all = await idx(fashionMnist, split, preprocessOf(model))
+        const all = await idxFolder(fashionMnist, split, preprocessOf(model))
         return { ...all, size: 120, labels: all.labels.subarray(0, 120) }
       }),
     )

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import { defaultTolerance, project, rowSpace, type Tensor, torch } from '../../../src/index.js'
+import { defaultTolerance, projectOnRowSpace, rowSpace, type Tensor, torch } from '../../../src/index.js'
 import { randn } from '../../support/random.js'
 
 const largest = (tensor: Tensor) => tensor.abs().max().item()
@@ -16,11 +16,11 @@ describe('rowSpace', () => {
       .matmul(torch.linalg_inv(a.matmul(a.t())))
       .matmul(a)
       .matmul(v)
-    expect(largest((await project(await rowSpace(a), v)).sub(formula))).toBeLessThan(1e-12)
+    expect(largest((await projectOnRowSpace(await rowSpace(a), v)).sub(formula))).toBeLessThan(1e-12)
   })
 
   it('does not depend on the order, the scale or repetitions of the rows', async () => {
-    const projected = await project(await rowSpace(a), v)
+    const projected = await projectOnRowSpace(await rowSpace(a), v)
     for (const other of [
       a.flip([0]),
       a.mul(1e3),
@@ -28,12 +28,12 @@ describe('rowSpace', () => {
     ]) {
       const space = await rowSpace(other)
       expect(space.rank).toBe(5)
-      expect(largest((await project(space, v)).sub(projected))).toBeLessThan(1e-12)
+      expect(largest((await projectOnRowSpace(space, v)).sub(projected))).toBeLessThan(1e-12)
     }
   })
 
   it('solves AV* = AV with the least norm of all solutions', async () => {
-    const projected = await project(await rowSpace(a), v)
+    const projected = await projectOnRowSpace(await rowSpace(a), v)
     expect(largest(a.matmul(projected.sub(v)))).toBeLessThan(1e-12)
     // Any other solution differs by something orthogonal to the row space.
     const inner = projected.mul(v.sub(projected)).sum().item()
@@ -68,6 +68,6 @@ describe('rowSpace', () => {
   it('of nothing but zeros is empty, and V* is zero', async () => {
     const space = await rowSpace(torch.zeros([3, 12]))
     expect(space.rank).toBe(0)
-    expect(largest(await project(space, v))).toBe(0)
+    expect(largest(await projectOnRowSpace(space, v))).toBe(0)
   })
 })

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 
-import { project, rowSpace, type Tensor, torch } from '../../../src/index.js'
+import { projectOnRowSpace, rowSpace, type Tensor, torch } from '../../../src/index.js'
 import {
   GramAccumulator,
   rowSpaceOfGram,
@@ -137,11 +137,11 @@ describe.each(Object.entries(streams))('the row space of streamed rows, by %s', 
   it('projects once and for all, and to the whole space where the rows span it', async () => {
     const v = randn([12, 4], 3, 'float64')
     const { space } = await stream([matrix(60, 12, 6, 1)])
-    const once = await project(space, v)
-    expect(largest((await project(space, once)).sub(once))).toBeLessThan(1e-14)
+    const once = await projectOnRowSpace(space, v)
+    expect(largest((await projectOnRowSpace(space, once)).sub(once))).toBeLessThan(1e-14)
     const whole = await stream([matrix(60, 12, 12, 1)])
     expect(whole.space.rank).toBe(12)
-    expect(largest((await project(whole.space, v)).sub(v))).toBeLessThan(1e-13)
+    expect(largest((await projectOnRowSpace(whole.space, v)).sub(v))).toBeLessThan(1e-13)
   })
 
   it('takes one row, and nothing but zeros', async () => {
@@ -152,7 +152,7 @@ describe.each(Object.entries(streams))('the row space of streamed rows, by %s', 
     expect(largest(projector(space).sub(unit.t().matmul(unit)))).toBeLessThan(1e-6)
     const nothing = await stream([torch.zeros([5, 12])])
     expect(nothing.space.rank).toBe(0)
-    expect(largest(await project(nothing.space, randn([12, 2], 1, 'float64')))).toBe(0)
+    expect(largest(await projectOnRowSpace(nothing.space, randn([12, 2], 1, 'float64')))).toBe(0)
   })
 
   it.each(['float32', 'float16', 'bfloat16'] as const)(

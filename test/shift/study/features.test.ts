@@ -4,7 +4,7 @@ import {
   captureInputs,
   type Dataset,
   evaluate,
-  idx,
+  idxFolder,
   linearLayer,
   noGrad,
   preprocessOf,
@@ -20,7 +20,7 @@ import { randn } from '../../support/random.js'
 
 let test: Dataset
 beforeAll(async () => {
-  test = await idx(fashionMnist, 'test', preprocessOf(await ScriptModule.load(demoModel)))
+  test = await idxFolder(fashionMnist, 'test', preprocessOf(await ScriptModule.load(demoModel)))
 })
 
 const ten = Array.from({ length: 10 }, (_, i) => `class ${i}`)

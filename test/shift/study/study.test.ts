@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import {
   type Dataset,
   evaluate,
-  idx,
+  idxFolder,
   preprocessOf,
   runStudy,
   ScriptModule,
@@ -27,8 +27,8 @@ let train: Dataset
 let test: Dataset
 beforeAll(async () => {
   const recipe = preprocessOf(await ScriptModule.load(demoModel))
-  train = await idx(fashionMnist, 'train', recipe)
-  test = await idx(fashionMnist, 'test', recipe)
+  train = await idxFolder(fashionMnist, 'train', recipe)
+  test = await idxFolder(fashionMnist, 'test', recipe)
 })
 
 describe('runStudy', () => {

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import {
   emptyCache,
   isGradEnabled,
-  keep,
+  keepTensor,
   memoryStats,
   noGrad,
   ScriptModule,
@@ -71,7 +71,7 @@ describe('scope', () => {
         const late = torch.ones([1])
         await setTimeout(5)
         expect(mine.disposed || late.disposed).toBe(false)
-        return { mine, late: keep(late) }
+        return { mine, late: keepTensor(late) }
       })
     const [a, b] = await Promise.all([task(), task()])
     for (const tensor of [a.mine, a.late, b.mine, b.late]) expect(tensor.disposed).toBe(false)

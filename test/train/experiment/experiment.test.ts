@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 import {
   areDeterministicAlgorithmsEnabled,
   experimentRuns,
-  idx,
+  idxFolder,
   parseConfig,
   preprocessOf,
   readRunRecord,
@@ -95,7 +95,7 @@ describe('an experiment', () => {
     expect(readdirSync(join(out, 'sgd-seed3')).some((name) => name.endsWith('.lock'))).toBe(false)
 
     const model = await ScriptModule.load(demoModel)
-    const train = await idx(folder, 'train', preprocessOf(model))
+    const train = await idxFolder(folder, 'train', preprocessOf(model))
     const optimizer = sgd({ learningRate: 0.01 })
     await new Trainer(model, { data: train, epochs: 2, batchSize: 8, seed: 3, optimizer }).run()
     const trained = await ScriptModule.load(join(out, 'sgd-seed3', 'model.pt'))
