@@ -2,9 +2,16 @@ import { fileURLToPath } from 'node:url'
 
 import { defineConfig } from 'vitest/config'
 
+const src = fileURLToPath(new URL('src', import.meta.url))
+
 export default defineConfig({
   // The README's code imports the package by its name.
-  resolve: { alias: { 'optimum-shifting': fileURLToPath(new URL('src/index.ts', import.meta.url)) } },
+  resolve: {
+    alias: [
+      { find: /^optimum-shifting$/, replacement: `${src}/index.ts` },
+      { find: /^optimum-shifting\/(\w+)$/, replacement: `${src}/$1/index.ts` },
+    ],
+  },
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],

@@ -1,7 +1,7 @@
 import {
   compareTraces,
   evaluate,
-  idx,
+  idxFolder,
   preprocessOf,
   ScriptModule,
   saveShifted,
@@ -11,8 +11,8 @@ import {
 const original = await ScriptModule.load('assets/fashion-resnet.pt')
 const model = await ScriptModule.load('assets/fashion-resnet.pt')
 const preprocess = preprocessOf(model) // from the checkpoint's sos.json; a plain file needs a preset, as 'resnet50'
-const train = await idx('assets/fashion-mnist', 'train', preprocess) // or imageFolder('imagenet/train', preprocess)
-const test = await idx('assets/fashion-mnist', 'test', preprocess)
+const train = await idxFolder('assets/fashion-mnist', 'train', preprocess) // or imageFolder('imagenet/train', preprocess)
+const test = await idxFolder('assets/fashion-mnist', 'test', preprocess)
 
 const shift = await shiftOptimum(model, train, { batchSize: 50, sampling: 'stratified', seed: 0 })
 console.log(shift.rank, shift.normBefore, shift.normAfter, shift.batchLogitChange)

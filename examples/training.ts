@@ -1,6 +1,6 @@
 import {
   evaluateDuringTraining,
-  idx,
+  idxFolder,
   multiStep,
   preprocessOf,
   randomCrop,
@@ -14,9 +14,9 @@ import {
 } from 'optimum-shifting'
 
 const model = await ScriptModule.load('assets/fashion-resnet.pt')
-const whole = await idx('assets/fashion-mnist', 'train', preprocessOf(model))
+const whole = await idxFolder('assets/fashion-mnist', 'train', preprocessOf(model))
 const train = subset(whole, sampleIndices(whole, { size: 256, sampling: 'stratified', seed: 0 }))
-const test = await idx('assets/fashion-mnist', 'test', preprocessOf(model))
+const test = await idxFolder('assets/fashion-mnist', 'test', preprocessOf(model))
 
 const trainer = new Trainer(model, {
   data: train,

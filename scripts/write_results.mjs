@@ -9,17 +9,18 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-import { readRunRecord, schemes, summariseTraining } from '../dist/index.js'
+import { summariseTraining } from '../dist/report/index.js'
 import { colours } from '../dist/report/page-style.js'
 import { draughtsman } from '../dist/report/svg.js'
 import { trainingDrawings } from '../dist/report/training/training-figures.js'
 import { trainingFindings } from '../dist/report/training/training-findings.js'
 import * as tables from '../dist/report/training/training-tables.js'
+import { readRunRecord, trainingSchemes } from '../dist/train/index.js'
 
 const docs = fileURLToPath(new URL('../docs/', import.meta.url))
 
 const blocks = {
-  schemes: (training) => markdown(tables.schemeTable(training)),
+  trainingSchemes: (training) => markdown(tables.schemeTable(training)),
   probes: (training) => markdown(tables.probeTable(training)),
   shifts: (training) => markdown(tables.trainingShiftTable(training)),
   runs: (training) => markdown(tables.runTable(training)),
@@ -57,7 +58,9 @@ async function readRuns(folder) {
     if (scheme === undefined) continue
     runs.push({ scheme, seed: Number(seed), lines: await readRunRecord(join(folder, file)) })
   }
-  return runs.sort((a, b) => schemes.indexOf(a.scheme) - schemes.indexOf(b.scheme) || a.seed - b.seed)
+  return runs.sort(
+    (a, b) => trainingSchemes.indexOf(a.scheme) - trainingSchemes.indexOf(b.scheme) || a.seed - b.seed,
+  )
 }
 
 /** GitHub's kind; the caption below. */

@@ -1,14 +1,13 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-
-import * as sos from '../src/index.js'
 import { ScriptModule, SosError, type Tensor, torch } from '../src/index.js'
+import { sos } from './support/doors.js'
 import { demoModel, fixture } from './support/paths.js'
 
 // What JavaScript passes where TypeScript would have refused it: whatever is thrown is this package's own, with a code.
 
 /** Functions of the whole process, those that would write files or meet other processes, and what takes only records of its own. */
 const left =
-  /^(processes|ProcessGroup|setQueueLimit|useDeterministicAlgorithms|setFloat32MatmulPrecision|manualSeed|setRngState|setNum\w+|emptyCache|write\w*|save\w*|makeReportFolder|recordRun|EvaluationRecord|SosError|Complex|ScriptModule|imageFolder|imageNet|idx|cifar\w*|openDataset|fetch\w*|dataParallel|\w*(Table|Tables|Findings|Page)|summariseTraining)$/
+  /^(joinProcesses|ProcessGroup|setQueueLimit|useDeterministicAlgorithms|setFloat32MatmulPrecision|manualSeed|setRngState|setNum\w+|emptyCache|write\w*|save\w*|makeReportFolder|recordRun|EvaluationRecord|SosError|Complex|ScriptModule|imageFolder|imageNet|idxFolder|cifar\w*|openDataset|fetch\w*|dataParallel|\w*(Table|Tables|Findings|Page)|summariseTraining)$/
 
 let model: ScriptModule
 let tensor: Tensor

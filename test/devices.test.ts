@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest'
-
 import {
   captureInputs,
   evaluate,
@@ -7,12 +6,13 @@ import {
   gaussNewtonTrace,
   hessianTrace,
   lastLayerTrace,
-  linearLayers,
   ScriptModule,
   sgd,
   type Tensor,
   Trainer,
 } from '../src/index.js'
+import { linearLayers } from '../src/model/index.js'
+
 import { cacheFeatures } from '../src/shift/study/features.js'
 import { vectors } from './support/datasets.js'
 import { fixture } from './support/paths.js'

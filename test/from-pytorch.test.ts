@@ -1,15 +1,15 @@
 import { rmSync } from 'node:fs'
-
 import { afterAll, describe, expect, it } from 'vitest'
+import { Tensor, torch } from '../src/index.js'
+import { Complex } from '../src/torch/index.js'
 
-import { Complex, cuda, Tensor } from '../src/index.js'
 import { tableModule, tablePython, tableRows, writeModules } from './support/docs.js'
 import { root } from './support/paths.js'
 import { reference } from './support/python.js'
 
 const folder = `${root}/test/.table`
 const rows = tableRows()
-const here = (section: string) => section !== 'CUDA' || cuda.isAvailable()
+const here = (section: string) => section !== 'CUDA' || torch.cuda.isAvailable()
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 

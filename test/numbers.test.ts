@@ -1,9 +1,9 @@
 import { join } from 'node:path'
-
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { LinearLayer, ScriptModule } from '../src/index.js'
-import * as sos from '../src/index.js'
+import type { ScriptModule } from '../src/index.js'
+import type { LinearLayer } from '../src/model/index.js'
 import { vectors } from './support/datasets.js'
+import { sos } from './support/doors.js'
 import { numberOptions } from './support/number-options.js'
 import { fixture, temporaryFolder } from './support/paths.js'
 import {

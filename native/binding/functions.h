@@ -4,7 +4,8 @@
 namespace sos {
 
 /// Each file of the binding adds its functions to the addon's exports. The TypeScript side of the same table
-/// is `interface Binding` in src/torch/native/binding.ts, whose callers pass only valid, positional arguments.
+/// is `interface Binding` in src/torch/native/binding.ts, whose callers pass only valid, positional
+/// arguments.
 void export_tensor_functions(Napi::Env env, Napi::Object exports);
 void export_buffer_functions(Napi::Env env, Napi::Object exports);
 void export_operator_functions(Napi::Env env, Napi::Object exports);

@@ -3,7 +3,9 @@
  * { case, iterations } → { seconds, cpuSeconds, value }, { result: case } → { values }. See README.md.
  */
 import { createInterface } from 'node:readline'
-import { runtimeInfo, setNumThreads } from '../../dist/index.js'
+import { runtimeInfo, torch } from '../../dist/index.js'
+
+const { setNumThreads } = torch
 
 const [name, prepared, threads] = process.argv.slice(2)
 const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`)

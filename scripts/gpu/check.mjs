@@ -46,7 +46,7 @@ async function main(args) {
   mkdirSync(out, { recursive: true })
   const folder = mkdtempSync(join(tmpdir(), 'sos-gpu-'))
   const packageUrl = pathToFileURL(join(root, 'dist/index.js')).href
-  const sos = await import(packageUrl)
+  const sos = { ...(await import(packageUrl)), ...(await import('../../dist/torch/index.js')) }
   const results = { machine: machineOf(sos, device), quick, seconds: 0, checks: [], rows: [], notRun: [] }
   if (device === 'cpu') results.notRun.push('CUDA: this is a rehearsal on the CPU')
   const write = () => {
@@ -128,7 +128,7 @@ async function createContext({ sos, folder, ...rest }) {
   execFileSync(python, [script, 'lenet', '--classes', '10', '--out', lenet], { stdio: 'ignore' })
   const recipe = sos.preprocessOf(await sos.ScriptModule.load(`${assets}/fashion-resnet.pt`))
   const [data, test] = await Promise.all(
-    ['train', 'test'].map((split) => sos.idx(`${assets}/fashion-mnist`, split, recipe)),
+    ['train', 'test'].map((split) => sos.idxFolder(`${assets}/fashion-mnist`, split, recipe)),
   )
   return { ...rest, sos, folder, assets, lenet, cifar: randomFile(folder, 480), data, test }
 }

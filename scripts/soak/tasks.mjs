@@ -2,11 +2,8 @@
 import { rmSync } from 'node:fs'
 
 import {
-  backward,
-  Generator,
-  idx,
+  idxFolder,
   loadStateDict,
-  noGrad,
   preprocessOf,
   ScriptModule,
   saveStateDict,
@@ -14,6 +11,9 @@ import {
   shiftOptimum,
   torch,
 } from '../../dist/index.js'
+
+const { Generator, noGrad } = torch
+const { backward } = torch.autograd
 
 export const modelFile = 'assets/fashion-resnet.pt'
 
@@ -37,7 +37,7 @@ function same(what, actual, expected) {
 const logits = (module, seed) => noGrad(async () => [...(await module.forward(images(seed))).toTypedArray()])
 
 async function shifted(module, seed) {
-  const train = await idx('assets/fashion-mnist', 'train', preprocessOf(module))
+  const train = await idxFolder('assets/fashion-mnist', 'train', preprocessOf(module))
   const { rank, normAfter } = await shiftOptimum(module, train, { batchSize: 32, chunk: 16, seed })
   return { rank, normAfter }
 }

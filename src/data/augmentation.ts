@@ -1,6 +1,5 @@
-import { between, whole } from '../base/check-number.js'
-import type { Tensor } from '../torch/tensor/tensor.js'
-import { torch } from '../torch/torch.js'
+import { between, whole } from '../base/index.js'
+import { type Tensor, torch } from '../torch/index.js'
 import type { Draws } from './draws.js'
 
 /** Changes the images of a batch at random, each in its own way, before their values are scaled. */

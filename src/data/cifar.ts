@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { basename, dirname, join } from 'node:path'
+import { SosError } from '../base/index.js'
 
-import { SosError } from '../base/errors.js'
 import {
   type CifarLabels,
   type CifarLayout,

@@ -1,4 +1,4 @@
-import { clipped, nearest, SosError } from '../base/errors.js'
+import { clipped, nearest, SosError } from '../base/index.js'
 import type { Dataset } from './dataset.js'
 import { areImageNetCategories, imageNetSynsets } from './imagenet-synsets.js'
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
+import { SosError } from '../base/index.js'
 
-import { SosError } from '../base/errors.js'
 import { readLines } from './read-file.js'
 
 /**

@@ -1,4 +1,4 @@
-import { clipped, SosError } from '../base/errors.js'
+import { clipped, SosError } from '../base/index.js'
 import { comparable } from './class-names.js'
 import { columnsOf, separatorOf } from './csv.js'
 import { type ImageLabels, linesOf } from './image-labels.js'

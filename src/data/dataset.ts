@@ -1,9 +1,6 @@
-import { expectList, refuseArgument } from '../base/check-argument.js'
-import { count, shown } from '../base/check-number.js'
-import { SosError } from '../base/errors.js'
-import { type DType, isFloating } from '../torch/tensor/dtype.js'
-import type { Tensor } from '../torch/tensor/tensor.js'
-import { torch } from '../torch/torch.js'
+import { count, expectList, refuseArgument, SosError, shown } from '../base/index.js'
+import { type DType, type Tensor, torch } from '../torch/index.js'
+import { isFloating } from '../torch/internal.js'
 
 /** Labelled images, of which the labels are known without decoding any. */
 export interface Dataset {

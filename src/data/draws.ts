@@ -1,7 +1,6 @@
-import { checkNumbers, count, whole } from '../base/check-number.js'
-import { Generator } from '../torch/device/generator.js'
-import type { Tensor } from '../torch/tensor/tensor.js'
-import { torch } from '../torch/torch.js'
+import { checkNumbers, count, whole } from '../base/index.js'
+import { type Tensor, torch } from '../torch/index.js'
+import type { Generator } from '../torch/internal.js'
 
 /**
  * Random numbers for the images of a batch, one for each. They are drawn on the CPU for the whole batch, of which this process
@@ -23,7 +22,7 @@ export class Draws {
   ) {
     checkNumbers({ whole: images, ...part }, { whole: count, first: whole(0), count: whole(0) })
     whole(0, images - part.count)('first', part.first)
-    this.#generator = new Generator(seed)
+    this.#generator = new torch.Generator(seed)
     this.#device = device
     this.#whole = images
     this.#first = part.first

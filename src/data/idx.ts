@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { constants, gunzip } from 'node:zlib'
+import { SosError } from '../base/index.js'
 
-import { SosError } from '../base/errors.js'
 import { readClasses } from './classes.js'
 import type { Dataset } from './dataset.js'
 import type { Preprocess } from './preprocess.js'
@@ -19,7 +19,11 @@ const largestFile = 2 ** 31 - 2
  *
  * @throws `ERR_DATASET` for missing, damaged or mismatched files, `ERR_PREPROCESS`
  */
-export async function idxFolder(folder: string, split: 'train' | 'test', recipe: Preprocess): Promise<Dataset> {
+export async function idxFolder(
+  folder: string,
+  split: 'train' | 'test',
+  recipe: Preprocess,
+): Promise<Dataset> {
   const { channels } = checkedPreprocess(recipe)
   const prefix = split === 'train' ? 'train' : 't10k'
   const images = await readIdx(folder, `${prefix}-images-idx3-ubyte`, 3)

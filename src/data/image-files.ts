@@ -1,9 +1,7 @@
 import { availableParallelism } from 'node:os'
+import { SosError } from '../base/index.js'
+import { scope, type Tensor, torch } from '../torch/index.js'
 
-import { SosError } from '../base/errors.js'
-import { scope } from '../torch/tensor/scope.js'
-import type { Tensor } from '../torch/tensor/tensor.js'
-import { torch } from '../torch/torch.js'
 import type { Dataset, LoadedImages, SkippedImage } from './dataset.js'
 import { type Decoder, decodeImage, loadImage } from './image.js'
 import { type Preprocess, preprocess, toBytes, unscaled } from './preprocess.js'

@@ -1,6 +1,6 @@
 import { extname, join, resolve } from 'node:path'
+import { SosError } from '../base/index.js'
 
-import { SosError } from '../base/errors.js'
 import { placesAmong, shown } from './class-names.js'
 import { readClasses } from './classes.js'
 import type { Dataset } from './dataset.js'

@@ -1,6 +1,6 @@
 import { join, parse } from 'node:path'
+import { clipped, SosError } from '../base/index.js'
 
-import { clipped, SosError } from '../base/errors.js'
 import { placesAmong } from './class-names.js'
 import { byCodePoint } from './listing.js'
 import { largestMatFile, readMatStructs } from './mat-file.js'

@@ -1,12 +1,16 @@
 import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
+import { clipped, SosError } from '../base/index.js'
+import { scope, type Tensor, torch } from '../torch/index.js'
+import {
+  decodeJpeg,
+  foreignFile,
+  foreignFileStart,
+  hasJpegDecoder,
+  loadJpeg,
+  preprocessBytes,
+} from '../torch/internal.js'
 
-import { clipped, SosError } from '../base/errors.js'
-import { decodeJpeg, hasJpegDecoder, loadJpeg, preprocessBytes } from '../torch/images.js'
-import { foreignFile, foreignFileStart } from '../torch/serialization/foreign-file.js'
-import { scope } from '../torch/tensor/scope.js'
-import type { Tensor } from '../torch/tensor/tensor.js'
-import { torch } from '../torch/torch.js'
 import { decodeBmp } from './bmp.js'
 import { decodeGif } from './gif.js'
 import { formatOf, type RawImage } from './image-format.js'

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { SosError } from '../base/index.js'
 
-import { SosError } from '../base/errors.js'
 import { readClasses } from './classes.js'
 import { labelsFromCsv } from './csv-labels.js'
 import type { Dataset } from './dataset.js'

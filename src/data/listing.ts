@@ -1,8 +1,7 @@
 import { constants, type Dirent } from 'node:fs'
 import { access, readdir, realpath, stat } from 'node:fs/promises'
 import { join, sep } from 'node:path'
-
-import { SosError } from '../base/errors.js'
+import { SosError } from '../base/index.js'
 
 const extensions = /\.(jpe?g|png|webp|bmp|gif|tiff?|p[gp]m)$/i
 /** Images that are not read: a folder that holds such is told of, not taken for one without. */

@@ -1,6 +1,5 @@
 import { inflateSync } from 'node:zlib'
-
-import { SosError } from '../base/errors.js'
+import { SosError } from '../base/index.js'
 
 // The part of MATLAB's level 5 format ("MAT-File Format", The MathWorks) that a struct array of numbers and texts takes:
 // a header of 128 bytes, then data elements, each a tag (type, bytes) and its data, padded to 8 bytes.

@@ -1,6 +1,5 @@
 import { z } from 'zod'
-
-import { SosError } from '../base/errors.js'
+import { SosError } from '../base/index.js'
 
 /** A square of more than this side has more pixels than an image may have, 178,956,970. */
 const largestSide = 13_377

@@ -1,7 +1,6 @@
-import { SosError } from '../base/errors.js'
-import { preprocessImages } from '../torch/images.js'
-import { scope } from '../torch/tensor/scope.js'
-import type { Tensor } from '../torch/tensor/tensor.js'
+import { SosError } from '../base/index.js'
+import { scope, type Tensor } from '../torch/index.js'
+import { preprocessImages } from '../torch/internal.js'
 import { checkedPreprocess } from './preprocess-schema.js'
 
 /** How an image becomes the input of a network, in torchvision's order: resize, centre crop, scale, normalise. */

@@ -1,8 +1,6 @@
 import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { expectText } from '../base/check-argument.js'
-
-import { SosError } from '../base/errors.js'
+import { expectText, SosError } from '../base/index.js'
 
 /** Texts that describe a dataset, in bytes: labels of a million images take some 50 MB. */
 const largestText = 2 ** 27

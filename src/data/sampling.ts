@@ -1,8 +1,6 @@
-import { expectObject } from '../base/check-argument.js'
-import { batchCount, wholeSeed } from '../base/check-number.js'
-import { SosError } from '../base/errors.js'
-import { Generator } from '../torch/device/generator.js'
-import { torch } from '../torch/torch.js'
+import { batchCount, expectObject, SosError, wholeSeed } from '../base/index.js'
+import { torch } from '../torch/index.js'
+import type { Generator } from '../torch/internal.js'
 import { checkIndices, type Dataset, expectDataset } from './dataset.js'
 
 export type Sampling = 'stratified' | 'uniform'
@@ -36,7 +34,7 @@ export function sampleIndices(dataset: Dataset, options: SampleOptions): number[
       `expected a batch of at most ${dataset.size} samples, all that ${dataset.name} has, but received ${size}`,
     )
   }
-  const generator = new Generator(seed)
+  const generator = new torch.Generator(seed)
   const order = permutation(dataset.size, generator)
   if (sampling === 'uniform') return order.slice(0, size)
 

@@ -1,4 +1,4 @@
-import { SosError } from '../base/errors.js'
+import { SosError, specHelp } from '../base/index.js'
 import { cifar10, cifar100 } from './cifar.js'
 import type { CifarLabels } from './cifar-files.js'
 import type { Dataset } from './dataset.js'
@@ -7,7 +7,6 @@ import type { ImageOptions } from './image-files.js'
 import { imageFolder } from './image-folder.js'
 import { imageNet } from './imagenet.js'
 import type { Preprocess } from './preprocess.js'
-import { specHelp } from './spec-help.js'
 
 export type DatasetSpec =
   | { kind: 'imagefolder'; folder: string }

@@ -1,5 +1,4 @@
-import type { Tensor } from '../torch/tensor/tensor.js'
-import { torch } from '../torch/torch.js'
+import { type Tensor, torch } from '../torch/index.js'
 import type { Dataset } from './dataset.js'
 import { type Preprocess, preprocess, preprocessToBytes } from './preprocess.js'
 import { checkedPreprocess } from './preprocess-schema.js'

@@ -1,5 +1,4 @@
-import { expectList } from '../base/check-argument.js'
-import { SosError } from '../base/errors.js'
+import { expectList, SosError } from '../base/index.js'
 import { checkIndices, type Dataset, expectDataset, type LoadedImages } from './dataset.js'
 
 /**

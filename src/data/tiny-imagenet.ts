@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
+import { clipped, SosError } from '../base/index.js'
 
-import { clipped, SosError } from '../base/errors.js'
 import { comparable } from './class-names.js'
 import { readClasses } from './classes.js'
 import type { ImageFiles } from './image-files.js'

@@ -1,18 +1,20 @@
-import { expectList, expectObject } from '../base/check-argument.js'
-import { checkNumbers, count, type NumberChecks } from '../base/check-number.js'
-import { SosError } from '../base/errors.js'
-import { type Dataset, expectDataset, type RunOptions, type SkippedImage, spread } from '../data/dataset.js'
-import { classDoubts, warnOfClasses } from '../model/class-agreement.js'
-import { expectLogits } from '../model/classification.js'
-import { InferenceModel } from '../model/inference-model.js'
-import { type OutputOptions, outputOf } from '../model/model-output.js'
-import { onImages } from '../model/on-images.js'
-import { type PassBatch, pass } from '../model/pass.js'
-import { areProbabilities, expectKind, type OutputKind } from '../model/probabilities.js'
-import { noGrad } from '../torch/context/context.js'
-import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
-import { scope } from '../torch/tensor/scope.js'
-import type { Tensor } from '../torch/tensor/tensor.js'
+import { checkNumbers, count, expectList, expectObject, type NumberChecks, SosError } from '../base/index.js'
+import type { Dataset, RunOptions, SkippedImage } from '../data/index.js'
+import { expectDataset, spread } from '../data/internal.js'
+import { areProbabilities, type OutputKind, type OutputOptions } from '../model/index.js'
+import {
+  classDoubts,
+  expectKind,
+  expectLogits,
+  InferenceModel,
+  onImages,
+  outputOf,
+  type PassBatch,
+  pass,
+  warnOfClasses,
+} from '../model/internal.js'
+import { type ScriptModule, scope, type Tensor, torch } from '../torch/index.js'
+import { expectModule } from '../torch/internal.js'
 import type { EvaluationRecord, RecordedScores } from './evaluation-record.js'
 import { type Score, ScoreSums, sampleScores } from './metrics.js'
 import { OutputDoubts } from './output-doubts.js'
@@ -195,7 +197,7 @@ async function scoreBatch(
 ): Promise<RecordedScores[]> {
   const scores: RecordedScores[] = []
   for (const [i, model] of ready.entries()) {
-    await noGrad(() =>
+    await torch.noGrad(() =>
       scope(async () => {
         const output = await onImages(models[i]!, images, async (some) =>
           expectLogits(await model.forward(some), some.shape[0]!),

@@ -1,10 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
-
 import { z } from 'zod'
-import { clipped, SosError } from '../base/errors.js'
-import { parseForeignJson } from '../base/foreign-json.js'
-import { LineFile } from '../base/line-file.js'
-import { type Dataset, type SkippedImage, spread } from '../data/dataset.js'
+import { clipped, LineFile, parseForeignJson, SosError } from '../base/index.js'
+import type { Dataset, SkippedImage } from '../data/index.js'
+import { spread } from '../data/internal.js'
 import type { EvaluationSubject } from './evaluation-subject.js'
 import type { SampleScores } from './metrics.js'
 

@@ -1,14 +1,10 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
-import { expectList } from '../base/check-argument.js'
-import { count } from '../base/check-number.js'
-import { SosError } from '../base/errors.js'
-import { type Dataset, expectDataset } from '../data/dataset.js'
-import { labelsSha256 } from '../data/fingerprint.js'
-import type { Preprocess } from '../data/preprocess.js'
-import type { OutputOptions } from '../model/model-output.js'
-import type { OutputKind } from '../model/probabilities.js'
+import { count, expectList, SosError } from '../base/index.js'
+import type { Dataset, Preprocess } from '../data/index.js'
+import { expectDataset, labelsSha256 } from '../data/internal.js'
+import type { OutputKind, OutputOptions } from '../model/index.js'
 
 /** What is evaluated: a record is continued only with the same. */
 export interface EvaluationSubject {

@@ -1,8 +1,6 @@
-import { whole } from '../base/check-number.js'
-import { SosError } from '../base/errors.js'
-import { scope } from '../torch/tensor/scope.js'
-import { expectTensor, type Tensor } from '../torch/tensor/tensor.js'
-import { torch } from '../torch/torch.js'
+import { SosError, whole } from '../base/index.js'
+import { scope, type Tensor, torch } from '../torch/index.js'
+import { expectTensor } from '../torch/internal.js'
 
 /** What is told of each image by itself; everything else is summed from these. All lists are as long. */
 export interface SampleScores {

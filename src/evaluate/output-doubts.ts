@@ -1,7 +1,6 @@
-import { whyNotFinite } from '../model/finite.js'
-import type { OutputKind } from '../model/probabilities.js'
-import type { ScriptModule } from '../torch/module/script-module.js'
-import type { Tensor } from '../torch/tensor/tensor.js'
+import type { OutputKind } from '../model/index.js'
+import { whyNotFinite } from '../model/internal.js'
+import type { ScriptModule, Tensor } from '../torch/index.js'
 import type { RecordedScores } from './evaluation-record.js'
 
 /** Sees the scores of a model's outputs batch by batch, and says in the end what makes the figures doubtful. */

@@ -1,12 +1,9 @@
 import { z } from 'zod'
-import { expectObject, expectText } from '../base/check-argument.js'
-
-import { clipped, nearest, SosError } from '../base/errors.js'
-import { parseForeignJson } from '../base/foreign-json.js'
-import type { Preprocess } from '../data/preprocess.js'
-import { checkedPreprocess, preprocessSchema } from '../data/preprocess-schema.js'
-import { presets } from '../data/presets.js'
-import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
+import { clipped, expectObject, expectText, nearest, parseForeignJson, SosError } from '../base/index.js'
+import { type Preprocess, presets } from '../data/index.js'
+import { checkedPreprocess, preprocessSchema } from '../data/internal.js'
+import type { ScriptModule } from '../torch/index.js'
+import { expectModule } from '../torch/internal.js'
 
 /** The name under which the record travels in the archive's extra files. */
 export const recordFile = 'sos.json'

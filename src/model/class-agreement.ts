@@ -1,9 +1,14 @@
-import { expectList } from '../base/check-argument.js'
-import { SosError } from '../base/errors.js'
-import { areNumbers, outputsOfClasses, shown, usedClasses } from '../data/class-names.js'
-import { type Dataset, expectDataset } from '../data/dataset.js'
-import { byCodePoint } from '../data/listing.js'
-import type { ScriptModule } from '../torch/module/script-module.js'
+import { expectList, SosError } from '../base/index.js'
+import type { Dataset } from '../data/index.js'
+import {
+  areNumbers,
+  byCodePoint,
+  expectDataset,
+  outputsOfClasses,
+  shown,
+  usedClasses,
+} from '../data/internal.js'
+import type { ScriptModule } from '../torch/index.js'
 import { classesOf, recordFile } from './checkpoint-record.js'
 
 /** Lists of classes that were told as the outputs of a model. */

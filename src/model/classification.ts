@@ -1,6 +1,5 @@
-import { SosError } from '../base/errors.js'
-import type { Value } from '../torch/operators/values.js'
-import { Tensor } from '../torch/tensor/tensor.js'
+import { SosError } from '../base/index.js'
+import { Tensor, type Value } from '../torch/index.js'
 import { described, type OutputItem, outputOf } from './model-output.js'
 
 /**

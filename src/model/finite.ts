@@ -1,8 +1,5 @@
-import { SosError } from '../base/errors.js'
-import { noGrad } from '../torch/context/context.js'
-import type { ScriptModule } from '../torch/module/script-module.js'
-import { scope } from '../torch/tensor/scope.js'
-import type { Tensor } from '../torch/tensor/tensor.js'
+import { SosError } from '../base/index.js'
+import { type ScriptModule, scope, type Tensor, torch } from '../torch/index.js'
 
 /** Whether no element is NaN or infinite. The device is waited for. */
 export function allFinite(tensor: Tensor): boolean {
@@ -18,7 +15,7 @@ export function whyNotFinite(model: ScriptModule, images?: Tensor): string {
   if (images !== undefined && !allFinite(images)) {
     return 'the images themselves hold NaN or infinity, so that their preprocessing is wrong'
   }
-  const weights = noGrad(() => notFiniteAmong(model))
+  const weights = torch.noGrad(() => notFiniteAmong(model))
   if (weights.length > 0) {
     const more = weights.length > 3 ? ` and ${weights.length - 3} more` : ''
     return `its weights hold them: ${weights.slice(0, 3).join(', ')}${more}`

@@ -1,6 +1,4 @@
-import type { ScriptModule } from '../torch/module/script-module.js'
-import type { Value } from '../torch/operators/values.js'
-import type { Tensor } from '../torch/tensor/tensor.js'
+import type { ScriptModule, Tensor, Value } from '../torch/index.js'
 import { expectLogits } from './classification.js'
 import { notFinite } from './finite.js'
 import type { OutputItem } from './model-output.js'

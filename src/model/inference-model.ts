@@ -1,11 +1,13 @@
-import { getNumThreads } from '../torch/device/threads.js'
-import type { ScriptModule } from '../torch/module/script-module.js'
-import type { Value } from '../torch/operators/values.js'
-import { type DType, isFloating } from '../torch/tensor/dtype.js'
-import { kernelTolerance } from '../torch/tensor/rounding.js'
-import { keepTensor, scope } from '../torch/tensor/scope.js'
-import { Tensor } from '../torch/tensor/tensor.js'
-import { torch } from '../torch/torch.js'
+import {
+  type DType,
+  keepTensor,
+  type ScriptModule,
+  scope,
+  Tensor,
+  torch,
+  type Value,
+} from '../torch/index.js'
+import { isFloating, kernelTolerance } from '../torch/internal.js'
 import { inputDtype } from './input-dtype.js'
 
 type Select = (output: Value) => Value
@@ -163,7 +165,7 @@ function agree(output: Tensor, expected: Tensor, model: DType): boolean {
 /** More than the probes, or a model in which the images of a batch influence each other would not be found out. */
 function imagesAtATime({ shape }: Tensor): number {
   const [height = 1, width = 1] = shape.slice(-2)
-  return Math.max(2 * probes, Math.floor((getNumThreads() * pixelsPerThread) / (height * width)))
+  return Math.max(2 * probes, Math.floor((torch.getNumThreads() * pixelsPerThread) / (height * width)))
 }
 
 function warnOfSlowness({ path }: ScriptModule, { message }: Error): void {

@@ -1,7 +1,5 @@
-import type { ModuleTree } from '../torch/module/module-tree.js'
-import type { ArgumentSource, OperatorCall } from '../torch/native/binding.js'
-import { type DType, isFloating } from '../torch/tensor/dtype.js'
-import { scope } from '../torch/tensor/scope.js'
+import { type ArgumentSource, type DType, type ModuleTree, type OperatorCall, scope } from '../torch/index.js'
+import { isFloating } from '../torch/internal.js'
 
 /** Operators whose arguments must be of one dtype. */
 const products =

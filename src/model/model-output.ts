@@ -1,8 +1,5 @@
-import { whole as wholeNumber } from '../base/check-number.js'
-import { SosError } from '../base/errors.js'
-import { ScriptObject } from '../torch/module/script-object.js'
-import type { Value } from '../torch/operators/values.js'
-import { Tensor } from '../torch/tensor/tensor.js'
+import { SosError, whole as wholeNumber } from '../base/index.js'
+import { ScriptObject, Tensor, type Value } from '../torch/index.js'
 
 /**
  * Which item of a model's output is meant, where that is a tuple, a list, a NamedTuple or a dictionary: its place, from 0, or its

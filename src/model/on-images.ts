@@ -1,8 +1,5 @@
-import { SosError } from '../base/errors.js'
-import type { ScriptModule } from '../torch/module/script-module.js'
-import { scope } from '../torch/tensor/scope.js'
-import { Tensor } from '../torch/tensor/tensor.js'
-import { torch } from '../torch/torch.js'
+import { SosError } from '../base/index.js'
+import { type ScriptModule, scope, Tensor, torch } from '../torch/index.js'
 
 /**
  * Runs a model on images. Where it fails, the error tells what it was given, and what may be done: a model that fails on this many images

@@ -1,5 +1,4 @@
-import type { ScriptModule } from '../torch/module/script-module.js'
-import type { Tensor } from '../torch/tensor/tensor.js'
+import type { ScriptModule, Tensor } from '../torch/index.js'
 
 /** The name of a parameter of the submodule at `path`; '' is the root. */
 export function parameterName(path: string, name: string): string {

@@ -1,7 +1,6 @@
-import { SosError } from '../base/errors.js'
-import { type Batch, batches, type Dataset, type RunOptions, type SkippedImage } from '../data/dataset.js'
-import type { ScriptModule } from '../torch/module/script-module.js'
-import type { DType } from '../torch/tensor/dtype.js'
+import { SosError } from '../base/index.js'
+import { type Batch, batches, type Dataset, type RunOptions, type SkippedImage } from '../data/index.js'
+import type { DType, ScriptModule } from '../torch/index.js'
 import { inputDtype } from './input-dtype.js'
 
 /** What {@link pass} is told. */

@@ -1,6 +1,5 @@
-import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
-import type { ArgumentSource, OperatorCall } from '../torch/native/binding.js'
-import { storageOf } from '../torch/serialization/storage.js'
+import type { ArgumentSource, OperatorCall, ScriptModule } from '../torch/index.js'
+import { expectModule, storageOf } from '../torch/internal.js'
 import { graphReads } from './graph-reads.js'
 
 type Arguments = OperatorCall['arguments']

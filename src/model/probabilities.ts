@@ -1,8 +1,6 @@
-import { SosError } from '../base/errors.js'
-import { enableGrad } from '../torch/context/context.js'
-import { epsilon, isHalf } from '../torch/tensor/rounding.js'
-import { scope } from '../torch/tensor/scope.js'
-import { expectTensor, type Tensor } from '../torch/tensor/tensor.js'
+import { SosError } from '../base/index.js'
+import { scope, type Tensor, torch } from '../torch/index.js'
+import { epsilon, expectTensor, isHalf } from '../torch/internal.js'
 
 /**
  * What a classifier returns: logits, of which log-softmax outputs are a case, or the probabilities that a softmax made of them. The
@@ -52,7 +50,7 @@ export function expectKind(output: Tensor, kind: OutputKind): void {
 export function asLogits(output: Tensor, kind: OutputKind): Tensor {
   if (kind === 'logits') return output
   const least = output.dtype === 'float64' ? 2 ** -1022 : output.dtype === 'float16' ? 2 ** -14 : 2 ** -126
-  return enableGrad(() => output.clamp_min(least).log())
+  return torch.enableGrad(() => output.clamp_min(least).log())
 }
 
 /** Logits as a loss needs them: half precision is for what comes before it. */

@@ -1,6 +1,5 @@
-import { SosError } from '../base/errors.js'
-import type { ScriptModule } from '../torch/module/script-module.js'
-import type { Tensor } from '../torch/tensor/tensor.js'
+import { SosError } from '../base/index.js'
+import type { ScriptModule, Tensor } from '../torch/index.js'
 
 /**
  * The parameters that require gradients, by their names in their order.

@@ -1,4 +1,4 @@
-import type { Spread } from '../shift/study/study-record.js'
+import type { Spread } from '../base/index.js'
 
 // Numbers as a page or a terminal shows them: a true minus sign, and no more digits than they carry.
 

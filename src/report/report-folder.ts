@@ -1,8 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-
-import { writeAtomically } from '../base/atomic-file.js'
-import { SosError } from '../base/errors.js'
+import { SosError, writeAtomically } from '../base/index.js'
 
 /** Makes the folder where it is missing: who works for hours on a report does so before. Throws `ERR_OUTPUT`. */
 export async function makeReportFolder(folder: string): Promise<void> {

@@ -1,9 +1,5 @@
-import { count } from '../base/check-number.js'
-import { SosError } from '../base/errors.js'
-import { noGrad } from '../torch/context/context.js'
-import { keepTensor, scope } from '../torch/tensor/scope.js'
-import type { Tensor } from '../torch/tensor/tensor.js'
-import { torch } from '../torch/torch.js'
+import { count, SosError } from '../base/index.js'
+import { keepTensor, scope, type Tensor, torch } from '../torch/index.js'
 
 /**
  * Class means μ_c and the within-class scatter Σ_i (h_i − μ_{y_i})(h_i − μ_{y_i})ᵀ of rows that come in chunks, in float64
@@ -50,7 +46,7 @@ export class ClassScatter {
    */
   async add(rows: Tensor, labels: ArrayLike<number>): Promise<void> {
     const { classes, features } = this
-    await noGrad(() =>
+    await torch.noGrad(() =>
       scope(async () => {
         const block = rowsOf(rows, labels, features)
         const which = torch.tensor(labelsOf(labels, classes), { dtype: 'int64' })

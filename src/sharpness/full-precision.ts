@@ -1,7 +1,5 @@
-import type { ScriptModule } from '../torch/module/script-module.js'
-import type { DType } from '../torch/tensor/dtype.js'
-import { isHalf } from '../torch/tensor/rounding.js'
-import { scope } from '../torch/tensor/scope.js'
+import { type DType, type ScriptModule, scope } from '../torch/index.js'
+import { isHalf } from '../torch/internal.js'
 
 /**
  * The model whose curvature is measured, held in eval mode until it is disposed of: the model itself, or, where weights are in half

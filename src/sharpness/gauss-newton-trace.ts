@@ -1,27 +1,12 @@
-import { checkNumbers } from '../base/check-number.js'
-import { type Dataset, expectDataset } from '../data/dataset.js'
-import { sampleIndices } from '../data/sampling.js'
-import { forwardLogits } from '../model/forward-logits.js'
-import { pass } from '../model/pass.js'
-import { whyCurved } from '../model/piecewise-linear.js'
-import { asLogits, expectKind } from '../model/probabilities.js'
-import { trainedParameters } from '../model/trained-parameters.js'
-import { grad } from '../torch/autograd/autograd.js'
-import { enableGrad, noGrad } from '../torch/context/context.js'
-import { Generator } from '../torch/device/generator.js'
-import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
-import { scope } from '../torch/tensor/scope.js'
-import type { Tensor } from '../torch/tensor/tensor.js'
-import { torch } from '../torch/torch.js'
+import { checkNumbers, meanWithError } from '../base/index.js'
+import { type Dataset, sampleIndices } from '../data/index.js'
+import { expectDataset } from '../data/internal.js'
+import { asLogits, expectKind, forwardLogits, pass, trainedParameters, whyCurved } from '../model/internal.js'
+import { type ScriptModule, scope, type Tensor, torch } from '../torch/index.js'
+import { expectModule, type Generator } from '../torch/internal.js'
 import { inFullPrecision } from './full-precision.js'
 import { expectReach } from './gradient-reach.js'
-import {
-  expectTrace,
-  type HessianTrace,
-  summarize,
-  type TraceOptions,
-  traceNumbers,
-} from './hessian-trace.js'
+import { expectTrace, type HessianTrace, type TraceOptions, traceNumbers } from './hessian-trace.js'
 
 export interface GaussNewtonTrace extends HessianTrace {
   /**
@@ -73,13 +58,13 @@ export async function gaussNewtonTrace(
   let loaded = 0
   const curvedBy = whyCurved(held)
   const run = { chunk, device, rounds: probes, onProgress, signal }
-  const generator = new Generator(seed)
+  const generator = new torch.Generator(seed)
   for await (const batch of pass(held, dataset, indices, run)) {
     const count = batch.indices.length
     loaded += count
-    await noGrad(() =>
+    await torch.noGrad(() =>
       scope(async () => {
-        const output = await enableGrad(() => forwardLogits(held, batch.images, options.output))
+        const output = await torch.enableGrad(() => forwardLogits(held, batch.images, options.output))
         expectKind(output, outputs)
         const logits = asLogits(output, outputs)
         withoutGradient ??= await expectReach(held, trained, output)
@@ -89,7 +74,7 @@ export async function gaussNewtonTrace(
           signal?.throwIfAborted()
           sums[probe]! += await scope(async () => {
             const vectors = whitened(p, signs.select(1, probe)).to({ dtype: logits.dtype })
-            const gradients = await grad([logits], parameters, {
+            const gradients = await torch.autograd.grad([logits], parameters, {
               gradOutputs: [vectors],
               retainGraph: probe + 1 < probes,
               allowUnused: true,
@@ -102,7 +87,7 @@ export async function gaussNewtonTrace(
     )
   }
   const perProbe = Array.from(sums, (sum) => sum / loaded)
-  const { mean, standardError } = summarize(perProbe)
+  const { mean, standardError } = meanWithError(perProbe)
   expectTrace(model, mean)
   const size = parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0)
   return {

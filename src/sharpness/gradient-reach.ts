@@ -1,10 +1,5 @@
-import { SosError } from '../base/errors.js'
-import { grad } from '../torch/autograd/autograd.js'
-import { Generator } from '../torch/device/generator.js'
-import type { ScriptModule } from '../torch/module/script-module.js'
-import { scope } from '../torch/tensor/scope.js'
-import type { Tensor } from '../torch/tensor/tensor.js'
-import { torch } from '../torch/torch.js'
+import { SosError } from '../base/index.js'
+import { type ScriptModule, scope, type Tensor, torch } from '../torch/index.js'
 
 /**
  * Which parameters a model's logits depend on as autograd sees it, by one backward of random numbers: a trace of a model whose gradient
@@ -25,8 +20,8 @@ export async function expectReach(
   const cut = 'its code cuts the output off, as by detach, no_grad, .data or whole numbers'
   if (!logits.requiresGrad) return refuse(cut)
   return scope(async () => {
-    const random = torch.randn([...logits.shape], { generator: new Generator(0), dtype: 'float64' })
-    const gradients = await grad([logits], [...trained.values()], {
+    const random = torch.randn([...logits.shape], { generator: new torch.Generator(0), dtype: 'float64' })
+    const gradients = await torch.autograd.grad([logits], [...trained.values()], {
       gradOutputs: [random.to({ device: logits.device, dtype: logits.dtype })],
       retainGraph: true,
       allowUnused: true,

@@ -1,14 +1,20 @@
-import { expectList, expectObject } from '../base/check-argument.js'
-import { batchCount, checkNumbers, count, type NumberChecks, whole, wholeSeed } from '../base/check-number.js'
-import { SosError } from '../base/errors.js'
-import { type Dataset, expectDataset } from '../data/dataset.js'
-import { sampleIndices } from '../data/sampling.js'
-import { whyNotFinite } from '../model/finite.js'
-import { noGrad } from '../torch/context/context.js'
-import { Generator } from '../torch/device/generator.js'
-import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
-import { scope } from '../torch/tensor/scope.js'
-import { torch } from '../torch/torch.js'
+import {
+  batchCount,
+  checkNumbers,
+  count,
+  expectList,
+  expectObject,
+  meanWithError,
+  type NumberChecks,
+  SosError,
+  whole,
+  wholeSeed,
+} from '../base/index.js'
+import { type Dataset, sampleIndices } from '../data/index.js'
+import { expectDataset } from '../data/internal.js'
+import { whyNotFinite } from '../model/internal.js'
+import { type ScriptModule, scope, torch } from '../torch/index.js'
+import { expectModule, type Generator } from '../torch/internal.js'
 import { type HessianOptions, hessian } from './hessian.js'
 import type { SymmetricOperator } from './symmetric-operator.js'
 
@@ -77,7 +83,7 @@ export async function hutchinsonTrace(
   traceNumbers.probes('probes', probes)
   wholeSeed('seed', seed)
   count('operator.size', operator.size)
-  const generator = new Generator(seed)
+  const generator = new torch.Generator(seed)
   const block = Math.max(1, Math.floor(blockBytes / (4 * operator.size)))
   const perProbe: number[] = []
   while (perProbe.length < probes) {
@@ -90,7 +96,7 @@ export async function hutchinsonTrace(
       })
     })
   }
-  const { mean, standardError } = summarize(perProbe)
+  const { mean, standardError } = meanWithError(perProbe)
   return { trace: mean, size: operator.size, standardError, probes, perProbe }
 }
 
@@ -113,7 +119,7 @@ export async function hessianTrace(
   const { samples = Math.min(512, dataset.size), probes = 32, seed = 0 } = options
   const indices = sampleIndices(dataset, { size: samples, sampling: 'uniform', seed })
   using held = model.view({ eval: true }) // all probes are of one model
-  return await noGrad(() =>
+  return await torch.noGrad(() =>
     scope(async () => {
       const operator = hessian(held, dataset, indices, options)
       const estimate = await hutchinsonTrace(operator, { probes, seed })
@@ -158,17 +164,10 @@ export function compareWith(first: HessianTrace, second: HessianTrace): TraceCom
       'expected two models with the same number of parameters, measured on the same probes and samples',
     )
   }
-  const { mean, standardError } = summarize(second.perProbe.map((value, i) => value - first.perProbe[i]!))
+  const { mean, standardError } = meanWithError(second.perProbe.map((value, i) => value - first.perProbe[i]!))
   return { first, second, difference: mean, differenceStandardError: standardError }
 }
 
 function rademacher({ size, dtype }: SymmetricOperator, generator: Generator) {
   return torch.randint(0, 2, [size], { generator, dtype }).mul_(2).sub_(1)
-}
-
-/** The mean and its standard error. */
-export function summarize(values: readonly number[]): { mean: number; standardError: number } {
-  const mean = values.reduce((a, b) => a + b, 0) / values.length
-  const variance = values.reduce((a, b) => a + (b - mean) ** 2, 0) / (values.length - 1)
-  return { mean, standardError: Math.sqrt(variance / values.length) }
 }

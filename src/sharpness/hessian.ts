@@ -1,19 +1,18 @@
-import { expectObject } from '../base/check-argument.js'
-import { count } from '../base/check-number.js'
-import { checkIndices, type Dataset, expectDataset, type RunOptions } from '../data/dataset.js'
-import { expectAgreement } from '../model/class-agreement.js'
-import { forwardLogits } from '../model/forward-logits.js'
-import type { OutputOptions } from '../model/model-output.js'
-import { pass } from '../model/pass.js'
-import { asLogits, expectKind, type OutputKind, unrounded } from '../model/probabilities.js'
-import { trainedParameters } from '../model/trained-parameters.js'
-import { grad, hvpOfGradients } from '../torch/autograd/autograd.js'
-import { enableGrad } from '../torch/context/context.js'
-import { sdpaKernel } from '../torch/context/sdpa-kernel.js'
-import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
-import { scope } from '../torch/tensor/scope.js'
-import type { Tensor } from '../torch/tensor/tensor.js'
-import { torch } from '../torch/torch.js'
+import { count, expectObject } from '../base/index.js'
+import type { Dataset, RunOptions } from '../data/index.js'
+import { checkIndices, expectDataset } from '../data/internal.js'
+import type { OutputKind, OutputOptions } from '../model/index.js'
+import {
+  asLogits,
+  expectAgreement,
+  expectKind,
+  forwardLogits,
+  pass,
+  trainedParameters,
+  unrounded,
+} from '../model/internal.js'
+import { hvpOfGradients, type ScriptModule, scope, type Tensor, torch } from '../torch/index.js'
+import { expectModule } from '../torch/internal.js'
 import { inFullPrecision, measuredDtype } from './full-precision.js'
 import { expectReach } from './gradient-reach.js'
 import type { SymmetricOperator } from './symmetric-operator.js'
@@ -76,14 +75,18 @@ export function hessian(
       samples += loaded
       await scope(async () => {
         // Fused kernels of attention have no second derivative.
-        const forward = () => sdpaKernel('math', () => forwardLogits(held, batch.images, options.output))
-        const output = await enableGrad(forward)
+        const forward = () =>
+          torch.nn.attention.sdpaKernel('math', () => forwardLogits(held, batch.images, options.output))
+        const output = await torch.enableGrad(forward)
         expectAgreement(model, dataset, output.shape[1]!)
         expectKind(output, outputs)
         const logits = asLogits(output, outputs)
         withoutGradient ??= await expectReach(held, trained, output)
-        const loss = enableGrad(() => torch.cross_entropy_loss(unrounded(logits), batch.labels))
-        const gradients = await grad([loss], parameters, { createGraph: true, allowUnused: true })
+        const loss = torch.enableGrad(() => torch.cross_entropy_loss(unrounded(logits), batch.labels))
+        const gradients = await torch.autograd.grad([loss], parameters, {
+          createGraph: true,
+          allowUnused: true,
+        })
         for (const [i, vector] of vectors.entries()) {
           signal?.throwIfAborted()
           accumulate(

@@ -1,16 +1,9 @@
-import { checkNumbers } from '../base/check-number.js'
-import { SosError } from '../base/errors.js'
-import { type Dataset, expectDataset } from '../data/dataset.js'
-import { sampleIndices } from '../data/sampling.js'
-import { forwardLogits } from '../model/forward-logits.js'
-import { parametersAt } from '../model/parameters-at.js'
-import { pass } from '../model/pass.js'
-import { isOutputOf } from '../model/probabilities.js'
-import { noGrad } from '../torch/context/context.js'
-import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
-import { scope } from '../torch/tensor/scope.js'
-import { Tensor } from '../torch/tensor/tensor.js'
-import { torch } from '../torch/torch.js'
+import { checkNumbers, SosError } from '../base/index.js'
+import { type Dataset, sampleIndices } from '../data/index.js'
+import { expectDataset } from '../data/internal.js'
+import { forwardLogits, isOutputOf, parametersAt, pass } from '../model/internal.js'
+import { type ScriptModule, scope, Tensor, torch } from '../torch/index.js'
+import { expectModule } from '../torch/internal.js'
 import { type TraceOptions, traceNumbers } from './hessian-trace.js'
 
 export interface LastLayerTrace {
@@ -58,7 +51,7 @@ export async function lastLayerTrace(
   for await (const batch of pass(held, dataset, indices, { chunk, device, onProgress, signal })) {
     const count = batch.indices.length
     loaded += count
-    sum += await noGrad(() =>
+    sum += await torch.noGrad(() =>
       scope(async () => {
         heard = []
         const output = await forwardLogits(held, batch.images, options.output)

@@ -1,9 +1,6 @@
-import { expectFunction, expectObject } from '../base/check-argument.js'
-import { SosError } from '../base/errors.js'
-import { noGrad } from '../torch/context/context.js'
-import { scope } from '../torch/tensor/scope.js'
-import { expectTensor, type Tensor } from '../torch/tensor/tensor.js'
-import { torch } from '../torch/torch.js'
+import { expectFunction, expectObject, SosError } from '../base/index.js'
+import { scope, type Tensor, torch } from '../torch/index.js'
+import { expectTensor } from '../torch/internal.js'
 import { ClassScatter, rowsOf } from './class-scatter.js'
 
 /** Inputs of the last layer with their classes. */
@@ -84,12 +81,12 @@ export async function neuralCollapse(
   using scatter = new ClassScatter(classes, features)
   for await (const { rows, labels } of chunks()) await scatter.add(rows, labels)
   expectAllClasses(scatter)
-  using means = noGrad(() => scatter.means())
-  const figures = noGrad(() => scope(() => measure(scatter, means, classifier)))
+  using means = torch.noGrad(() => scatter.means())
+  const figures = torch.noGrad(() => scope(() => measure(scatter, means, classifier)))
   let disagreements = 0
   let samples = 0
   for await (const { rows, labels } of chunks()) {
-    disagreements += noGrad(() =>
+    disagreements += torch.noGrad(() =>
       scope(() => disagreementsOf(rowsOf(rows, labels, features), means, classifier)),
     )
     samples += labels.length

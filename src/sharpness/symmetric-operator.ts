@@ -1,5 +1,4 @@
-import type { DType } from '../torch/tensor/dtype.js'
-import type { Tensor } from '../torch/tensor/tensor.js'
+import type { DType, Tensor } from '../torch/index.js'
 
 /** A symmetric matrix known by its products alone: all that the algorithms of this folder see of a model. */
 export interface SymmetricOperator {

@@ -1,13 +1,18 @@
-import { expectList, expectObject } from '../base/check-argument.js'
-import { checkNumbers, type NumberChecks, nonNegative, whole, wholeSeed } from '../base/check-number.js'
-import { SosError } from '../base/errors.js'
-import { checkIndices, type Dataset, expectDataset } from '../data/dataset.js'
-import { sampleIndices } from '../data/sampling.js'
-import { expectClassesOf } from '../model/class-agreement.js'
-import { noGrad } from '../torch/context/context.js'
-import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
-import { scope } from '../torch/tensor/scope.js'
-import type { Tensor } from '../torch/tensor/tensor.js'
+import {
+  checkNumbers,
+  expectList,
+  expectObject,
+  type NumberChecks,
+  nonNegative,
+  SosError,
+  whole,
+  wholeSeed,
+} from '../base/index.js'
+import { type Dataset, sampleIndices } from '../data/index.js'
+import { checkIndices, expectDataset } from '../data/internal.js'
+import { expectClassesOf } from '../model/internal.js'
+import { type ScriptModule, scope, type Tensor, torch } from '../torch/index.js'
+import { expectModule } from '../torch/internal.js'
 import { type CaptureOptions, captureNumbers } from './capture.js'
 import { effectOn } from './effect.js'
 import { expectOwnBias, groupsOf, isConvolution, type ShiftableLayer } from './layer/layer.js'
@@ -89,7 +94,7 @@ export async function applyShift(
   expectClassesOf(model, dataset)
   expectOwnBias(model, layer, [options.bias])
   using held = model.viewToShift()
-  return await noGrad(() =>
+  return await torch.noGrad(() =>
     scope(async () => {
       const { rows, indices } = batch
       const weights = new LayerWeights(held, layer.path, groupsOf(layer))

@@ -1,18 +1,10 @@
-import { expectObject } from '../base/check-argument.js'
-import { checkNumbers, count, type NumberChecks, wholeSeed } from '../base/check-number.js'
-import { SosError } from '../base/errors.js'
-import { checkIndices, type Dataset, expectDataset, type RunOptions } from '../data/dataset.js'
-import { expectFinite } from '../model/finite.js'
-import { type OutputOptions, outputOf } from '../model/model-output.js'
-import { onImages } from '../model/on-images.js'
-import { pass } from '../model/pass.js'
-import { noGrad } from '../torch/context/context.js'
-import { Generator } from '../torch/device/generator.js'
-import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
-import type { Value } from '../torch/operators/values.js'
-import { keepTensor, scope } from '../torch/tensor/scope.js'
-import { Tensor } from '../torch/tensor/tensor.js'
-import { torch } from '../torch/torch.js'
+import { checkNumbers, count, expectObject, type NumberChecks, SosError, wholeSeed } from '../base/index.js'
+import type { Dataset, RunOptions } from '../data/index.js'
+import { checkIndices, expectDataset } from '../data/internal.js'
+import type { OutputOptions } from '../model/index.js'
+import { expectFinite, onImages, outputOf, pass } from '../model/internal.js'
+import { keepTensor, type ScriptModule, scope, Tensor, torch, type Value } from '../torch/index.js'
+import { expectModule, type Generator } from '../torch/internal.js'
 import { convolutionRows, sampleWindows } from './layer/convolution-rows.js'
 import { groupsOf, isConvolution, type ShiftableLayer } from './layer/layer.js'
 
@@ -65,7 +57,7 @@ export async function* captureChunks(
   const { output: item } = options
   checkNumbers(options, captureNumbers)
   checkIndices(dataset, indices)
-  const generator = new Generator(windowSeed)
+  const generator = new torch.Generator(windowSeed)
   const taken: Tensor[][] = []
   using held = model.view({ eval: true }) // nobody else's calls are heard
   held.registerForwardPreHook(layer.path, ({ inputs: [input] }) => {
@@ -80,7 +72,7 @@ export async function* captureChunks(
   try {
     const run = { chunk, device, onProgress, signal }
     for await (const { images, indices: loaded } of pass(held, dataset, indices, run)) {
-      const { rows, outputs } = await noGrad(() =>
+      const { rows, outputs } = await torch.noGrad(() =>
         scope(async () => {
           const output = await onImages(model, images, async (some) => {
             forget()

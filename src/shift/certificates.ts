@@ -1,8 +1,6 @@
-import { expectList, expectObject, refuseArgument } from '../base/check-argument.js'
-import { checkNumbers, nonNegative } from '../base/check-number.js'
-import { scope } from '../torch/tensor/scope.js'
-import { expectTensor, handlesOf, type Tensor } from '../torch/tensor/tensor.js'
-import { torch } from '../torch/torch.js'
+import { checkNumbers, expectList, expectObject, nonNegative, refuseArgument } from '../base/index.js'
+import { scope, type Tensor, torch } from '../torch/index.js'
+import { expectTensor, handlesOf } from '../torch/internal.js'
 import type { LinearMap } from './solve/linear-map.js'
 
 /** How much rounding there is, as parts of what is rounded; no more than by 16 units in sums of products. */

@@ -1,11 +1,6 @@
-import { expectObject } from '../base/check-argument.js'
-import { shown, whole, wholeSeed } from '../base/check-number.js'
-import { SosError } from '../base/errors.js'
-import { Generator } from '../torch/device/generator.js'
-import { hold } from '../torch/tensor/hold.js'
-import { scope } from '../torch/tensor/scope.js'
-import { expectTensor, type Tensor } from '../torch/tensor/tensor.js'
-import { torch } from '../torch/torch.js'
+import { expectObject, SosError, shown, whole, wholeSeed } from '../base/index.js'
+import { scope, type Tensor, torch } from '../torch/index.js'
+import { expectTensor, hold } from '../torch/internal.js'
 import { projectOnRowSpace, rowSpace } from './solve/row-space.js'
 
 /**
@@ -75,7 +70,7 @@ export async function controlWeights(control: Control, options: ControlOptions):
       }
       case 'random': {
         const shape = [v.shape[0]!, rank]
-        const drawn = torch.randn(shape, { generator: new Generator(seed), dtype: 'float64' })
+        const drawn = torch.randn(shape, { generator: new torch.Generator(seed), dtype: 'float64' })
         const [basis] = await torch.async.linalg_qr(drawn)
         return basis.matmul(basis.t().matmul(v))
       }

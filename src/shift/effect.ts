@@ -1,5 +1,5 @@
-import type { Dataset } from '../data/dataset.js'
-import type { ScriptModule } from '../torch/module/script-module.js'
+import type { Dataset } from '../data/index.js'
+import type { ScriptModule } from '../torch/index.js'
 import { type CaptureOptions, captureChunks } from './capture.js'
 import { type DriftCertificate, DriftSums } from './certificates.js'
 import { groupsOf, type ShiftableLayer } from './layer/layer.js'

@@ -1,8 +1,9 @@
-import { expectOtherFile } from '../base/same-file.js'
-import type { Preprocess } from '../data/preprocess.js'
-import { checkedPreprocess } from '../data/preprocess-schema.js'
-import { type CheckpointRecord, checkpointRecord, recordFile } from '../model/checkpoint-record.js'
-import type { ScriptModule } from '../torch/module/script-module.js'
+import { expectOtherFile } from '../base/index.js'
+import type { Preprocess } from '../data/index.js'
+import { checkedPreprocess } from '../data/internal.js'
+import { type CheckpointRecord, checkpointRecord } from '../model/index.js'
+import { recordFile } from '../model/internal.js'
+import type { ScriptModule } from '../torch/index.js'
 import type { ShiftRecord } from './shift-record.js'
 
 /**

@@ -1,6 +1,6 @@
-import { SosError } from '../base/errors.js'
-import { checkIndices, type Dataset, expectDataset } from '../data/dataset.js'
-import { type Sampling, sampleIndices } from '../data/sampling.js'
+import { SosError } from '../base/index.js'
+import { type Dataset, type Sampling, sampleIndices } from '../data/index.js'
+import { checkIndices, expectDataset } from '../data/internal.js'
 import type { CaptureOptions } from './capture.js'
 import { isConvolution, type ShiftableLayer } from './layer/layer.js'
 

@@ -1,9 +1,7 @@
-import { expectList } from '../base/check-argument.js'
-import { checkNumbers } from '../base/check-number.js'
-import type { Dataset } from '../data/dataset.js'
-import { noGrad, runIn } from '../torch/context/context.js'
-import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
-import { scope } from '../torch/tensor/scope.js'
+import { checkNumbers, expectList } from '../base/index.js'
+import type { Dataset } from '../data/index.js'
+import { type ScriptModule, scope, torch } from '../torch/index.js'
+import { expectModule, runIn } from '../torch/internal.js'
 import { groupsOf, shiftableLayer } from './layer/layer.js'
 import { LayerWeights } from './layer/layer-weights.js'
 import { defaultBatchSize } from './shift-batch.js'
@@ -34,7 +32,7 @@ export async function shiftLayers(
     .sort((a, b) => order.indexOf(a.path) - order.indexOf(b.path))
   const { batchSize = Math.min(...known.map((layer) => defaultBatchSize(dataset, layer))) } = options
   using held = model.viewToShift()
-  return await noGrad(() =>
+  return await torch.noGrad(() =>
     scope(async () => {
       const kept = known.map((layer) => new LayerWeights(held, layer.path, groupsOf(layer)))
       const records: ShiftRecord[] = []

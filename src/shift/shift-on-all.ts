@@ -1,9 +1,9 @@
-import { checkNumbers, nonNegative } from '../base/check-number.js'
-import { type Dataset, expectDataset, spread } from '../data/dataset.js'
-import { expectAgreement, expectClassesOf } from '../model/class-agreement.js'
-import { noGrad } from '../torch/context/context.js'
-import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
-import { scope } from '../torch/tensor/scope.js'
+import { checkNumbers, nonNegative } from '../base/index.js'
+import type { Dataset } from '../data/index.js'
+import { expectDataset, spread } from '../data/internal.js'
+import { expectAgreement, expectClassesOf } from '../model/internal.js'
+import { type ScriptModule, scope, torch } from '../torch/index.js'
+import { expectModule } from '../torch/internal.js'
 import { logitBudget } from './apply-shift.js'
 import { type CaptureOptions, captureChunks, captureNumbers, type Look } from './capture.js'
 import { effectOn } from './effect.js'
@@ -41,7 +41,7 @@ export async function shiftOnAll(
   const layer = shiftableLayer(model, options.layer, options.output)
   expectOwnBias(model, layer, [options.bias])
   using held = model.viewToShift() // from here to the write the weights are the same
-  return await noGrad(() =>
+  return await torch.noGrad(() =>
     scope(async () => {
       const weights = new LayerWeights(held, layer.path, groupsOf(layer))
       weights.expectNumbers()

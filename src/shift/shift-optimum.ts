@@ -1,10 +1,9 @@
-import { expectObject } from '../base/check-argument.js'
-import { batchCount, checkNumbers, type NumberChecks } from '../base/check-number.js'
-import { type Dataset, expectDataset } from '../data/dataset.js'
-import { expectAgreement, expectClassesOf } from '../model/class-agreement.js'
-import { noGrad } from '../torch/context/context.js'
-import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
-import { scope } from '../torch/tensor/scope.js'
+import { batchCount, checkNumbers, expectObject, type NumberChecks } from '../base/index.js'
+import type { Dataset } from '../data/index.js'
+import { expectDataset } from '../data/internal.js'
+import { expectAgreement, expectClassesOf } from '../model/internal.js'
+import { type ScriptModule, scope, torch } from '../torch/index.js'
+import { expectModule } from '../torch/internal.js'
 import { type ApplyOptions, applyNumbers, applyShift } from './apply-shift.js'
 import { captureRows } from './capture.js'
 import { expectOwnBias, groupsOf, shiftableLayer } from './layer/layer.js'
@@ -52,7 +51,7 @@ export async function shiftOptimum(
   expectOwnBias(model, layer, [options.bias])
   const batch = drawBatch(dataset, layer, options)
   using held = model.viewToShift() // from here to the write the weights are the same
-  return await noGrad(() =>
+  return await torch.noGrad(() =>
     scope(async () => {
       const weights = new LayerWeights(held, layer.path, groupsOf(layer))
       weights.expectNumbers()

@@ -1,11 +1,6 @@
-import { SosError } from '../base/errors.js'
-import { expectAgreement } from '../model/class-agreement.js'
-import { whyNotFinite } from '../model/finite.js'
-import { asLogits, expectKind } from '../model/probabilities.js'
-import { enableGrad } from '../torch/context/context.js'
-import type { ScriptModule } from '../torch/module/script-module.js'
-import type { Tensor } from '../torch/tensor/tensor.js'
-import { torch } from '../torch/torch.js'
+import { SosError } from '../base/index.js'
+import { asLogits, expectAgreement, expectKind, whyNotFinite } from '../model/internal.js'
+import { type ScriptModule, type Tensor, torch } from '../torch/index.js'
 import type { LossAndGradients } from './optimizers/optimizer.js'
 import { alone } from './parallel.js'
 import type { TrainerOptions } from './trainer-options.js'
@@ -37,13 +32,13 @@ export async function batchGradients(
   }
   const logits = asLogits(given, outputs)
   const shares = targets.dtype === 'int64' ? targets : targets.to(logits.dtype) // of classes, by mixup
-  const loss = enableGrad(() => torch.cross_entropy_loss(logits, shares))
+  const loss = torch.enableGrad(() => torch.cross_entropy_loss(logits, shares))
   if (isFirst && step === 0) expectFiniteLoss(model, loss, images)
   begun.add(options)
   // The mean over the processes is that over all images: a process with more of them counts for more.
   const count = images.shape[0]!
   const share = (count * parallel.size) / whole
-  const shared = share === 1 ? loss : enableGrad(() => loss.mul(share))
+  const shared = share === 1 ? loss : torch.enableGrad(() => loss.mul(share))
   const gradients = await parallel.gradients(shared, parameters)
   return { loss: loss.detach(), logits: logits.detach(), gradients }
 }

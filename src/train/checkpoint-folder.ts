@@ -1,10 +1,8 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { FileLock, SosError } from '../base/index.js'
+import { type Tensor, torch } from '../torch/index.js'
 
-import { SosError } from '../base/errors.js'
-import { FileLock } from '../base/file-lock.js'
-import { getNumThreads } from '../torch/device/threads.js'
-import type { Tensor } from '../torch/tensor/tensor.js'
 import {
   type Checkpoint,
   lastCheckpoint,
@@ -35,9 +33,9 @@ export class CheckpointFolder {
     if (this.#taken === null) return null
     const checkpoint = await readCheckpoint(this.#taken, await this.#description())
     const { threads } = checkpoint
-    if (device === 'cpu' && threads !== getNumThreads()) {
+    if (device === 'cpu' && threads !== torch.getNumThreads()) {
       process.emitWarning(
-        `${this.#taken}: the run began with ${threads} threads for operators and goes on with ${getNumThreads()}: its weights will differ in their last bits from those of a run that was not ended; set OMP_NUM_THREADS=${threads}`,
+        `${this.#taken}: the run began with ${threads} threads for operators and goes on with ${torch.getNumThreads()}: its weights will differ in their last bits from those of a run that was not ended; set OMP_NUM_THREADS=${threads}`,
         { code: 'SOS_THREADS' },
       )
     }
@@ -68,7 +66,7 @@ export class CheckpointFolder {
   async write(state: RunState, tensors: ReadonlyMap<string, Tensor>): Promise<string> {
     const { folder, keep = 2 } = this.#checkpoints
     const run = await this.#description()
-    this.#taken = await writeCheckpoint(folder, { run, threads: getNumThreads(), state, tensors }, keep)
+    this.#taken = await writeCheckpoint(folder, { run, threads: torch.getNumThreads(), state, tensors }, keep)
     return this.#taken
   }
 

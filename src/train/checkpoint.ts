@@ -1,13 +1,10 @@
 import { mkdirSync } from 'node:fs'
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-
 import { z } from 'zod'
+import { parseForeignJson, SosError } from '../base/index.js'
+import { readSafetensors, type Tensor, writeSafetensors } from '../torch/index.js'
 
-import { SosError } from '../base/errors.js'
-import { parseForeignJson } from '../base/foreign-json.js'
-import { readSafetensors, writeSafetensors } from '../torch/serialization/safetensors.js'
-import type { Tensor } from '../torch/tensor/tensor.js'
 import { difference } from './difference.js'
 
 const whole = z.int().nonnegative()

@@ -1,9 +1,11 @@
-import { backward } from '../torch/autograd/autograd.js'
-import { GradientReducer } from '../torch/distributed/gradient-reducer.js'
-import { ProcessGroup, type ProcessGroupOptions } from '../torch/distributed/process-group.js'
-import { scope } from '../torch/tensor/scope.js'
-import type { Tensor } from '../torch/tensor/tensor.js'
-import { torch } from '../torch/torch.js'
+import {
+  GradientReducer,
+  ProcessGroup,
+  type ProcessGroupOptions,
+  scope,
+  type Tensor,
+  torch,
+} from '../torch/index.js'
 import { alone, type Parallel } from './parallel.js'
 
 /**
@@ -22,7 +24,7 @@ export function dataParallel(group: ProcessGroup): Parallel {
       }
       for (const parameter of parameters) parameter.grad = null
       await reducer.reducer.prepare()
-      await backward([loss])
+      await torch.autograd.backward([loss])
       return parameters.map(({ grad }) => grad)
     },
     sum: (values) =>

@@ -1,8 +1,5 @@
-import { SosError } from '../base/errors.js'
-import { noGrad } from '../torch/context/context.js'
-import { keepTensor, scope } from '../torch/tensor/scope.js'
-import type { Tensor } from '../torch/tensor/tensor.js'
-import { torch } from '../torch/torch.js'
+import { SosError } from '../base/index.js'
+import { keepTensor, scope, type Tensor, torch } from '../torch/index.js'
 import type { RunState } from './checkpoint.js'
 
 /** Loss and accuracy of an epoch, summed on the device: a batch costs no wait. */
@@ -28,7 +25,7 @@ export class EpochSums {
    * @param targets int64 [n], or [n, classes]: the share of each class
    */
   add(loss: Tensor, logits: Tensor, targets: Tensor): void {
-    noGrad(() =>
+    torch.noGrad(() =>
       scope(() => {
         const count = logits.shape[0]!
         const predicted = logits.argmax(1)

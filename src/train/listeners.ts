@@ -1,4 +1,4 @@
-import { SosError } from '../base/errors.js'
+import { SosError } from '../base/index.js'
 
 type Listener = (event: unknown) => unknown
 

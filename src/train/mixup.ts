@@ -1,7 +1,5 @@
-import { positive } from '../base/check-number.js'
-import type { Generator } from '../torch/device/generator.js'
-import type { Tensor } from '../torch/tensor/tensor.js'
-import { torch } from '../torch/torch.js'
+import { positive } from '../base/index.js'
+import { type Generator, type Tensor, torch } from '../torch/index.js'
 
 /** Mixes the images of a batch, and their classes. */
 export interface Mixup {

@@ -1,6 +1,5 @@
-import { SosError } from '../base/errors.js'
-import { grad } from '../torch/autograd/autograd.js'
-import type { Tensor } from '../torch/tensor/tensor.js'
+import { SosError } from '../base/index.js'
+import { type Tensor, torch } from '../torch/index.js'
 
 /** How the processes of a run work together. Every process makes the same calls in the same order. */
 export interface Parallel {
@@ -23,7 +22,7 @@ export const alone: Parallel = {
   rank: 0,
   size: 1,
   device: (name) => name,
-  gradients: (loss, parameters) => grad([loss], parameters, { allowUnused: true }),
+  gradients: (loss, parameters) => torch.autograd.grad([loss], parameters, { allowUnused: true }),
   sum: async (values) => [...values],
   gatherRows: async (tensor) => tensor,
   broadcast: async () => {},

@@ -1,6 +1,4 @@
-import { keepTensor, scope } from '../torch/tensor/scope.js'
-import type { Tensor } from '../torch/tensor/tensor.js'
-import { torch } from '../torch/torch.js'
+import { keepTensor, scope, type Tensor, torch } from '../torch/index.js'
 
 /**
  * What makes the values that a model is trained on of pixels: (byte / 255 − mean) / std of each channel, as byte · factor − offset.

@@ -1,8 +1,5 @@
-import { SosError } from '../base/errors.js'
-import { cuda } from '../torch/device/cuda.js'
-import { getRngState, setRngState } from '../torch/device/random.js'
-import type { ScriptModule } from '../torch/module/script-module.js'
-import type { Tensor } from '../torch/tensor/tensor.js'
+import { SosError } from '../base/index.js'
+import { type ScriptModule, type Tensor, torch } from '../torch/index.js'
 import type { Optimizer } from './optimizers/optimizer.js'
 
 /** The tensors that a run is made of: weights and buffers, the optimizer's, where the sources of random numbers are. */
@@ -12,7 +9,7 @@ export function capture(model: ScriptModule, optimizer: Optimizer, device: strin
   return new Map([
     ...named('model', model.stateDict()),
     ...named('optimizer', optimizer.state()),
-    ...sources(device).map((source): [string, Tensor] => [`random.${source}`, getRngState(source)]),
+    ...sources(device).map((source): [string, Tensor] => [`random.${source}`, torch.getRngState(source)]),
   ])
 }
 
@@ -52,12 +49,12 @@ export function restore(
         `expected the state of the random numbers of ${source} but there is none`,
       )
     }
-    setRngState(state, source)
+    torch.setRngState(state, source)
   }
   for (const tensor of tensors.values()) tensor.dispose()
 }
 
 /** The sources of random numbers that a model on `device` draws from. */
 function sources(device: string): string[] {
-  return device.startsWith('cuda') && cuda.isAvailable() ? ['cpu', device] : ['cpu']
+  return device.startsWith('cuda') && torch.cuda.isAvailable() ? ['cpu', device] : ['cpu']
 }

@@ -1,6 +1,13 @@
-import { expectList, expectObject } from '../base/check-argument.js'
-import { atLeast, between, count, nonNegative, within } from '../base/check-number.js'
-import { SosError } from '../base/errors.js'
+import {
+  atLeast,
+  between,
+  count,
+  expectList,
+  expectObject,
+  nonNegative,
+  SosError,
+  within,
+} from '../base/index.js'
 
 /** Where a run is. */
 export interface Place {

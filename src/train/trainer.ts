@@ -1,15 +1,11 @@
 import { EventEmitter } from 'node:events'
 import type TypedEmitter from 'typed-emitter'
-import { expectObject } from '../base/check-argument.js'
-import { checkNumbers, finite } from '../base/check-number.js'
-import { SosError } from '../base/errors.js'
-import { type Dataset, expectDataset } from '../data/dataset.js'
-import { inputDtype } from '../model/input-dtype.js'
-import { trainedParameters } from '../model/trained-parameters.js'
-import { manualSeed } from '../torch/device/random.js'
-import { expectModule, type ScriptModule } from '../torch/module/script-module.js'
-import { scope } from '../torch/tensor/scope.js'
-import type { Tensor } from '../torch/tensor/tensor.js'
+import { checkNumbers, expectObject, finite, SosError } from '../base/index.js'
+import type { Dataset } from '../data/index.js'
+import { expectDataset } from '../data/internal.js'
+import { inputDtype, trainedParameters } from '../model/internal.js'
+import { type ScriptModule, scope, type Tensor, torch } from '../torch/index.js'
+import { expectModule } from '../torch/internal.js'
 import { batchGradients } from './batch-gradients.js'
 import { expectPlace, type RunState } from './checkpoint.js'
 import { CheckpointFolder } from './checkpoint-folder.js'
@@ -166,7 +162,7 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
     this.#place = { epoch: state.epoch, batch: state.batch, step: state.step }
     // The first process keeps what all had: the sums are added up again.
     this.#sums = new EpochSums(this.device, this.parallel.rank === 0 ? state.sums : undefined)
-    if (this.parallel.rank > 0) manualSeed(seedAt(this.seed, 'model', state.step, this.parallel.rank))
+    if (this.parallel.rank > 0) torch.manualSeed(seedAt(this.seed, 'model', state.step, this.parallel.rank))
     this.learningRate = state.learningRate
     Object.assign(this.extra, state.extra)
     Object.assign(this.#events, state.events)
@@ -195,7 +191,7 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
     try {
       expectPlace(this.#place, this.epochs, data.batchesPerEpoch)
       await inTheFirst(this.parallel, async () => this.#checkpoints?.begin())
-      if (!this.#resumed) manualSeed(seedAt(this.seed, 'model', 0, rank))
+      if (!this.#resumed) torch.manualSeed(seedAt(this.seed, 'model', 0, rank))
       await this.parallel.broadcast([...this.model.stateDict().values()])
       await this.tell('runStart', {
         resumed: this.#resumed,

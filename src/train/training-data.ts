@@ -3,18 +3,13 @@ import {
   count,
   type NumberChecks,
   nonNegative,
+  SosError,
   whole,
   wholeSeed,
-} from '../base/check-number.js'
-import { SosError } from '../base/errors.js'
-import type { Augmentation } from '../data/augmentation.js'
-import { type Dataset, placed } from '../data/dataset.js'
-import { Draws } from '../data/draws.js'
-import { Generator } from '../torch/device/generator.js'
-import type { DType } from '../torch/tensor/dtype.js'
-import { keepTensor, scope } from '../torch/tensor/scope.js'
-import type { Tensor } from '../torch/tensor/tensor.js'
-import { torch } from '../torch/torch.js'
+} from '../base/index.js'
+import { type Augmentation, type Dataset, Draws } from '../data/index.js'
+import { placed } from '../data/internal.js'
+import { type DType, keepTensor, scope, type Tensor, torch } from '../torch/index.js'
 import type { Mixup } from './mixup.js'
 import { PixelScaling } from './pixel-scaling.js'
 import { seedAt } from './seeds.js'
@@ -164,7 +159,7 @@ export class TrainingData {
 
   /** The samples of an epoch in their order, int64 on the CPU. */
   #order(epoch: number): BigInt64Array {
-    const generator = new Generator(seedAt(this.#options.seed, 'order', epoch))
+    const generator = new torch.Generator(seedAt(this.#options.seed, 'order', epoch))
     using drawn = torch.randperm(this.dataset.size, { generator })
     return drawn.toTypedArray() as BigInt64Array
   }
@@ -237,7 +232,7 @@ export class TrainingData {
   #mixed(images: Tensor, labels: Tensor, epoch: number, number: number) {
     const { mixup, seed } = this.#options
     if (mixup === undefined) return { images, targets: labels }
-    const generator = new Generator(seedAt(seed, 'mixup', epoch, number))
+    const generator = new torch.Generator(seedAt(seed, 'mixup', epoch, number))
     return mixup.apply(images, labels, this.dataset.classes.length, generator)
   }
 }

@@ -1,11 +1,5 @@
-import { expectLogits } from '../model/classification.js'
-import { ofShape, withMore } from '../model/on-images.js'
-import { unrounded } from '../model/probabilities.js'
-import { type AutocastDevice, autocast } from '../torch/context/autocast.js'
-import { enableGrad } from '../torch/context/context.js'
-import type { ScriptModule } from '../torch/module/script-module.js'
-import type { Value } from '../torch/operators/values.js'
-import type { Tensor } from '../torch/tensor/tensor.js'
+import { expectLogits, ofShape, unrounded, withMore } from '../model/internal.js'
+import { type AutocastDevice, type ScriptModule, type Tensor, torch, type Value } from '../torch/index.js'
 import type { TrainerOptions } from './trainer-options.js'
 import type { TrainingBatch } from './training-data.js'
 
@@ -21,11 +15,11 @@ export async function trainingLogits(
 ): Promise<Tensor> {
   const { images } = batch
   const { autocast: dtype, output: item } = options
-  const forward = () => enableGrad(() => model.forward<Value>(images))
+  const forward = () => torch.enableGrad(() => model.forward<Value>(images))
   const kind = images.device.split(':')[0] as AutocastDevice
   try {
-    const output = await (dtype === undefined ? forward() : autocast({ device: kind, dtype }, forward))
-    return enableGrad(() => unrounded(expectLogits(output, images.shape[0]!, item)))
+    const output = await (dtype === undefined ? forward() : torch.autocast({ device: kind, dtype }, forward))
+    return torch.enableGrad(() => unrounded(expectLogits(output, images.shape[0]!, item)))
   } catch (error) {
     throw (error as { code?: string }).code === 'ERR_TORCH'
       ? explained(error as Error, batch, options)

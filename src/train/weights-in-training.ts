@@ -1,6 +1,6 @@
-import { SosError } from '../base/errors.js'
-import type { ScriptModule } from '../torch/module/script-module.js'
-import { memoryOf } from '../torch/serialization/storage.js'
+import { SosError } from '../base/index.js'
+import type { ScriptModule } from '../torch/index.js'
+import { memoryOf } from '../torch/internal.js'
 
 /** Where the weights lie that trainers of this thread are at work on. */
 const inTraining = new Set<bigint>()

@@ -34,7 +34,7 @@ describe('writeAtomically', () => {
     writeFileSync(path, 'old')
     const script = `
       import { writeFileSync } from 'node:fs'
-      import { writeAtomically } from '${root}/dist/torch/atomic-file.js'
+      import { writeAtomically } from '${root}/dist/base/index.js'
       await writeAtomically(process.argv[1], async (written) => {
         writeFileSync(written, 'half of the n')
         process.kill(process.pid, 'SIGKILL')

@@ -4,10 +4,9 @@ import { cpSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } 
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
-
 import { describe, expect, it } from 'vitest'
-
 import { ScriptModule } from '../../src/index.js'
+
 import { sos } from '../support/cli.js'
 import { demoModel, fashionMnist, fixture, root, temporaryFolder } from '../support/paths.js'
 import { reference } from '../support/python.js'

@@ -1,9 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-
 import { describe, expect, it } from 'vitest'
-
 import { checkpointRecord, ScriptModule } from '../../src/index.js'
+
 import { sos } from '../support/cli.js'
 import { animals, coloursModel, folderWith } from '../support/colours.js'
 import { temporaryFolder } from '../support/paths.js'

@@ -3,10 +3,9 @@ import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-
 import { beforeAll, describe, expect, it } from 'vitest'
+import { readRunRecord } from '../../src/train/index.js'
 
-import { readRunRecord } from '../../src/index.js'
 import { sos } from '../support/cli.js'
 import { demoModel, fashionMnist, root, temporaryFolder } from '../support/paths.js'
 import { pythonPath } from '../support/python.js'

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
-
 import { describe, expect, it } from 'vitest'
+import { idxFolder, preprocessOf, ScriptModule, sampleIndices } from '../../src/index.js'
+import type { ShiftRecord } from '../../src/shift/index.js'
 
-import { idxFolder, preprocessOf, ScriptModule, type ShiftRecord, sampleIndices } from '../../src/index.js'
 import { sos } from '../support/cli.js'
 import { demoModel, fashionMnist, temporaryFolder } from '../support/paths.js'
 import { reference } from '../support/python.js'

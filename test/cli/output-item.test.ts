@@ -1,8 +1,7 @@
 import { join } from 'node:path'
-
 import { describe, expect, it } from 'vitest'
-
 import { ScriptModule } from '../../src/index.js'
+
 import { sos } from '../support/cli.js'
 import { animals, folderWith, recipe } from '../support/colours.js'
 import { fixture, temporaryFolder } from '../support/paths.js'

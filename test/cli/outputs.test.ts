@@ -11,10 +11,9 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join, relative } from 'node:path'
-
 import { describe, expect, it } from 'vitest'
-
 import { idxFolder, preprocessOf, ScriptModule, saveShifted, shiftOptimum } from '../../src/index.js'
+
 import { sos } from '../support/cli.js'
 import { canMount, sosOnDisk } from '../support/full-disk.js'
 import { demoModel, fashionMnist, fixture, root, temporaryFolder } from '../support/paths.js'

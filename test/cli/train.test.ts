@@ -2,10 +2,10 @@ import { execFile, spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-
 import { beforeAll, describe, expect, it } from 'vitest'
+import { ScriptModule } from '../../src/index.js'
+import { readRunRecord } from '../../src/train/index.js'
 
-import { readRunRecord, ScriptModule } from '../../src/index.js'
 import { sos } from '../support/cli.js'
 import { root, temporaryFolder } from '../support/paths.js'
 import { pythonPath } from '../support/python.js'

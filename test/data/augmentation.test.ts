@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest'
-
-import { Draws, Generator, randomCrop, randomFlip, type Tensor, torch } from '../../src/index.js'
+import { Draws } from '../../src/data/index.js'
+import { randomCrop, randomFlip, type Tensor, torch } from '../../src/index.js'
 
 const same = (a: Tensor, b: Tensor) => a.shape.join() === b.shape.join() && a.equal(b)
 
 describe('augmentation', () => {
-  const images = () => torch.randint(0, 256, [200, 3, 6, 5], { dtype: 'uint8', generator: new Generator(1) })
+  const images = () =>
+    torch.randint(0, 256, [200, 3, 6, 5], { dtype: 'uint8', generator: new torch.Generator(1) })
   const draws = (seed: number) => new Draws(seed, 'cpu', 200)
 
   it('flips about half of the images, and changes nothing else', () => {

@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { Preprocess } from '../../src/data/index.js'
+import { cifar10, cifar100, openDataset } from '../../src/index.js'
 
-import { cifar10, cifar100, openDataset, type Preprocess } from '../../src/index.js'
 import { dataRoot, temporaryFolder } from '../support/paths.js'
 import { reference } from '../support/python.js'
 import { largestDifference } from '../support/tensors.js'

@@ -1,8 +1,7 @@
 import { join } from 'node:path'
-
 import { describe, expect, it } from 'vitest'
-
 import { evaluate, imageFolder, imageNet, ScriptModule } from '../../src/index.js'
+
 import { animals, coloursModel, folderWith, recipe } from '../support/colours.js'
 
 // An image of colour k is right where its label is k.

@@ -1,11 +1,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { Preprocess } from '../../src/data/index.js'
+import { idxFolder } from '../../src/index.js'
 
-import { idxFolder, type Preprocess } from '../../src/index.js'
 import { fashionMnist, temporaryFolder } from '../support/paths.js'
 
 const recipe: Preprocess = {
@@ -50,7 +50,10 @@ describe('idx', () => {
   })
 
   it('reads the embedded slice of Fashion-MNIST', async () => {
-    const [train, test] = [await idxFolder(fashionMnist, 'train', recipe), await idxFolder(fashionMnist, 'test', recipe)]
+    const [train, test] = [
+      await idxFolder(fashionMnist, 'train', recipe),
+      await idxFolder(fashionMnist, 'test', recipe),
+    ]
     expect([train.size, test.size]).toEqual([10_000, 2000])
     expect(train.classes[9]).toBe('Ankle boot')
   })

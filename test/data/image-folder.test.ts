@@ -1,10 +1,10 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-
 import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
+import { batches, type Preprocess } from '../../src/data/index.js'
+import { imageFolder } from '../../src/index.js'
 
-import { batches, imageFolder, type Preprocess } from '../../src/index.js'
 import { temporaryFolder } from '../support/paths.js'
 
 const recipe: Preprocess = {

@@ -1,11 +1,10 @@
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-
 import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
-
 import { decodeImage } from '../../src/data/image.js'
-import { type Decoder, runtimeInfo, type SosError } from '../../src/index.js'
+import type { Decoder } from '../../src/data/index.js'
+import { runtimeInfo, type SosError } from '../../src/index.js'
 import { dataRoot, temporaryFolder } from '../support/paths.js'
 import { reference } from '../support/python.js'
 import { isMutated } from '../support/timed.js'

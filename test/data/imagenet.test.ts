@@ -1,10 +1,9 @@
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-
 import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
-
 import { imageNet, openDataset, presets } from '../../src/index.js'
+
 import { root as checkout, temporaryFolder } from '../support/paths.js'
 
 const recipe = presets.resnet50!

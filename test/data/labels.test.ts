@@ -1,19 +1,10 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { type Dataset, imageNetSynsets } from '../../src/data/index.js'
+import { datasetFor, evaluate, imageFolder, ScriptModule, subset, withClasses } from '../../src/index.js'
+import { classesOf } from '../../src/model/index.js'
 
-import {
-  classesOf,
-  type Dataset,
-  datasetFor,
-  evaluate,
-  imageFolder,
-  imageNetSynsets,
-  ScriptModule,
-  subset,
-  withClasses,
-} from '../../src/index.js'
 import { animals, coloursModel, folderWith, recipe } from '../support/colours.js'
 import { fixture } from '../support/paths.js'
 import { reference } from '../support/python.js'

@@ -1,9 +1,8 @@
 import { mkdirSync, rmSync, symlinkSync, unlinkSync } from 'node:fs'
 import { join, relative } from 'node:path'
-
 import { afterEach, describe, expect, it, vi } from 'vitest'
-
 import { imageFolder } from '../../src/index.js'
+
 import { folderWith, recipe } from '../support/colours.js'
 import { reference } from '../support/python.js'
 

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
+import { presets } from '../../src/index.js'
+import { presetNamed } from '../../src/model/index.js'
 
-import { presetNamed, presets } from '../../src/index.js'
 import { reference } from '../support/python.js'
 
 it("presets are torchvision's own metadata", async () => {

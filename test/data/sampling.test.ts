@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-
-import { classesCovered, type Dataset, sampleIndices } from '../../src/index.js'
+import { classesCovered, type Dataset } from '../../src/data/index.js'
+import { sampleIndices } from '../../src/index.js'
 
 /** Labels alone: sampling never loads an image. */
 function labelled(labels: number[]): Dataset {

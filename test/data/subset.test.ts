@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import type { Dataset } from '../../src/data/index.js'
+import { idxFolder, preprocessOf, ScriptModule, subset } from '../../src/index.js'
 
-import { type Dataset, idxFolder, preprocessOf, ScriptModule, subset } from '../../src/index.js'
 import { demoModel, fashionMnist } from '../support/paths.js'
 
 const fashion = async () => idxFolder(fashionMnist, 'train', preprocessOf(await ScriptModule.load(demoModel)))

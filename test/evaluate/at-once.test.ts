@@ -1,16 +1,13 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-
+import type { Dataset } from '../../src/data/index.js'
+import type { Evaluation } from '../../src/evaluate/index.js'
 import {
   captureInputs,
-  type Dataset,
-  type Evaluation,
   evaluate,
   evaluateAll,
   gaussNewtonTrace,
   hessianTrace,
   idxFolder,
-  linearLayer,
-  noGrad,
   preprocessOf,
   ScriptModule,
   shiftLayers,
@@ -19,6 +16,8 @@ import {
   subset,
   torch,
 } from '../../src/index.js'
+import { linearLayer } from '../../src/shift/index.js'
+
 import { vectors } from '../support/datasets.js'
 import { demoModel, fashionMnist, fixture } from '../support/paths.js'
 
@@ -113,21 +112,21 @@ describe('an evaluation', () => {
   it('is of the weights at its call, whatever is written to them then', async () => {
     const model = (await load()).eval()
     const expected = await evaluate(model, data, { chunk: 16 })
-    const changing = interrupted(data, () => noGrad(() => weightOf(model).zero_()))
+    const changing = interrupted(data, () => torch.noGrad(() => weightOf(model).zero_()))
     expect(await evaluate(model, changing, { chunk: 16 })).toEqual(expected)
     expect((await evaluate(model, data, { chunk: 16 })).loss).not.toBe(expected.loss)
   })
 
   it('of a model that runs as it is is refused where a weight is written to', async () => {
     const model = (await load()).eval()
-    const changing = interrupted(data, (batch) => batch === 2 && noGrad(() => weightOf(model).mul_(2)))
+    const changing = interrupted(data, (batch) => batch === 2 && torch.noGrad(() => weightOf(model).mul_(2)))
     await expect(evaluate(model, changing, { chunk: 16, optimize: false })).rejects.toEqual(busy)
   })
 
   it('of a hooked model is refused where a weight is written to, and right else', async () => {
     const model = (await load()).train()
     using _hook = model.registerForwardHook('layer1', () => {})
-    const changing = interrupted(data, () => noGrad(() => weightOf(model).mul_(2)))
+    const changing = interrupted(data, () => torch.noGrad(() => weightOf(model).mul_(2)))
     await expect(evaluate(model, changing, { chunk: 16 })).rejects.toEqual(busy)
     const pair = await Promise.all([1, 2].map(() => evaluate(model, data, { chunk: 16 })))
     expect(pair[0]).toEqual(pair[1])
@@ -188,7 +187,7 @@ describe('shifts', () => {
   it('are refused where a weight is written to between their batch and their write', async () => {
     const model = (await load()).eval()
     const first = model.namedParameters().get('conv1.weight')!
-    const changing = interrupted(data, (batch) => batch === 2 && noGrad(() => first.mul_(1.5)))
+    const changing = interrupted(data, (batch) => batch === 2 && torch.noGrad(() => first.mul_(1.5)))
     const weight = weightOf(model).clone()
     await expect(shiftOptimum(model, changing, options)).rejects.toThrow("'conv1.weight' was written to")
     expect(torch.equal(weightOf(model), weight)).toBe(true)

@@ -1,16 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-
 import { beforeAll, describe, expect, it } from 'vitest'
+import { cifar10, evaluate, ScriptModule, saveShifted, shiftOptimum } from '../../src/index.js'
+import { writeSafetensors } from '../../src/torch/index.js'
 
-import {
-  cifar10,
-  evaluate,
-  ScriptModule,
-  saveShifted,
-  shiftOptimum,
-  writeSafetensors,
-} from '../../src/index.js'
 import { cifar10Folder } from '../support/cifar10.js'
 import { dataRoot, temporaryFolder } from '../support/paths.js'
 import { reference } from '../support/python.js'

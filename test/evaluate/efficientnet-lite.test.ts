@@ -1,14 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest'
+import { checkpointRecord, evaluate, imageFolder, preprocessOf, ScriptModule } from '../../src/index.js'
+import { presetNamed } from '../../src/model/index.js'
+import { linearLayer } from '../../src/shift/index.js'
 
-import {
-  checkpointRecord,
-  evaluate,
-  imageFolder,
-  linearLayer,
-  preprocessOf,
-  presetNamed,
-  ScriptModule,
-} from '../../src/index.js'
 import { efficientNetLite } from '../support/efficientnet-lite.js'
 import { dataRoot } from '../support/paths.js'
 import { reference } from '../support/python.js'

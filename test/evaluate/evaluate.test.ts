@@ -1,22 +1,20 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-
 import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
-
+import type { Dataset } from '../../src/data/index.js'
 import {
-  type Dataset,
   evaluate,
   evaluateAll,
   idxFolder,
   imageFolder,
-  noGrad,
   preprocessOf,
-  presetNamed,
   ScriptModule,
   type Tensor,
   torch,
 } from '../../src/index.js'
+import { presetNamed } from '../../src/model/index.js'
+
 import { dataRoot, demoModel, fashionMnist, fixture, temporaryFolder } from '../support/paths.js'
 import { reference } from '../support/python.js'
 import { randn } from '../support/random.js'
@@ -57,7 +55,7 @@ describe('evaluate', () => {
   it('decodes once for several models, and gives for each what it gives alone, at every run', async () => {
     const model = await ScriptModule.load(demoModel)
     const other = await model.clone()
-    await noGrad(
+    await torch.noGrad(
       async () =>
         void other
           .namedParameters()
@@ -98,7 +96,7 @@ describe('evaluate', () => {
   it('is refused where calls of one of the models in train mode are pending, and works after them', async () => {
     const [model, other] = [await ScriptModule.load(demoModel), (await ScriptModule.load(demoModel)).train()]
     const dataset = await idxFolder(fashionMnist, 'test', preprocessOf(model))
-    const pending = noGrad(() => other.forward(randn([64, 1, 28, 28], 1)))
+    const pending = torch.noGrad(() => other.forward(randn([64, 1, 28, 28], 1)))
     const failed = evaluateAll([model, other], dataset, { limit: 10 })
     await expect(failed).rejects.toMatchObject({ code: 'ERR_BUSY' })
     await pending
@@ -109,7 +107,7 @@ describe('evaluate', () => {
     const model = await ScriptModule.load(demoModel)
     const dataset = await idxFolder(fashionMnist, 'test', preprocessOf(model))
     await evaluate(model, dataset, { limit: 10 })
-    await noGrad(async () => {
+    await torch.noGrad(async () => {
       model.namedParameters().get('fc.weight')!.zero_()
       model.namedParameters().get('fc.bias')!.copy_(torch.arange(10))
     })
@@ -172,7 +170,7 @@ describe('evaluate', () => {
     const asked = Array.from({ length: 200 }, (_, i) => 10 * i).filter((index) => !bad(index))
     expect(indices).toEqual(asked)
     const { images } = await test.load(asked)
-    const rows = (await noGrad(() => model.eval().forward<Tensor>(images))).toArray() as number[][]
+    const rows = (await torch.noGrad(() => model.eval().forward<Tensor>(images))).toArray() as number[][]
     const counts = test.classes.map((name) => ({ name, images: 0, right: 0 }))
     for (const [i, row] of rows.entries()) {
       const count = counts[test.labels[asked[i]!]!]!

@@ -1,18 +1,11 @@
 import { createHash } from 'node:crypto'
 import { appendFileSync, existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-
 import { describe, expect, it } from 'vitest'
+import type { Dataset } from '../../src/data/index.js'
+import { EvaluationRecord, evaluationSubject } from '../../src/evaluate/index.js'
+import { evaluateAll, idxFolder, preprocessOf, ScriptModule } from '../../src/index.js'
 
-import {
-  type Dataset,
-  EvaluationRecord,
-  evaluateAll,
-  evaluationSubject,
-  idxFolder,
-  preprocessOf,
-  ScriptModule,
-} from '../../src/index.js'
 import { demoModel, fashionMnist, temporaryFolder } from '../support/paths.js'
 
 const folder = temporaryFolder()

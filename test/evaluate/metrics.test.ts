@@ -1,8 +1,9 @@
 import { join } from 'node:path'
-
 import { beforeAll, describe, expect, it } from 'vitest'
+import { ScoreSums, sampleScores, scoreLogits } from '../../src/evaluate/index.js'
+import { type Tensor, torch } from '../../src/index.js'
+import type { DType } from '../../src/torch/index.js'
 
-import { type DType, ScoreSums, sampleScores, scoreLogits, type Tensor, torch } from '../../src/index.js'
 import { temporaryFolder } from '../support/paths.js'
 import { reference } from '../support/python.js'
 import { randn } from '../support/random.js'

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-
 import { evaluate, ScriptModule, type Tensor, torch } from '../../src/index.js'
+
 import { InferenceModel } from '../../src/model/inference-model.js'
 import { vectors } from '../support/datasets.js'
 import { fixture } from '../support/paths.js'

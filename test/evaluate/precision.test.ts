@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-
 import { evaluate, ScriptModule, subset, type Tensor } from '../../src/index.js'
+
 import { InferenceModel } from '../../src/model/inference-model.js'
 import { demoModel } from '../support/paths.js'
 import { dataset, epsilon, expectNoWarnings, indices, load, models, python } from '../support/precision.js'

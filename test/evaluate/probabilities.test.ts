@@ -1,12 +1,9 @@
 import { describe, expect, it } from 'vitest'
-
 import {
-  areProbabilities,
   evaluate,
   gaussNewtonTrace,
   hessianTrace,
   lastLayerTrace,
-  noGrad,
   runStudy,
   ScriptModule,
   sgd,
@@ -14,6 +11,8 @@ import {
   Trainer,
   torch,
 } from '../../src/index.js'
+import { areProbabilities } from '../../src/model/index.js'
+
 import { vectors } from '../support/datasets.js'
 import { fixture } from '../support/paths.js'
 
@@ -45,7 +44,7 @@ describe('a model that ends in a softmax', () => {
 
   it('says where the right class of some image has a probability of 0: the cross-entropy is infinite', async () => {
     const model = await head('Softmax')
-    noGrad(() => void model.namedParameters().get('fc.weight')!.mul_(1e4))
+    torch.noGrad(() => void model.namedParameters().get('fc.weight')!.mul_(1e4))
     const { loss, warnings } = await evaluate(model, data, { outputs })
     expect(loss).toBe(Number.POSITIVE_INFINITY)
     expect(warnings).toEqual([expect.stringContaining('a probability of 0')])

@@ -1,8 +1,7 @@
 import { join } from 'node:path'
-
 import { describe, expect, it } from 'vitest'
-
 import { checkpointRecord, preprocessOf, presets, ScriptModule } from '../../src/index.js'
+
 import { demoModel, fixture, temporaryFolder } from '../support/paths.js'
 
 describe('the record of a checkpoint', () => {

@@ -1,13 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import {
-  cuda,
-  getNumThreads,
-  noGrad,
-  ScriptModule,
-  setNumThreads,
-  type Tensor,
-  torch,
-} from '../../src/index.js'
+import { ScriptModule, type Tensor, torch } from '../../src/index.js'
 import { InferenceModel } from '../../src/model/inference-model.js'
 import { fixture } from '../support/paths.js'
 import { randn } from '../support/random.js'
@@ -29,7 +21,7 @@ describe('a model for inference', () => {
     'shufflenet_v2_x1_0.traced.pt',
   ])('%s is optimised and its logits stay within 1e-4', async (name) => {
     const { model, fast } = await load(name)
-    await noGrad(async () => {
+    await torch.noGrad(async () => {
       for (const [call, size] of [8, 8, 8, 3].entries()) {
         const images = randn([size, 3, 64, 64], call)
         const logits = (await fast.forward(images)) as Tensor
@@ -41,10 +33,10 @@ describe('a model for inference', () => {
 
   it('takes the images of a batch in parts, in their order', async () => {
     const { model, fast } = await load('resnet18.scripted.pt')
-    const threads = getNumThreads()
-    setNumThreads(1) // eight of 224 × 224 at a time
+    const threads = torch.getNumThreads()
+    torch.setNumThreads(1) // eight of 224 × 224 at a time
     try {
-      await noGrad(async () => {
+      await torch.noGrad(async () => {
         const images = randn([19, 3, 224, 224], 1)
         const sizes: number[] = []
         for (const size of [19, 8, 1]) {
@@ -56,7 +48,7 @@ describe('a model for inference', () => {
         expect(sizes).toEqual([19, 8, 1])
       })
     } finally {
-      setNumThreads(threads)
+      torch.setNumThreads(threads)
     }
     expect(fast.optimized).toBe(true)
   })
@@ -64,7 +56,7 @@ describe('a model for inference', () => {
   it('is as near to float64 as the model itself, also where rounding is larger', async () => {
     const { model, fast } = await load('resnext50_32x4d.scripted.pt')
     const exactly = await (await model.clone()).to({ dtype: 'float64' })
-    await noGrad(async () => {
+    await torch.noGrad(async () => {
       const images = randn([4, 3, 64, 64], 1)
       const exact = await exactly.forward(images.to('float64'))
       const logits = (await fast.forward(images)) as Tensor
@@ -77,7 +69,7 @@ describe('a model for inference', () => {
   it('gives the same bits at every call, and made anew', async () => {
     const { model, fast } = await load('shufflenet_v2_x1_0.scripted.pt')
     const again = await InferenceModel.of(model)
-    await noGrad(async () => {
+    await torch.noGrad(async () => {
       const [first, other] = [randn([5, 3, 64, 64], 1), randn([2, 3, 64, 64], 2)]
       const logits = (await fast.forward(first)) as Tensor
       await again.forward(other) // what was run before does not matter
@@ -91,11 +83,11 @@ describe('a model for inference', () => {
     const { model, fast } = await load('resnet18.scripted.pt')
     const weight = model.namedParameters().get('layer1.0.conv1.weight')!
     const strides = weight.stride()
-    await noGrad(() => fast.forward(torch.zeros([1, 3, 64, 64])))
+    await torch.noGrad(() => fast.forward(torch.zeros([1, 3, 64, 64])))
     fast.dispose()
     expect(weight.stride()).toEqual(strides)
     expect([model.kind, model.training]).toEqual(['scripted', false])
-    await noGrad(() => model.forward(torch.zeros([1, 3, 64, 64])))
+    await torch.noGrad(() => model.forward(torch.zeros([1, 3, 64, 64])))
   })
 
   it('is the model itself where that is hooked, and in eval mode where that is in train mode', async () => {
@@ -103,17 +95,17 @@ describe('a model for inference', () => {
     const heard: string[] = []
     const hook = model.registerForwardHook('fc', ({ path }) => void heard.push(path))
     const hooked = await InferenceModel.of(model)
-    await noGrad(() => hooked.forward(torch.zeros([1, 3, 64, 64])))
+    await torch.noGrad(() => hooked.forward(torch.zeros([1, 3, 64, 64])))
     expect([heard, hooked.optimized]).toEqual([['fc'], false])
     expect(() => model.train()).toThrow(expect.objectContaining({ code: 'ERR_BUSY' }))
     hook.remove()
     hooked.dispose()
     const plain = await InferenceModel.of(model)
     const images = randn([2, 3, 64, 64], 1)
-    const expected = (await noGrad(() => plain.forward(images))) as Tensor
+    const expected = (await torch.noGrad(() => plain.forward(images))) as Tensor
     const trained = await InferenceModel.of(model.train())
     expect([plain.optimized, trained.optimized, model.training]).toEqual([true, true, true])
-    expect(distance((await noGrad(() => trained.forward(images))) as Tensor, expected)).toBe(0)
+    expect(distance((await torch.noGrad(() => trained.forward(images))) as Tensor, expected)).toBe(0)
   })
 
   it('is the model itself, and warns, where libtorch cannot make the copy', async () => {
@@ -129,15 +121,15 @@ describe('a model for inference', () => {
   it('takes linear networks in float64 too', async () => {
     const { model, fast } = await load('mlp.scripted.pt')
     const x = randn([7, 6], 1, 'float64')
-    const logits = (await noGrad(() => fast.forward(x))) as Tensor
+    const logits = (await torch.noGrad(() => fast.forward(x))) as Tensor
     expect(distance(logits, await model.forward(x))).toBeLessThan(1e-12)
   })
 
-  it.skipIf(!cuda.isAvailable())('on CUDA is frozen', async () => {
+  it.skipIf(!torch.cuda.isAvailable())('on CUDA is frozen', async () => {
     const model = (await ScriptModule.load(fixture('resnet18.scripted.pt'), { device: 'cuda' })).eval()
     const fast = await InferenceModel.of(model)
     const images = randn([4, 3, 64, 64], 1).to({ device: 'cuda' })
-    await noGrad(async () => {
+    await torch.noGrad(async () => {
       expect(distance((await fast.forward(images)) as Tensor, await model.forward(images))).toBeLessThan(1e-4)
     })
     expect(fast.optimized).toBe(true)

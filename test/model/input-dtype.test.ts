@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { ScriptModule, torch } from '../../src/index.js'
 
-import { noGrad, ScriptModule, torch } from '../../src/index.js'
 import { inputDtype } from '../../src/model/input-dtype.js'
 import { demoModel, fixture } from '../support/paths.js'
 
@@ -23,10 +23,12 @@ describe('inputDtype', () => {
     const model = (await ScriptModule.load(fixture(`precision.${name}.pt`))).eval()
     const taken: string[] = []
     for (const dtype of dtypes) {
-      const ran = await noGrad(() => model.forward(torch.zeros([2, 1, 28, 28], { dtype }))).then(
-        () => true,
-        () => false,
-      )
+      const ran = await torch
+        .noGrad(() => model.forward(torch.zeros([2, 1, 28, 28], { dtype })))
+        .then(
+          () => true,
+          () => false,
+        )
       if (ran) taken.push(dtype)
     }
     expect(taken).toEqual(name === 'casts' ? [...dtypes] : [inputDtype(model)])

@@ -1,12 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import {
-  captureRows,
   evaluate,
   gaussNewtonTrace,
   hessian,
-  hutchinsonTrace,
   lastLayerTrace,
-  linearLayer,
   outputLayer,
   runStudy,
   ScriptModule,
@@ -17,6 +14,8 @@ import {
   torch,
 } from '../../src/index.js'
 import { type OutputItem, outputOf } from '../../src/model/model-output.js'
+import { hutchinsonTrace } from '../../src/sharpness/index.js'
+import { captureRows, linearLayer } from '../../src/shift/index.js'
 import { vectors } from '../support/datasets.js'
 import { fixture } from '../support/paths.js'
 import { reference } from '../support/python.js'

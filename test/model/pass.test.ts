@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
+import type { Dataset, Progress } from '../../src/data/index.js'
+import { ScriptModule, type Tensor } from '../../src/index.js'
 
-import { type Dataset, type Progress, ScriptModule, type Tensor } from '../../src/index.js'
 import { type PassOptions, pass } from '../../src/model/pass.js'
 import { vectors } from '../support/datasets.js'
 import { fixture } from '../support/paths.js'

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { areProbabilities, type DType, torch } from '../../src/index.js'
+import { torch } from '../../src/index.js'
+import { areProbabilities } from '../../src/model/index.js'
 import { asLogits, expectKind, isOutputOf } from '../../src/model/probabilities.js'
+import type { DType } from '../../src/torch/index.js'
 import { randn } from '../support/random.js'
 
 const tensor = (rows: number[][], dtype: DType = 'float64') => torch.tensor(rows, { dtype })

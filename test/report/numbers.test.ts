@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
-
+import { mcnemar } from '../../src/base/statistics/mcnemar.js'
 import * as printed from '../../src/cli/shared/print.js'
-import { mcnemar } from '../../src/evaluate/mcnemar.js'
 import { percent, pValue, share, signedPercent } from '../../src/report/numbers.js'
 import { normRatio } from '../../src/report/training/training-run.js'
 

@@ -1,9 +1,8 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-
 import { describe, expect, it } from 'vitest'
-
 import { runtimeInfo } from '../../src/index.js'
+
 import { dataRoot, root } from '../support/paths.js'
 
 const decoders = new Set([runtimeInfo().jpegDecoder, 'sharp'])

@@ -1,18 +1,10 @@
 import { execFile } from 'node:child_process'
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-
 import { beforeAll, describe, expect, it } from 'vitest'
+import { checkpointRecord, ScriptModule, torch } from '../../src/index.js'
+import { linearLayer } from '../../src/shift/index.js'
 
-import {
-  checkpointRecord,
-  enableGrad,
-  grad,
-  linearLayer,
-  noGrad,
-  ScriptModule,
-  torch,
-} from '../../src/index.js'
 import { root, temporaryFolder } from '../support/paths.js'
 import { pythonPath, reference } from '../support/python.js'
 import { randn } from '../support/random.js'
@@ -95,7 +87,7 @@ describe('the networks', () => {
     })
     expect(linearLayer(model)).toMatchObject({ inFeatures: literature[name]!.inputs, outFeatures: 10 })
 
-    const logits = await noGrad(() => model.forward(randn(shape, 1)))
+    const logits = await torch.noGrad(() => model.forward(randn(shape, 1)))
     const values = logits.toTypedArray() as Float32Array
     const size = Math.max(...python[name].logits.map(Math.abs))
     expect(largestDifference(values, python[name].ofFile)).toBeLessThan(1e-5 * size)
@@ -104,10 +96,10 @@ describe('the networks', () => {
     model.train()
     const labels = torch.tensor([0, 1, 2, 3], { dtype: 'int64' })
     const statistics = [...model.namedBuffers().values()].map((buffer) => buffer.clone())
-    const loss = await enableGrad(async () =>
+    const loss = await torch.enableGrad(async () =>
       torch.cross_entropy_loss(await model.forward(randn([4, 3, 32, 32], 2)), labels),
     )
-    const gradients = await grad([loss], model.parameters())
+    const gradients = await torch.autograd.grad([loss], model.parameters())
     for (const gradient of gradients) expect(gradient.abs().max().item()).toBeGreaterThan(0)
     for (const [i, buffer] of [...model.namedBuffers().values()].entries()) {
       expect(buffer.sub(statistics[i]!).abs().max().item()).toBeGreaterThan(0)

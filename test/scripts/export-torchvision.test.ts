@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process'
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-
 import { describe, expect, it } from 'vitest'
+import { checkpointRecord, loadStateDict, ScriptModule, torch } from '../../src/index.js'
+import { linearLayer } from '../../src/shift/index.js'
 
-import { checkpointRecord, linearLayer, loadStateDict, noGrad, ScriptModule } from '../../src/index.js'
 import { root, temporaryFolder } from '../support/paths.js'
 import { pythonPath, reference } from '../support/python.js'
 import { randn } from '../support/random.js'
@@ -47,7 +47,7 @@ describe('export_torchvision.py', () => {
       expect([model.kind, model.training]).toEqual(['scripted', false])
       expect(linearLayer(model)).toMatchObject({ path: 'fc', inFeatures, outFeatures: 7 })
       const shape = [2, 3, 64, 64]
-      const logits = await noGrad(() => model.forward(randn(shape, 1)))
+      const logits = await torch.noGrad(() => model.forward(randn(shape, 1)))
       const { output } = await reference('eager', { model: out, architecture, classes: 7, shape, seed: 1 })
       expect(largestDifference(logits.toTypedArray() as Float32Array, output)).toBeLessThan(1e-4)
     },

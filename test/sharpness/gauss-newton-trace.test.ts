@@ -1,18 +1,17 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-
+import type { Dataset, Progress } from '../../src/data/index.js'
 import {
-  compareWith,
-  type Dataset,
   gaussNewtonTrace,
   hessianTrace,
   idxFolder,
-  isPiecewiseLinear,
-  type Progress,
   preprocessOf,
   ScriptModule,
   sampleIndices,
   shiftOptimum,
 } from '../../src/index.js'
+import { isPiecewiseLinear } from '../../src/model/index.js'
+import { compareWith } from '../../src/sharpness/index.js'
+
 import { vectors } from '../support/datasets.js'
 import { demoModel, fashionMnist, fixture } from '../support/paths.js'
 import { reference } from '../support/python.js'

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest'
-
 import {
   compareTraces,
   gaussNewtonTrace,
@@ -7,6 +6,7 @@ import {
   lastLayerTrace,
   ScriptModule,
 } from '../../src/index.js'
+
 import { vectors } from '../support/datasets.js'
 import { fixture } from '../support/paths.js'
 

@@ -1,22 +1,18 @@
 import { describe, expect, it } from 'vitest'
-
+import { meanWithError } from '../../src/base/statistics/spread.js'
+import type { Dataset, Progress } from '../../src/data/index.js'
 import {
   compareTraces,
-  compareWith,
-  type Dataset,
-  type HessianTrace,
   hessian,
   hessianTrace,
-  hutchinsonTrace,
   idxFolder,
-  type Progress,
   preprocessOf,
   ScriptModule,
   type SosError,
   shiftOptimum,
   torch,
 } from '../../src/index.js'
-import { summarize } from '../../src/sharpness/hessian-trace.js'
+import { compareWith, type HessianTrace, hutchinsonTrace } from '../../src/sharpness/index.js'
 import { demoModel, fashionMnist, fixture } from '../support/paths.js'
 import { reference } from '../support/python.js'
 import { randn } from '../support/random.js'
@@ -76,7 +72,7 @@ describe('hessian', () => {
 describe('hutchinsonTrace', () => {
   it('tells the standard error of a mean, with n − 1', () => {
     // The squares of the distances from 5 add up to 32: √(32 / 7 / 8).
-    expect(summarize([2, 4, 4, 4, 5, 5, 7, 9])).toEqual({ mean: 5, standardError: Math.sqrt(4 / 7) })
+    expect(meanWithError([2, 4, 4, 4, 5, 5, 7, 9])).toEqual({ mean: 5, standardError: Math.sqrt(4 / 7) })
     const trace = (perProbe: number[]): HessianTrace => ({
       ...{ trace: 0, size: 9, standardError: 0, probes: 3, samples: 5, indices: [], withoutGradient: [] },
       perProbe,

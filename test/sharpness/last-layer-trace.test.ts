@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-
 import { hessianTrace, idxFolder, lastLayerTrace, preprocessOf, ScriptModule } from '../../src/index.js'
+
 import { vectors } from '../support/datasets.js'
 import { demoModel, fashionMnist, fixture } from '../support/paths.js'
 import { reference } from '../support/python.js'

@@ -1,15 +1,7 @@
 import { join } from 'node:path'
-
 import { describe, expect, it } from 'vitest'
-
 import {
-  type Classifier,
-  ClassScatter,
-  captureChunks,
   idxFolder,
-  type LabelledRows,
-  linearLayer,
-  type NeuralCollapse,
   neuralCollapse,
   preprocessOf,
   ScriptModule,
@@ -17,6 +9,14 @@ import {
   type Tensor,
   torch,
 } from '../../src/index.js'
+import {
+  type Classifier,
+  ClassScatter,
+  type LabelledRows,
+  type NeuralCollapse,
+} from '../../src/sharpness/index.js'
+import { captureChunks, linearLayer } from '../../src/shift/index.js'
+
 import { demoModel, fashionMnist, temporaryFolder } from '../support/paths.js'
 import { reference } from '../support/python.js'
 import { randn } from '../support/random.js'

@@ -1,16 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { ScriptModule, shiftOptimum, type Tensor, torch } from '../../src/index.js'
+import { applyShift, captureRows, drawBatch, shiftableLayer } from '../../src/shift/index.js'
 
-import {
-  applyShift,
-  captureRows,
-  drawBatch,
-  noGrad,
-  ScriptModule,
-  shiftableLayer,
-  shiftOptimum,
-  type Tensor,
-  torch,
-} from '../../src/index.js'
 import { vectors } from '../support/datasets.js'
 import { fixture } from '../support/paths.js'
 import { randn } from '../support/random.js'
@@ -89,7 +80,7 @@ describe('a shift in three steps', () => {
     const batch = drawBatch(data, layer, { indices: [0, 1] })
     const { rows } = await captureRows(model, layer, data, batch.indices)
     const weight = model.namedParameters().get('plain.weight')!
-    const before = flat(noGrad(() => weight.clone()))
+    const before = flat(torch.noGrad(() => weight.clone()))
     const refused = [
       [{ ...batch, rows }, { companions: [weight.clone()] }, 'ERR_INVALID_ARGUMENT'],
       [{ ...batch, rows: [] }, {}, 'ERR_INVALID_ARGUMENT'],

@@ -1,21 +1,19 @@
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-
 import { beforeAll, describe, expect, it } from 'vitest'
-
 import {
   evaluate,
   imageFolder,
-  noGrad,
   preprocessOf,
   ScriptModule,
   saveShifted,
   shiftOptimum,
   type Tensor,
   torch,
-  writeSafetensors,
 } from '../../src/index.js'
+import { writeSafetensors } from '../../src/torch/index.js'
+
 import { dataRoot, root, temporaryFolder } from '../support/paths.js'
 import { pythonPath, reference } from '../support/python.js'
 import { differences, largestDifference } from '../support/tensors.js'
@@ -77,7 +75,7 @@ describe.skipIf(dataRoot === undefined)('the paper’s ImageNet networks', () =>
         [path, python.before],
         [shifted, python.after],
       ]) {
-        const logits = await noGrad(async () => (await ScriptModule.load(file)).forward(images))
+        const logits = await torch.noGrad(async () => (await ScriptModule.load(file)).forward(images))
         expect(largestDifference(flat(logits as Tensor), expected)).toBeLessThan(1e-3)
       }
       const top1 = (values: number[]) =>

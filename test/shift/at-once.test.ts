@@ -1,18 +1,11 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-
+import type { Dataset, LoadedImages } from '../../src/data/index.js'
 import {
-  captureChunks,
   captureInputs,
-  captureRows,
-  type Dataset,
   evaluate,
   idxFolder,
-  type LoadedImages,
   lastLayerTrace,
-  linearLayer,
-  linearLayers,
   neuralCollapse,
-  noGrad,
   preprocessOf,
   runStudy,
   ScriptModule,
@@ -20,6 +13,9 @@ import {
   subset,
   torch,
 } from '../../src/index.js'
+import { linearLayers } from '../../src/model/index.js'
+import { captureChunks, captureRows, linearLayer } from '../../src/shift/index.js'
+
 import { cacheFeatures } from '../../src/shift/study/features.js'
 import { vectors } from '../support/datasets.js'
 import { demoModel, fashionMnist, fixture } from '../support/paths.js'
@@ -39,10 +35,10 @@ async function served<T>(model: ScriptModule, gap: number, body: () => Promise<T
   let stopped = false
   let answered = 0
   const images = torch.rand([8, 1, 28, 28])
-  const expected = await noGrad(() => model.forward(images))
+  const expected = await torch.noGrad(() => model.forward(images))
   const server = (async () => {
     while (!stopped) {
-      const logits = await noGrad(() => model.forward(images))
+      const logits = await torch.noGrad(() => model.forward(images))
       if (answered === 0) expect(torch.equal(logits, expected)).toBe(true)
       logits.dispose()
       answered++

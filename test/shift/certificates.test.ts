@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-
-import { certifyDrift, measureDrift, solveShift, torch } from '../../src/index.js'
+import { torch } from '../../src/index.js'
 import { DriftSums } from '../../src/shift/certificates.js'
+import { certifyDrift, measureDrift, solveShift } from '../../src/shift/index.js'
 import { randn } from '../support/random.js'
 
 const a = randn([20, 32], 1)
@@ -144,7 +144,9 @@ describe('certify', () => {
 
   it('does not let a NaN pass for a small drift', () => {
     const map = (value: number) => ({ weight: torch.tensor([[value, 0]], { dtype: 'float64' }), bias: null })
-    const told = certifyDrift(measureDrift(torch.tensor([[1], [2]], { dtype: 'float64' }), map(1), map(Number.NaN)))
+    const told = certifyDrift(
+      measureDrift(torch.tensor([[1], [2]], { dtype: 'float64' }), map(1), map(Number.NaN)),
+    )
     expect([told.maxLogitChange, told.maxLossChange, told.marginSafeShare]).toEqual([
       Number.NaN,
       Number.NaN,

@@ -1,11 +1,8 @@
 import { describe, expect, it } from 'vitest'
-
+import type { Dataset } from '../../src/data/index.js'
 import {
-  type Dataset,
-  noGrad,
   runStudy,
   ScriptModule,
-  type ShiftRecord,
   sgd,
   shiftLayers,
   shiftOnAll,
@@ -15,6 +12,8 @@ import {
   Trainer,
   torch,
 } from '../../src/index.js'
+import type { ShiftRecord } from '../../src/shift/index.js'
+
 import { vectors } from '../support/datasets.js'
 import { fixture } from '../support/paths.js'
 
@@ -28,7 +27,7 @@ async function changedBy(record: ShiftRecord, name: string, shifted: ScriptModul
   const others = [...data.labels.keys()].filter((index) => !record.indices.includes(index))
   const { images } = await data.load(others)
   const predict = async (model: ScriptModule) => {
-    const output = await noGrad(() => model.eval().forward<Tensor>(images))
+    const output = await torch.noGrad(() => model.eval().forward<Tensor>(images))
     return output.argmax(1).toArray() as number[]
   }
   const [before, after] = [await predict(await head(name)), await predict(shifted)]
@@ -136,9 +135,9 @@ describe('what a shift says of classes', () => {
         await expect(study).rejects.toEqual(code('ERR_BIAS'))
       }
       const { images } = await named.load([...named.labels.keys()])
-      const before = await noGrad(() => model.eval().forward<Tensor>(images))
+      const before = await torch.noGrad(() => model.eval().forward<Tensor>(images))
       const record = await shiftOptimum(model, named, options)
-      const after = await noGrad(() => model.forward<Tensor>(images))
+      const after = await torch.noGrad(() => model.forward<Tensor>(images))
       const batch = torch.tensor([...record.indices], { dtype: 'int64' })
       const moved = after.index_select(0, batch).sub(before.index_select(0, batch)).abs().max().item()
       expect(moved).toBeLessThan(1e-12)

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
-
+import type { Dataset } from '../../src/data/index.js'
 import {
-  type Dataset,
   gaussNewtonTrace,
   hessianTrace,
   lastLayerTrace,
@@ -11,6 +10,7 @@ import {
   shiftOptimum,
   torch,
 } from '../../src/index.js'
+
 import { vectors } from '../support/datasets.js'
 import { fixture } from '../support/paths.js'
 

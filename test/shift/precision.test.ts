@@ -1,7 +1,5 @@
 import { describe, expect, it } from 'vitest'
-
 import {
-  captureRows,
   preprocessOf,
   ScriptModule,
   saveShifted,
@@ -10,6 +8,8 @@ import {
   subset,
   torch,
 } from '../../src/index.js'
+import { captureRows } from '../../src/shift/index.js'
+
 import { demoModel, temporaryFolder } from '../support/paths.js'
 import { dataset, epsilon, expectNoWarnings, indices, load, models } from '../support/precision.js'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { ScriptModule, shiftLayers, shiftOptimum, type Tensor, torch } from '../../src/index.js'
 
-import { noGrad, ScriptModule, shiftLayers, shiftOptimum, type Tensor } from '../../src/index.js'
 import { vectors } from '../support/datasets.js'
 import { fixture } from '../support/paths.js'
 import { largestDifference } from '../support/tensors.js'
@@ -18,7 +18,7 @@ describe('shiftLayers', () => {
     expect(records[0]!.indices).toEqual(records[1]!.indices)
     const { images } = await data.load(records[0]!.indices)
     const [after, before] = await Promise.all(
-      [model, other].map((m) => noGrad(() => m.eval().forward(images))),
+      [model, other].map((m) => torch.noGrad(() => m.eval().forward(images))),
     )
     expect(largestDifference(flat(after!), flat(before!))).toBeLessThan(1e-3)
     // The same as one after the other.

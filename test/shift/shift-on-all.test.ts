@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import type { Dataset } from '../../src/data/index.js'
+import { ScriptModule, shiftOnAll, shiftOptimum, type Tensor, torch } from '../../src/index.js'
 
-import { type Dataset, ScriptModule, shiftOnAll, shiftOptimum, type Tensor, torch } from '../../src/index.js'
 import { vectors } from '../support/datasets.js'
 import { fixture } from '../support/paths.js'
 import { randn } from '../support/random.js'

@@ -1,12 +1,9 @@
 import { join } from 'node:path'
-
 import { beforeAll, describe, expect, it } from 'vitest'
-
+import type { Dataset } from '../../src/data/index.js'
 import {
   checkpointRecord,
-  type Dataset,
   idxFolder,
-  noGrad,
   preprocessOf,
   ScriptModule,
   saveShifted,
@@ -14,6 +11,7 @@ import {
   type Tensor,
   torch,
 } from '../../src/index.js'
+
 import { vectors } from '../support/datasets.js'
 import { demoModel, fashionMnist, fixture, temporaryFolder } from '../support/paths.js'
 import { reference } from '../support/python.js'
@@ -52,7 +50,7 @@ describe('shiftOptimum', () => {
     const path = join(temporaryFolder(), 'shifted.pt')
     await saveShifted(model, path, record, { dataset: train.name, preprocess: preprocessOf(model) })
     const shape = [16, 1, 28, 28]
-    const logits = await noGrad(() => model.eval().forward(randn(shape, 9)))
+    const logits = await torch.noGrad(() => model.eval().forward(randn(shape, 9)))
     const loaded = await reference('forward', { model: path, shape, seed: 9 })
     expect(largestDifference(flat(logits), loaded.output)).toBeLessThan(1e-5)
     const told = JSON.parse(loaded.extra)
@@ -93,7 +91,7 @@ describe('shiftOptimum', () => {
     const { indices } = await shiftOptimum(model, train, { batchSize: 40 })
     const { images } = await train.load(indices)
     const [after, before] = await Promise.all(
-      [model, other].map((m) => noGrad(() => m.eval().forward(images))),
+      [model, other].map((m) => torch.noGrad(() => m.eval().forward(images))),
     )
     expect(largestDifference(flat(after!), flat(before!))).toBeLessThan(1e-4)
   })
@@ -194,7 +192,9 @@ describe('shiftOptimum', () => {
     const record = await shiftOptimum(model, few, { batchSize: 20, heldOut: 1000 })
     const others = all.filter((index) => !record.indices.includes(index))
     const { images } = await few.load(others)
-    const [old, now] = await Promise.all([before, model].map((m) => noGrad(() => m.eval().forward(images))))
+    const [old, now] = await Promise.all(
+      [before, model].map((m) => torch.noGrad(() => m.eval().forward(images))),
+    )
     const change = now!.sub(old!).abs()
     expect(record.certificate).toMatchObject({
       samples: 40,

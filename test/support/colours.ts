@@ -1,9 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-
 import sharp from 'sharp'
+import type { Preprocess } from '../../src/data/index.js'
+import { ScriptModule } from '../../src/index.js'
 
-import { type Preprocess, ScriptModule } from '../../src/index.js'
 import { fixture, temporaryFolder } from './paths.js'
 
 // Models that know colours by construction (Colours in test/fixtures/networks.py), and images of these colours: with the right

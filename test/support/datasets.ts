@@ -1,4 +1,5 @@
-import { type Dataset, type Tensor, torch } from '../../src/index.js'
+import type { Dataset } from '../../src/data/index.js'
+import { type Tensor, torch } from '../../src/index.js'
 import { randn } from './random.js'
 
 /** Seeded float64 vectors [6] of three classes, for the small network `mlp.scripted.pt`; those at `corrupt` cannot be read. */

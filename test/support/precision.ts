@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect } from 'vitest'
+import { idxFolder, preprocessOf, ScriptModule } from '../../src/index.js'
+import type { DType } from '../../src/torch/index.js'
 
-import { type DType, idxFolder, preprocessOf, ScriptModule } from '../../src/index.js'
 import { demoModel, fashionMnist, fixture } from './paths.js'
 import { reference } from './python.js'
 

@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
+import { ProcessGroup } from '../../src/torch/index.js'
 
-import { ProcessGroup } from '../../src/index.js'
 import { root } from './paths.js'
 import { pythonPath } from './python.js'
 

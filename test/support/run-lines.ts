@@ -1,4 +1,5 @@
-import type { RunLine, TrainingRun } from '../../src/index.js'
+import type { TrainingRun } from '../../src/report/index.js'
+import type { RunLine } from '../../src/train/index.js'
 
 // Lines of a training's record, made by hand.
 

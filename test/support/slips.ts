@@ -1,4 +1,4 @@
-import type { ConvolutionGeometry } from '../../src/index.js'
+import type { ConvolutionGeometry } from '../../src/model/index.js'
 
 // What JavaScript code passes for a number by a slip. Of those that need a whole number from 1 each is wrong.
 export const slips = [0, -1, Number.NaN, 1.5, Number.POSITIVE_INFINITY, '3', 2 ** 53, null]

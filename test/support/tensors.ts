@@ -1,5 +1,4 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-
 import type { Tensor } from '../../src/index.js'
 
 /** Tensors go to the Python references and back as raw little-endian files. */

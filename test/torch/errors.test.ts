@@ -1,9 +1,8 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-
 import { describe, expect, it } from 'vitest'
+import { hvp, loadStateDict, ScriptModule, saveStateDict, torch } from '../../src/index.js'
 
-import { backward, grad, hvp, loadStateDict, ScriptModule, saveStateDict, torch } from '../../src/index.js'
 import { demoModel, fixture, root, temporaryFolder } from '../support/paths.js'
 
 type Failure = Error & { code?: string; submodule?: string; line?: string }
@@ -49,8 +48,8 @@ describe('each failure has a code, frames of its caller and no C++ backtrace:', 
     ['a wrong argument', () => a.add('text' as never), 'ERR_OPERATOR_ARGUMENTS', /'text'/],
 
     ['index', () => a.at(7), 'ERR_INDEX', /7/],
-    ['grad', () => grad([a], [b]), 'ERR_TORCH', /does not require grad/],
-    ['backward', () => backward([a]), 'ERR_TORCH', /does not require grad/],
+    ['grad', () => torch.autograd.grad([a], [b]), 'ERR_TORCH', /does not require grad/],
+    ['backward', () => torch.autograd.backward([a]), 'ERR_TORCH', /does not require grad/],
     ['a load', () => ScriptModule.load('nowhere.pt'), 'ERR_FILE_NOT_FOUND', /nowhere\.pt/],
     ['a state dict', () => loadStateDict('nowhere.pt'), 'ERR_FILE_NOT_FOUND', /nowhere\.pt/],
   ])('%s', async (_, body, code, words) => {
@@ -181,9 +180,9 @@ describe('a disposed tensor is refused by', () => {
       'nested arguments',
       async () => (await load('values.scripted.pt')).call('batch', [], new Map([['x', gone]])),
     ],
-    ['grad, as output', () => grad([gone], [input])],
-    ['grad, as input', () => grad([input.sum()], [gone])],
-    ['grad, as vector', () => grad([input.mul(2)], [input], { gradOutputs: [gone] })],
+    ['grad, as output', () => torch.autograd.grad([gone], [input])],
+    ['grad, as input', () => torch.autograd.grad([input.sum()], [gone])],
+    ['grad, as vector', () => torch.autograd.grad([input.mul(2)], [input], { gradOutputs: [gone] })],
     ['hvp', () => hvp(input.square().sum(), [input], [gone])],
     ['backward', () => gone.backward()],
     ['grad as a property', () => gone.grad],

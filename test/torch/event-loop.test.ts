@@ -1,9 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
-
 import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
+import { hvp, imageFolder, presets, ScriptModule, torch } from '../../src/index.js'
 
-import { enableGrad, hvp, imageFolder, noGrad, presets, ScriptModule, torch } from '../../src/index.js'
 import { demoModel, fixture, temporaryFolder } from '../support/paths.js'
 import { randn } from '../support/random.js'
 
@@ -40,7 +39,7 @@ describe('the event loop', () => {
   it('stays free during a forward of ResNet-50', async () => {
     const model = (await ScriptModule.load(fixture('resnet50.scripted.pt'))).eval()
     const x = randn([4, 3, 224, 224], 1)
-    const { worst, ticks } = await bestOf(5, () => noGrad(() => model.forward(x)))
+    const { worst, ticks } = await bestOf(5, () => torch.noGrad(() => model.forward(x)))
     expect(ticks).toBeGreaterThan(10)
     expect(worst).toBeLessThan(20)
   })
@@ -64,7 +63,7 @@ describe('the event loop', () => {
     const x = randn([128, 1, 28, 28], 1)
     const labels = torch.zeros([128], { dtype: 'int64' })
     const { worst, ticks } = await bestOf(5, async () => {
-      const logits = await enableGrad(() => model.forward(x))
+      const logits = await torch.enableGrad(() => model.forward(x))
       await hvp(torch.cross_entropy_loss(logits, labels), parameters, vector)
     })
     expect(ticks).toBeGreaterThan(10)

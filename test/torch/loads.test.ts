@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs'
-
 import { beforeAll, describe, expect, it } from 'vitest'
+import { ScriptModule, type Tensor, torch } from '../../src/index.js'
+import { ScriptObject, type Value } from '../../src/torch/index.js'
 
-import { noGrad, ScriptModule, ScriptObject, type Tensor, torch, type Value } from '../../src/index.js'
 import { dataRoot } from '../support/paths.js'
 import { reference } from '../support/python.js'
 import { randn } from '../support/random.js'
@@ -76,7 +76,7 @@ describe.skipIf(dataRoot === undefined)('foreign modules', () => {
       const [weight] = module.parameters()
       const x = randn([4, weight!.shape[1]!], 7)
       const { linear } = await reference('foreign', { folder, linear: [x.shape, 7] })
-      const output = await noGrad(() => module.forward(x))
+      const output = await torch.noGrad(() => module.forward(x))
       expect(largestDifference(output.reshape([-1]).toArray() as number[], linear)).toBeLessThan(1e-6)
     },
   }
@@ -128,7 +128,7 @@ describe.skipIf(dataRoot === undefined)('real checkpoints', () => {
 
   it.each(Object.entries(cases))("%s gives Python's outputs", async (name, shape) => {
     const module = (await ScriptModule.load(`${dataRoot}/checkpoints/${name}`)).eval()
-    const result = await noGrad(() => module.forward<Tensor | Tensor[]>(randn(shape, 8)))
+    const result = await torch.noGrad(() => module.forward<Tensor | Tensor[]>(randn(shape, 8)))
     const output = Array.isArray(result) ? result[0]! : result
     const { shape: expected, head, norm } = python[name]!
     expect(output.shape).toEqual(expected)

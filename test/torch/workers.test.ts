@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
-
 import { afterEach, describe, expect, it } from 'vitest'
+import { ScriptModule, torch } from '../../src/index.js'
+import type { SharedModule } from '../../src/torch/index.js'
 
-import { noGrad, ScriptModule, type SharedModule, torch } from '../../src/index.js'
 import { demoModel, fixture, root } from '../support/paths.js'
 import { largestDifference } from '../support/tensors.js'
 
@@ -55,7 +55,7 @@ afterEach(async () => {
 })
 
 const forward = async (module: ScriptModule, input = torch.ones(shape)) =>
-  (await noGrad(() => module.forward(input))).toTypedArray() as Float32Array
+  (await torch.noGrad(() => module.forward(input))).toTypedArray() as Float32Array
 
 describe('worker threads', () => {
   it('have the addon in eight at once, each with modules and a lane of its own', async () => {
@@ -77,7 +77,7 @@ describe('a module that threads share', () => {
     const [one, two] = await start(2, { shared: module.share() })
     const weight = module.namedParameters().get('fc.weight')!
     const count = weight.numel()
-    noGrad(() => weight.fill_(2))
+    torch.noGrad(() => weight.fill_(2))
     expect(await one!.ask('sum', 'fc.weight')).toBe(2 * count)
     await two!.ask('fill', ['fc.weight', 3])
     expect([weight.sum().item(), await one!.ask('sum', 'fc.weight')]).toEqual([3 * count, 3 * count])

@@ -1,15 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
+import { ScriptModule, Tensor, torch } from '../../src/index.js'
+import { Complex, type NamedTuple, ScriptObject, type Value } from '../../src/torch/index.js'
 
-import {
-  Complex,
-  type NamedTuple,
-  noGrad,
-  ScriptModule,
-  ScriptObject,
-  Tensor,
-  torch,
-  type Value,
-} from '../../src/index.js'
 import { sos } from '../support/cli.js'
 import { fixture, temporaryFolder } from '../support/paths.js'
 import { reference } from '../support/python.js'
@@ -93,7 +85,7 @@ describe.each([
       for (const [method, inputs, output] of python[name].calls) {
         // Twice: the executor may plan anew.
         for (let run = 0; run < 2; run++) {
-          const result = await noGrad(() => one.call(method, ...inputs.map(decode)))
+          const result = await torch.noGrad(() => one.call(method, ...inputs.map(decode)))
           expect(difference(result, output)).toBeLessThan(tolerance)
         }
       }
@@ -111,7 +103,7 @@ describe.each([
     expect(graphs()).toEqual(before)
     for (const [method, inputs, output] of python[name].calls) {
       for (let run = 0; run < 2; run++) {
-        const result = await noGrad(() => fast.call(method, ...inputs.map(decode)))
+        const result = await torch.noGrad(() => fast.call(method, ...inputs.map(decode)))
         expect(difference(result, output)).toBeLessThan(tolerance)
       }
     }
@@ -179,7 +171,7 @@ describe('complex and small floating-point weights', () => {
     await half.to({ dtype: 'float32' })
     expect((await half.forward(torch.ones([1, 3]))).dtype).toBe('float32')
     const complex = await load('complex')
-    const output = await noGrad(() => complex.forward(torch.ones([1, 3])))
+    const output = await torch.noGrad(() => complex.forward(torch.ones([1, 3])))
     expect(output.reshape([-1]).at(0).item<Complex>()).toBeInstanceOf(Complex)
   })
 })
@@ -220,7 +212,10 @@ describe('a traced module', () => {
       message: expect.stringMatching(/trac.*eval mode.*script/s),
     })
     expect(module.training).toBe(true)
-    const difference_ = difference(await noGrad(() => module.forward(x)), python['small-traced'].calls[0][2])
+    const difference_ = difference(
+      await torch.noGrad(() => module.forward(x)),
+      python['small-traced'].calls[0][2],
+    )
     expect(difference_).toBeLessThan(1e-5)
   })
 

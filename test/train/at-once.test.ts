@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
-
+import type { Evaluation } from '../../src/evaluate/index.js'
 import {
-  type Evaluation,
   evaluate,
   evaluateDuringTraining,
   probeDuringTraining,
@@ -11,6 +10,7 @@ import {
   Trainer,
   torch,
 } from '../../src/index.js'
+
 import { vectors } from '../support/datasets.js'
 import { fixture } from '../support/paths.js'
 

@@ -1,21 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import type { Dataset } from '../../src/data/index.js'
+import { recordRun, ScriptModule, sgd, Trainer, torch } from '../../src/index.js'
+import { readSafetensors, writeSafetensors } from '../../src/torch/index.js'
+import type { TrainerOptions } from '../../src/train/index.js'
 
-import {
-  type Dataset,
-  getNumThreads,
-  readSafetensors,
-  recordRun,
-  ScriptModule,
-  setNumThreads,
-  sgd,
-  Trainer,
-  type TrainerOptions,
-  torch,
-  writeSafetensors,
-} from '../../src/index.js'
 import { vectors } from '../support/datasets.js'
 import { fixture, temporaryFolder } from '../support/paths.js'
 
@@ -77,12 +67,12 @@ describe('a checkpoint of other data', () => {
     const warn = vi.spyOn(process, 'emitWarning').mockReturnValue()
     expect(await (await trainer(folder)).resume()).toBe(true)
     expect(warn).not.toHaveBeenCalled()
-    const threads = getNumThreads()
-    setNumThreads(threads + 1)
+    const threads = torch.getNumThreads()
+    torch.setNumThreads(threads + 1)
     try {
       expect(await (await trainer(folder)).resume()).toBe(true)
     } finally {
-      setNumThreads(threads)
+      torch.setNumThreads(threads)
     }
     expect(warn).toHaveBeenCalledExactlyOnceWith(
       expect.stringContaining(`began with ${threads} threads for operators and goes on with ${threads + 1}`),

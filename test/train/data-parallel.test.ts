@@ -1,8 +1,7 @@
 import { readdirSync } from 'node:fs'
-
 import { describe, expect, it } from 'vitest'
+import { readRunRecord } from '../../src/train/index.js'
 
-import { readRunRecord } from '../../src/index.js'
 import { root, temporaryFolder } from '../support/paths.js'
 import { hasGroups, type RankResult, runAlone, runRanks, torchrun } from '../support/ranks.js'
 import { largestDifference } from '../support/tensors.js'

@@ -1,19 +1,12 @@
 import { describe, expect, it } from 'vitest'
+import type { Dataset } from '../../src/data/index.js'
+import { mixup, randomCrop, randomFlip, type Tensor, torch } from '../../src/index.js'
 
-import {
-  type Dataset,
-  Generator,
-  mixup,
-  randomCrop,
-  randomFlip,
-  type Tensor,
-  torch,
-} from '../../src/index.js'
 import { TrainingData, type TrainingDataOptions } from '../../src/train/training-data.js'
 
 /** The same image of noise again and again: what batches do not have in common is what was drawn for them. */
 function equalImages(size: number): Dataset {
-  const image = torch.randint(0, 256, [1, 1, 12, 12], { dtype: 'uint8', generator: new Generator(1) })
+  const image = torch.randint(0, 256, [1, 1, 12, 12], { dtype: 'uint8', generator: new torch.Generator(1) })
   const load = async (indices: readonly number[]) => ({
     images: image.expand([indices.length, 1, 12, 12]).clone(),
     indices,
@@ -64,7 +57,7 @@ describe('what is drawn for a batch', () => {
     const mix = mixup(alpha)
     const images = torch.zeros([2, 1, 1, 1], { dtype: 'float64' })
     const labels = torch.tensor([0, 1], { dtype: 'int64' })
-    const generator = new Generator(5)
+    const generator = new torch.Generator(5)
     const squares: number[] = []
     while (squares.length < 2000) {
       const { targets } = mix.apply(images, labels, 2, generator)

@@ -1,19 +1,9 @@
 import { readdirSync } from 'node:fs'
-
 import { describe, expect, it } from 'vitest'
+import type { Dataset } from '../../src/data/index.js'
+import { ScriptModule, sam, sgd, type Tensor, Trainer, torch } from '../../src/index.js'
+import { customSchedule } from '../../src/train/index.js'
 
-import {
-  type Dataset,
-  Generator,
-  noGrad,
-  ScriptModule,
-  sam,
-  customSchedule,
-  sgd,
-  type Tensor,
-  Trainer,
-  torch,
-} from '../../src/index.js'
 import { seedAt } from '../../src/train/seeds.js'
 import { vectors } from '../support/datasets.js'
 import { fixture, temporaryFolder } from '../support/paths.js'
@@ -25,7 +15,7 @@ const plain = { data: vectors(20), batchSize: 6, optimizer: sgd({ learningRate: 
 /** The mean cross-entropy of a model on all of a dataset, and how many of its images it knows. */
 async function scoreOf(model: ScriptModule, data: Dataset) {
   const { images } = await data.load([...data.labels.keys()])
-  const logits = await noGrad(() => model.forward<Tensor>(images))
+  const logits = await torch.noGrad(() => model.forward<Tensor>(images))
   const rows = logits.toArray() as number[][]
   const loss = rows.map((row, i) => {
     const sum = row.reduce((total, logit) => total + Math.exp(logit), 0)
@@ -148,7 +138,9 @@ describe('a run', () => {
         drawn = torch.rand([4]).toArray()
       })
       await trainer.run()
-      expect(drawn).toEqual(torch.rand([4], { generator: new Generator(seedAt(seed, 'model', 0)) }).toArray())
+      expect(drawn).toEqual(
+        torch.rand([4], { generator: new torch.Generator(seedAt(seed, 'model', 0)) }).toArray(),
+      )
     }
   })
 

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest'
-
 import {
   evaluateDuringTraining,
   probeDuringTraining,
@@ -7,8 +6,9 @@ import {
   sgd,
   sosDuringTraining,
   Trainer,
-  type TrainerOptions,
 } from '../../src/index.js'
+import type { TrainerOptions } from '../../src/train/index.js'
+
 import { vectors } from '../support/datasets.js'
 import { fixture } from '../support/paths.js'
 

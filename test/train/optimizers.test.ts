@@ -1,25 +1,9 @@
 import { readFileSync } from 'node:fs'
-
 import { describe, expect, it } from 'vitest'
+import { adam, adamW, asam, ScriptModule, sam, scope, sgd, type Tensor, torch } from '../../src/index.js'
+import type { DType } from '../../src/torch/index.js'
+import { clipGradients, type OptimizerRecipe } from '../../src/train/index.js'
 
-import {
-  adam,
-  adamW,
-  asam,
-  clipGradients,
-  type DType,
-  enableGrad,
-  Generator,
-  grad,
-  noGrad,
-  type OptimizerRecipe,
-  ScriptModule,
-  sam,
-  scope,
-  sgd,
-  type Tensor,
-  torch,
-} from '../../src/index.js'
 import { demoModel, fixture, temporaryFolder } from '../support/paths.js'
 import { reference } from '../support/python.js'
 import { randn } from '../support/random.js'
@@ -90,11 +74,11 @@ async function train(file: string, shape: number[], classes: number, dtype: DTyp
   for (let i = 0; i < steps; i++) {
     await scope(async () => {
       const images = randn(shape, 100 + i, dtype)
-      const generator = new Generator(200 + i)
+      const generator = new torch.Generator(200 + i)
       const labels = torch.randint(0, classes, [shape[0]!], { generator, dtype: 'int64' })
       const loss = await optimizer.step(async () => {
         const loss = torch.cross_entropy_loss(await model.forward(images), labels)
-        return { loss: loss.detach(), gradients: await grad([loss], [...parameters.values()]) }
+        return { loss: loss.detach(), gradients: await torch.autograd.grad([loss], [...parameters.values()]) }
       }, recipe.learningRate)
       losses.push(loss.item())
     })
@@ -154,8 +138,8 @@ describe('an optimizer', () => {
   const leaf = () => torch.tensor([1, 2, 3], { dtype: 'float64' }).requires_grad_()
 
   const square = (weight: Tensor) => async () => {
-    const loss = enableGrad(() => weight.square().sum())
-    return { loss: loss.detach(), gradients: await grad([loss], [weight]) }
+    const loss = torch.enableGrad(() => weight.square().sum())
+    return { loss: loss.detach(), gradients: await torch.autograd.grad([loss], [weight]) }
   }
 
   it.each([
@@ -166,7 +150,7 @@ describe('an optimizer', () => {
     const [through, resumed] = [leaf(), leaf()]
     const first = recipe.create(target(through))
     for (let i = 0; i < 3; i++) await first.step(square(through), recipe.learningRate)
-    noGrad(() => resumed.copy_(through))
+    torch.noGrad(() => resumed.copy_(through))
     const second = recipe.create(target(resumed))
     second.restore(new Map([...first.state()].map(([name, tensor]) => [name, tensor.clone()])))
     for (let i = 0; i < 3; i++) {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-
 import { sgd, subset, Trainer } from '../../src/index.js'
+
 import { dataset, expectNoWarnings, indices, load, models, python } from '../support/precision.js'
 import { largestDifference } from '../support/tensors.js'
 

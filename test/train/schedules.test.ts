@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { cosine, multiStep, oneCycle, warmUp } from '../../src/index.js'
+import { constantRate, customSchedule, type Schedule } from '../../src/train/index.js'
 
-import { constantRate, cosine, multiStep, oneCycle, type Schedule, customSchedule, warmUp } from '../../src/index.js'
 import { reference } from '../support/python.js'
 import { largestDifference } from '../support/tensors.js'
 
@@ -46,7 +47,9 @@ describe('a schedule', () => {
     [0.25, [0, 1, 1, 1, 1]], // 1.25 batches: 1
     [0, [1, 1, 1, 1, 1]],
   ])('rises over the nearest whole number of batches: %d epochs', (rise, expected) => {
-    expect(largestDifference(factors(warmUp(constantRate, rise, 0)).slice(0, 5), expected)).toBeLessThan(1e-12)
+    expect(largestDifference(factors(warmUp(constantRate, rise, 0)).slice(0, 5), expected)).toBeLessThan(
+      1e-12,
+    )
   })
 
   it('may be any function of the place', () => {

@@ -1,28 +1,29 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-
 import { beforeAll, describe, expect, it } from 'vitest'
-
+import type { Dataset } from '../../src/data/index.js'
 import {
-  type Dataset,
   evaluate,
   evaluateDuringTraining,
   idxFolder,
   multiStep,
   preprocessOf,
-  type RunEndEvent,
-  readRunRecord,
   recordRun,
   ScriptModule,
   sgd,
   sosDuringTraining,
   type Tensor,
   Trainer,
-  type TrainerEvents,
   torch,
-  type WaitingEvent,
 } from '../../src/index.js'
+import {
+  type RunEndEvent,
+  readRunRecord,
+  type TrainerEvents,
+  type WaitingEvent,
+} from '../../src/train/index.js'
+
 import { vectors } from '../support/datasets.js'
 import { demoModel, fashionMnist, fixture, temporaryFolder } from '../support/paths.js'
 import { reference } from '../support/python.js'

@@ -1,13 +1,9 @@
 import { describe, expect, it } from 'vitest'
-
+import type { Augmentation, Dataset, Preprocess } from '../../src/data/index.js'
 import {
-  type Augmentation,
-  type Dataset,
-  Generator,
   idxFolder,
   imageFolder,
   mixup,
-  type Preprocess,
   preprocessOf,
   randomCrop,
   randomFlip,
@@ -15,6 +11,7 @@ import {
   type Tensor,
   torch,
 } from '../../src/index.js'
+
 import { seedAt } from '../../src/train/seeds.js'
 import { TrainingData, type TrainingDataOptions } from '../../src/train/training-data.js'
 import { demoModel, fashionMnist, temporaryFolder } from '../support/paths.js'
@@ -48,7 +45,7 @@ describe('training data', () => {
       [2, 2],
     ])
     const { images: expected } = await dataset.load([...Array(50).keys()])
-    const order = torch.randperm(50, { generator: new Generator(seedAt(3, 'order', 0)) })
+    const order = torch.randperm(50, { generator: new torch.Generator(seedAt(3, 'order', 0)) })
     const images = torch.cat(batches.map((batch) => batch.images))
     expect(images.sub(expected.index_select(0, order)).abs().max().item()).toBeLessThan(1e-6)
     const labels = torch.tensor(dataset.labels, { dtype: 'int64' }).index_select(0, order)
@@ -98,7 +95,7 @@ describe('training data', () => {
   })
 
   it('gives the same values in channels_last, where the images of a step may have any size', async () => {
-    const bytes = torch.randint(0, 256, [20, 3, 8, 6], { dtype: 'uint8', generator: new Generator(1) })
+    const bytes = torch.randint(0, 256, [20, 3, 8, 6], { dtype: 'uint8', generator: new torch.Generator(1) })
     const [mean, std] = [
       [0.1, 0.5, 0.7],
       [0.2, 0.3, 0.4],
@@ -194,7 +191,7 @@ describe('training data', () => {
     const dataset = await imageFolder(folder, recipe)
     const data = await TrainingData.open(dataset, { batchSize: 3, residentBytes: 0 })
     const [batch] = await epochOf(data, 0)
-    const order = torch.randperm(3, { generator: new Generator(seedAt(0, 'order', 0)) })
+    const order = torch.randperm(3, { generator: new torch.Generator(seedAt(0, 'order', 0)) })
     const { images } = await dataset.load(Array.from(order.toTypedArray() as BigInt64Array, Number))
     expect(batch!.images.sub(images).abs().max().item()).toBeLessThan(1e-5)
     const bytes = (await dataset.pixels!.load([0])).images
@@ -211,11 +208,11 @@ describe('augmentation', () => {
   })
 
   it('mixes images and classes by the same share', () => {
-    const x = torch.rand([6, 1, 2, 2], { generator: new Generator(3) })
+    const x = torch.rand([6, 1, 2, 2], { generator: new torch.Generator(3) })
     const labels = torch.tensor([0, 1, 2, 0, 1, 2], { dtype: 'int64' })
-    const { images, targets } = mixup(1).apply(x, labels, 3, new Generator(9))
+    const { images, targets } = mixup(1).apply(x, labels, 3, new torch.Generator(9))
     // The same draws, by hand.
-    const generator = new Generator(9)
+    const generator = new torch.Generator(9)
     const lambda = torch
       ._sample_dirichlet(torch.ones([2], { dtype: 'float64' }), generator)
       .select(0, 0)

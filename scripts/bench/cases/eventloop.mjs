@@ -66,7 +66,8 @@ function exportResNet50({ root, python, folder, log }) {
 export async function cases({ model: path }) {
   const { monitorEventLoopDelay } = await import('node:perf_hooks')
   const { setTimeout: sleep } = await import('node:timers/promises')
-  const { noGrad, ScriptModule, torch } = await import('../../../dist/index.js')
+  const { ScriptModule, torch } = await import('../../../dist/index.js')
+  const { noGrad } = torch
   const model = (await ScriptModule.load(path)).eval()
   const images = torch.rand([4, 3, 224, 224])
   await noGrad(() => model.forward(images))

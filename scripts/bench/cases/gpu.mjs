@@ -89,7 +89,10 @@ function rates(files, evaluated) {
 }
 
 export async function cases(prepared) {
-  const sos = await import('../../../dist/index.js')
+  const sos = {
+    ...(await import('../../../dist/index.js')),
+    ...(await import('../../../dist/torch/index.js')),
+  }
   const { device } = prepared
   const made = {
     ...(await trained(prepared)),
@@ -122,7 +125,8 @@ async function trained({ files, device }) {
 }
 
 async function evaluatedCases(sos, { resnet50, images, count, device }) {
-  const { autocast, evaluate, Generator, imageFolder, preprocessOf, ScriptModule, torch } = sos
+  const { evaluate, imageFolder, preprocessOf, ScriptModule, torch } = sos
+  const { autocast, Generator } = torch
   const model = await ScriptModule.load(resnet50, { device })
   const batchSize = Math.min(evaluationBatch, count)
   const pixels = torch.randn([batchSize, 3, 224, 224], { generator: new Generator(5) })

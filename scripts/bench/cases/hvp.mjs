@@ -14,9 +14,10 @@ export function prepare({ root, python, folder, log }) {
 
 /** All products are with the same vector on the same batch; only the first case keeps the graph where eager does not. */
 export async function cases({ model: path, device = 'cpu', batch = 256 }) {
-  const { Generator, ScriptModule, grad, hvp, hvpOfGradients, scope, torch } = await import(
-    '../../../dist/index.js'
-  )
+  const { ScriptModule, hvp, scope, torch } = await import('../../../dist/index.js')
+  const { hvpOfGradients } = await import('../../../dist/torch/index.js')
+  const { Generator } = torch
+  const { grad } = torch.autograd
   const model = (await ScriptModule.load(path, { device })).eval()
   const parameters = model.parameters()
   const images = torch.randn([batch, 3, 32, 32], { generator: new Generator(1) }).to({ device })

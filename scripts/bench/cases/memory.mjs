@@ -39,7 +39,8 @@ export async function measure(context) {
 const samples = 200
 
 export async function cases() {
-  const { ScriptModule, noGrad, torch } = await import('../../../dist/index.js')
+  const { ScriptModule, torch } = await import('../../../dist/index.js')
+  const { noGrad } = torch
   const path = new URL('../../../assets/fashion-resnet.pt', import.meta.url).pathname
 
   /** Resident bytes at 200 moments; between them runs `step`, which yields only if it is async itself. */

@@ -10,7 +10,8 @@ export const targets = {
 
 /** Tensors are dropped where they lie, as users do: the collector's work is part of what is measured. */
 export async function cases({ device = 'cpu' } = {}) {
-  const { Generator, noGrad, scope, torch } = await import('../../../dist/index.js')
+  const { scope, torch } = await import('../../../dist/index.js')
+  const { Generator, noGrad } = torch
   const randn = (shape, seed) => torch.randn(shape, { generator: new Generator(seed) }).to({ device })
   const [a, b] = [randn([2, 2], 1), randn([2, 2], 2)]
   const [x, w, bias] = [randn([64, 64], 3), randn([64, 64], 4), randn([64], 5)]

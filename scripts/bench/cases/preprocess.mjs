@@ -18,7 +18,8 @@ export const showsCpu = true
 export const prepare = (context) => ({ folder: photographs(context, images), images })
 
 export async function cases({ folder, images }) {
-  const { batches, imageFolder, presets } = await import('../../../dist/index.js')
+  const { batches } = await import('../../../dist/data/index.js')
+  const { imageFolder, presets } = await import('../../../dist/index.js')
   const one = async (decoder) => {
     const dataset = await imageFolder(folder, presets.resnet50, { decoder })
     const indices = Array.from({ length: images }, (_, i) => Math.floor((i * dataset.size) / images))

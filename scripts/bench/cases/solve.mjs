@@ -25,7 +25,9 @@ export async function measure(context) {
 }
 
 export async function cases() {
-  const { Generator, scope, solveShift, torch } = await import('../../../dist/index.js')
+  const { scope, torch } = await import('../../../dist/index.js')
+  const { solveShift } = await import('../../../dist/shift/index.js')
+  const { Generator } = torch
   const generator = new Generator(1)
   const a = torch.randn([Math.max(...batches), 2048], { generator })
   const v = torch.randn([2048, 1000], { generator })

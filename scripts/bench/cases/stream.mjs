@@ -87,7 +87,9 @@ function memoryRow(name, resident, peak) {
 }
 
 export async function cases({ features, rowsOfChunk, distinct }) {
-  const { Generator, GramAccumulator, scope, torch } = await import('../../../dist/index.js')
+  const { scope, torch } = await import('../../../dist/index.js')
+  const { GramAccumulator } = await import('../../../dist/shift/index.js')
+  const { Generator } = torch
   const chunks = Array.from({ length: distinct }, (_, i) =>
     torch.randn([rowsOfChunk, features], { generator: new Generator(i) }),
   )

@@ -196,7 +196,8 @@ async function costCases(sos, loaded, training, optimizer) {
 
 /** In train mode, of the file's weights, on the first images as they are. */
 function firstLoss(sos, { model: file, batchSize }, { dataset }, device, dtype) {
-  const { autocast, noGrad, ScriptModule, scope, torch } = sos
+  const { ScriptModule, scope, torch } = sos
+  const { autocast, noGrad } = torch
   return noGrad(() =>
     scope(async () => {
       const model = (await ScriptModule.load(file, { device })).train()

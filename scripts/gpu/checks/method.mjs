@@ -39,7 +39,7 @@ export const checks = {
     const run = async (model) => {
       const evaluation = await sos.evaluate(model, test, { limit })
       const { images } = await test.load(evaluation.indices)
-      const logits = await sos.noGrad(() => model.eval().forward(images.to({ device: model.device })))
+      const logits = await sos.torch.noGrad(() => model.eval().forward(images.to({ device: model.device })))
       return { evaluation, logits: logits.to('cpu') }
     }
     const [there, here] = await Promise.all((await both(context)).map(run))

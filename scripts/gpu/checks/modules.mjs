@@ -37,7 +37,7 @@ export const checks = {
     const run = async ({ model, images }) => {
       const seen = new Map()
       for (const path of paths) model.registerForwardHook(path, ({ output }) => void seen.set(path, output))
-      return { seen, logits: await sos.noGrad(() => model.forward(images)) }
+      return { seen, logits: await sos.torch.noGrad(() => model.forward(images)) }
     }
     const [there, here] = await Promise.all((await both(context)).map(run))
     findings.same('where the logits are', there.logits.device.split(':')[0], device.split(':')[0])
@@ -51,7 +51,7 @@ export const checks = {
     const run = async ({ model, images, labels }) => {
       model.registerForwardHook('layer2', ({ output }) => output.mul(0.5).add(0.1), { replace: true })
       const loss = sos.torch.cross_entropy_loss(await model.forward(images), labels)
-      return { loss, gradients: await sos.grad([loss], model.parameters()) }
+      return { loss, gradients: await sos.torch.autograd.grad([loss], model.parameters()) }
     }
     const [there, here] = await Promise.all((await both(context)).map(run))
     findings.close('the loss', there.loss, here.loss, 1e-10)
@@ -67,7 +67,7 @@ export const checks = {
       const vector = vectorOf(sos, model)
       const loss = async () => sos.torch.cross_entropy_loss(await model.forward(images), labels)
       const products = await sos.hvp(await loss(), parameters, vector)
-      const gradients = await sos.grad([await loss()], parameters, { createGraph: true })
+      const gradients = await sos.torch.autograd.grad([await loss()], parameters, { createGraph: true })
       const kept = []
       for (let i = 0; i < 3; i++) kept.push(await sos.hvpOfGradients(gradients, parameters, vector, true))
       return { gradients, products, kept }
@@ -85,10 +85,10 @@ export const checks = {
     const { sos, findings, device } = context
     const [there, here] = [await demo(context, device, 'float32'), await demo(context, 'cpu')]
     const kind = device.split(':')[0]
-    const logits = await sos.noGrad(() =>
-      sos.autocast({ device: kind, dtype: 'bfloat16' }, () => there.model.forward(there.images)),
+    const logits = await sos.torch.noGrad(() =>
+      sos.torch.autocast({ device: kind, dtype: 'bfloat16' }, () => there.model.forward(there.images)),
     )
-    const expected = await sos.noGrad(() => here.model.forward(here.images))
+    const expected = await sos.torch.noGrad(() => here.model.forward(here.images))
     findings.same('the dtype of the logits', logits.dtype, 'bfloat16')
     findings.close('the logits', logits, expected, 0.05) // eight bits of mantissa, through some twenty layers
   },

@@ -16,7 +16,7 @@ export const checks = {
   async 'an allocation that cannot succeed, and a forward after it'(context) {
     const { sos, device, findings } = context
     const { model, images } = await demo(context, device)
-    const before = await sos.noGrad(() => model.forward(images))
+    const before = await sos.torch.noGrad(() => model.forward(images))
     const huge = [2 ** 45] // 128 TiB
     await findings.refused('32 tebi numbers', ['ERR_OUT_OF_MEMORY'], async () =>
       sos.torch.empty(huge, { device }),
@@ -24,12 +24,13 @@ export const checks = {
     await findings.refused('the same off the event loop', ['ERR_OUT_OF_MEMORY'], () =>
       sos.torch.async.zeros(huge, { device }),
     )
-    findings.close('the logits afterwards', await sos.noGrad(() => model.forward(images)), before, 0)
+    findings.close('the logits afterwards', await sos.torch.noGrad(() => model.forward(images)), before, 0)
   },
 
   async 'memory over 2,000 forwards'(context) {
     const { sos, device, findings, quick } = context
-    const { torch, memoryStats, noGrad } = sos
+    const { torch, memoryStats } = sos
+    const { noGrad } = torch
     const { model, images } = await demo(context, device, 'float32')
     const used = () => (device === 'cpu' ? memoryStats().bytes : torch.cuda.memoryAllocated(device))
     const forwards = async (count) => {
@@ -69,8 +70,8 @@ export const checks = {
       ),
     )
     await Promise.all(workers.map((worker) => worker.terminate()))
-    const images = sos.torch.randn([4, 1, 28, 28], { generator: new sos.Generator(6) }).to({ device })
-    const expected = await sos.noGrad(() => model.forward(images))
+    const images = sos.torch.randn([4, 1, 28, 28], { generator: new sos.torch.Generator(6) }).to({ device })
+    const expected = await sos.torch.noGrad(() => model.forward(images))
     for (const answer of answers) {
       if (typeof answer === 'string') findings.same('the worker', answer, 'logits')
       else findings.close('the logits of the worker', answer, expected, 1e-5)

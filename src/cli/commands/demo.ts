@@ -1,10 +1,10 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-
 import { Command } from 'commander'
+import { SosError, writeAtomically } from '../../base/index.js'
+import { library } from '../shared/library.js'
 
-import { writeAtomically } from '../../base/atomic-file.js'
 import { expectOutputs } from '../shared/output.js'
 import { figure, percent, plusMinus, printJson, printLine, printTable, signed } from '../shared/print.js'
 import { withProgress } from '../shared/progress.js'
@@ -30,8 +30,7 @@ export const demoCommand = new Command('demo')
       saveShifted,
       ScriptModule,
       shiftOptimum,
-      SosError,
-    } = await import('../../index.js')
+    } = await library()
     await mkdir(options.out, { recursive: true }).catch((cause) => {
       throw new SosError('ERR_OUTPUT', `${options.out}: the folder cannot be made: ${cause.message}`, {
         cause,

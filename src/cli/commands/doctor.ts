@@ -39,15 +39,17 @@ const noGroups =
 async function examine() {
   const base = { node: process.versions.node, nodeApi: process.versions.napi }
   try {
-    const [{ runtimeInfo }, { cuda }] = await Promise.all([
-      import('../../torch/device/runtime.js'),
-      import('../../torch/device/cuda.js'),
-    ])
+    const { runtimeInfo, torch } = await import('../../torch/index.js')
     const { torchVersion, ...info } = runtimeInfo()
     const hasCuda = existsSync(join(dirname(info.library), 'libtorch_cuda.so'))
     return {
       ...base,
-      torch: { version: torchVersion, variant: hasCuda ? 'CUDA' : 'CPU', ...info, cuda: cudaDevices(cuda) },
+      torch: {
+        version: torchVersion,
+        variant: hasCuda ? 'CUDA' : 'CPU',
+        ...info,
+        cuda: cudaDevices(torch.cuda),
+      },
       error: null,
     }
   } catch (error) {
@@ -55,7 +57,7 @@ async function examine() {
   }
 }
 
-function cudaDevices(cuda: typeof import('../../torch/device/cuda.js').cuda) {
+function cudaDevices(cuda: typeof import('../../torch/index.js').torch.cuda) {
   return Array.from({ length: cuda.deviceCount() }, (_, index) => {
     const [freeBytes, totalBytes] = cuda.memGetInfo(index)
     return { device: `cuda:${index}`, name: cuda.getDeviceName(index), freeBytes, totalBytes }

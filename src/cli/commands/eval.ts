@@ -1,9 +1,11 @@
 import { Command, Option } from 'commander'
-
-import { specHelp } from '../../data/spec-help.js'
-import type { ClassScore, Evaluation, EvaluationRecord, OutputKind, Progress } from '../../index.js'
+import { SosError, specHelp } from '../../base/index.js'
+import type { Progress } from '../../data/index.js'
+import type { ClassScore, Evaluation, EvaluationRecord } from '../../evaluate/index.js'
+import type { OutputKind } from '../../model/index.js'
 import { commandLine } from '../shared/command-line.js'
 import { untilInterrupted } from '../shared/interrupt.js'
+import { library } from '../shared/library.js'
 import { openModelAndData } from '../shared/open.js'
 import {
   addImageOptions,
@@ -101,7 +103,7 @@ addImageOptions(evalCommand)
 
 /** One pass over the images for all models that want them preprocessed alike and have the same classes; evaluations in the order of the models. */
 async function evaluatePasses(opened: readonly Opened[], options: Options): Promise<Evaluation[]> {
-  const { evaluateAll, SosError } = await import('../../index.js')
+  const { evaluateAll } = await library()
   const file = options.record ?? options.resume
   const passes = new Map<string, Opened[]>()
   for (const one of opened) {
@@ -139,7 +141,7 @@ async function withRecord<T>(
     more: { record: EvaluationRecord; signal: AbortSignal },
   ) => Promise<T>,
 ): Promise<T> {
-  const { EvaluationRecord, evaluationSubject } = await import('../../index.js')
+  const { EvaluationRecord, evaluationSubject } = await library()
   const { dataset, preprocess } = pass[0]!
   const paths = pass.map(({ path }) => path)
   const subject = await evaluationSubject(paths, dataset, preprocess, options)

@@ -1,6 +1,8 @@
 import { Command } from 'commander'
+import { SosError } from '../../base/index.js'
+import type { OutputLayer } from '../../model/index.js'
+import { library } from '../shared/library.js'
 
-import type { OutputLayer } from '../../index.js'
 import { outputOption } from '../shared/options.js'
 import { printJson, printLine } from '../shared/print.js'
 
@@ -10,14 +12,14 @@ export const inspectCommand = new Command('inspect')
   .addOption(outputOption)
   .option('--json', 'print one JSON document')
   .action(async (path: string, options: { json?: boolean; output?: string }) => {
-    const { checkpointRecord, outputLayer, ScriptModule, SosError } = await import('../../index.js')
+    const { checkpointRecord, outputLayer, ScriptModule } = await library()
     const model = await ScriptModule.load(path)
     const modules = model.modules()
     const parameters = [...model.namedParameters().values()].reduce(
       (sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1),
       0,
     )
-    const { found, reason } = outputOf(() => outputLayer(model, options.output), SosError)
+    const { found, reason } = outputOf(() => outputLayer(model, options.output))
     const record = checkpointRecord(model)
     const { kind, training } = model
     if (options.json)
@@ -47,10 +49,7 @@ export const inspectCommand = new Command('inspect')
   })
 
 /** The layer that a shift takes by default, or why there is none. */
-function outputOf(
-  find: () => OutputLayer,
-  SosError: typeof import('../../index.js').SosError,
-): { found: OutputLayer | null; reason: string | null } {
+function outputOf(find: () => OutputLayer): { found: OutputLayer | null; reason: string | null } {
   try {
     return { found: find(), reason: null }
   } catch (error) {

@@ -1,7 +1,9 @@
 import { Command } from 'commander'
+import { specHelp } from '../../base/index.js'
+import type { OutputKind } from '../../model/index.js'
+import type { HessianTrace } from '../../sharpness/index.js'
+import { library } from '../shared/library.js'
 
-import { specHelp } from '../../data/spec-help.js'
-import type { HessianTrace, OutputKind } from '../../index.js'
 import { openModelAndData } from '../shared/open.js'
 import {
   addImageOptions,
@@ -48,7 +50,7 @@ export const sharpnessCommand = new Command('sharpness')
     '\nExample:\n  sos sharpness before.pt --compare after.pt --data idx:assets/fashion-mnist:train\n',
   )
   .action(async (path: string, options: Options) => {
-    const { compareWith, hessianTrace } = await import('../../index.js')
+    const { compareWith, hessianTrace } = await library()
     const measure = async (file: string, opened = openModelAndData(file, options)) => {
       const { model, dataset } = await opened
       const { device, samples, probes, seed, outputs, output, chunk } = options

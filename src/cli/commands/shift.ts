@@ -1,6 +1,8 @@
 import { Command, Option } from 'commander'
-import { specHelp } from '../../data/spec-help.js'
-import type { BiasMode, DriftCertificate, Sampling, ShiftRecord, Solver } from '../../index.js'
+import { specHelp } from '../../base/index.js'
+import type { Sampling } from '../../data/index.js'
+import type { BiasMode, DriftCertificate, ShiftRecord, Solver } from '../../shift/index.js'
+import { library } from '../shared/library.js'
 import { openModelAndData, outputNames } from '../shared/open.js'
 import {
   addImageOptions,
@@ -80,9 +82,7 @@ export const shiftCommand = new Command('shift')
     '\nThe logits of the batch stay; those of other images move a little: hold the result against the original with `sos eval`.\nExample:\n  sos shift resnet50.pt --data imagefolder:imagenet/train --batch-size 1500 --out resnet50.sos.pt\n',
   )
   .action(async (path: string, options: Options) => {
-    const { parseRankPolicy, saveShifted, shiftLayers, shiftOnAll, shiftOptimum } = await import(
-      '../../index.js'
-    )
+    const { parseRankPolicy, saveShifted, shiftLayers, shiftOnAll, shiftOptimum } = await library()
     await expectOutputs([options.out], [path, options.data])
     const rank = options.rank === undefined ? undefined : parseRankPolicy(options.rank)
     const { model, dataset, preprocess } = await openModelAndData(path, options)

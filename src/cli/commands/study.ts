@@ -1,10 +1,12 @@
 import { writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { SosError } from '../../base/index.js'
+import type { Sampling } from '../../data/index.js'
+import type { BiasMode, RankPolicy, Solver, Study, StudyProgress } from '../../shift/index.js'
+import { library } from '../shared/library.js'
 
-import type { BiasMode, RankPolicy, Sampling, Solver, Study, StudyProgress } from '../../index.js'
 import { openModelAndData, outputNames } from '../shared/open.js'
 import {
   addImageOptions,
@@ -89,7 +91,7 @@ Example:
   )
   .action(async (path: string, options: Options) => {
     const { makeReportFolder, openDataset, parseRankPolicy, runStudy, withClasses, writeStudyReport } =
-      await import('../../index.js')
+      await library()
     if (options.report !== undefined) {
       await makeReportFolder(options.report)
       const files = ['index.html', 'study.json'].map((name) => join(options.report!, name))
@@ -122,9 +124,7 @@ addImageOptions(studyCommand)
 
 /** Table 2 and Table 4 of the paper, and what they let one say. */
 async function printStudy(study: Study): Promise<void> {
-  const { accuracyTable, batchSizeTable, controlTable, shiftTable, studyFindings } = await import(
-    '../../index.js'
-  )
+  const { accuracyTable, batchSizeTable, controlTable, shiftTable, studyFindings } = await library()
   const tables = [accuracyTable(study), batchSizeTable(study), shiftTable(study)]
   if (study.controls.length > 0) tables.push(controlTable(study))
   printTables(tables)
@@ -133,7 +133,6 @@ async function printStudy(study: Study): Promise<void> {
 
 /** Keeps the study of a report that cannot be written, where it can be, and says so by its error. */
 async function keepStudy(study: Study, cause: Error & { code?: string }): Promise<never> {
-  const { SosError } = await import('../../index.js')
   for (const folder of [tmpdir(), '.']) {
     const path = join(folder, `sos-study-${process.pid}.json`)
     try {

@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename, extname, join } from 'node:path'
-
 import { Command, Option } from 'commander'
-import { expectOtherFile } from '../../base/same-file.js'
-import type { ExperimentRun, Scheme, Trainer } from '../../index.js'
+import { expectOtherFile, SosError } from '../../base/index.js'
+import type { ExperimentRun, Scheme, Trainer } from '../../train/index.js'
 import { commandLine } from '../shared/command-line.js'
 import { untilInterrupted } from '../shared/interrupt.js'
+import { library } from '../shared/library.js'
 import { wholeNumber } from '../shared/options.js'
 import { figure, percent, printJson, printLine, printTables } from '../shared/print.js'
 import { duration, ProgressLine } from '../shared/progress.js'
@@ -52,10 +52,10 @@ Example:
   sos train config.json --grid --seeds 3`,
   )
   .action(async (path: string, options: Options) => {
-    const sos = await import('../../index.js')
+    const sos = await library()
     const { experimentRuns, parseConfig, ProcessGroup, joinProcesses } = sos
     const { readRunRecord, runExperiment, writeTrainingReport } = sos
-    const config = parseConfig(await readJson(path, sos.SosError), path)
+    const config = parseConfig(await readJson(path), path)
     const name = basename(path, extname(path))
     const experiment = {
       out: options.out ?? join('runs', name),
@@ -108,7 +108,7 @@ Example:
     if (parallel.rank !== 0) return
     const finished = await records()
     if (options.json) {
-      const { trainingDocument } = await import('../../report/training/write-training-report.js')
+      const { trainingDocument } = await import('../../report/internal.js')
       printJson(trainingDocument(name, finished))
       await report()
       return
@@ -120,7 +120,7 @@ Example:
     printLine(`Written: ${written.page} and ${written.json}`)
   })
 
-async function readJson(path: string, SosError: typeof import('../../index.js').SosError): Promise<unknown> {
+async function readJson(path: string): Promise<unknown> {
   const text = await readFile(path, 'utf8').catch((cause) => {
     const code = cause.code === 'ENOENT' ? 'ERR_FILE_NOT_FOUND' : 'ERR_FILE_UNREADABLE'
     throw new SosError(code, `${path}: cannot be read: ${cause.message}`, { cause })

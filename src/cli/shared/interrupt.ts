@@ -1,4 +1,4 @@
-import { SosError } from '../../base/errors.js'
+import { SosError } from '../../base/index.js'
 
 /** What a Ctrl-C ends in order; null where nothing has asked for that. */
 let current: AbortController | null = null

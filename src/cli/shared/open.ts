@@ -1,4 +1,6 @@
-import type { Dataset, Preprocess, ScriptModule } from '../../index.js'
+import type { Dataset, Preprocess } from '../../data/index.js'
+import type { ScriptModule } from '../../torch/index.js'
+import { library } from './library.js'
 import { type ModelOptions, preprocessChanges } from './options.js'
 
 /** Loads a model, and opens the dataset with the preprocessing that the model asks for, its labels as the model's outputs. */
@@ -6,7 +8,7 @@ export async function openModelAndData(
   path: string,
   options: ModelOptions,
 ): Promise<{ model: ScriptModule; dataset: Dataset; preprocess: Preprocess }> {
-  const { datasetFor, openDataset, preprocessOf, ScriptModule } = await import('../../index.js')
+  const { datasetFor, openDataset, preprocessOf, ScriptModule } = await library()
   const model = await ScriptModule.load(path, { device: options.device })
   const preprocess = preprocessOf(model, options.preset, preprocessChanges(options))
   const { skipCorrupt = false } = options
@@ -19,6 +21,6 @@ export async function outputNames({
   classes,
 }: Pick<ModelOptions, 'classes'>): Promise<readonly string[] | undefined> {
   if (classes === undefined) return undefined
-  const { classNames, imageNetSynsets } = await import('../../index.js')
+  const { classNames, imageNetSynsets } = await library()
   return classes === 'imagenet' ? imageNetSynsets : classNames(classes)
 }

@@ -1,6 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
-
-import type { Preprocess } from '../../index.js'
+import type { Preprocess } from '../../data/index.js'
 
 /** A parser for commander that takes whole numbers from `least` to `most`. */
 export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {

@@ -1,5 +1,4 @@
-import { expectWritable } from '../../base/atomic-file.js'
-import { expectOtherFile } from '../../base/same-file.js'
+import { expectOtherFile, expectWritable } from '../../base/index.js'
 
 /**
  * Before the work: a file that a command is to write is none of those that it reads, and can be written.

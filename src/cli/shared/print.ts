@@ -1,4 +1,4 @@
-import type { Table } from '../../index.js'
+import type { Table } from '../../report/index.js'
 
 /** Writes one JSON document to stdout. */
 export function printJson(value: unknown): void {

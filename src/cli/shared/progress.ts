@@ -1,4 +1,4 @@
-import type { Progress } from '../../data/dataset.js'
+import type { Progress } from '../../data/index.js'
 
 /**
  * Tells on stderr how far long work is: on a terminal in one line that is overwritten, elsewhere in a plain line every

@@ -1,6 +1,6 @@
-import type { Evaluation } from '../../evaluate/evaluate.js'
-import { mcnemar } from '../../evaluate/mcnemar.js'
-import type { HessianTrace, TraceComparison } from '../../sharpness/hessian-trace.js'
+import { mcnemar } from '../../base/index.js'
+import type { Evaluation } from '../../evaluate/index.js'
+import type { HessianTrace, TraceComparison } from '../../sharpness/index.js'
 
 // The documents that `--json` prints: the library's records without what is long and can be made again.
 

@@ -1,6 +1,6 @@
 import sharp from 'sharp'
+import { SosError } from '../../base/index.js'
 
-import { SosError } from '../../base/errors.js'
 import { imageBytes } from '../cifar-files.js'
 
 const pixels = imageBytes / 3

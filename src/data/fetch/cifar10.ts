@@ -1,15 +1,10 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-
 import { list } from 'tar'
 import { z } from 'zod'
+import { expectOtherFile, FileLock, parseForeignJson, SosError, writeAtomically } from '../../base/index.js'
 
-import { writeAtomically } from '../../base/atomic-file.js'
-import { SosError } from '../../base/errors.js'
-import { FileLock } from '../../base/file-lock.js'
-import { parseForeignJson } from '../../base/foreign-json.js'
-import { expectOtherFile } from '../../base/same-file.js'
 import { cifar10Layout } from '../cifar-files.js'
 import { spriteToRecords } from './cifar-sprite.js'
 import { type NpmPackage, npmTarball, verifyTarball } from './npm-package.js'

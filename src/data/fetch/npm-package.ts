@@ -5,8 +5,7 @@ import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-
-import { SosError } from '../../base/errors.js'
+import { SosError } from '../../base/index.js'
 
 /** One published version of a package, as npm's lockfiles tell it. */
 export interface NpmPackage {

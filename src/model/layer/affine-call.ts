@@ -1,4 +1,4 @@
-import type { ArgumentSource, DataFlow, OperatorCall } from '../../torch/native/binding.js'
+import type { ArgumentSource, DataFlow, OperatorCall } from '../../torch/index.js'
 
 /** z = xWᵀ + b, as a graph spells it. */
 export interface AffineCall {

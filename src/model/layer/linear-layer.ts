@@ -1,6 +1,6 @@
-import { SosError } from '../../base/errors.js'
-import { expectModule, noSuchModule, type ScriptModule } from '../../torch/module/script-module.js'
-import type { ArgumentSource, DataFlow, ModuleNode } from '../../torch/native/binding.js'
+import { SosError } from '../../base/index.js'
+import type { ArgumentSource, DataFlow, ModuleNode, ScriptModule } from '../../torch/index.js'
+import { expectModule, noSuchModule } from '../../torch/internal.js'
 import { type AffineCall, affineCall, alternatives } from './affine-call.js'
 import { ownFlow } from './own-flow.js'
 

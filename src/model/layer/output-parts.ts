@@ -1,5 +1,4 @@
-import type { ScriptModule } from '../../torch/module/script-module.js'
-import type { ArgumentSource, DataFlow } from '../../torch/native/binding.js'
+import type { ArgumentSource, DataFlow, ScriptModule } from '../../torch/index.js'
 import { type ItemsOf, itemAt, type OutputItem } from '../model-output.js'
 
 /** A tensor among those that a model returns, as its graph tells. */

@@ -1,5 +1,4 @@
-import type { ScriptModule } from '../../torch/module/script-module.js'
-import type { DataFlow } from '../../torch/native/binding.js'
+import type { DataFlow, ScriptModule } from '../../torch/index.js'
 
 /** What the forward of the submodule at `path` computes by itself; null where it has none. */
 export function ownFlow(model: ScriptModule, path: string): DataFlow | null {

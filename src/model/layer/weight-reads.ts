@@ -1,6 +1,5 @@
-import type { ScriptModule } from '../../torch/module/script-module.js'
-import type { ArgumentSource, OperatorCall } from '../../torch/native/binding.js'
-import { type Memory, memoryOf, overlap } from '../../torch/serialization/storage.js'
+import type { ArgumentSource, OperatorCall, ScriptModule } from '../../torch/index.js'
+import { type Memory, memoryOf, overlap } from '../../torch/internal.js'
 
 /** How often a model's forward reads the memory of each of its tensors: what more than one layer reads is tied. */
 export class WeightReads {

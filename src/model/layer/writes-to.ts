@@ -1,4 +1,4 @@
-import type { ArgumentSource, DataFlow, OperatorCall } from '../../torch/native/binding.js'
+import type { ArgumentSource, DataFlow, OperatorCall } from '../../torch/index.js'
 
 /** Operators whose result may lie in the memory of their first tensor. */
 const views = new Set(

@@ -1,6 +1,6 @@
 import type { Markish } from '@observablehq/plot'
+import type { Study, StudyRow, StudySummary } from '../../shift/index.js'
 
-import type { Study, StudyRow, StudySummary } from '../../shift/study/study-record.js'
 import { beforeEntry, framed } from '../framed.js'
 import { type Html, html } from '../html.js'
 import { figure, fixed, signed } from '../numbers.js'

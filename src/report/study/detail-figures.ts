@@ -1,5 +1,5 @@
-import type { ReliabilityBin } from '../../evaluate/metrics.js'
-import type { Study } from '../../shift/study/study-record.js'
+import type { ReliabilityBin } from '../../evaluate/index.js'
+import type { Study } from '../../shift/index.js'
 import { beforeEntry, colourOf, framed } from '../framed.js'
 import { type Html, html } from '../html.js'
 import { logTicks } from '../log-ticks.js'

@@ -1,4 +1,5 @@
-import type { Spread, Study, StudySummary } from '../../shift/study/study-record.js'
+import type { Spread } from '../../base/index.js'
+import type { Study, StudySummary } from '../../shift/index.js'
 import { count, fixed, pValue, signed } from '../numbers.js'
 import { variantName } from './study-series.js'
 

@@ -1,4 +1,4 @@
-import type { Study } from '../../shift/study/study-record.js'
+import type { Study } from '../../shift/index.js'
 import { html } from '../html.js'
 import { htmlTable } from '../html-table.js'
 import { findingsList, page } from '../page.js'

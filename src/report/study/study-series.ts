@@ -1,4 +1,4 @@
-import type { Study, StudyRow, StudySummary, StudyVariant } from '../../shift/study/study-record.js'
+import type { Study, StudyRow, StudySummary, StudyVariant } from '../../shift/index.js'
 import { colourOf } from '../framed.js'
 
 /** The rows of one variant over all batch sizes, as one line of a figure. */

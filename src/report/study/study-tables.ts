@@ -1,4 +1,4 @@
-import type { Study, StudyRow, StudySummary } from '../../shift/study/study-record.js'
+import type { Study, StudyRow, StudySummary } from '../../shift/index.js'
 import { figure, fixed, pValue, share, signed, signedPercent, spread, wholeSpread } from '../numbers.js'
 import { type Column, type Table, table } from '../table.js'
 import { variantName } from './study-series.js'

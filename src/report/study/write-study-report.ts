@@ -1,4 +1,4 @@
-import type { Study } from '../../shift/study/study-record.js'
+import type { Study } from '../../shift/index.js'
 import { writeReport } from '../report-folder.js'
 import { studyPage } from './study-page.js'
 

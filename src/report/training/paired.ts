@@ -1,4 +1,4 @@
-import { spreadOf } from '../../shift/study/study-summary.js'
+import { spreadOf } from '../../base/index.js'
 
 /** Differences of pairs: their mean, and their standard deviation (n − 1), null of one pair. */
 export interface Paired {

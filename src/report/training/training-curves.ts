@@ -1,5 +1,5 @@
-import { spreadOf } from '../../shift/study/study-summary.js'
-import type { RunLine } from '../../train/plugins/run-record.js'
+import { spreadOf } from '../../base/index.js'
+import type { RunLine } from '../../train/index.js'
 import { colourOf, type Entry } from '../framed.js'
 import { runResult, type TrainingRun } from './training-run.js'
 

@@ -1,4 +1,4 @@
-import type { RunLine } from '../../train/plugins/run-record.js'
+import type { RunLine } from '../../train/index.js'
 import { figure, percent } from '../numbers.js'
 import type { CurvePoint } from './training-curves.js'
 import { normRatio } from './training-run.js'

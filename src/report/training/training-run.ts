@@ -1,5 +1,5 @@
-import { spreadOf } from '../../shift/study/study-summary.js'
-import type { RunLine } from '../../train/plugins/run-record.js'
+import { spreadOf } from '../../base/index.js'
+import type { RunLine } from '../../train/index.js'
 
 /** One run of a training: its scheme, as `sgd+sos`, its seed, and its record so far, which may still grow. */
 export interface TrainingRun {

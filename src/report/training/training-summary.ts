@@ -1,6 +1,4 @@
-import { SosError } from '../../base/errors.js'
-import type { Spread } from '../../shift/study/study-record.js'
-import { spreadOf } from '../../shift/study/study-summary.js'
+import { SosError, type Spread, spreadOf } from '../../base/index.js'
 import { type Paired, pairedBySeed } from './paired.js'
 import { type RunResult, runResult, type TrainingRun } from './training-run.js'
 

@@ -1,10 +1,7 @@
-import { expectList, expectObject } from '../../base/check-argument.js'
-import { count, whole } from '../../base/check-number.js'
-import type { ConvolutionGeometry } from '../../model/layer/convolution.js'
-import type { Generator } from '../../torch/device/generator.js'
-import { scope } from '../../torch/tensor/scope.js'
-import { expectTensor, handlesOf, type Tensor } from '../../torch/tensor/tensor.js'
-import { torch } from '../../torch/torch.js'
+import { count, expectList, expectObject, whole } from '../../base/index.js'
+import type { ConvolutionGeometry } from '../../model/index.js'
+import { type Generator, scope, type Tensor, torch } from '../../torch/index.js'
+import { expectTensor, handlesOf } from '../../torch/internal.js'
 
 /** Height and width of the convolution's output. */
 export function outputSize(input: Tensor, geometry: ConvolutionGeometry): [height: number, width: number] {

@@ -1,13 +1,7 @@
-import { SosError } from '../../base/errors.js'
-import { allFinite, notFinite } from '../../model/finite.js'
-import { parametersAt } from '../../model/parameters-at.js'
-import { noGrad } from '../../torch/context/context.js'
-import type { ScriptModule } from '../../torch/module/script-module.js'
-import type { DType } from '../../torch/tensor/dtype.js'
-import { epsilon, isHalf } from '../../torch/tensor/rounding.js'
-import { scope } from '../../torch/tensor/scope.js'
-import type { Tensor } from '../../torch/tensor/tensor.js'
-import { torch } from '../../torch/torch.js'
+import { SosError } from '../../base/index.js'
+import { allFinite, notFinite, parametersAt } from '../../model/internal.js'
+import { type DType, type ScriptModule, scope, type Tensor, torch } from '../../torch/index.js'
+import { epsilon, isHalf } from '../../torch/internal.js'
 import type { LinearMap } from '../solve/linear-map.js'
 import type { Solution, SolveOptions } from '../solve/solve.js'
 import { groupMatrix, weightOfGroups } from './convolution-rows.js'
@@ -47,7 +41,7 @@ export class LayerWeights {
     this.#weight = weight!
     this.#bias = bias
     this.#groups = groups
-    this.#before = noGrad(() => ({ weight: this.#weight.clone(), bias: this.#bias?.clone() ?? null }))
+    this.#before = torch.noGrad(() => ({ weight: this.#weight.clone(), bias: this.#bias?.clone() ?? null }))
   }
 
   /** V and b of each group, float64 on the CPU, [m, n / groups] and [n / groups]: as they were when this was made, or as others are stored. */

@@ -1,12 +1,14 @@
-import { expectObject } from '../../base/check-argument.js'
-import { SosError } from '../../base/errors.js'
-import { type ConvolutionLayer, callsConvolution, convolutionLayer } from '../../model/layer/convolution.js'
-import { type LinearLayer, linearLayerAt } from '../../model/layer/linear-layer.js'
-import { outputLayer } from '../../model/layer/output-layer.js'
-import { ownFlow } from '../../model/layer/own-flow.js'
-import { WeightReads } from '../../model/layer/weight-reads.js'
-import type { OutputItem } from '../../model/model-output.js'
-import { expectModule, type ScriptModule } from '../../torch/module/script-module.js'
+import { expectObject, SosError } from '../../base/index.js'
+import {
+  type ConvolutionLayer,
+  convolutionLayer,
+  type LinearLayer,
+  type OutputItem,
+  outputLayer,
+} from '../../model/index.js'
+import { callsConvolution, linearLayerAt, ownFlow, WeightReads } from '../../model/internal.js'
+import type { ScriptModule } from '../../torch/index.js'
+import { expectModule } from '../../torch/internal.js'
 import type { BiasMode } from '../solve/solve.js'
 
 /** A layer whose output is its inputs' rows times a matrix: what can be shifted. */

@@ -1,6 +1,4 @@
-import { scope } from '../../torch/tensor/scope.js'
-import type { Tensor } from '../../torch/tensor/tensor.js'
-import { torch } from '../../torch/torch.js'
+import { scope, type Tensor, torch } from '../../torch/index.js'
 import { rowBasis } from './pivoted-qr.js'
 
 // Solvers that know a tolerance alone. All take float64 tensors A [b, m], Z = AV [b, n] and V [m, n] on the CPU and cut below

@@ -1,11 +1,6 @@
-import { expectObject, refuseArgument } from '../../base/check-argument.js'
-import { count, within } from '../../base/check-number.js'
-import { SosError } from '../../base/errors.js'
-import { noGrad } from '../../torch/context/context.js'
-import { hold } from '../../torch/tensor/hold.js'
-import { keepTensor, scope } from '../../torch/tensor/scope.js'
-import type { Tensor } from '../../torch/tensor/tensor.js'
-import { torch } from '../../torch/torch.js'
+import { count, expectObject, refuseArgument, SosError, within } from '../../base/index.js'
+import { keepTensor, scope, type Tensor, torch } from '../../torch/index.js'
+import { hold } from '../../torch/internal.js'
 import { blockLength, blocksOf } from './row-chunk.js'
 import type { RowSpace } from './row-space.js'
 import { cutAt, type Spectrum } from './spectrum.js'
@@ -63,7 +58,7 @@ export class GramAccumulator {
    */
   async add(rows: Tensor): Promise<void> {
     using _held = hold('add()', [rows])
-    await noGrad(async () => {
+    await torch.noGrad(async () => {
       for await (const block of blocksOf(rows, this.features)) {
         await scope(() => this.#addBlock(block))
         this.#rows += block.shape[0]!

@@ -1,4 +1,4 @@
-import type { Tensor } from '../../torch/tensor/tensor.js'
+import type { Tensor } from '../../torch/index.js'
 
 /** A linear map z = aV + b: V [m, n], b [n] or null. */
 export interface LinearMap {

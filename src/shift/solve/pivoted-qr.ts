@@ -1,6 +1,4 @@
-import { scope } from '../../torch/tensor/scope.js'
-import type { Tensor } from '../../torch/tensor/tensor.js'
-import { torch } from '../../torch/torch.js'
+import { scope, type Tensor, torch } from '../../torch/index.js'
 
 /** Where a length has lost this share of its square by subtraction, it is computed anew (LAPACK's dlaqp2: √eps). */
 const cancellation = 2 ** -26

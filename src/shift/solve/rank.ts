@@ -1,9 +1,5 @@
-import { expectObject, expectText } from '../../base/check-argument.js'
-import { shown } from '../../base/check-number.js'
-import { SosError } from '../../base/errors.js'
-import { scope } from '../../torch/tensor/scope.js'
-import type { Tensor } from '../../torch/tensor/tensor.js'
-import { torch } from '../../torch/torch.js'
+import { expectObject, expectText, SosError, shown } from '../../base/index.js'
+import { scope, type Tensor, torch } from '../../torch/index.js'
 
 /**
  * How many directions of the row space are kept. The choice is a hyper-parameter of the method: on collapsed features the

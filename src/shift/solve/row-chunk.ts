@@ -1,6 +1,5 @@
-import { SosError } from '../../base/errors.js'
-import type { Tensor } from '../../torch/tensor/tensor.js'
-import { torch } from '../../torch/torch.js'
+import { SosError } from '../../base/index.js'
+import { type Tensor, torch } from '../../torch/index.js'
 
 /** Bytes of a block in float64: large enough for matrix products at full speed, small beside what is accumulated. */
 const BLOCK_BYTES = 2 ** 25

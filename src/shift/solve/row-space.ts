@@ -1,10 +1,6 @@
-import { expectObject } from '../../base/check-argument.js'
-import { SosError } from '../../base/errors.js'
-import type { DType } from '../../torch/tensor/dtype.js'
-import { hold } from '../../torch/tensor/hold.js'
-import { scope } from '../../torch/tensor/scope.js'
-import { expectTensor, type Tensor } from '../../torch/tensor/tensor.js'
-import { torch } from '../../torch/torch.js'
+import { expectObject, SosError } from '../../base/index.js'
+import { type DType, scope, type Tensor, torch } from '../../torch/index.js'
+import { expectTensor, hold } from '../../torch/internal.js'
 import { checkRankPolicy, chooseRank, countAbove, damping, type RankPolicy, rankOfLogits } from './rank.js'
 
 /** The row space of A, from its singular value decomposition A = U Σ Qᵀ. */

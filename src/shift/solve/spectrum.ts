@@ -1,8 +1,6 @@
-import { expectList, expectObject } from '../../base/check-argument.js'
-import { within } from '../../base/check-number.js'
-import { scope } from '../../torch/tensor/scope.js'
-import { expectTensor, type Tensor } from '../../torch/tensor/tensor.js'
-import { torch } from '../../torch/torch.js'
+import { expectList, expectObject, within } from '../../base/index.js'
+import { scope, type Tensor, torch } from '../../torch/index.js'
+import { expectTensor } from '../../torch/internal.js'
 import type { RowSpace } from './row-space.js'
 
 /** What the rows of A reach, without the rows: Q and Σ of its singular value decomposition A = U Σ Qᵀ. */

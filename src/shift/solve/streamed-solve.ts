@@ -1,7 +1,5 @@
-import { expectObject } from '../../base/check-argument.js'
-import { SosError } from '../../base/errors.js'
-import { scope } from '../../torch/tensor/scope.js'
-import type { Tensor } from '../../torch/tensor/tensor.js'
+import { expectObject, SosError } from '../../base/index.js'
+import { scope, type Tensor } from '../../torch/index.js'
 import { GramAccumulator, spectrumOfGram } from './gram.js'
 import type { LinearMap } from './linear-map.js'
 import { checkRankPolicy, chooseRank, countAbove, damping, gapWarning } from './rank.js'
@@ -65,7 +63,10 @@ export class StreamedSolve {
       const policy = this.#options.rank!
       const { directions, singularValues } = spectrum
       const filter = policy.policy === 'ridge' ? damping(singularValues, rank, policy.lambda) : null
-      const weight = await projectOnRowSpace({ basis: directions.narrow(1, 0, rank), rank, singularValues, filter }, v)
+      const weight = await projectOnRowSpace(
+        { basis: directions.narrow(1, 0, rank), rank, singularValues, filter },
+        v,
+      )
       const warning = filter === null ? gapWarning(singularValues, rank) : null
       return {
         weight,

@@ -1,11 +1,6 @@
-import { expectObject, refuseArgument } from '../../base/check-argument.js'
-import { count, within } from '../../base/check-number.js'
-import { SosError } from '../../base/errors.js'
-import { noGrad } from '../../torch/context/context.js'
-import { hold } from '../../torch/tensor/hold.js'
-import { keepTensor, scope } from '../../torch/tensor/scope.js'
-import type { Tensor } from '../../torch/tensor/tensor.js'
-import { torch } from '../../torch/torch.js'
+import { count, expectObject, refuseArgument, SosError, within } from '../../base/index.js'
+import { keepTensor, scope, type Tensor, torch } from '../../torch/index.js'
+import { hold } from '../../torch/internal.js'
 import type { StreamOptions } from './gram.js'
 import { blocksOf } from './row-chunk.js'
 import type { RowSpace } from './row-space.js'
@@ -51,7 +46,7 @@ export class TsqrAccumulator {
    */
   async add(rows: Tensor): Promise<void> {
     using _held = hold('add()', [rows])
-    const added = this.#last.then(() => noGrad(() => this.#addRows(rows)))
+    const added = this.#last.then(() => torch.noGrad(() => this.#addRows(rows)))
     this.#last = added.catch(() => {})
     await added
   }
@@ -59,7 +54,7 @@ export class TsqrAccumulator {
   /** The factor of [1 A], float64 [min(rows, m + 1), m + 1]; the signs of its rows mean nothing. */
   async factor(): Promise<Tensor> {
     await this.#last
-    await noGrad(() => this.#reduce())
+    await torch.noGrad(() => this.#reduce())
     return this.#factor.clone()
   }
 

@@ -1,17 +1,14 @@
-import { SosError } from '../../base/errors.js'
-import { expectFinite } from '../../model/finite.js'
-import { InferenceModel } from '../../model/inference-model.js'
-import type { LinearLayer } from '../../model/layer/linear-layer.js'
-import { type OutputItem, outputOf } from '../../model/model-output.js'
-import { onImages } from '../../model/on-images.js'
-import { parametersAt } from '../../model/parameters-at.js'
-import { isOutputOf } from '../../model/probabilities.js'
-import { noGrad } from '../../torch/context/context.js'
-import type { ScriptModule } from '../../torch/module/script-module.js'
-import type { Value } from '../../torch/operators/values.js'
-import { scope } from '../../torch/tensor/scope.js'
-import { Tensor } from '../../torch/tensor/tensor.js'
-import { torch } from '../../torch/torch.js'
+import { SosError } from '../../base/index.js'
+import type { LinearLayer, OutputItem } from '../../model/index.js'
+import {
+  expectFinite,
+  InferenceModel,
+  isOutputOf,
+  onImages,
+  outputOf,
+  parametersAt,
+} from '../../model/internal.js'
+import { type ScriptModule, scope, Tensor, torch, type Value } from '../../torch/index.js'
 
 /** Gives the inputs of a model's last layer. */
 export interface FeatureSource {
@@ -66,7 +63,7 @@ export async function frozenSource(
 ): Promise<FeatureSource> {
   const copy = await model.clone()
   const { weight, bias } = parametersAt(copy, layer.path)
-  noGrad(() =>
+  torch.noGrad(() =>
     scope(() => {
       const { dtype } = weight!
       weight!.set_(torch.eye(layer.inFeatures, { dtype, device: weight!.device }))

@@ -1,14 +1,8 @@
-import type { Dataset, RunOptions } from '../../data/dataset.js'
-import { expectAgreement } from '../../model/class-agreement.js'
-import type { LinearLayer } from '../../model/layer/linear-layer.js'
-import { findOutputLayer } from '../../model/layer/output-layer.js'
-import type { OutputItem, OutputOptions } from '../../model/model-output.js'
-import { pass } from '../../model/pass.js'
-import { noGrad } from '../../torch/context/context.js'
-import type { ScriptModule } from '../../torch/module/script-module.js'
-import { kernelTolerance } from '../../torch/tensor/rounding.js'
-import { scope } from '../../torch/tensor/scope.js'
-import type { Tensor } from '../../torch/tensor/tensor.js'
+import type { Dataset, RunOptions } from '../../data/index.js'
+import type { LinearLayer, OutputItem, OutputOptions } from '../../model/index.js'
+import { expectAgreement, findOutputLayer, pass } from '../../model/internal.js'
+import { type ScriptModule, scope, type Tensor, torch } from '../../torch/index.js'
+import { kernelTolerance } from '../../torch/internal.js'
 import { type FeatureSource, frozenSource, hookedSource } from './feature-source.js'
 import { type RowStore, type RowStoreOptions, rowStore } from './row-store.js'
 
@@ -60,7 +54,7 @@ export async function cacheFeatures(
     for await (const batch of pass(held, dataset, indices, run)) {
       skipped += batch.skipped.length
       source ??= await chooseSource(held, layer, batch.images, options)
-      using rows = await noGrad(() => source!.rows(batch.images))
+      using rows = await torch.noGrad(() => source!.rows(batch.images))
       expectAgreement(model, dataset, layer.outFeatures)
       store ??= await rowStore(indices.length, layer.inFeatures, rows.dtype, options)
       await store.add(rows)
@@ -88,7 +82,7 @@ async function chooseSource(
     // Of a copy only the graph can tell what becomes of the layer's output on other images.
     if (frozen && makesOutput(model, layer, output)) sources.push(await frozenSource(model, layer, output))
     const [hooked, copy] = sources
-    const agrees = copy !== undefined && (await noGrad(() => scope(() => agree(hooked!, copy, images))))
+    const agrees = copy !== undefined && (await torch.noGrad(() => scope(() => agree(hooked!, copy, images))))
     chosen = agrees ? copy : hooked!
     return chosen
   } finally {

@@ -1,6 +1,4 @@
-import { scope } from '../../torch/tensor/scope.js'
-import type { Tensor } from '../../torch/tensor/tensor.js'
-import { torch } from '../../torch/torch.js'
+import { scope, type Tensor, torch } from '../../torch/index.js'
 import { defaultTolerance } from '../solve/row-space.js'
 
 export interface NormPathPoint {

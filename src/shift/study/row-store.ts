@@ -1,11 +1,9 @@
 import { mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { SosError } from '../../base/errors.js'
-import { type DType, elementLayout } from '../../torch/tensor/dtype.js'
-import { keepTensor } from '../../torch/tensor/scope.js'
-import type { Tensor } from '../../torch/tensor/tensor.js'
-import { torch } from '../../torch/torch.js'
+import { SosError } from '../../base/index.js'
+import { type DType, keepTensor, type Tensor, torch } from '../../torch/index.js'
+import { elementLayout } from '../../torch/internal.js'
 
 export interface RowStoreOptions {
   /** Bytes above which rows are kept in a memory-mapped file. Default: 1 GiB. */

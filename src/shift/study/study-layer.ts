@@ -1,9 +1,6 @@
-import type { LinearLayer } from '../../model/layer/linear-layer.js'
-import { parametersAt } from '../../model/parameters-at.js'
-import type { ScriptModule } from '../../torch/module/script-module.js'
-import { scope } from '../../torch/tensor/scope.js'
-import type { Tensor } from '../../torch/tensor/tensor.js'
-import { torch } from '../../torch/torch.js'
+import type { LinearLayer } from '../../model/index.js'
+import { parametersAt } from '../../model/internal.js'
+import { type ScriptModule, scope, type Tensor, torch } from '../../torch/index.js'
 import { LayerWeights, roundingChange, whyNotWritten } from '../layer/layer-weights.js'
 import type { LinearMap } from '../solve/linear-map.js'
 

@@ -1,7 +1,12 @@
-import { batchCount, checkNumbers, type NumberChecks, someCount, wholeSeed } from '../../base/check-number.js'
-import { SosError } from '../../base/errors.js'
-import type { Dataset } from '../../data/dataset.js'
-import { type Sampling, sampleIndices } from '../../data/sampling.js'
+import {
+  batchCount,
+  checkNumbers,
+  type NumberChecks,
+  SosError,
+  someCount,
+  wholeSeed,
+} from '../../base/index.js'
+import { type Dataset, type Sampling, sampleIndices } from '../../data/index.js'
 import { checkRankPolicy, defaultDelta, type RankPolicy } from '../solve/rank.js'
 import type { BiasMode, Solver } from '../solve/solve.js'
 

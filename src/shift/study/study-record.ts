@@ -1,5 +1,6 @@
-import type { Sampling } from '../../data/sampling.js'
-import type { ReliabilityBin } from '../../evaluate/metrics.js'
+import type { Spread } from '../../base/index.js'
+import type { Sampling } from '../../data/index.js'
+import type { ReliabilityBin } from '../../evaluate/index.js'
 import type { LogitCertificate } from '../certificates.js'
 import type { Control } from '../controls.js'
 import type { BiasMode, Solver } from '../solve/solve.js'
@@ -100,12 +101,6 @@ export interface StudyRow extends StudyVariant {
   readonly test: PairedTest
   readonly drift: StudyDrift
   readonly warnings: readonly string[]
-}
-
-/** A mean, and the standard deviation over the draws (n − 1); null with one draw. */
-export interface Spread {
-  readonly mean: number
-  readonly sd: number | null
 }
 
 /** The draws of one batch size and one variant together. */

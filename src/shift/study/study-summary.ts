@@ -1,19 +1,5 @@
-import type { Spread, StudyRow, StudySummary, StudyVariant } from './study-record.js'
-
-/**
- * Holm's step-down correction: the i-th smallest of k p-values times k − i + 1, made monotone. Holm 1979, "A simple
- * sequentially rejective multiple test procedure".
- */
-export function holm(pValues: readonly number[]): number[] {
-  const order = pValues.map((_, i) => i).sort((a, b) => pValues[a]! - pValues[b]!)
-  const adjusted = new Array<number>(pValues.length)
-  let largest = 0
-  order.forEach((at, i) => {
-    largest = Math.max(largest, Math.min(1, pValues[at]! * (pValues.length - i)))
-    adjusted[at] = largest
-  })
-  return adjusted
-}
+import { spreadOf } from '../../base/index.js'
+import type { StudyRow, StudySummary, StudyVariant } from './study-record.js'
 
 /** One summary for each batch size of each variant, in the order in which the rows come. */
 export function summarise(rows: readonly StudyRow[]): StudySummary[] {
@@ -60,10 +46,3 @@ export function summarise(rows: readonly StudyRow[]): StudySummary[] {
 /** Equal for rows of one variant. */
 export const variantKey = ({ method, policy, sampling, bias }: StudyVariant): string =>
   [method, policy, sampling, bias].join(' ')
-
-export function spreadOf(values: readonly number[]): Spread {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length
-  if (values.length < 2) return { mean, sd: null }
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0)
-  return { mean, sd: Math.sqrt(squares / (values.length - 1)) }
-}

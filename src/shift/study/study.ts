@@ -1,9 +1,10 @@
-import { checkNumbers, count, nonNegative } from '../../base/check-number.js'
-import { type Dataset, expectDataset, type RunOptions, spread } from '../../data/dataset.js'
-import { expectSameClasses } from '../../model/class-agreement.js'
-import type { OutputOptions } from '../../model/model-output.js'
-import { noGrad } from '../../torch/context/context.js'
-import { expectModule, type ScriptModule } from '../../torch/module/script-module.js'
+import { checkNumbers, count, holm, nonNegative } from '../../base/index.js'
+import type { Dataset, RunOptions } from '../../data/index.js'
+import { expectDataset, spread } from '../../data/internal.js'
+import type { OutputOptions } from '../../model/index.js'
+import { expectSameClasses } from '../../model/internal.js'
+import { type ScriptModule, torch } from '../../torch/index.js'
+import { expectModule } from '../../torch/internal.js'
 import { expectOwnBias, linearLayer, untied } from '../layer/layer.js'
 import { cacheFeatures } from './features.js'
 import type { RowStoreOptions } from './row-store.js'
@@ -11,7 +12,7 @@ import { StudyLayer } from './study-layer.js'
 import { planStudy, type StudyPlanOptions } from './study-plan.js'
 import type { Study } from './study-record.js'
 import { studyRows } from './study-rows.js'
-import { holm, summarise } from './study-summary.js'
+import { summarise } from './study-summary.js'
 import { ValidationMeter } from './validation-meter.js'
 
 export interface StudyOptions
@@ -91,7 +92,7 @@ export async function runStudy(
     held.dispose() // what follows is of the features alone
     const captured = performance.now()
     const meter = own(await ValidationMeter.open(validated, validation.labels, weights.stored, options))
-    const { rows, controls, spectra, paths } = await noGrad(() =>
+    const { rows, controls, spectra, paths } = await torch.noGrad(() =>
       studyRows(
         {
           plan,

@@ -1,5 +1,4 @@
-import { expectFunction, expectList, expectObject } from '../../base/check-argument.js'
-import { SosError } from '../../base/errors.js'
+import { expectFunction, expectList, expectObject, SosError } from '../../base/index.js'
 import { currentContext, enableGrad } from '../context/context.js'
 import { onLane } from '../context/lane.js'
 import { sdpaKernel } from '../context/sdpa-kernel.js'

@@ -1,6 +1,5 @@
 import { AsyncResource } from 'node:async_hooks'
-import { expectFunction, expectObject } from '../../base/check-argument.js'
-import { SosError } from '../../base/errors.js'
+import { expectFunction, expectObject, SosError } from '../../base/index.js'
 import { setGradEnabled } from '../context/context.js'
 import { type HookHandle, hookHandle } from '../context/hook-handle.js'
 import { binding, type TensorHandle } from '../native/binding.js'

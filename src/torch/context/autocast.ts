@@ -1,6 +1,4 @@
-import { expectObject } from '../../base/check-argument.js'
-import { shown } from '../../base/check-number.js'
-import { SosError } from '../../base/errors.js'
+import { expectObject, SosError, shown } from '../../base/index.js'
 import { currentContext, runIn } from './context.js'
 
 /** Two bits for each device from bit 3 on: its place in `dtypes` (native/core/modes.h). */

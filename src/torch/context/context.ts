@@ -1,6 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-
-import { expectFunction } from '../../base/check-argument.js'
+import { expectFunction } from '../../base/index.js'
 
 /**
  * What holds for the code that runs now. It is kept by AsyncLocalStorage: it lasts across `await`, and two tasks that

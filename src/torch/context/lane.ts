@@ -1,4 +1,4 @@
-import { count } from '../../base/check-number.js'
+import { count } from '../../base/index.js'
 import { binding } from '../native/binding.js'
 import { currentContext, runIn } from './context.js'
 

@@ -1,5 +1,4 @@
-import { shown } from '../../base/check-number.js'
-import { SosError } from '../../base/errors.js'
+import { SosError, shown } from '../../base/index.js'
 import { currentContext, runIn } from './context.js'
 
 /** Each by its bit from bit 11 of the modes on: its number in at::SDPBackend (native/core/attention.h). */

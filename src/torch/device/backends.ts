@@ -1,4 +1,4 @@
-import { SosError } from '../../base/errors.js'
+import { SosError } from '../../base/index.js'
 import { binding } from '../native/binding.js'
 
 /** Properties that read and write libtorch's switches, each by its name in Python. */

@@ -1,5 +1,4 @@
-import { shown } from '../../base/check-number.js'
-import { SosError } from '../../base/errors.js'
+import { SosError, shown } from '../../base/index.js'
 import { onLane } from '../context/lane.js'
 import { binding, type DeviceProperties } from '../native/binding.js'
 import type { Device } from '../tensor/dtype.js'

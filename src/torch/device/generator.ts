@@ -1,6 +1,4 @@
-import { expectObject } from '../../base/check-argument.js'
-import { shown } from '../../base/check-number.js'
-import { notSerializable, SosError } from '../../base/errors.js'
+import { expectObject, notSerializable, SosError, shown } from '../../base/index.js'
 import { binding, type GeneratorHandle } from '../native/binding.js'
 import type { Device } from '../tensor/dtype.js'
 import { handleOf, Tensor } from '../tensor/tensor.js'

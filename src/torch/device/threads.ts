@@ -1,4 +1,4 @@
-import { whole } from '../../base/check-number.js'
+import { whole } from '../../base/index.js'
 import { binding } from '../native/binding.js'
 
 /** Threads that one operator may use. As Python's `torch.get_num_threads()`. */

@@ -1,6 +1,4 @@
-import { expectObject } from '../../base/check-argument.js'
-import { count } from '../../base/check-number.js'
-import { SosError } from '../../base/errors.js'
+import { count, expectObject, SosError } from '../../base/index.js'
 import { onLane } from '../context/lane.js'
 import { binding, type GradientReducerHandle } from '../native/binding.js'
 import { handleOf, handlesOf, type Tensor } from '../tensor/tensor.js'

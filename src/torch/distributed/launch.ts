@@ -1,4 +1,4 @@
-import { SosError } from '../../base/errors.js'
+import { SosError } from '../../base/index.js'
 
 /** How `torchrun` started a process. */
 export interface Launch {

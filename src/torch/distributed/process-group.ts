@@ -1,6 +1,4 @@
-import { refuseArgument } from '../../base/check-argument.js'
-import { count, whole } from '../../base/check-number.js'
-import { SosError } from '../../base/errors.js'
+import { count, refuseArgument, SosError, whole } from '../../base/index.js'
 import { onLane } from '../context/lane.js'
 import { binding, type ProcessGroupHandle } from '../native/binding.js'
 import type { DType } from '../tensor/dtype.js'

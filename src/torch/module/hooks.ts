@@ -1,6 +1,5 @@
 import { AsyncResource } from 'node:async_hooks'
-import { expectText } from '../../base/check-argument.js'
-import { SosError } from '../../base/errors.js'
+import { expectText, SosError } from '../../base/index.js'
 import { type HookHandle, hookHandle } from '../context/hook-handle.js'
 import type { NativeTap, NativeValue } from '../native/binding.js'
 import { fromNative, toNative, type Value } from '../operators/values.js'

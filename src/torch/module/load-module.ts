@@ -1,6 +1,5 @@
 import { resolve } from 'node:path'
-import { expectText, refuseArgument } from '../../base/check-argument.js'
-import { SosError } from '../../base/errors.js'
+import { expectText, refuseArgument, SosError } from '../../base/index.js'
 import { onLane } from '../context/lane.js'
 import { binding, type ModuleHandle, type TensorHandle } from '../native/binding.js'
 import { ByteSource } from '../serialization/byte-source.js'

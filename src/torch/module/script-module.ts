@@ -1,7 +1,13 @@
 import { inspect } from 'node:util'
-import { writeAtomically } from '../../base/atomic-file.js'
-import { expectMap, expectObject, expectText, refuseArgument } from '../../base/check-argument.js'
-import { nearest, SosError } from '../../base/errors.js'
+import {
+  expectMap,
+  expectObject,
+  expectText,
+  nearest,
+  refuseArgument,
+  SosError,
+  writeAtomically,
+} from '../../base/index.js'
 import { currentContext, runIn } from '../context/context.js'
 import type { HookHandle } from '../context/hook-handle.js'
 import { onLane } from '../context/lane.js'

@@ -1,6 +1,5 @@
 import { inspect } from 'node:util'
-import { expectObject } from '../../base/check-argument.js'
-import { notSerializable } from '../../base/errors.js'
+import { expectObject, notSerializable } from '../../base/index.js'
 import { currentContext } from '../context/context.js'
 import { onLane } from '../context/lane.js'
 import { binding, type ModuleHandle, type NativeValue, type ObjectHandle } from '../native/binding.js'

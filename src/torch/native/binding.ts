@@ -3,8 +3,7 @@ import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-
-import { SosError } from '../../base/errors.js'
+import { SosError } from '../../base/index.js'
 
 declare const brand: unique symbol
 /** Native objects, opaque here; the classes of this folder keep them private. */

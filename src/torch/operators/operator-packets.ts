@@ -1,4 +1,4 @@
-import { nearest, SosError } from '../../base/errors.js'
+import { nearest, SosError } from '../../base/index.js'
 import { binding, type OperatorHandle } from '../native/binding.js'
 import type { OperatorNamespaces } from './operator-packets.generated.js'
 import type { Value } from './values.js'

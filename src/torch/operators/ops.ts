@@ -1,4 +1,4 @@
-import { SosError } from '../../base/errors.js'
+import { SosError } from '../../base/index.js'
 import { currentContext } from '../context/context.js'
 import { onLane } from '../context/lane.js'
 import { binding, type NativeValue, type OperatorHandle } from '../native/binding.js'

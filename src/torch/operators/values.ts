@@ -1,4 +1,4 @@
-import { SosError } from '../../base/errors.js'
+import { SosError } from '../../base/index.js'
 import { Generator, handleOfGenerator } from '../device/generator.js'
 import type { ModuleHandle, NativeValue, ObjectHandle, TensorHandle } from '../native/binding.js'
 import { Complex } from '../tensor/complex.js'

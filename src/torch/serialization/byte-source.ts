@@ -1,7 +1,6 @@
 import { open, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { refuseArgument } from '../../base/check-argument.js'
-import { SosError } from '../../base/errors.js'
+import { refuseArgument, SosError } from '../../base/index.js'
 import { currentContext } from '../context/context.js'
 import { onLane } from '../context/lane.js'
 import { binding, type TensorHandle } from '../native/binding.js'

@@ -1,4 +1,4 @@
-import { clipped, nearest, SosError } from '../../base/errors.js'
+import { clipped, nearest, SosError } from '../../base/index.js'
 import { InertObject, PickledTensor, PickleGlobal, type PickleValue } from './pickle-values.js'
 
 /**

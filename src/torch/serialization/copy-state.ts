@@ -1,4 +1,4 @@
-import { clipped, SosError } from '../../base/errors.js'
+import { clipped, SosError } from '../../base/index.js'
 import { noGrad } from '../context/context.js'
 import { binding } from '../native/binding.js'
 import { handleOf, Tensor } from '../tensor/tensor.js'

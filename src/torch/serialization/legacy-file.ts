@@ -1,4 +1,4 @@
-import { clipped, SosError } from '../../base/errors.js'
+import { clipped, SosError } from '../../base/index.js'
 import { binding, type TensorHandle } from '../native/binding.js'
 import type { ByteSource } from './byte-source.js'
 import { PickleReader, PickleTruncated } from './pickle-reader.js'

@@ -1,4 +1,4 @@
-import { clipped } from '../../base/errors.js'
+import { clipped } from '../../base/index.js'
 import {
   InertObject,
   NumpyDType,

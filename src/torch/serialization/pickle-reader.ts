@@ -1,4 +1,4 @@
-import { SosError } from '../../base/errors.js'
+import { SosError } from '../../base/index.js'
 
 /** Thrown where a pickle goes on past the bytes at hand. */
 export class PickleTruncated extends SosError {}

@@ -1,4 +1,4 @@
-import { SosError } from '../../base/errors.js'
+import { SosError } from '../../base/index.js'
 import type { PickleReader } from './pickle-reader.js'
 
 /** The error for a pickle that does what weights do not need: `why` continues "the pickle …". */

@@ -1,7 +1,11 @@
-import { writeAtomically } from '../../base/atomic-file.js'
-import { expectMap, expectText } from '../../base/check-argument.js'
-import { clipped, SosError } from '../../base/errors.js'
-import { parseForeignJson } from '../../base/foreign-json.js'
+import {
+  clipped,
+  expectMap,
+  expectText,
+  parseForeignJson,
+  SosError,
+  writeAtomically,
+} from '../../base/index.js'
 import { onLane } from '../context/lane.js'
 import { binding } from '../native/binding.js'
 import { expectTensor, handleOf, Tensor } from '../tensor/tensor.js'

@@ -1,5 +1,4 @@
-import { expectObject, expectText, refuseArgument } from '../../base/check-argument.js'
-import { clipped, SosError } from '../../base/errors.js'
+import { clipped, expectObject, expectText, refuseArgument, SosError } from '../../base/index.js'
 import type { Tensor } from '../tensor/tensor.js'
 import { ByteSource } from './byte-source.js'
 import { selectTensors } from './checkpoint-contents.js'

@@ -1,4 +1,4 @@
-import { clipped, SosError } from '../../base/errors.js'
+import { clipped, SosError } from '../../base/index.js'
 import { PickledDType, PickledStorage, type PickleValue } from './pickle-values.js'
 import { elementSize } from './stored-dtype.js'
 

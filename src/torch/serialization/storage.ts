@@ -1,4 +1,4 @@
-import { SosError } from '../../base/errors.js'
+import { SosError } from '../../base/index.js'
 import { binding } from '../native/binding.js'
 import { elementSize } from '../tensor/dtype.js'
 import { handleOf, type Tensor } from '../tensor/tensor.js'

@@ -1,4 +1,4 @@
-import { SosError } from '../../base/errors.js'
+import { SosError } from '../../base/index.js'
 
 /** A dtype as files name it. */
 export interface StoredDType {

@@ -1,4 +1,4 @@
-import { SosError } from '../../base/errors.js'
+import { SosError } from '../../base/index.js'
 import { binding, type TensorHandle } from '../native/binding.js'
 import { Tensor } from '../tensor/tensor.js'
 import type { PickledStorage, PickledTensor, PickleValue } from './pickle-values.js'

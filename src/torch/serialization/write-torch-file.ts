@@ -1,4 +1,4 @@
-import { writeAtomically } from '../../base/atomic-file.js'
+import { writeAtomically } from '../../base/index.js'
 import { onLane } from '../context/lane.js'
 import { binding, type TensorHandle } from '../native/binding.js'
 import type { Tensor } from '../tensor/tensor.js'

@@ -1,4 +1,4 @@
-import { clipped, SosError } from '../../base/errors.js'
+import { clipped, SosError } from '../../base/index.js'
 import { binding, type TensorHandle } from '../native/binding.js'
 import { type ByteSource, bytesTensor } from './byte-source.js'
 import { exportedProgram, foreignFile, foreignFileStart, isExportedProgram } from './foreign-file.js'

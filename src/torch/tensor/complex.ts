@@ -1,6 +1,5 @@
 import { inspect } from 'node:util'
-
-import { SosError } from '../../base/errors.js'
+import { SosError } from '../../base/index.js'
 
 /** A complex number, as an element or a scalar of a complex tensor. Python writes `1 + 2j`. */
 export class Complex {

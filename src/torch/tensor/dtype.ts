@@ -1,4 +1,4 @@
-import { SosError } from '../../base/errors.js'
+import { SosError } from '../../base/index.js'
 import type { Complex } from './complex.js'
 
 /** PyTorch's dtypes by their names. */

@@ -1,6 +1,6 @@
 import { types } from 'node:util'
 import { markAsUntransferable } from 'node:worker_threads'
-import { SosError } from '../../base/errors.js'
+import { SosError } from '../../base/index.js'
 import { currentContext } from '../context/context.js'
 import { binding, type TensorHandle } from '../native/binding.js'
 import { Complex } from './complex.js'

@@ -1,4 +1,4 @@
-import { expectList } from '../../base/check-argument.js'
+import { expectList } from '../../base/index.js'
 import { binding } from '../native/binding.js'
 import { handleOf, type Tensor } from './tensor.js'
 

@@ -1,4 +1,4 @@
-import { SosError } from '../../base/errors.js'
+import { SosError } from '../../base/index.js'
 import { currentContext } from '../context/context.js'
 import { binding, type NativeValue, type TensorHandle } from '../native/binding.js'
 import { Complex } from './complex.js'

@@ -1,4 +1,4 @@
-import { SosError } from '../../base/errors.js'
+import { SosError } from '../../base/index.js'
 import { Complex } from './complex.js'
 import { type DType, integerRanges, type TypedArray } from './dtype.js'
 

@@ -1,4 +1,4 @@
-import { expectFunction } from '../../base/check-argument.js'
+import { expectFunction } from '../../base/index.js'
 import { currentContext, runIn } from '../context/context.js'
 import { binding } from '../native/binding.js'
 import { Tensor } from './tensor.js'

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
+import { SosError } from '../../base/index.js'
 
-import { SosError } from '../../base/errors.js'
 import { Complex } from './complex.js'
 import { readElements } from './elements.js'
 import { extendTensor } from './extend.js'

@@ -1,6 +1,4 @@
-import { expectList, refuseArgument } from '../../base/check-argument.js'
-import { shown } from '../../base/check-number.js'
-import { SosError } from '../../base/errors.js'
+import { expectList, refuseArgument, SosError, shown } from '../../base/index.js'
 import { currentContext } from '../context/context.js'
 import { binding, type TensorHandle } from '../native/binding.js'
 import { Complex } from './complex.js'

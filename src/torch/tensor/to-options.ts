@@ -1,4 +1,4 @@
-import { SosError } from '../../base/errors.js'
+import { SosError } from '../../base/index.js'
 import { type Device, type DType, isDType, type MemoryFormat } from './dtype.js'
 
 /** What `tensor.to` changes, under the schema's own names. */

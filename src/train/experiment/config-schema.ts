@@ -1,7 +1,6 @@
 import { z } from 'zod'
-
-import { outputKinds } from '../../model/probabilities.js'
-import { parseRankPolicy } from '../../shift/solve/rank.js'
+import { outputKinds } from '../../model/index.js'
+import { parseRankPolicy } from '../../shift/index.js'
 
 /** What is trained with: SGD (or the optimizer that the configuration names) or SAM around it, without or with SOS. */
 export const trainingSchemes = ['sgd', 'sgd+sos', 'sam', 'sam+sos'] as const

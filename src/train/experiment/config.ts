@@ -1,8 +1,6 @@
 import { z } from 'zod'
-import { expectText } from '../../base/check-argument.js'
-import { shown } from '../../base/check-number.js'
-import { clipped, nearest, SosError } from '../../base/errors.js'
-import { schema, trainingSchemes, type TrainingConfig } from './config-schema.js'
+import { clipped, expectText, nearest, SosError, shown } from '../../base/index.js'
+import { schema, type TrainingConfig, trainingSchemes } from './config-schema.js'
 import { presetNames, trainingPresets } from './presets.js'
 import { trainerOptions } from './run-options.js'
 

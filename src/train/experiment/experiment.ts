@@ -1,22 +1,18 @@
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { writeAtomically } from '../../base/atomic-file.js'
-import { expectObject } from '../../base/check-argument.js'
-import { someCount } from '../../base/check-number.js'
-import { SosError } from '../../base/errors.js'
-import { FileLock } from '../../base/file-lock.js'
-import { parseForeignJson } from '../../base/foreign-json.js'
-import { areNumbers } from '../../data/class-names.js'
-import type { Dataset } from '../../data/dataset.js'
-import { openDataset } from '../../data/spec.js'
-import { checkpointRecord, preprocessOf, recordFile } from '../../model/checkpoint-record.js'
-import { datasetFor, withClasses } from '../../model/class-agreement.js'
 import {
-  areDeterministicAlgorithmsEnabled,
-  isDeterministicAlgorithmsWarnOnlyEnabled,
-  useDeterministicAlgorithms,
-} from '../../torch/device/backends.js'
-import { ScriptModule } from '../../torch/module/script-module.js'
+  expectObject,
+  FileLock,
+  parseForeignJson,
+  SosError,
+  someCount,
+  writeAtomically,
+} from '../../base/index.js'
+import { type Dataset, openDataset } from '../../data/index.js'
+import { areNumbers } from '../../data/internal.js'
+import { checkpointRecord, datasetFor, preprocessOf, withClasses } from '../../model/index.js'
+import { recordFile } from '../../model/internal.js'
+import { ScriptModule, torch } from '../../torch/index.js'
 import { difference } from '../difference.js'
 import { alone, inTheFirst, type Parallel } from '../parallel.js'
 import { evaluateDuringTraining } from '../plugins/evaluate-during-training.js'
@@ -98,10 +94,10 @@ export async function runExperiment(config: TrainingConfig, options: ExperimentO
 
 /** Sets the process-wide switch; the function that it returns sets it back. */
 function withDeterminism(mode: boolean): () => void {
-  const before = areDeterministicAlgorithmsEnabled()
-  const warnOnly = isDeterministicAlgorithmsWarnOnlyEnabled()
-  useDeterministicAlgorithms(mode, { warnOnly: true })
-  return () => useDeterministicAlgorithms(before, { warnOnly })
+  const before = torch.areDeterministicAlgorithmsEnabled()
+  const warnOnly = torch.isDeterministicAlgorithmsWarnOnlyEnabled()
+  torch.useDeterministicAlgorithms(mode, { warnOnly: true })
+  return () => torch.useDeterministicAlgorithms(before, { warnOnly })
 }
 
 async function trainAll(

@@ -1,4 +1,4 @@
-import { type Augmentation, randomCrop, randomFlip } from '../../data/augmentation.js'
+import { type Augmentation, randomCrop, randomFlip } from '../../data/index.js'
 import { mixup } from '../mixup.js'
 import { adam, adamW } from '../optimizers/adam.js'
 import { clipGradients } from '../optimizers/clip-gradients.js'

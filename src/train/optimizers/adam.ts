@@ -1,6 +1,5 @@
-import { expectObject } from '../../base/check-argument.js'
-import { nonNegative, within } from '../../base/check-number.js'
-import { torch } from '../../torch/torch.js'
+import { expectObject, nonNegative, within } from '../../base/index.js'
+import { torch } from '../../torch/index.js'
 import { gradientDescent } from './gradient-descent.js'
 import type { OptimizerRecipe } from './optimizer.js'
 

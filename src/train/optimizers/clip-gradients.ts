@@ -1,7 +1,5 @@
-import { positive } from '../../base/check-number.js'
-import { noGrad } from '../../torch/context/context.js'
-import { scope } from '../../torch/tensor/scope.js'
-import { torch } from '../../torch/torch.js'
+import { positive } from '../../base/index.js'
+import { scope, torch } from '../../torch/index.js'
 import { gradientNorm, present } from './gradients.js'
 import type { OptimizerRecipe } from './optimizer.js'
 
@@ -24,7 +22,7 @@ export function clipGradients(base: OptimizerRecipe, maxNorm: number): Optimizer
         step: (closure, learningRate) =>
           optimizer.step(async () => {
             const computed = await closure()
-            noGrad(() =>
+            torch.noGrad(() =>
               scope(() => {
                 const gradients = present(computed.gradients)
                 const scale = gradientNorm(gradients).add(1e-6).reciprocal().mul(maxNorm).clamp_max(1)

@@ -1,9 +1,6 @@
-import { SosError } from '../../base/errors.js'
-import { noGrad } from '../../torch/context/context.js'
-import { isHalf } from '../../torch/tensor/rounding.js'
-import { keepTensor, scope } from '../../torch/tensor/scope.js'
-import type { Tensor } from '../../torch/tensor/tensor.js'
-import { torch } from '../../torch/torch.js'
+import { SosError } from '../../base/index.js'
+import { keepTensor, scope, type Tensor, torch } from '../../torch/index.js'
+import { isHalf } from '../../torch/internal.js'
 import type { Optimizer, OptimizerState, Target } from './optimizer.js'
 
 /** Parameters of one dtype on one device, with what an update rule keeps for each. */
@@ -66,7 +63,7 @@ export function gradientDescent({ parameters }: Target, rule: UpdateRule): Optim
   return {
     async step(closure, learningRate) {
       const { loss, gradients } = await closure()
-      await noGrad(() =>
+      await torch.noGrad(() =>
         scope(async () => {
           for (const group of groups(gradients)) await update(rule, group, learningRate)
         }),
@@ -87,7 +84,7 @@ export function gradientDescent({ parameters }: Target, rule: UpdateRule): Optim
           `expected the state of this optimizer on these parameters but received '${wrong[0]}' ${wrong[1].dtype} [${wrong[1].shape}]: was it another optimizer, or another model?`,
         )
       }
-      noGrad(() =>
+      torch.noGrad(() =>
         scope(() => {
           for (const tensor of kept.values()) tensor.dispose()
           kept.clear()

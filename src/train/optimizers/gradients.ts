@@ -1,5 +1,4 @@
-import type { Tensor } from '../../torch/tensor/tensor.js'
-import { torch } from '../../torch/torch.js'
+import { type Tensor, torch } from '../../torch/index.js'
 
 /** Those that are there. */
 export function present(gradients: readonly (Tensor | null)[]): Tensor[] {

@@ -1,4 +1,4 @@
-import type { Tensor } from '../../torch/tensor/tensor.js'
+import type { Tensor } from '../../torch/index.js'
 
 /** What an optimizer works on. */
 export interface Target {

@@ -1,9 +1,5 @@
-import { expectObject } from '../../base/check-argument.js'
-import { nonNegative } from '../../base/check-number.js'
-import { noGrad } from '../../torch/context/context.js'
-import { keepTensor, scope } from '../../torch/tensor/scope.js'
-import type { Tensor } from '../../torch/tensor/tensor.js'
-import { torch } from '../../torch/torch.js'
+import { expectObject, nonNegative } from '../../base/index.js'
+import { keepTensor, scope, type Tensor, torch } from '../../torch/index.js'
 import { gradientNorm } from './gradients.js'
 import type { OptimizerRecipe, Target } from './optimizer.js'
 
@@ -79,7 +75,7 @@ function sharpnessAware(
           const { loss, gradients } = await closure()
           const moved = gradients.flatMap((gradient, i) => (gradient === null ? [] : [i]))
           const parameters = moved.map((i) => tensors[i]!)
-          const saved = noGrad(() =>
+          const saved = torch.noGrad(() =>
             scope(() => {
               const copies = parameters.map((parameter) => keepTensor(parameter.clone()))
               const present = moved.map((i) => gradients[i]!)
@@ -99,7 +95,7 @@ function sharpnessAware(
             try {
               return await withBuffersKept(target, closure)
             } finally {
-              noGrad(() => torch._foreach_copy_(parameters, saved))
+              torch.noGrad(() => torch._foreach_copy_(parameters, saved))
               for (const tensor of saved) tensor.dispose()
             }
           }, learningRate)
@@ -113,11 +109,11 @@ function sharpnessAware(
 /** Runs `body`, after which the buffers are what they were before. */
 async function withBuffersKept<T>({ buffers }: Target, body: () => Promise<T>): Promise<T> {
   const tensors = [...buffers.values()]
-  const saved = noGrad(() => scope(() => tensors.map((tensor) => keepTensor(tensor.clone()))))
+  const saved = torch.noGrad(() => scope(() => tensors.map((tensor) => keepTensor(tensor.clone()))))
   try {
     return await body()
   } finally {
-    noGrad(() => {
+    torch.noGrad(() => {
       for (const [i, tensor] of tensors.entries()) tensor.copy_(saved[i]!)
     })
     for (const tensor of saved) tensor.dispose()

@@ -1,7 +1,5 @@
-import { expectObject } from '../../base/check-argument.js'
-import { finite, nonNegative } from '../../base/check-number.js'
-import { SosError } from '../../base/errors.js'
-import { torch } from '../../torch/torch.js'
+import { expectObject, finite, nonNegative, SosError } from '../../base/index.js'
+import { torch } from '../../torch/index.js'
 import { gradientDescent } from './gradient-descent.js'
 import type { OptimizerRecipe } from './optimizer.js'
 

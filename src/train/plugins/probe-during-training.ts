@@ -1,20 +1,11 @@
-import { expectObject } from '../../base/check-argument.js'
-import { checkNumbers, count, type NumberChecks, whole, wholeSeed } from '../../base/check-number.js'
-import type { Dataset } from '../../data/dataset.js'
-import { sampleIndices } from '../../data/sampling.js'
-import { subset } from '../../data/subset.js'
-import { evaluate } from '../../evaluate/evaluate.js'
-import type { LinearLayer } from '../../model/layer/linear-layer.js'
-import { parametersAt } from '../../model/parameters-at.js'
-import { isPiecewiseLinear } from '../../model/piecewise-linear.js'
-import { gaussNewtonTrace } from '../../sharpness/gauss-newton-trace.js'
-import { hessianTrace } from '../../sharpness/hessian-trace.js'
-import { neuralCollapse } from '../../sharpness/neural-collapse.js'
-import { type CaptureOptions, captureChunks } from '../../shift/capture.js'
-import { linearLayer } from '../../shift/layer/layer.js'
-import { noGrad } from '../../torch/context/context.js'
-import type { ScriptModule } from '../../torch/module/script-module.js'
-import { scope } from '../../torch/tensor/scope.js'
+import { checkNumbers, count, expectObject, type NumberChecks, whole, wholeSeed } from '../../base/index.js'
+import { type Dataset, sampleIndices, subset } from '../../data/index.js'
+import { evaluate } from '../../evaluate/index.js'
+import { isPiecewiseLinear, type LinearLayer } from '../../model/index.js'
+import { parametersAt } from '../../model/internal.js'
+import { gaussNewtonTrace, hessianTrace, neuralCollapse } from '../../sharpness/index.js'
+import { type CaptureOptions, captureChunks, linearLayer } from '../../shift/index.js'
+import { type ScriptModule, scope, torch } from '../../torch/index.js'
 import type { WaitingEvent } from '../events.js'
 import type { Plugin, Trainer } from '../trainer.js'
 
@@ -118,7 +109,7 @@ async function measure(trainer: Trainer, options: ProbeOptions): Promise<EpochPr
   }
   return {
     trace: probes === 0 ? null : await trace(),
-    weightNorm: noGrad(() => scope(() => weight!.detach().to('float64').norm().item())),
+    weightNorm: torch.noGrad(() => scope(() => weight!.detach().to('float64').norm().item())),
     train: { loss, accuracy: top1 },
     collapse: collapse ? await collapseOf(model, layer, forwards, sample, { weight: weight!, bias }) : null,
   }

@@ -1,9 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { LineFile, SosError, whole } from '../../base/index.js'
 
-import { whole } from '../../base/check-number.js'
-import { SosError } from '../../base/errors.js'
-import { LineFile } from '../../base/line-file.js'
 import type { Plugin } from '../trainer.js'
 import type {} from './evaluate-during-training.js'
 import type {} from './probe-during-training.js'

@@ -1,10 +1,6 @@
 import { readFile } from 'node:fs/promises'
-
 import { z } from 'zod'
-
-import { expectText } from '../../base/check-argument.js'
-import { SosError } from '../../base/errors.js'
-import { parseForeignJson } from '../../base/foreign-json.js'
+import { expectText, parseForeignJson, SosError } from '../../base/index.js'
 
 /** JSON has no NaN and no infinity: these are written as text. */
 const orText = (values: z.ZodNumber) =>

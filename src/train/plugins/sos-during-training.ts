@@ -1,18 +1,17 @@
-import { expectObject } from '../../base/check-argument.js'
-import { checkNumbers, count, type NumberChecks, whole } from '../../base/check-number.js'
-import { parameterName } from '../../model/parameters-at.js'
-import { applyShift } from '../../shift/apply-shift.js'
-import { captureRows } from '../../shift/capture.js'
-import { type ShiftableLayer, shiftableLayer } from '../../shift/layer/layer.js'
-import { drawBatch, type ShiftBatch, windowsOf } from '../../shift/shift-batch.js'
-import { type ShiftOptions, shiftNumbers } from '../../shift/shift-optimum.js'
-import type { ShiftRecord } from '../../shift/shift-record.js'
-import { checkRankPolicy } from '../../shift/solve/rank.js'
-import { noGrad } from '../../torch/context/context.js'
-import type { ScriptModule } from '../../torch/module/script-module.js'
-import { scope } from '../../torch/tensor/scope.js'
-import type { Tensor } from '../../torch/tensor/tensor.js'
-import { torch } from '../../torch/torch.js'
+import { checkNumbers, count, expectObject, type NumberChecks, whole } from '../../base/index.js'
+import { parameterName } from '../../model/internal.js'
+import {
+  applyShift,
+  captureRows,
+  drawBatch,
+  type ShiftableLayer,
+  type ShiftBatch,
+  type ShiftOptions,
+  type ShiftRecord,
+  shiftableLayer,
+} from '../../shift/index.js'
+import { checkRankPolicy, shiftNumbers, windowsOf } from '../../shift/internal.js'
+import { type ScriptModule, scope, type Tensor, torch } from '../../torch/index.js'
 import type { WaitingEvent } from '../events.js'
 import { seedAt } from '../seeds.js'
 import type { Plugin, Trainer } from '../trainer.js'
@@ -80,7 +79,7 @@ async function shiftNow(
   const seed = seedAt(options.seed ?? trainer.seed, 'shift', epoch)
   const drawn = drawBatch(data, layer, { ...options, seed })
   const momenta = momentaOf(trainer, layer.path)
-  return noGrad(() =>
+  return torch.noGrad(() =>
     scope(async () => {
       await parallel.broadcast([...model.namedBuffers().values()])
       const shift = async () => {

@@ -1,7 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-
 import { describe, expect, it } from 'vitest'
 import { fetchCifar10 } from '../../../src/data/fetch/cifar10.js'
 import { cifar10 } from '../../../src/index.js'

@@ -1,11 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
-
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
-
 import { runtimeInfo } from '../../../src/index.js'
+
 import { root, temporaryFolder } from '../../support/paths.js'
 import { reference } from '../../support/python.js'
 import { FuzzChild } from '../../torch/fuzz/child.js'

@@ -2,18 +2,17 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { checkpointRecord } from '../../../dist/data/checkpoint-record.js'
 import {
   cifar10,
   cifar100,
-  idx,
+  idxFolder,
   imageFolder,
   imageNet,
-  parseConfig,
   presets,
-  readRunRecord,
   ScriptModule,
 } from '../../../dist/index.js'
+import { checkpointRecord } from '../../../dist/model/index.js'
+import { parseConfig, readRunRecord } from '../../../dist/train/index.js'
 
 const colour = presets.resnet50
 const grey = { ...colour, channels: 1, mean: [0.5], std: [0.5] }
@@ -23,7 +22,7 @@ const model = await ScriptModule.load(new URL('../../../assets/fashion-resnet.pt
 const readers = {
   classes: (folder) => imageFolder(join(folder, 'root'), colour),
   imagenet: (folder) => imageNet(folder, 'val', colour),
-  idx: (folder) => idx(folder, 'train', grey),
+  idx: (folder) => idxFolder(folder, 'train', grey),
   cifar10: (folder) => cifar10(join(folder, 'some.bin'), null, colour),
   cifar100: (folder) => cifar100(join(folder, 'some.bin'), null, colour),
   'sos.json': (_, files) =>

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-
 import { ScriptModule } from '../../../src/index.js'
+
 import { convolutionLayer, convolutionLayers } from '../../../src/model/layer/convolution.js'
 import { dataRoot, fixture } from '../../support/paths.js'
 

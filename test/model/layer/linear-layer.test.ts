@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { ScriptModule, shiftOptimum, torch } from '../../../src/index.js'
+import { linearLayers } from '../../../src/model/index.js'
+import { linearLayer } from '../../../src/shift/index.js'
 
-import { linearLayer, linearLayers, ScriptModule, shiftOptimum, torch } from '../../../src/index.js'
 import { vectors } from '../../support/datasets.js'
 import { dataRoot, fixture } from '../../support/paths.js'
 

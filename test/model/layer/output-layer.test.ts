@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { outputLayer, ScriptModule } from '../../../src/index.js'
+import { linearLayer, shiftableLayer } from '../../../src/shift/index.js'
 
-import { linearLayer, outputLayer, ScriptModule, shiftableLayer } from '../../../src/index.js'
 import { dataRoot, fixture } from '../../support/paths.js'
 
 const load = (name: string) => ScriptModule.load(fixture(`${name}.pt`))

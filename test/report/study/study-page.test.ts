@@ -1,20 +1,12 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-
 import { parseHTML } from 'linkedom'
 import sharp from 'sharp'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { idxFolder, preprocessOf, runStudy, ScriptModule, writeStudyReport } from '../../../src/index.js'
+import { studyFindings, studyPage } from '../../../src/report/index.js'
+import type { Study } from '../../../src/shift/index.js'
 
-import {
-  idxFolder,
-  preprocessOf,
-  runStudy,
-  ScriptModule,
-  type Study,
-  studyFindings,
-  studyPage,
-  writeStudyReport,
-} from '../../../src/index.js'
 import { browse, chromium } from '../../support/chromium.js'
 import { demoModel, fashionMnist, temporaryFolder } from '../../support/paths.js'
 

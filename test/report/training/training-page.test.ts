@@ -1,25 +1,26 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-
 import { parseHTML } from 'linkedom'
 import { beforeAll, describe, expect, it } from 'vitest'
-
 import {
   evaluateDuringTraining,
   idxFolder,
   preprocessOf,
-  readRunRecord,
   recordRun,
   ScriptModule,
   sgd,
   sosDuringTraining,
-  summariseTraining,
   Trainer,
+} from '../../../src/index.js'
+import {
+  summariseTraining,
   type TrainingRun,
   trainingPage,
   trainingTables,
   writeTrainingReport,
-} from '../../../src/index.js'
+} from '../../../src/report/index.js'
+import { readRunRecord } from '../../../src/train/index.js'
+
 import { browse, chromium } from '../../support/chromium.js'
 import { demoModel, fashionMnist, temporaryFolder } from '../../support/paths.js'
 import { epochLine, evaluationLine, runLine, wholeRun } from '../../support/run-lines.js'

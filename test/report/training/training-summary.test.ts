@@ -1,8 +1,6 @@
 import { describe, expect, it } from 'vitest'
-
 import {
   probeTable,
-  type RunLine,
   runTable,
   type SchemeSummary,
   schemeTable,
@@ -10,7 +8,9 @@ import {
   type TrainingRun,
   trainingFindings,
   trainingShiftTable,
-} from '../../../src/index.js'
+} from '../../../src/report/index.js'
+import type { RunLine } from '../../../src/train/index.js'
+
 import { epochLine, evaluationLine, probeLine, runLine, shiftLine } from '../../support/run-lines.js'
 
 /** A run of two epochs with these test accuracies, of which both are done. */

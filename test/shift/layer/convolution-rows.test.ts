@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
-
-import { Generator, ScriptModule, type Tensor, torch } from '../../../src/index.js'
+import { ScriptModule, type Tensor, torch } from '../../../src/index.js'
 import { type ConvolutionGeometry, convolutionLayers } from '../../../src/model/layer/convolution.js'
 import {
   convolutionRows,
@@ -142,8 +141,8 @@ describe('any geometry', () => {
       fc.property(geometries, ({ images, seed, taken, ...geometry }) => {
         const input = randn([images, 4, 8, 9], seed, 'float64')
         const [height, width] = outputSize(input, geometry)
-        const positions = sampleWindows(input, geometry, taken, new Generator(seed))
-        const again = sampleWindows(input, geometry, taken, new Generator(seed))
+        const positions = sampleWindows(input, geometry, taken, new torch.Generator(seed))
+        const again = sampleWindows(input, geometry, taken, new torch.Generator(seed))
         expect(again.equal(positions)).toBe(true)
         const places = positions.toTypedArray<BigInt64Array>()
         const indices = Array.from({ length: positions.shape[0]! }, (_, i) => {
@@ -175,15 +174,15 @@ describe('any geometry', () => {
       [0, 1].flatMap((row) => [0, 1, 2].map((column) => [image, row, column])),
     )
     for (const windows of [6, 99]) {
-      expect(sampleWindows(input, geometry, windows, new Generator(3)).toArray()).toEqual(all)
+      expect(sampleWindows(input, geometry, windows, new torch.Generator(3)).toArray()).toEqual(all)
     }
-    const generator = new Generator(3)
+    const generator = new torch.Generator(3)
     const drawn = [0, 1].flatMap((image) => {
       const pixels = (torch.randperm(6, { generator }).toArray() as number[]).slice(0, 4)
       return pixels.map((pixel) => [image, Math.floor(Number(pixel) / 3), Number(pixel) % 3])
     })
-    expect(sampleWindows(input, geometry, 4, new Generator(3)).toArray()).toEqual(drawn)
-    expect(() => sampleWindows(input, geometry, 0, new Generator(3))).toThrow(
+    expect(sampleWindows(input, geometry, 4, new torch.Generator(3)).toArray()).toEqual(drawn)
+    expect(() => sampleWindows(input, geometry, 0, new torch.Generator(3))).toThrow(
       expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }),
     )
   })

@@ -1,17 +1,14 @@
 import { describe, expect, it } from 'vitest'
-
+import type { Dataset } from '../../../src/data/index.js'
 import {
-  type Dataset,
-  Generator,
   imageFolder,
-  noGrad,
-  presetNamed,
   ScriptModule,
   shiftOnAll,
   shiftOptimum,
   type Tensor,
   torch,
 } from '../../../src/index.js'
+import { presetNamed } from '../../../src/model/index.js'
 import { convolutionLayer } from '../../../src/model/layer/convolution.js'
 import { sampleWindows } from '../../../src/shift/layer/convolution-rows.js'
 import { dataRoot, fixture } from '../../support/paths.js'
@@ -69,7 +66,7 @@ describe('shiftOptimum of a convolution', () => {
     const padded = input.constant_pad_nd([left, right, top, bottom])
     const unfolded = torch.im2col(padded, [...kernel], [...dilation], [0, 0], [...stride]) // [N, C·kh·kw, L]
     const width = Math.floor((9 + left + right - dilation[1] * (kernel[1] - 1) - 1) / stride[1]) + 1
-    const positions = sampleWindows(input, geometry, windowsPerImage, new Generator(0))
+    const positions = sampleWindows(input, geometry, windowsPerImage, new torch.Generator(0))
     const [image, row, column] = positions.unbind(1) as [Tensor, Tensor, Tensor]
     const rows = unfolded.transpose(1, 2).index([image, row.mul(width).add(column)])
     let moved = 0
@@ -100,10 +97,12 @@ describe('shiftOptimum of a convolution', () => {
       seed: 6,
     })
     const { images: input } = await data.load([0, 2])
-    const [now, old] = await Promise.all([model, other].map((m) => noGrad(() => m.forward<Tensor[]>(input))))
+    const [now, old] = await Promise.all(
+      [model, other].map((m) => torch.noGrad(() => m.forward<Tensor[]>(input))),
+    )
     const change = now![0]!.sub(old![0]!)
     const { geometry } = convolutionLayer(other, 'plain')
-    const positions = sampleWindows(input, geometry, 10, new Generator(6))
+    const positions = sampleWindows(input, geometry, 10, new torch.Generator(6))
     const [image, row, column] = positions.unbind(1) as [Tensor, Tensor, Tensor]
     expect(largest(change.permute([0, 2, 3, 1]).index([image, row, column]))).toBeLessThanOrEqual(1e-3)
     expect(largest(change)).toBeGreaterThan(1e-2)
@@ -133,9 +132,9 @@ describe('shiftOptimum of a convolution', () => {
         ].map(async (others) => {
           const { images: held } = await data.load(others)
           const [after, before] = await Promise.all(
-            [model, other].map((m) => noGrad(() => m.forward<Tensor[]>(held))),
+            [model, other].map((m) => torch.noGrad(() => m.forward<Tensor[]>(held))),
           )
-          const places = sampleWindows(held, geometry, windowsPerImage, new Generator(6)).unbind(1)
+          const places = sampleWindows(held, geometry, windowsPerImage, new torch.Generator(6)).unbind(1)
           const outputs = (all: Tensor[]) => all[place]!.permute([0, 2, 3, 1]).index(places)
           const moved = outputs(after!).sub(outputs(before!)).abs().amax([1])
           return [moved.shape[0]!, moved.max().item(), moved.mean().item()]

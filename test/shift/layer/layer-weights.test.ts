@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-
-import { type DType, noGrad, ScriptModule } from '../../../src/index.js'
+import { ScriptModule, torch } from '../../../src/index.js'
 import { LayerWeights, whyNotWritten } from '../../../src/shift/layer/layer-weights.js'
+import type { DType } from '../../../src/torch/index.js'
 import { fixture } from '../../support/paths.js'
 
 describe('whyNotWritten', () => {
@@ -44,7 +44,7 @@ describe('LayerWeights', () => {
       ['2.weight', '2.bias'].map((name) => model.namedParameters().get(name)!.toArray())
     const [weight, bias] = parameters() as [number[][], number[]]
     using held = model.viewToShift()
-    await noGrad(async () => {
+    await torch.noGrad(async () => {
       const weights = new LayerWeights(held, '2')
       const { weight: w, bias: b } = weights.before
       await weights.write({ weight: w.mul(2), bias: b!.add(1) })

@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-
 import { describe, expect, it } from 'vitest'
+import { Tensor, torch } from '../../../src/index.js'
+import { solvers, solveShift } from '../../../src/shift/index.js'
 
-import { solvers, solveShift, Tensor, torch } from '../../../src/index.js'
 import { temporaryFolder } from '../../support/paths.js'
 import { reference } from '../../support/python.js'
 import { randn } from '../../support/random.js'

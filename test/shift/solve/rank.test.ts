@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { torch } from '../../../src/index.js'
+import { parseRankPolicy, type RankPolicy, rankPolicyName, rowSpace } from '../../../src/shift/index.js'
 
-import { parseRankPolicy, type RankPolicy, rankPolicyName, rowSpace, torch } from '../../../src/index.js'
 import { randn } from '../../support/random.js'
 
 const code = (expected: string) => expect.objectContaining({ code: expected })

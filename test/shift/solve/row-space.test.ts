@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { type Tensor, torch } from '../../../src/index.js'
+import { defaultTolerance, projectOnRowSpace, rowSpace } from '../../../src/shift/index.js'
 
-import { defaultTolerance, projectOnRowSpace, rowSpace, type Tensor, torch } from '../../../src/index.js'
 import { randn } from '../../support/random.js'
 
 const largest = (tensor: Tensor) => tensor.abs().max().item()

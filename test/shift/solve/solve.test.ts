@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { Tensor, torch } from '../../../src/index.js'
+import { type BiasMode, type Solver, solvers, solveShift } from '../../../src/shift/index.js'
 
-import { type BiasMode, type Solver, solvers, solveShift, Tensor, torch } from '../../../src/index.js'
 import { reference } from '../../support/python.js'
 import { randn } from '../../support/random.js'
 

@@ -1,9 +1,9 @@
 import { join } from 'node:path'
-
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { type Tensor, torch } from '../../../src/index.js'
+import { projectOnRowSpace, rowSpace } from '../../../src/shift/index.js'
 
-import { projectOnRowSpace, rowSpace, type Tensor, torch } from '../../../src/index.js'
 import {
   GramAccumulator,
   rowSpaceOfGram,

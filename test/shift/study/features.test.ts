@@ -1,16 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest'
+import type { Dataset } from '../../../src/data/index.js'
+import { captureInputs, evaluate, idxFolder, preprocessOf, ScriptModule, torch } from '../../../src/index.js'
+import { linearLayer } from '../../../src/shift/index.js'
 
-import {
-  captureInputs,
-  type Dataset,
-  evaluate,
-  idxFolder,
-  linearLayer,
-  noGrad,
-  preprocessOf,
-  ScriptModule,
-  torch,
-} from '../../../src/index.js'
 import { cacheFeatures } from '../../../src/shift/study/features.js'
 import { StudyLayer } from '../../../src/shift/study/study-layer.js'
 import { ValidationMeter } from '../../../src/shift/study/validation-meter.js'
@@ -40,7 +32,7 @@ describe('the cached features', () => {
     const features = await cacheFeatures(model, layer, data, indices, { frozen: true })
     const studied = new StudyLayer(model, layer)
     const meter = await ValidationMeter.open(features, data.labels, studied.stored, {})
-    const { predictions } = await noGrad(() => meter.measure(studied.stored, new Set()))
+    const { predictions } = await torch.noGrad(() => meter.measure(studied.stored, new Set()))
     const evaluated = await evaluate(model, { ...data, size: indices.length })
     expect(predictions).toEqual(evaluated.predictions)
   })
@@ -58,7 +50,7 @@ describe('the cached features', () => {
     // z: [1.5, 0, -1], [-0.5, 0, 1], [0.75, 0, -0.25], [4.5, 0, -4]: the classes 0, 2, 0, 0.
     expect(meter.before.top1).toBe(50)
     // V and b so that z* is [0, 1, 0] · input, plus [0.5, 0, 0]: the classes 1, 0, 0, 1.
-    const measured = await noGrad(() => meter.measure(map([0, 1, 0], [0.5, 0, 0]), new Set([0, 2])))
+    const measured = await torch.noGrad(() => meter.measure(map([0, 1, 0], [0.5, 0, 0]), new Set([0, 2])))
     expect([...measured.predictions]).toEqual([1, 0, 0, 1])
     expect(measured.test).toMatchObject({ onlyBefore: 1, onlyAfter: 2 })
     // Δz is the input times [-1, 1, 1].
@@ -76,7 +68,7 @@ describe('the cached features', () => {
     ])
     // Class 1 is not covered: its two images were wrong, and are right.
     expect(measured.unseen).toEqual({ classes: 1, images: 2, top1Before: 0, top1After: 100 })
-    const others = await noGrad(() => meter.measure(original, new Set([1])))
+    const others = await torch.noGrad(() => meter.measure(original, new Set([1])))
     expect(others.unseen).toEqual({ classes: 2, images: 2, top1Before: 100, top1After: 100 })
   })
 
@@ -108,8 +100,10 @@ describe('the cached features', () => {
     const studied = new StudyLayer(model, linearLayer(model))
     const { weight, bias } = studied.exact
     const a = randn([5, weight.shape[0]!], 3, 'float16')
-    const { batchLogitChange } = noGrad(() => studied.candidate(a, { weight: weight.mul(0.5), bias }, null))
-    const expected = noGrad(() => a.to('float64').matmul(weight.mul(0.5)).abs().max().item())
+    const { batchLogitChange } = torch.noGrad(() =>
+      studied.candidate(a, { weight: weight.mul(0.5), bias }, null),
+    )
+    const expected = torch.noGrad(() => a.to('float64').matmul(weight.mul(0.5)).abs().max().item())
     expect(batchLogitChange).toBeCloseTo(expected, 10)
   })
 

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
-
 import { torch } from '../../../src/index.js'
+
 import { normPath } from '../../../src/shift/study/norm-path.js'
 import { randn } from '../../support/random.js'
 

@@ -1,9 +1,8 @@
 import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-
 import { describe, expect, it } from 'vitest'
-
 import { torch } from '../../../src/index.js'
+
 import { rowStore } from '../../../src/shift/study/row-store.js'
 import { temporaryFolder } from '../../support/paths.js'
 import { randn } from '../../support/random.js'

@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-
-import type { StudyRow } from '../../../src/index.js'
-import { holm, spreadOf, summarise } from '../../../src/shift/study/study-summary.js'
+import { holm } from '../../../src/base/statistics/holm.js'
+import { spreadOf } from '../../../src/base/statistics/spread.js'
+import type { StudyRow } from '../../../src/shift/index.js'
+import { summarise } from '../../../src/shift/study/study-summary.js'
 
 it('corrects p-values as R does: p.adjust(c(0.01, 0.04, 0.03, 0.005), "holm")', () => {
   const adjusted = holm([0.01, 0.04, 0.03, 0.005])

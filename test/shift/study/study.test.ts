@@ -1,20 +1,19 @@
 import { join } from 'node:path'
-
 import { beforeAll, describe, expect, it } from 'vitest'
-
+import type { Dataset } from '../../../src/data/index.js'
 import {
-  type Dataset,
   evaluate,
   idxFolder,
   preprocessOf,
   runStudy,
   ScriptModule,
-  type Study,
   saveShifted,
   shiftOptimum,
   subset,
   torch,
 } from '../../../src/index.js'
+import type { Study } from '../../../src/shift/index.js'
+
 import { vectors } from '../../support/datasets.js'
 import { demoModel, fashionMnist, fixture, temporaryFolder } from '../../support/paths.js'
 import { reference } from '../../support/python.js'

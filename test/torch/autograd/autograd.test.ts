@@ -1,22 +1,8 @@
 import { setTimeout } from 'node:timers/promises'
-
 import { describe, expect, it } from 'vitest'
+import { hvp, ScriptModule, type Tensor, torch } from '../../../src/index.js'
+import { hvpOfGradients } from '../../../src/torch/index.js'
 
-import {
-  backward,
-  detectAnomaly,
-  enableGrad,
-  Generator,
-  grad,
-  hvp,
-  hvpOfGradients,
-  inferenceMode,
-  isGradEnabled,
-  noGrad,
-  ScriptModule,
-  type Tensor,
-  torch,
-} from '../../../src/index.js'
 import { demoModel, fixture } from '../../support/paths.js'
 import { reference } from '../../support/python.js'
 import { randn } from '../../support/random.js'
@@ -33,7 +19,7 @@ describe.each([
     const model = (await ScriptModule.load(file)).eval()
     const parameters = model.parameters().filter((parameter) => parameter.requiresGrad)
     const dtype = parameters[0]!.dtype
-    const generator = new Generator(6)
+    const generator = new torch.Generator(6)
     const vector = parameters.map((parameter) => torch.randn([...parameter.shape], { generator, dtype }))
     const labels = torch.tensor(
       Array.from({ length: shape[0] }, (_, i) => i % classes),
@@ -60,22 +46,22 @@ describe('grad', () => {
     const [x, unused] = [torch.ones([1], {}), torch.ones([1], {})]
     x.requiresGrad = true
     unused.requiresGrad = true
-    const [slope, nothing] = await grad([x.mul(3).sum()], [x, unused], { allowUnused: true })
+    const [slope, nothing] = await torch.autograd.grad([x.mul(3).sum()], [x, unused], { allowUnused: true })
     expect([slope!.item(), nothing]).toEqual([3, null])
-    await expect(grad([x.mul(3).sum()], [unused])).rejects.toMatchObject({ code: 'ERR_TORCH' })
+    await expect(torch.autograd.grad([x.mul(3).sum()], [unused])).rejects.toMatchObject({ code: 'ERR_TORCH' })
   })
 
   it('multiplies by vectors from the left', async () => {
     const x = torch.tensor([1, 2], { requiresGrad: true })
-    const [product] = await grad([x.square()], [x], { gradOutputs: [torch.tensor([10, 100])] })
+    const [product] = await torch.autograd.grad([x.square()], [x], { gradOutputs: [torch.tensor([10, 100])] })
     expect(product!.toArray()).toEqual([20, 400])
   })
 
   it('says that a graph was used up', async () => {
     const x = torch.tensor([1], { requiresGrad: true })
     const y = x.square().sum()
-    await grad([y], [x])
-    await expect(grad([y], [x])).rejects.toThrow(/second time/)
+    await torch.autograd.grad([y], [x])
+    await expect(torch.autograd.grad([y], [x])).rejects.toThrow(/second time/)
   })
 })
 
@@ -110,7 +96,7 @@ describe('hvpOfGradients', () => {
   it('gives one product after another from a graph that is kept', async () => {
     // f = Σ x³, H = diag(6x)
     const x = torch.tensor([1, 2], { requiresGrad: true })
-    const gradients = await grad([x.pow(3).sum()], [x], { createGraph: true })
+    const gradients = await torch.autograd.grad([x.pow(3).sum()], [x], { createGraph: true })
     for (const [vector, expected] of [
       [
         [1, 0],
@@ -155,7 +141,9 @@ describe('backward', () => {
 
   it('of several outputs adds up their gradients', async () => {
     const a = leaf(1, 2)
-    await backward([a.sum(), a.square()], { gradOutputs: [torch.tensor(1), torch.tensor([10, 100])] })
+    await torch.autograd.backward([a.sum(), a.square()], {
+      gradOutputs: [torch.tensor(1), torch.tensor([10, 100])],
+    })
     expect(a.grad!.toArray()).toEqual([21, 401])
   })
 
@@ -203,7 +191,7 @@ describe('backward', () => {
     const module = await ScriptModule.load(fixture('mlp.scripted.pt'))
     const x = randn([5, 6], 1, 'float64')
     const parameters = module.parameters()
-    const gradients = await grad([(await module.forward(x)).square().sum()], parameters)
+    const gradients = await torch.autograd.grad([(await module.forward(x)).square().sum()], parameters)
     await (await module.forward(x)).square().sum().backward()
     module.parameters().forEach((parameter, i) => {
       expect(parameter.grad!.toArray()).toEqual(gradients[i]!.toArray())
@@ -221,7 +209,7 @@ describe('tensor.grad', () => {
       [11, 21],
       [11, 21],
     ])
-    noGrad(() => a.grad!.zero_())
+    torch.noGrad(() => a.grad!.zero_())
     expect(held.toArray()).toEqual([0, 0])
     a.grad = null
     expect(a.grad).toBeNull()
@@ -249,16 +237,16 @@ describe('detectAnomaly', () => {
   it.each([false, true])('names the operator that made NaN, where createGraph is %s', async (createGraph) => {
     const x = torch.tensor([0], { requiresGrad: true })
     const nan = () => x.mul(0).sqrt().mul(0).sum() // 0 · ∞ in the backward of sqrt
-    expect((await grad([nan()], [x]))[0]!.isnan().item()).toBe(1)
-    await detectAnomaly(async () => {
+    expect((await torch.autograd.grad([nan()], [x]))[0]!.isnan().item()).toBe(1)
+    await torch.autograd.detectAnomaly(async () => {
       await setTimeout(1)
-      await expect(grad([nan()], [x], { createGraph })).rejects.toMatchObject({
+      await expect(torch.autograd.grad([nan()], [x], { createGraph })).rejects.toMatchObject({
         code: 'ERR_TORCH',
         message: expect.stringMatching(/'SqrtBackward0' returned nan values/),
       })
       await expect(nan().backward()).rejects.toThrow(/SqrtBackward0/)
     })
-    expect((await grad([nan()], [x]))[0]!.isnan().item()).toBe(1)
+    expect((await torch.autograd.grad([nan()], [x]))[0]!.isnan().item()).toBe(1)
   })
 })
 
@@ -272,33 +260,33 @@ describe('modes', () => {
       await setTimeout(1)
       const [product, output] = [await torch.async.mul(x, 2), await module.forward(input)]
       await null
-      return [isGradEnabled(), before, product.requiresGrad, output.requiresGrad, x.mul(2).requiresGrad]
+      return [torch.isGradEnabled(), before, product.requiresGrad, output.requiresGrad, x.mul(2).requiresGrad]
     }
     const [plain, without, within, inference] = await Promise.all([
       recorded(),
-      noGrad(recorded),
-      noGrad(() => enableGrad(recorded)),
-      inferenceMode(recorded),
+      torch.noGrad(recorded),
+      torch.noGrad(() => torch.enableGrad(recorded)),
+      torch.inferenceMode(recorded),
     ])
     expect(plain).toEqual(Array(5).fill(true))
     expect(without).toEqual(Array(5).fill(false))
     expect(within).toEqual(Array(5).fill(true))
     expect(inference).toEqual(Array(5).fill(false))
-    expect(isGradEnabled()).toBe(true)
+    expect(torch.isGradEnabled()).toBe(true)
   })
 
   it('end where their body throws', async () => {
     await expect(
-      noGrad(async () => {
+      torch.noGrad(async () => {
         await setTimeout(1)
         throw new Error('mine')
       }),
     ).rejects.toThrow('mine')
     expect(() =>
-      noGrad(() => {
+      torch.noGrad(() => {
         throw new Error('mine')
       }),
     ).toThrow('mine')
-    expect(isGradEnabled()).toBe(true)
+    expect(torch.isGradEnabled()).toBe(true)
   })
 })

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
+import { hvp, ScriptModule, type Tensor, torch } from '../../../src/index.js'
+import { hvpOfGradients } from '../../../src/torch/index.js'
 
-import { Generator, grad, hvp, hvpOfGradients, ScriptModule, type Tensor, torch } from '../../../src/index.js'
 import { fixture } from '../../support/paths.js'
 import { reference } from '../../support/python.js'
 import { randn } from '../../support/random.js'
@@ -27,7 +28,7 @@ it.each(['resnet18', 'shufflenet_v2_x1_0', 'resnext50_32x4d', 'densenet121'])(
     await model.to({ dtype: 'float64' })
     const parameters = model.parameters().filter((parameter) => parameter.requiresGrad)
     expect(parameters).toHaveLength(python.norms.length)
-    const generator = new Generator(6)
+    const generator = new torch.Generator(6)
     const vector = parameters.map(({ shape }) => torch.randn([...shape], { generator, dtype: 'float64' }))
     const labels = torch.tensor([0, 1], { dtype: 'int64' })
     const lossOf = async () =>
@@ -53,7 +54,7 @@ it.each(['resnet18', 'shufflenet_v2_x1_0', 'resnext50_32x4d', 'densenet121'])(
         check(await hvp(loss, parameters, vector))
         continue
       }
-      const gradients = await grad([loss], parameters, { createGraph: true })
+      const gradients = await torch.autograd.grad([loss], parameters, { createGraph: true })
       const ofAll = Math.sqrt(gradients.reduce((sum, gradient) => sum + norm(gradient.detach()) ** 2, 0))
       expect(Math.abs(ofAll / python.gradientNorm - 1)).toBeLessThan(1e-9)
       check(await hvpOfGradients(gradients, parameters, vector, true))

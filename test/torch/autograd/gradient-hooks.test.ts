@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { ScriptModule, scope, type Tensor, torch } from '../../../src/index.js'
 
-import { grad, isGradEnabled, noGrad, ScriptModule, scope, type Tensor, torch } from '../../../src/index.js'
 import { fixture } from '../../support/paths.js'
 import { randn } from '../../support/random.js'
 import { largestDifference } from '../../support/tensors.js'
@@ -108,7 +108,10 @@ describe('tensor.registerHook', () => {
       throw thrown
     })
     const y = x.square().sum()
-    const results = await Promise.allSettled([grad([y], [x], { retainGraph: true }), torch.async.add(x, 1)])
+    const results = await Promise.allSettled([
+      torch.autograd.grad([y], [x], { retainGraph: true }),
+      torch.async.add(x, 1),
+    ])
     expect(results[0]).toEqual({ status: 'rejected', reason: thrown })
     expect(results[1].status).toBe('fulfilled')
     hook.remove()
@@ -158,23 +161,23 @@ describe('tensor.registerHook', () => {
     const modes: boolean[] = []
     const y = x.mul(1)
     // Registered under noGrad, which does not matter.
-    const hook = noGrad(() =>
+    const hook = torch.noGrad(() =>
       y.registerHook((gradient) => {
-        modes.push(isGradEnabled())
+        modes.push(torch.isGradEnabled())
         return gradient.square()
       }),
     )
     const z = y.pow(3).sum()
-    const [first] = await grad([z], [x], { createGraph: true })
+    const [first] = await torch.autograd.grad([z], [x], { createGraph: true })
     expect([modes, first!.toArray()]).toEqual([[true], [144]]) // (3x²)² = 9x⁴
     hook.remove()
-    const [second] = await grad([first!], [x])
+    const [second] = await torch.autograd.grad([first!], [x])
     expect(second!.toArray()).toEqual([288]) // 36x³
     y.registerHook(() => {
-      modes.push(isGradEnabled())
+      modes.push(torch.isGradEnabled())
       return undefined
     })
-    await grad([y.pow(3).sum()], [x])
+    await torch.autograd.grad([y.pow(3).sum()], [x])
     expect(modes).toEqual([true, false])
   })
 
@@ -212,7 +215,7 @@ describe("the gradient of a module's hooked output", () => {
         },
         { replace: true },
       )
-      const loss = (await noGrad(() => module.forward(x))).square().sum().item()
+      const loss = (await torch.noGrad(() => module.forward(x))).square().sum().item()
       expect(calls).toBe(1)
       losses.push(loss)
     }
@@ -259,7 +262,7 @@ describe("the gradient of a module's hooked output", () => {
     const [early, late] = ['shared.linear.weight', 'fc.weight'].map(
       (name) => module.namedParameters().get(name)!,
     )
-    const [before, after] = await grad([(await module.forward(x)).sum()], [early!, late!])
+    const [before, after] = await torch.autograd.grad([(await module.forward(x)).sum()], [early!, late!])
     expect(before!.abs().max().item()).toBe(0)
     expect(after!.abs().max().item()).toBeGreaterThan(0)
   })
@@ -269,10 +272,10 @@ describe("the gradient of a module's hooked output", () => {
     const x = randn([2, 8], 3)
     const weight = module.namedParameters().get('fc.weight')!
     const penalty = async () => {
-      const [gradient] = await grad([(await module.forward(x)).square().sum()], [weight], {
+      const [gradient] = await torch.autograd.grad([(await module.forward(x)).square().sum()], [weight], {
         createGraph: true,
       })
-      return (await grad([gradient!.square().sum()], [weight]))[0]!
+      return (await torch.autograd.grad([gradient!.square().sum()], [weight]))[0]!
     }
     const plain = await penalty()
     const modes: boolean[] = []
@@ -280,14 +283,18 @@ describe("the gradient of a module's hooked output", () => {
       'step',
       ({ output }) =>
         void (output as Tensor).registerHook((gradient) => {
-          modes.push(isGradEnabled())
+          modes.push(torch.isGradEnabled())
           return gradient.clone()
         }),
     )
     // No gradient reaches the output of `step` where that of `fc.weight` alone is asked for: ask for an earlier one.
-    await grad([(await module.forward(x)).sum()], [module.namedParameters().get('shared.linear.weight')!], {
-      createGraph: true,
-    })
+    await torch.autograd.grad(
+      [(await module.forward(x)).sum()],
+      [module.namedParameters().get('shared.linear.weight')!],
+      {
+        createGraph: true,
+      },
+    )
     expect(modes).toEqual([true])
     expect(largestDifference(flat(await penalty()), flat(plain))).toBeLessThan(1e-6)
   })

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
+import { ScriptModule, type Tensor, torch } from '../../../src/index.js'
+import { jvp, vjp } from '../../../src/torch/index.js'
 
-import { jvp, noGrad, ScriptModule, type Tensor, torch, vjp } from '../../../src/index.js'
 import { fixture } from '../../support/paths.js'
 import { reference } from '../../support/python.js'
 import { randn } from '../../support/random.js'
@@ -78,10 +79,10 @@ describe.each(cases)('%s', (name, fn, inputShapes, outputShapes) => {
 describe('vjp and jvp', () => {
   it('leave the inputs as they were, and record inside noGrad too', async () => {
     const x = torch.tensor([1, 2], { requiresGrad: true })
-    const { product } = await noGrad(() => vjp((y) => y!.square(), [x], [torch.tensor([1, 10])]))
+    const { product } = await torch.noGrad(() => vjp((y) => y!.square(), [x], [torch.tensor([1, 10])]))
     expect(product[0]!.toArray()).toEqual([2, 40])
     expect([x.grad, x.requiresGrad, product[0]!.requiresGrad]).toEqual([null, true, false])
-    const forward = await noGrad(() => jvp((y) => y!.square(), [x], [torch.tensor([1, 10])]))
+    const forward = await torch.noGrad(() => jvp((y) => y!.square(), [x], [torch.tensor([1, 10])]))
     expect(forward.product[0]!.toArray()).toEqual([2, 40])
   })
 

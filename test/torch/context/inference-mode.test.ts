@@ -1,16 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
-
 import { describe, expect, it } from 'vitest'
+import { ScriptModule, type Tensor, torch } from '../../../src/index.js'
 
-import {
-  enableGrad,
-  inferenceMode,
-  isGradEnabled,
-  isInferenceModeEnabled,
-  ScriptModule,
-  type Tensor,
-  torch,
-} from '../../../src/index.js'
 import { fixture } from '../../support/paths.js'
 import { reference } from '../../support/python.js'
 import { randn } from '../../support/random.js'
@@ -30,17 +21,17 @@ describe('inferenceMode', () => {
     const python = await reference('inference_mode')
     const normal = torch.ones([2])
     normal.requiresGrad = true
-    const modes = () => [isInferenceModeEnabled(), isGradEnabled()]
-    const inside = inferenceMode(() => {
+    const modes = () => [torch.isInferenceModeEnabled(), torch.isGradEnabled()]
+    const inside = torch.inferenceMode(() => {
       const trainable = torch.ones([2])
       trainable.requiresGrad = true
       const [made, literal] = [torch.ones([2]), torch.tensor([1, 2])]
       const [viewed, product] = [normal.view([2]), normal.mul(2)]
-      const again = inferenceMode(() => {
+      const again = torch.inferenceMode(() => {
         const out = normal.mul(2)
         return [...modes(), out.is_inference(), out.requiresGrad]
       }, false)
-      const grad = enableGrad(() => [isGradEnabled(), normal.mul(2).requiresGrad])
+      const grad = torch.enableGrad(() => [torch.isGradEnabled(), normal.mul(2).requiresGrad])
       return { tensors: [made, literal, viewed, product], trainable, modes: modes(), again, grad }
     })
     const [made, , , product] = inside.tensors as [Tensor, Tensor, Tensor, Tensor]
@@ -61,11 +52,11 @@ describe('inferenceMode', () => {
   it('holds across await, on the lane and in a module, and only within', async () => {
     const model = await ScriptModule.load(fixture('mlp.scripted.pt'))
     const x = randn([5, 6], 1, 'float64')
-    const inside = inferenceMode(async () => {
+    const inside = torch.inferenceMode(async () => {
       await setTimeout(5)
       return [torch.ones([1]), await torch.async.relu(x), await model.forward(x)]
     })
-    expect(isInferenceModeEnabled() || torch.ones([1]).is_inference()).toBe(false)
+    expect(torch.isInferenceModeEnabled() || torch.ones([1]).is_inference()).toBe(false)
     const tensors = await inside
     expect(tensors.map((tensor) => [tensor.is_inference(), tensor.requiresGrad])).toEqual(
       tensors.map(() => [true, false]),

@@ -1,17 +1,8 @@
 import { getEventListeners } from 'node:events'
 import { afterEach, describe, expect, it } from 'vitest'
+import { ScriptModule, slice, type Tensor, torch } from '../../../src/index.js'
+import { pendingCalls, setQueueLimit, withSignal } from '../../../src/torch/index.js'
 
-import {
-  grad,
-  noGrad,
-  pendingCalls,
-  ScriptModule,
-  setQueueLimit,
-  slice,
-  type Tensor,
-  torch,
-  withSignal,
-} from '../../../src/index.js'
 import { demoModel, fixture } from '../../support/paths.js'
 import { randn } from '../../support/random.js'
 
@@ -32,7 +23,7 @@ describe('asynchronous calls', () => {
     const note = (name: string) => () => void done.push(name)
     await Promise.all([
       torch.async.matmul(torch.ones([600, 600]), torch.ones([600, 600])).then(note('matmul')),
-      grad([input.sum()], [input]).then(note('grad')),
+      torch.autograd.grad([input.sum()], [input]).then(note('grad')),
       torch.async.add(input, 1).then(note('add')),
       module.call('no_such_method').catch(note('failure')),
       module.clone().then(note('clone')),
@@ -82,7 +73,7 @@ describe('withSignal', () => {
     const calls = withSignal(controller.signal, () => [
       module.forward(x()),
       torch.async.neg(x()),
-      grad([x().requires_grad_().sum()], [x()]),
+      torch.autograd.grad([x().requires_grad_().sum()], [x()]),
     ])
     const outside = torch.async.neg(x())
     const results = await Promise.allSettled([...calls, outside])
@@ -157,9 +148,9 @@ describe('a write to memory of a pending call', () => {
   /** Each write is refused while `begin`'s call is pending, and done after. */
   async function expectRefused(begin: () => Promise<unknown>, writes: (() => unknown)[]): Promise<void> {
     const pending = begin()
-    for (const write of writes) expect(() => noGrad(write), String(write)).toThrow(busy)
+    for (const write of writes) expect(() => torch.noGrad(write), String(write)).toThrow(busy)
     await pending
-    for (const write of writes) noGrad(write)
+    for (const write of writes) torch.noGrad(write)
   }
 
   it('is refused: in place, through a view, by out variants, in lists, by an index', async () => {
@@ -225,7 +216,7 @@ describe('a write to memory of a pending call', () => {
     const covector = torch.ones([2])
     const output = leaf.mul(2)
     await expectRefused(
-      () => grad([output], [leaf], { gradOutputs: [covector] }),
+      () => torch.autograd.grad([output], [leaf], { gradOutputs: [covector] }),
       [() => leaf.add_(1), () => covector.zero_(), () => output.detach().zero_()],
     )
   })

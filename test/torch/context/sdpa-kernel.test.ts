@@ -1,17 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import { hvp, ScriptModule, type Tensor, torch } from '../../../src/index.js'
+import { jvp } from '../../../src/torch/index.js'
 
-import {
-  backends,
-  enableGrad,
-  grad,
-  hvp,
-  jvp,
-  noGrad,
-  ScriptModule,
-  sdpaKernel,
-  type Tensor,
-  torch,
-} from '../../../src/index.js'
 import { fixture } from '../../support/paths.js'
 import { randn } from '../../support/random.js'
 import { largestDifference } from '../../support/tensors.js'
@@ -23,8 +13,8 @@ const attend = (q: Tensor) => torch.scaled_dot_product_attention(q, q, q)
 async function isMath(attention: (q: Tensor) => Tensor | Promise<Tensor> = attend): Promise<boolean> {
   const q = query()
   const out = await attention(q)
-  const [first] = await grad([out.square().sum()], [q], { createGraph: true })
-  return grad([first!.square().sum()], [q]).then(
+  const [first] = await torch.autograd.grad([out.square().sum()], [q], { createGraph: true })
+  return torch.autograd.grad([first!.square().sum()], [q]).then(
     () => true,
     (error) => {
       expect(error).toMatchObject({ code: 'ERR_SECOND_DERIVATIVE' })
@@ -35,20 +25,20 @@ async function isMath(attention: (q: Tensor) => Tensor | Promise<Tensor> = atten
 }
 
 afterEach(() => {
-  backends.cuda.flashSDP = true
-  backends.cuda.mathSDP = true
+  torch.backends.cuda.flashSDP = true
+  torch.backends.cuda.mathSDP = true
 })
 
 describe('sdpaKernel', () => {
   it('chooses the kernel within its body, across await and in worker threads of the library', async () => {
     expect(await isMath()).toBe(false)
-    expect(await sdpaKernel('math', () => isMath())).toBe(true)
-    expect(await sdpaKernel(['flash_attention'], () => isMath())).toBe(false)
-    expect(await sdpaKernel(['math', 'flash_attention'], () => isMath())).toBe(false)
+    expect(await torch.nn.attention.sdpaKernel('math', () => isMath())).toBe(true)
+    expect(await torch.nn.attention.sdpaKernel(['flash_attention'], () => isMath())).toBe(false)
+    expect(await torch.nn.attention.sdpaKernel(['math', 'flash_attention'], () => isMath())).toBe(false)
     expect(
-      await sdpaKernel('math', async () => {
+      await torch.nn.attention.sdpaKernel('math', async () => {
         await new Promise((resolve) => setTimeout(resolve, 5))
-        expect(await sdpaKernel('flash_attention', () => isMath())).toBe(false)
+        expect(await torch.nn.attention.sdpaKernel('flash_attention', () => isMath())).toBe(false)
         return isMath((q) => torch.async.scaled_dot_product_attention(q, q, q))
       }),
     ).toBe(true)
@@ -61,36 +51,36 @@ describe('sdpaKernel', () => {
         await new Promise((resolve) => setTimeout(resolve, i % 3))
         return isMath((q) => torch.async.scaled_dot_product_attention(q, q, q))
       }
-      return i % 2 === 0 ? sdpaKernel('math', task) : task()
+      return i % 2 === 0 ? torch.nn.attention.sdpaKernel('math', task) : task()
     })
     expect(await Promise.all(tasks)).toEqual(tasks.map((_, i) => i % 2 === 0))
   })
 
   it('is given back where its body throws, and holds in a large operator that the lane computes', async () => {
     expect(() =>
-      sdpaKernel('math', () => {
+      torch.nn.attention.sdpaKernel('math', () => {
         throw new Error('mine')
       }),
     ).toThrow('mine')
     expect(await isMath()).toBe(false)
     const large = () => randn([1, 4, 128, 512], 1).requires_grad_()
     const q = large()
-    const out = sdpaKernel('math', () => attend(q))
-    const [first] = await grad([out.square().sum()], [q], { createGraph: true })
-    const [second] = await grad([first!.square().sum()], [q])
+    const out = torch.nn.attention.sdpaKernel('math', () => attend(q))
+    const [first] = await torch.autograd.grad([out.square().sum()], [q], { createGraph: true })
+    const [second] = await torch.autograd.grad([first!.square().sum()], [q])
     expect(second!.shape).toEqual(q.shape)
   })
 
   it('refuses what is no kernel', () => {
     for (const wrong of ['flash', [], ['math', 'fast'], undefined, 7]) {
-      expect(() => sdpaKernel(wrong as never, () => 1)).toThrow(
+      expect(() => torch.nn.attention.sdpaKernel(wrong as never, () => 1)).toThrow(
         expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }),
       )
     }
   })
 
   it('throws where none of the kernels fits', async () => {
-    const run = () => sdpaKernel('cudnn_attention', () => attend(query()))
+    const run = () => torch.nn.attention.sdpaKernel('cudnn_attention', () => attend(query()))
     expect(run).toThrow(expect.objectContaining({ code: 'ERR_TORCH' }))
     expect(await isMath()).toBe(false)
   })
@@ -100,7 +90,7 @@ describe('sdpaKernel', () => {
     const [d, scale] = [q.to('float64'), 1 / Math.sqrt(8)]
     const expected = d.matmul(d.transpose(-2, -1)).mul(scale).softmax(-1).matmul(d)
     for (const kernel of ['math', 'flash_attention'] as const) {
-      const out = sdpaKernel(kernel, () => attend(q))
+      const out = torch.nn.attention.sdpaKernel(kernel, () => attend(q))
       expect(out.sub(expected).abs().max().item()).toBeLessThan(1e-6)
     }
   })
@@ -108,21 +98,21 @@ describe('sdpaKernel', () => {
 
 describe('the switches of the whole process', () => {
   it('are read and set, and a scope goes back to them', async () => {
-    expect(backends.cuda).toMatchObject({
+    expect(torch.backends.cuda).toMatchObject({
       flashSDP: true,
       mathSDP: true,
       memEfficientSDP: true,
       cudnnSDP: true,
     })
-    backends.cuda.flashSDP = false
+    torch.backends.cuda.flashSDP = false
     expect(await isMath()).toBe(true)
-    sdpaKernel(['math', 'flash_attention'], () => attend(query()))
-    expect(backends.cuda.flashSDP).toBe(false)
-    backends.cuda.flashSDP = true
-    sdpaKernel('math', () => attend(query()))
-    expect(backends.cuda.flashSDP).toBe(true)
+    torch.nn.attention.sdpaKernel(['math', 'flash_attention'], () => attend(query()))
+    expect(torch.backends.cuda.flashSDP).toBe(false)
+    torch.backends.cuda.flashSDP = true
+    torch.nn.attention.sdpaKernel('math', () => attend(query()))
+    expect(torch.backends.cuda.flashSDP).toBe(true)
     expect(() => {
-      backends.cuda.flashSDP = 1 as never
+      torch.backends.cuda.flashSDP = 1 as never
     }).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }))
   })
 })
@@ -140,18 +130,20 @@ describe('second derivatives of attention', () => {
     const parameters = model.parameters()
     const vectors = parameters.map((parameter, i) => randn([...parameter.shape], i, 'float64'))
     const images = randn([3, 1, 8, 8], 1, 'float64')
-    const loss = () => enableGrad(async () => (await model.forward(images)).square().sum())
+    const loss = () => torch.enableGrad(async () => (await model.forward(images)).square().sum())
     await expect(hvp(await loss(), parameters, vectors)).rejects.toMatchObject({
       code: 'ERR_SECOND_DERIVATIVE',
     })
-    const products = await hvp(await sdpaKernel('math', loss), parameters, vectors)
+    const products = await hvp(await torch.nn.attention.sdpaKernel('math', loss), parameters, vectors)
     expect(products.map(({ shape }) => String(shape))).toEqual(parameters.map(({ shape }) => String(shape)))
     // Against the difference of gradients, of the fused kernel, along the vector.
     const gradientsAt = async (step: number) => {
       const move = (by: number) =>
-        noGrad(() => parameters.forEach((parameter, i) => void parameter.add_(vectors[i]!, { alpha: by })))
+        torch.noGrad(() =>
+          parameters.forEach((parameter, i) => void parameter.add_(vectors[i]!, { alpha: by })),
+        )
       move(step)
-      const gradients = await grad([await loss()], parameters)
+      const gradients = await torch.autograd.grad([await loss()], parameters)
       move(-step)
       return gradients
     }

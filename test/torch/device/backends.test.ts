@@ -1,14 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import { torch } from '../../../src/index.js'
 
-import {
-  areDeterministicAlgorithmsEnabled,
-  backends,
-  getFloat32MatmulPrecision,
-  isDeterministicAlgorithmsWarnOnlyEnabled,
-  setFloat32MatmulPrecision,
-  torch,
-  useDeterministicAlgorithms,
-} from '../../../src/index.js'
 import { reference } from '../../support/python.js'
 
 const index = () => torch.tensor([0], { dtype: 'int64' })
@@ -18,12 +10,12 @@ const operators = {
   index_add: () => torch.zeros([3]).index_add(0, index(), torch.ones([1])),
 }
 
-afterEach(() => useDeterministicAlgorithms(false))
+afterEach(() => torch.useDeterministicAlgorithms(false))
 
 describe('switches', () => {
   it("begin and act as Python's", async () => {
     const python = await reference('determinism')
-    const { cuda, cudnn, mkldnn } = backends
+    const { cuda, cudnn, mkldnn } = torch.backends
     expect({
       'cuda.matmul.allowTF32': cuda.matmul.allowTF32,
       'cudnn.enabled': cudnn.enabled,
@@ -33,13 +25,13 @@ describe('switches', () => {
       'mkldnn.enabled': mkldnn.enabled,
       'mkldnn.deterministic': mkldnn.deterministic,
     }).toEqual(python.defaults)
-    expect(getFloat32MatmulPrecision()).toBe(python.precision)
-    setFloat32MatmulPrecision('high')
+    expect(torch.getFloat32MatmulPrecision()).toBe(python.precision)
+    torch.setFloat32MatmulPrecision('high')
     const high = cuda.matmul.allowTF32
-    setFloat32MatmulPrecision('highest')
+    torch.setFloat32MatmulPrecision('highest')
     expect([high, cuda.matmul.allowTF32]).toEqual(python.follows)
 
-    useDeterministicAlgorithms(true)
+    torch.useDeterministicAlgorithms(true)
     const errors: Record<string, string> = {}
     for (const [name, call] of Object.entries(operators)) {
       try {
@@ -55,7 +47,7 @@ describe('switches', () => {
   })
 
   it('can each be set and read', () => {
-    for (const group of [backends.cuda.matmul, backends.cudnn, backends.mkldnn] as Record<
+    for (const group of [torch.backends.cuda.matmul, torch.backends.cudnn, torch.backends.mkldnn] as Record<
       string,
       boolean
     >[]) {
@@ -68,34 +60,34 @@ describe('switches', () => {
       }
     }
     for (const precision of ['medium', 'high', 'highest'] as const) {
-      setFloat32MatmulPrecision(precision)
-      expect(getFloat32MatmulPrecision()).toBe(precision)
+      torch.setFloat32MatmulPrecision(precision)
+      expect(torch.getFloat32MatmulPrecision()).toBe(precision)
     }
   })
 
   it('refuse what they cannot take', () => {
     const invalid = expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' })
-    expect(() => setFloat32MatmulPrecision('low' as 'high')).toThrow(invalid)
+    expect(() => torch.setFloat32MatmulPrecision('low' as 'high')).toThrow(invalid)
     expect(() => {
-      backends.cudnn.benchmark = 1 as unknown as boolean
+      torch.backends.cudnn.benchmark = 1 as unknown as boolean
     }).toThrow(invalid)
-    expect(() => Object.assign(backends.cudnn, { benchmrk: true })).toThrow(TypeError)
+    expect(() => Object.assign(torch.backends.cudnn, { benchmrk: true })).toThrow(TypeError)
   })
 })
 
 describe('useDeterministicAlgorithms', () => {
   it('holds off the event loop too, and only warns on request', async () => {
     const put = () => torch.async.put_(torch.zeros([3]), index(), torch.ones([1]))
-    useDeterministicAlgorithms(true)
-    expect([areDeterministicAlgorithmsEnabled(), isDeterministicAlgorithmsWarnOnlyEnabled()]).toEqual([
-      true,
-      false,
-    ])
+    torch.useDeterministicAlgorithms(true)
+    expect([
+      torch.areDeterministicAlgorithmsEnabled(),
+      torch.isDeterministicAlgorithmsWarnOnlyEnabled(),
+    ]).toEqual([true, false])
     await expect(put()).rejects.toThrow('put_ does not have a deterministic implementation')
-    useDeterministicAlgorithms(true, { warnOnly: true })
-    expect(isDeterministicAlgorithmsWarnOnlyEnabled()).toBe(true)
+    torch.useDeterministicAlgorithms(true, { warnOnly: true })
+    expect(torch.isDeterministicAlgorithmsWarnOnlyEnabled()).toBe(true)
     expect((await put()).toArray()).toEqual([1, 0, 0])
-    useDeterministicAlgorithms(false)
-    expect(areDeterministicAlgorithmsEnabled()).toBe(false)
+    torch.useDeterministicAlgorithms(false)
+    expect(torch.areDeterministicAlgorithmsEnabled()).toBe(false)
   })
 })

@@ -1,22 +1,12 @@
 import { describe, expect, it } from 'vitest'
+import { hvp, ScriptModule, type Tensor, torch } from '../../../src/index.js'
+import type { Generator } from '../../../src/torch/index.js'
 
-import {
-  autocast,
-  cuda,
-  Generator,
-  getRngState,
-  grad,
-  hvp,
-  manualSeed,
-  ScriptModule,
-  type Tensor,
-  torch,
-} from '../../../src/index.js'
 import { fixture } from '../../support/paths.js'
 import { reference } from '../../support/python.js'
 import { randn } from '../../support/random.js'
 
-const available = cuda.isAvailable()
+const available = torch.cuda.isAvailable()
 if (!available) process.stderr.write('there is no CUDA device: the tests that need one are left out\n')
 
 const noDevice = expect.objectContaining({ code: 'ERR_DEVICE' })
@@ -26,36 +16,36 @@ const distance = (a: Tensor, b: Tensor) => onCpu(a).sub(onCpu(b)).abs().max().it
 
 describe('cuda', () => {
   it('is reached from torch too, and counts the devices', () => {
-    expect(torch.cuda).toBe(cuda)
-    expect(cuda.deviceCount() > 0).toBe(available)
+    expect(torch.cuda).toBe(torch.cuda)
+    expect(torch.cuda.deviceCount() > 0).toBe(available)
   })
 
   it('tells a device that is not there', async () => {
-    const missing = `cuda:${cuda.deviceCount() + 1}`
+    const missing = `cuda:${torch.cuda.deviceCount() + 1}`
     const uses = [
-      () => cuda.getDeviceName(missing),
-      () => cuda.memoryAllocated(missing),
-      () => cuda.memGetInfo(missing),
-      () => cuda.resetPeakMemoryStats(missing),
-      () => cuda.getRngState(missing),
-      () => getRngState(missing),
-      () => new Generator(1, { device: missing }),
+      () => torch.cuda.getDeviceName(missing),
+      () => torch.cuda.memoryAllocated(missing),
+      () => torch.cuda.memGetInfo(missing),
+      () => torch.cuda.resetPeakMemoryStats(missing),
+      () => torch.cuda.getRngState(missing),
+      () => torch.getRngState(missing),
+      () => new torch.Generator(1, { device: missing }),
       () => torch.tensor([1], { device: missing }),
-      () => cuda.getDeviceName('cpu'),
-      () => cuda.memoryStats('cuda:x'),
+      () => torch.cuda.getDeviceName('cpu'),
+      () => torch.cuda.memoryStats('cuda:x'),
     ]
     for (const use of uses) expect(use).toThrow(noDevice)
-    await expect(cuda.synchronize(missing)).rejects.toEqual(noDevice)
+    await expect(torch.cuda.synchronize(missing)).rejects.toEqual(noDevice)
   })
 })
 
 describe.skipIf(available)('without a CUDA device', () => {
   it('seeds and caches are none, which is no error, as in Python', () => {
-    cuda.manualSeed(1)
-    cuda.manualSeedAll(1)
-    cuda.emptyCache()
-    expect(() => cuda.currentDevice()).toThrow(noDevice)
-    expect(() => cuda.initialSeed()).toThrow(noDevice)
+    torch.cuda.manualSeed(1)
+    torch.cuda.manualSeedAll(1)
+    torch.cuda.emptyCache()
+    expect(() => torch.cuda.currentDevice()).toThrow(noDevice)
+    expect(() => torch.cuda.initialSeed()).toThrow(noDevice)
   })
 })
 
@@ -63,25 +53,25 @@ describe.runIf(available)('on a CUDA device', () => {
   // First: later tests leave tensors for the collector.
   it('counts its memory', async () => {
     const megabyte = 2 ** 20
-    cuda.resetPeakMemoryStats()
-    const before = cuda.memoryAllocated()
+    torch.cuda.resetPeakMemoryStats()
+    const before = torch.cuda.memoryAllocated()
     const tensor = torch.zeros([megabyte], { device: 'cuda', dtype: 'uint8' })
-    await cuda.synchronize()
-    expect(cuda.memoryAllocated() - before).toBe(megabyte)
-    expect(cuda.maxMemoryAllocated()).toBeGreaterThanOrEqual(before + megabyte)
-    expect(cuda.memoryReserved()).toBeGreaterThanOrEqual(cuda.memoryAllocated())
-    expect(cuda.maxMemoryReserved()).toBeGreaterThanOrEqual(cuda.memoryReserved())
+    await torch.cuda.synchronize()
+    expect(torch.cuda.memoryAllocated() - before).toBe(megabyte)
+    expect(torch.cuda.maxMemoryAllocated()).toBeGreaterThanOrEqual(before + megabyte)
+    expect(torch.cuda.memoryReserved()).toBeGreaterThanOrEqual(torch.cuda.memoryAllocated())
+    expect(torch.cuda.maxMemoryReserved()).toBeGreaterThanOrEqual(torch.cuda.memoryReserved())
     tensor.dispose()
-    expect(cuda.memoryAllocated()).toBe(before)
-    cuda.resetPeakMemoryStats()
-    expect(cuda.maxMemoryAllocated()).toBe(before)
+    expect(torch.cuda.memoryAllocated()).toBe(before)
+    torch.cuda.resetPeakMemoryStats()
+    expect(torch.cuda.maxMemoryAllocated()).toBe(before)
     const large = torch.empty([64 * megabyte], { device: 'cuda', dtype: 'uint8' })
     large.dispose()
-    const cached = cuda.memoryReserved()
-    cuda.emptyCache()
-    expect(cuda.memoryReserved()).toBeLessThan(cached)
-    cuda.resetAccumulatedMemoryStats()
-    expect(cuda.memoryStats()['allocation.all.allocated']).toBe(0)
+    const cached = torch.cuda.memoryReserved()
+    torch.cuda.emptyCache()
+    expect(torch.cuda.memoryReserved()).toBeLessThan(cached)
+    torch.cuda.resetAccumulatedMemoryStats()
+    expect(torch.cuda.memoryStats()['allocation.all.allocated']).toBe(0)
   })
 
   it('operators agree with those on the CPU', async () => {
@@ -97,7 +87,7 @@ describe.runIf(available)('on a CUDA device', () => {
     const python = await reference('hvp', { model: file, shape, seed: 5, classes: 3, vectorSeed: 6 })
     const model = (await ScriptModule.load(file, { device: 'cuda' })).eval()
     const parameters = model.parameters()
-    const generator = new Generator(6)
+    const generator = new torch.Generator(6)
     const vector = parameters.map((parameter) =>
       onGpu(torch.randn([...parameter.shape], { generator, dtype: 'float64' })),
     )
@@ -124,7 +114,7 @@ describe.runIf(available)('on a CUDA device', () => {
     const gradientOn = async (device: string) => {
       const model = (await ScriptModule.load(fixture('resnet18.scripted.pt'), { device })).eval()
       const output = await model.forward(randn([2, 3, 64, 64], 5).to({ device }))
-      const [gradient] = await grad([output.square().sum()], [model.parameters()[0]!])
+      const [gradient] = await torch.autograd.grad([output.square().sum()], [model.parameters()[0]!])
       return gradient!
     }
     const [gpu, cpu] = [await gradientOn('cuda'), await gradientOn('cpu')]
@@ -133,15 +123,15 @@ describe.runIf(available)('on a CUDA device', () => {
 
   it("tells of itself and draws what Python's does", async () => {
     const python = await reference('cuda_device', { seed: 11 })
-    expect(cuda.deviceCount()).toBe(python.devices)
-    expect(cuda.currentDevice()).toBe(0)
-    expect(cuda.getDeviceName()).toBe(python.name)
-    expect(cuda.getDeviceCapability(0)).toEqual(python.capability)
-    const { multiProcessorCount, totalMemory } = cuda.getDeviceProperties('cuda:0')
+    expect(torch.cuda.deviceCount()).toBe(python.devices)
+    expect(torch.cuda.currentDevice()).toBe(0)
+    expect(torch.cuda.getDeviceName()).toBe(python.name)
+    expect(torch.cuda.getDeviceCapability(0)).toEqual(python.capability)
+    const { multiProcessorCount, totalMemory } = torch.cuda.getDeviceProperties('cuda:0')
     expect(multiProcessorCount).toBe(python.multiProcessorCount)
     expect(totalMemory).toBe(python.totalMemory)
-    expect(cuda.memGetInfo()[1]).toBe(python.total)
-    expect(Object.keys(cuda.memoryStats())).toEqual(expect.arrayContaining(python.stats))
+    expect(torch.cuda.memGetInfo()[1]).toBe(python.total)
+    expect(Object.keys(torch.cuda.memoryStats())).toEqual(expect.arrayContaining(python.stats))
 
     const draw = (generator: Generator | null = null) =>
       [
@@ -149,19 +139,19 @@ describe.runIf(available)('on a CUDA device', () => {
         torch.rand([3], { generator, device: 'cuda', dtype: 'float64' }),
         torch.bernoulli(torch.full([20], 0.3, { device: 'cuda' }), { generator }),
       ].map((tensor) => tensor.toArray())
-    manualSeed(11)
+    torch.manualSeed(11)
     expect(draw()).toEqual(python.draws)
-    const state = cuda.getRngState()
+    const state = torch.cuda.getRngState()
     expect(state.toArray()).toEqual(python.state)
     expect(draw()).toEqual(python.next)
-    cuda.setRngState(state)
+    torch.cuda.setRngState(state)
     expect(draw()).toEqual(python.next)
-    for (const seed of [cuda.manualSeed, cuda.manualSeedAll]) {
+    for (const seed of [torch.cuda.manualSeed, torch.cuda.manualSeedAll]) {
       seed(11)
-      expect(cuda.initialSeed()).toBe(11)
+      expect(torch.cuda.initialSeed()).toBe(11)
       expect(draw()).toEqual(python.draws)
     }
-    const own = new Generator(11, { device: 'cuda' })
+    const own = new torch.Generator(11, { device: 'cuda' })
     expect(own.device).toBe('cuda:0')
     expect(draw(own)).toEqual(python.own)
     expect(own.getState().toArray()).toEqual(python.ownState)
@@ -179,16 +169,18 @@ describe.runIf(available)('on a CUDA device', () => {
     const torchError = expect.objectContaining({ code: 'ERR_TORCH' })
     expect(() => gpu.matmul(torch.ones([2, 2]))).toThrow(torchError)
     expect(() => gpu.matmul(torch.ones([2, 2]))).toThrow(/same device/)
-    expect(() => torch.randn([2], { device: 'cuda', generator: new Generator(1) })).toThrow(torchError)
-    expect(() => torch.randn([2], { generator: new Generator(1, { device: 'cuda' }) })).toThrow(torchError)
+    expect(() => torch.randn([2], { device: 'cuda', generator: new torch.Generator(1) })).toThrow(torchError)
+    expect(() => torch.randn([2], { generator: new torch.Generator(1, { device: 'cuda' }) })).toThrow(
+      torchError,
+    )
   })
 
   it('casts under autocast, to float16 unless told otherwise, and leaves the CPU alone', () => {
     const gpu = torch.ones([2, 2], { device: 'cuda' })
     const cpu = torch.ones([2, 2])
     const dtypes = () => [gpu.matmul(gpu).dtype, cpu.matmul(cpu).dtype]
-    expect(autocast({ device: 'cuda' }, dtypes)).toEqual(['float16', 'float32'])
-    expect(autocast({ device: 'cuda', dtype: 'bfloat16' }, dtypes)).toEqual(['bfloat16', 'float32'])
-    expect(autocast({ device: 'cpu' }, dtypes)).toEqual(['float32', 'bfloat16'])
+    expect(torch.autocast({ device: 'cuda' }, dtypes)).toEqual(['float16', 'float32'])
+    expect(torch.autocast({ device: 'cuda', dtype: 'bfloat16' }, dtypes)).toEqual(['bfloat16', 'float32'])
+    expect(torch.autocast({ device: 'cpu' }, dtypes)).toEqual(['float32', 'bfloat16'])
   })
 })

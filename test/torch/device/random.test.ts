@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
+import { torch } from '../../../src/index.js'
+import type { Generator } from '../../../src/torch/index.js'
 
-import { Generator, getRngState, initialSeed, manualSeed, setRngState, torch } from '../../../src/index.js'
 import { reference } from '../../support/python.js'
 
 /** The draws of test/reference/random_numbers.py. */
@@ -27,65 +28,67 @@ beforeAll(async () => {
 describe.each(seeds)('the seed %s', (seed) => {
   it('draws what Python draws, from the global source and from a generator', () => {
     const python = references[String(seed)]
-    manualSeed(seed)
-    expect(String(initialSeed())).toBe(python.initial)
+    torch.manualSeed(seed)
+    expect(String(torch.initialSeed())).toBe(python.initial)
     expect(draw()).toEqual(python.draws)
-    expect(getRngState().toArray()).toEqual(python.state)
+    expect(torch.getRngState().toArray()).toEqual(python.state)
     expect(draw()).toEqual(python.next)
-    const generator = new Generator(seed)
+    const generator = new torch.Generator(seed)
     expect(draw(generator)).toEqual(python.generator)
     expect(generator.getState().toArray()).toEqual(python.generatorState)
     expect(String(generator.initialSeed())).toBe(python.initial)
-    manualSeed(seed)
+    torch.manualSeed(seed)
     expect(torch.dropout(torch.ones([10]), 0.5, true).toArray()).toEqual(python.dropout)
-    expect(String(new Generator().initialSeed())).toBe(python.unseeded)
-    manualSeed(7)
-    setRngState(bytes(python.state))
+    expect(String(new torch.Generator().initialSeed())).toBe(python.unseeded)
+    torch.manualSeed(7)
+    torch.setRngState(bytes(python.state))
     expect(draw()).toEqual(python.next)
-    expect(draw(new Generator(8).setState(bytes(python.state)))).toEqual(python.next)
+    expect(draw(new torch.Generator(8).setState(bytes(python.state)))).toEqual(python.next)
   })
 })
 
 describe('random numbers', () => {
   it('go on from a state that was kept, also off the event loop', async () => {
-    manualSeed(3)
-    const state = getRngState()
+    torch.manualSeed(3)
+    const state = torch.getRngState()
     const first = (await torch.async.randn([4])).toArray()
     expect(torch.randn([4]).toArray()).not.toEqual(first)
-    setRngState(state)
+    torch.setRngState(state)
     expect(torch.randn([4]).toArray()).toEqual(first)
   })
 
   it('of a generator leave the global source alone, and begin anew with its seed', () => {
-    manualSeed(3)
-    const state = getRngState().toArray()
-    const generator = new Generator(5)
+    torch.manualSeed(3)
+    const state = torch.getRngState().toArray()
+    const generator = new torch.Generator(5)
     const first = draw(generator)
-    expect(getRngState().toArray()).toEqual(state)
+    expect(torch.getRngState().toArray()).toEqual(state)
     expect(draw(generator.manualSeed(5))).toEqual(first)
     expect(generator.device).toBe('cpu')
     const chosen = generator.seed()
     expect(generator.initialSeed()).toBe(chosen)
-    expect(draw(new Generator(chosen))).toEqual(draw(generator))
+    expect(draw(new torch.Generator(chosen))).toEqual(draw(generator))
   })
 
   it('begin from a seed of the system on request', () => {
     const seed = torch.seed()
-    expect(initialSeed()).toBe(seed)
+    expect(torch.initialSeed()).toBe(seed)
     expect(torch.seed()).not.toBe(seed)
   })
 
   it('refuse what is no seed and what is no state', () => {
     for (const seed of [1.5, Number.NaN, 2 ** 53, 2n ** 64n, -(2n ** 63n) - 1n, '1' as unknown as number]) {
-      expect(() => new Generator(seed)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }))
-      expect(() => manualSeed(seed)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }))
+      expect(() => new torch.Generator(seed)).toThrow(
+        expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }),
+      )
+      expect(() => torch.manualSeed(seed)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }))
     }
-    const before = getRngState().toArray()
-    expect(() => setRngState(bytes([1, 2, 3]))).toThrow(/Expected a CPUGeneratorImplState of size 5056/)
-    expect(() => setRngState(torch.zeros([5056]))).toThrow(/RNG state must be a torch.ByteTensor/)
-    expect(() => setRngState(bytes(new Array(5056).fill(0)))).toThrow(/Invalid mt19937 state/)
-    expect(getRngState().toArray()).toEqual(before)
-    expect(() => new Generator(1, { device: 'nowhere' })).toThrow(
+    const before = torch.getRngState().toArray()
+    expect(() => torch.setRngState(bytes([1, 2, 3]))).toThrow(/Expected a CPUGeneratorImplState of size 5056/)
+    expect(() => torch.setRngState(torch.zeros([5056]))).toThrow(/RNG state must be a torch.ByteTensor/)
+    expect(() => torch.setRngState(bytes(new Array(5056).fill(0)))).toThrow(/Invalid mt19937 state/)
+    expect(torch.getRngState().toArray()).toEqual(before)
+    expect(() => new torch.Generator(1, { device: 'nowhere' })).toThrow(
       expect.objectContaining({ code: 'ERR_DEVICE' }),
     )
   })

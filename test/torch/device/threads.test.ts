@@ -1,18 +1,9 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { promisify } from 'node:util'
-
 import { describe, expect, it } from 'vitest'
+import { torch } from '../../../src/index.js'
 
-import {
-  Generator,
-  getNumThreads,
-  grad,
-  noGrad,
-  setNumInteropThreads,
-  setNumThreads,
-  torch,
-} from '../../../src/index.js'
 import { root } from '../../support/paths.js'
 
 /** Runs a program on the compiled package, in a process of its own. */
@@ -24,10 +15,10 @@ async function run(program: string): Promise<unknown> {
 
 describe('threads', () => {
   it('are as many as were set', () => {
-    const before = getNumThreads()
+    const before = torch.getNumThreads()
     for (const threads of [1, 3, before]) {
-      setNumThreads(threads)
-      expect(getNumThreads()).toBe(threads)
+      torch.setNumThreads(threads)
+      expect(torch.getNumThreads()).toBe(threads)
     }
   })
 
@@ -41,9 +32,9 @@ describe('threads', () => {
         for (let i = 0; i < 3; i++) await sos.torch.async.exp(x)
         return readdirSync('/proc/self/task').length
       }
-      sos.setNumThreads(2)
+      sos.torch.setNumThreads(2)
       const two = await count()
-      sos.setNumThreads(7)
+      sos.torch.setNumThreads(7)
       console.log(JSON.stringify(await count() - two))`
       expect(await run(program)).toBe(5)
     },
@@ -57,7 +48,7 @@ describe('threads', () => {
       const { torch } = sos
       const count = () => readdirSync('/proc/self/task').length
       const x = torch.ones([2 ** 10, 2 ** 10])
-      sos.setNumThreads(3)
+      sos.torch.setNumThreads(3)
       const small = torch.ones([100, 100])
       for (let i = 0; i < 100; i++) small.matmul(small).log_softmax(1)
       const before = count()
@@ -75,7 +66,7 @@ describe('threads', () => {
   )
 
   it('change no bit of a synchronous operator, whether the lane is idle or not', async () => {
-    const x = torch.randn([1000, 1000], { generator: new Generator(1) })
+    const x = torch.randn([1000, 1000], { generator: new torch.Generator(1) })
     const idle = [x.sum(), x.matmul(x).sum(), x.softmax(0).std()].map((result) => result.item())
     const pending = torch.async.linalg_svd(x)
     const busy = [x.sum(), x.matmul(x).sum(), x.softmax(0).std()].map((result) => result.item())
@@ -89,8 +80,8 @@ describe('threads', () => {
     x.requiresGrad = true
     const y = x.mul(x)
     expect(y.requiresGrad).toBe(true)
-    expect(noGrad(() => x.mul(x)).requiresGrad).toBe(false)
-    const [gradient] = await grad([y.sum()], [x])
+    expect(torch.noGrad(() => x.mul(x)).requiresGrad).toBe(false)
+    const [gradient] = await torch.autograd.grad([y.sum()], [x])
     expect([gradient!.min().item(), gradient!.max().item()]).toEqual([2, 2])
     expect(() => x.matmul(torch.ones([1024, 512]))).toThrow(/shapes cannot be multiplied/)
     expect(y.add(1).sum().item()).toBe(2 * 512 * 512)
@@ -123,16 +114,16 @@ describe('threads', () => {
 
   it('for what TorchScript forks are set once, before they start', async () => {
     const program = `
-      const before = sos.getNumInteropThreads() > 0
+      const before = sos.torch.getNumInteropThreads() > 0
       let code = null
-      try { sos.setNumInteropThreads(3); sos.setNumInteropThreads(2) } catch (error) { code = error.code }
-      console.log(JSON.stringify([before, sos.getNumInteropThreads(), code]))`
+      try { sos.torch.setNumInteropThreads(3); sos.torch.setNumInteropThreads(2) } catch (error) { code = error.code }
+      console.log(JSON.stringify([before, sos.torch.getNumInteropThreads(), code]))`
     expect(await run(program)).toEqual([true, 3, 'ERR_TORCH'])
   })
 
   it('are a whole number of at least one', () => {
     for (const threads of [0, -1, 1.5, Number.NaN, 2 ** 31]) {
-      for (const set of [setNumThreads, setNumInteropThreads]) {
+      for (const set of [torch.setNumThreads, torch.setNumInteropThreads]) {
         expect(() => set(threads)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }))
       }
     }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { type Tensor, torch } from '../../../src/index.js'
 
-import { grad, type Tensor, torch } from '../../../src/index.js'
 import { twoLayers } from '../../fixtures/two_layers.mjs'
 import { hasGroups, runRanks } from '../../support/ranks.js'
 
@@ -9,7 +9,7 @@ type Gradients = unknown[]
 /** The gradients of rank `rank` for a batch, in one process, without a reducer. */
 async function gradientsOf(rank: number, batch: number): Promise<Tensor[]> {
   const { parameters, loss } = twoLayers(torch, rank)
-  return grad([loss(batch)], parameters)
+  return torch.autograd.grad([loss(batch)], parameters)
 }
 
 /** Σ over the ranks and batches, divided by the number of ranks. */

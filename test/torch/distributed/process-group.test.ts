@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { ProcessGroup } from '../../../src/torch/index.js'
 
-import { ProcessGroup } from '../../../src/index.js'
 import { hasGroups, type RankResult, runRanks, torchrun } from '../../support/ranks.js'
 
 /** Bounds of what takes a process that hears of a peer's end, and of its own start; generous, for busy machines. */

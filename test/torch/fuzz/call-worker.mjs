@@ -1,5 +1,8 @@
 // Makes the calls that calls.ts describes, one for each message, and answers with what became of it.
-import { Complex, callOperator, Generator, noGrad, scope, torch } from '../../../dist/index.js'
+import { scope, torch } from '../../../dist/index.js'
+import { Complex, callOperator } from '../../../dist/torch/index.js'
+
+const { Generator, noGrad } = torch
 
 /** @param {import('./calls.js').TensorValue} value */
 function tensor({ shape, dtype, form, requiresGrad }) {

@@ -1,6 +1,8 @@
 // Loads the file of each message, from its path or from bytes, asks the module all about itself and runs it once.
 import { readFileSync } from 'node:fs'
-import { noGrad, ScriptModule, torch } from '../../../dist/index.js'
+import { ScriptModule, torch } from '../../../dist/index.js'
+
+const { noGrad } = torch
 
 async function outcome({ path, fromBytes, shape, method }) {
   let module

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { ScriptModule, Tensor, torch } from '../../../src/index.js'
+import type { Value } from '../../../src/torch/index.js'
 
-import { noGrad, ScriptModule, Tensor, torch, type Value } from '../../../src/index.js'
 import { fixture } from '../../support/paths.js'
 import { reference } from '../../support/python.js'
 import { randn } from '../../support/random.js'
@@ -44,7 +45,7 @@ describe('without gradients', () => {
     for (const path of paths) {
       model.registerForwardHook(path, ({ output }) => void calls.push([path, told(output)]))
     }
-    const logits = await noGrad(() => model.forward(images()))
+    const logits = await torch.noGrad(() => model.forward(images()))
     expect(calls.map(([path]) => path)).toEqual(python.calls.map(([path]: [string]) => path))
     expect(calls.length).toBeGreaterThan(0)
     for (const [i, [, output]] of calls.entries()) sameNumbers(output, python.calls[i][1])
@@ -53,7 +54,7 @@ describe('without gradients', () => {
 
   it('a hook may replace what passes inside a layer that could be fused', async () => {
     const model = await load('layer')
-    const before = await noGrad(() => model.forward(images()))
+    const before = await torch.noGrad(() => model.forward(images()))
     using _hook = model.registerForwardHook(
       'enc.linear2',
       ({ output }) => torch.zeros_like(output as Tensor),
@@ -61,26 +62,26 @@ describe('without gradients', () => {
         replace: true,
       },
     )
-    const after = await noGrad(() => model.forward(images()))
+    const after = await torch.noGrad(() => model.forward(images()))
     // norm2(norm1(x + attention) + 0): what a second network without the block computes.
     expect(largestDifference(flat(after), flat(before))).toBeGreaterThan(1e-3)
     const bias = model.namedParameters().get('enc.linear2.bias')!
     const weight = model.namedParameters().get('enc.linear2.weight')!
-    noGrad(() => [bias, weight].forEach((tensor) => void tensor.zero_()))
+    torch.noGrad(() => [bias, weight].forEach((tensor) => void tensor.zero_()))
     using plain = await model.clone()
-    expect(largestDifference(flat(await noGrad(() => plain.forward(images()))), flat(after))).toBeLessThan(
-      1e-5,
-    )
+    expect(
+      largestDifference(flat(await torch.noGrad(() => plain.forward(images()))), flat(after)),
+    ).toBeLessThan(1e-5)
   })
 
   it('None in a tuple is null, to a hook that replaces too, and goes on as it was', async () => {
     const model = await load('attention')
-    const plain = flat(await noGrad(() => model.forward(images())))
+    const plain = flat(await torch.noGrad(() => model.forward(images())))
     const heard: Value[] = []
     model.registerForwardHook('attn', ({ output }) => void heard.push(output), { reduce: 'mean' })
     model.registerForwardHook('attn', ({ output }) => void heard.push(output))
     model.registerForwardHook('attn', ({ output }) => output as readonly Value[], { replace: true })
-    expect(flat(await noGrad(() => model.forward(images())))).toEqual(plain)
+    expect(flat(await torch.noGrad(() => model.forward(images())))).toEqual(plain)
     expect(heard.map((output) => (output as Value[])[1])).toEqual([null, null])
     expect(heard.map((output) => ((output as Value[])[0] as Tensor).ndim)).toEqual([0, 3])
   })
@@ -89,7 +90,7 @@ describe('without gradients', () => {
     const model = await load('awaited')
     const seen: string[] = []
     model.registerForwardHook('mixer', ({ path }) => void seen.push(path))
-    await noGrad(() => model.forward(images()))
+    await torch.noGrad(() => model.forward(images()))
     expect(seen).toEqual(['mixer'])
   })
 })
@@ -98,12 +99,14 @@ describe('a hook that could not hear what it is set on rejects the forward', () 
   const rejection = async (network: string, path: string, options = {}) => {
     const model = await load(network)
     const hook = model.registerForwardHook(path, () => {}, options)
-    const failure = await noGrad(() => model.forward(images())).then(
-      () => null,
-      (error) => error,
-    )
+    const failure = await torch
+      .noGrad(() => model.forward(images()))
+      .then(
+        () => null,
+        (error) => error,
+      )
     hook.remove()
-    await noGrad(() => model.forward(images())) // as if there had been none
+    await torch.noGrad(() => model.forward(images())) // as if there had been none
     return failure
   }
 

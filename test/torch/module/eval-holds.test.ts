@@ -2,10 +2,9 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
-
 import { describe, expect, it } from 'vitest'
+import { ScriptModule, type Tensor, torch } from '../../../src/index.js'
 
-import { grad, noGrad, ScriptModule, type Tensor, torch } from '../../../src/index.js'
 import { fixture, root, temporaryFolder } from '../../support/paths.js'
 import { randn } from '../../support/random.js'
 
@@ -176,7 +175,7 @@ describe('a view that holds a module in eval mode', () => {
     const heard: unknown[] = []
     view.registerForwardPreHook('fc', ({ inputs: [input] }) => heard.push((input as Tensor).shape))
     const bias = model.namedParameters().get('fc.bias')!
-    const [gradient] = await grad([(await view.forward(x())).sum()], [bias])
+    const [gradient] = await torch.autograd.grad([(await view.forward(x())).sum()], [bias])
     expect([gradient!.toArray(), heard]).toEqual([[5, 5, 5], [[5, 8]]])
   })
 })
@@ -208,7 +207,7 @@ describe('weights that change under a view that holds the module', () => {
     const model = (await load()).eval()
     using view = model.view({ eval: true })
     await view.forward(x())
-    await noGrad(() => write(model.namedParameters().get('fc.weight')!))
+    await torch.noGrad(() => write(model.namedParameters().get('fc.weight')!))
     await expect(view.forward(x())).rejects.toEqual(busy)
     await expect(view.forward(x())).rejects.toThrow("'fc.weight' was written to")
     await expect(view.clone()).rejects.toEqual(busy)
@@ -220,7 +219,7 @@ describe('weights that change under a view that holds the module', () => {
   it('include buffers, but not those that the calls of the view itself write to', async () => {
     const model = (await load()).eval()
     using view = model.view({ eval: true })
-    noGrad(() => model.namedBuffers().get('norm.running_mean')!.add_(1))
+    torch.noGrad(() => model.namedBuffers().get('norm.running_mean')!.add_(1))
     await expect(view.forward(x())).rejects.toThrow("'norm.running_mean' was written to")
 
     const counting = await load('counting')

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
-
 import { describe, expect, it } from 'vitest'
+import { ScriptModule, type Tensor, torch } from '../../../src/index.js'
+import type { Value } from '../../../src/torch/index.js'
 
-import { grad, noGrad, ScriptModule, type Tensor, torch, type Value } from '../../../src/index.js'
 import { fixture, temporaryFolder } from '../../support/paths.js'
 import { reference } from '../../support/python.js'
 import { randn } from '../../support/random.js'
@@ -21,7 +21,7 @@ describe.each([
     const file = fixture(`${architecture}.${form}.pt`)
     const model = (await ScriptModule.load(file)).eval()
     const x = randn([2, 3, 64, 64], 3)
-    const run = () => noGrad(() => model.forward(x))
+    const run = () => torch.noGrad(() => model.forward(x))
     await run()
 
     const inputs: Value[] = []
@@ -107,13 +107,13 @@ describe('hooks', () => {
     const model = await load()
     const weight = model.namedParameters().get('left.linear.weight')!
     const x = randn([2, 8], 4)
-    const [plain] = await grad([(await model.forward(x)).sum()], [weight])
+    const [plain] = await torch.autograd.grad([(await model.forward(x)).sum()], [weight])
     let captured: Tensor | undefined
     model.registerForwardHook('left', ({ output }) => {
       captured = output as Tensor
     })
     const loss = (await model.forward(x)).sum()
-    const [hooked, throughCapture] = await grad([loss], [weight, captured!])
+    const [hooked, throughCapture] = await torch.autograd.grad([loss], [weight, captured!])
     expect(largestDifference(flat(hooked!), flat(plain!))).toBeLessThan(1e-7)
     expect(throughCapture!.shape).toEqual([2, 8])
   })

@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-
 import { beforeAll, describe, expect, it } from 'vitest'
+import { loadStateDict, ScriptModule, saveStateDict, type Tensor, torch } from '../../../src/index.js'
 
-import { loadStateDict, noGrad, ScriptModule, saveStateDict, type Tensor, torch } from '../../../src/index.js'
 import { demoModel, fixture, temporaryFolder } from '../../support/paths.js'
 import { reference } from '../../support/python.js'
 import { randn } from '../../support/random.js'
@@ -25,7 +24,7 @@ describe("a state dict of torchvision's ResNet-18 that Python saved", () => {
     const module = (await ScriptModule.load(fixture(`resnet18.${kind}.pt`))).eval()
     const state = await loadStateDict(weights)
     expect(module.loadStateDict(state)).toEqual({ missingKeys: [], unexpectedKeys: [] })
-    const logits = await noGrad(() => module.forward(randn(input.shape, input.seed)))
+    const logits = await torch.noGrad(() => module.forward(randn(input.shape, input.seed)))
     expect(largestDifference(logits.toTypedArray() as Float32Array, python.output)).toBeLessThan(1e-5)
   })
 
@@ -42,7 +41,7 @@ describe("a state dict of torchvision's ResNet-18 that Python saved", () => {
       await saveStateDict(join(folder, name), source.stateDict())
       const copy = (await ScriptModule.load(resnet)).eval()
       copy.loadStateDict(await loadStateDict(join(folder, name)))
-      const logits = await noGrad(() => copy.forward(randn(input.shape, input.seed)))
+      const logits = await torch.noGrad(() => copy.forward(randn(input.shape, input.seed)))
       expect(largestDifference(logits.toTypedArray() as Float32Array, python.output)).toBeLessThan(1e-5)
     }
   })
@@ -68,7 +67,7 @@ describe('ScriptModule.loadStateDict', () => {
     state.delete('fc.bias')
     state.set('fc.scale', torch.ones([1]))
     const before = target.stateDict().get('fc.weight')!.clone()
-    noGrad(() => state.get('fc.weight')!.zero_())
+    torch.noGrad(() => state.get('fc.weight')!.zero_())
     expect(() => target.loadStateDict(state)).toThrow(code('ERR_STATE_DICT_MISMATCH'))
     expect(() => target.loadStateDict(state)).toThrow(/Unexpected.*"fc\.scale"[\s\S]*Missing.*"fc\.bias"/)
     expect(target.stateDict().get('fc.weight')!.equal(before)).toBe(true)
@@ -82,7 +81,7 @@ describe('ScriptModule.loadStateDict', () => {
   it('refuses wrong shapes, all in one error, and writes nothing then', async () => {
     const target = await module()
     const state = await copyOf()
-    noGrad(() => {
+    torch.noGrad(() => {
       for (const tensor of state.values()) tensor.zero_()
     })
     state.set('fc.bias', torch.zeros([11])).set('fc.weight', torch.zeros([256, 10]))
@@ -122,7 +121,7 @@ describe('ScriptModule.loadStateDict', () => {
     expect(() => target.loadStateDict(state)).toThrow(code('ERR_BUSY'))
     await pending
     const fork = torch.async.add(target.namedParameters().get('fc.bias')!, 1)
-    noGrad(() => {
+    torch.noGrad(() => {
       for (const tensor of state.values()) tensor.zero_()
     })
     expect(() => target.loadStateDict(state)).toThrow(code('ERR_BUSY'))
@@ -143,7 +142,9 @@ describe('ScriptModule.load of bytes', () => {
     expect(fromBytes.path).toBe('<buffer>')
     expect(fromBytes.extraFiles).toEqual(fromFile.extraFiles)
     const x = randn([2, 1, 28, 28], 4)
-    const [a, b] = await noGrad(() => Promise.all([fromBytes.eval().forward(x), fromFile.eval().forward(x)]))
+    const [a, b] = await torch.noGrad(() =>
+      Promise.all([fromBytes.eval().forward(x), fromFile.eval().forward(x)]),
+    )
     expect(a.equal(b)).toBe(true)
     await fromBytes.save(join(folder, 'from-bytes.pt'))
     expect((await ScriptModule.load(join(folder, 'from-bytes.pt'))).extraFiles).toEqual(fromFile.extraFiles)

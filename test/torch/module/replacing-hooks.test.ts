@@ -1,17 +1,8 @@
 import { setTimeout } from 'node:timers/promises'
-
 import { describe, expect, it } from 'vitest'
+import { ScriptModule, scope, type Tensor, torch } from '../../../src/index.js'
+import type { Value } from '../../../src/torch/index.js'
 
-import {
-  grad,
-  isGradEnabled,
-  noGrad,
-  ScriptModule,
-  scope,
-  type Tensor,
-  torch,
-  type Value,
-} from '../../../src/index.js'
 import { fixture } from '../../support/paths.js'
 import { reference } from '../../support/python.js'
 import { randn } from '../../support/random.js'
@@ -45,7 +36,7 @@ describe('a hook that replaces', () => {
     const x = randn([3, 8], 1).requires_grad_()
     const output = await module.forward(x)
     const weight = module.namedParameters().get('shared.linear.weight')!
-    const [ofWeight, ofInput] = await grad([output.square().sum()], [weight, x])
+    const [ofWeight, ofInput] = await torch.autograd.grad([output.square().sum()], [weight, x])
     const python = await reference('replacing_hook', { model, path, before, shape: [3, 8], seed: 1 })
     expect(largestDifference(flat(output), python.output)).toBeLessThan(1e-5)
     expect(largestDifference(flat(ofWeight!), python.weight)).toBeLessThan(1e-4)
@@ -55,10 +46,10 @@ describe('a hook that replaces', () => {
   it('replaces the inputs and the output of the root too', async () => {
     const module = await load()
     const x = randn([2, 8], 2)
-    const plain = flat(await noGrad(() => module.forward(x.mul(3)))).map((value) => -value)
+    const plain = flat(await torch.noGrad(() => module.forward(x.mul(3)))).map((value) => -value)
     module.registerForwardPreHook('', ({ inputs }) => [(inputs[0] as Tensor).mul(3)], { replace: true })
     module.registerForwardHook('', ({ output }) => (output as Tensor).neg(), { replace: true })
-    expect(largestDifference(flat(await noGrad(() => module.forward(x))), plain)).toBeLessThan(1e-6)
+    expect(largestDifference(flat(await torch.noGrad(() => module.forward(x))), plain)).toBeLessThan(1e-6)
   })
 
   it('leaves what it returns nothing for, and sees what those before it returned', async () => {
@@ -84,14 +75,14 @@ describe('a hook that replaces', () => {
     module.registerForwardHook(
       'step',
       () => {
-        modes.push(isGradEnabled())
+        modes.push(torch.isGradEnabled())
         made = torch.ones([1])
         return undefined
       },
       { replace: true },
     )
     await scope(async () => {
-      await noGrad(() => module.forward(randn([2, 8], 3)))
+      await torch.noGrad(() => module.forward(randn([2, 8], 3)))
       expect(made!.disposed).toBe(false)
     })
     expect([modes, made!.disposed]).toEqual([[false], true])
@@ -170,7 +161,7 @@ describe('a hook that observes', () => {
     const values: Float32Array[] = []
     module.registerForwardHook('norm', ({ output }) => void values.push(flat(output)))
     module.registerForwardHook('relu', ({ output }) => void values.push(flat(output)))
-    await noGrad(() => module.forward(randn([4, 8], 5)))
+    await torch.noGrad(() => module.forward(randn([4, 8], 5)))
     expect(values[0]!.some((value) => value < 0)).toBe(true)
     expect(values[1]).toEqual(values[0]!.map((value) => Math.max(value, 0)))
   })
@@ -202,7 +193,7 @@ describe('a hook that observes', () => {
     expect(seen).toEqual(['features'])
     const output = await module.forward(x)
     expect(seen).toEqual(['features', 'forward'])
-    const [throughX, throughCapture] = await grad([output.sum()], [x, inputs[0]!])
+    const [throughX, throughCapture] = await torch.autograd.grad([output.sum()], [x, inputs[0]!])
     expect(throughCapture!.toArray()).toEqual(throughX!.toArray())
   })
 

@@ -8,10 +8,9 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-
 import { beforeAll, describe, expect, it } from 'vitest'
+import { ScriptModule, Tensor, torch } from '../../../src/index.js'
 
-import { noGrad, ScriptModule, Tensor, torch } from '../../../src/index.js'
 import { demoModel, fixture, temporaryFolder } from '../../support/paths.js'
 import { reference } from '../../support/python.js'
 import { randn } from '../../support/random.js'
@@ -30,7 +29,7 @@ describe.each([
   it("gives Python's logits", async () => {
     const model = fixture(`${name}.pt`)
     const module = await ScriptModule.load(model)
-    const logits = await noGrad(() => module.eval().forward(randn([2, 3, 64, 64], 1)))
+    const logits = await torch.noGrad(() => module.eval().forward(randn([2, 3, 64, 64], 1)))
     const python = await reference('forward', { model, shape: [2, 3, 64, 64], seed: 1 })
     expect(largestDifference(logits.toTypedArray() as Float32Array, python.output)).toBeLessThan(1e-5)
   })
@@ -104,7 +103,7 @@ describe('ScriptModule', () => {
 
   it('shares its memory with its parameters', async () => {
     const own = await ScriptModule.load(demoModel)
-    noGrad(() => own.namedParameters().get('fc.bias')!.fill_(7))
+    torch.noGrad(() => own.namedParameters().get('fc.bias')!.fill_(7))
     expect(own.namedParameters().get('fc.bias')!.toArray()).toEqual(Array(10).fill(7))
   })
 
@@ -181,10 +180,12 @@ describe('order', () => {
     const finished: number[] = []
     await Promise.all(
       [64, 1, 8].map((images, i) =>
-        noGrad(() => module.forward(torch.zeros([images, 1, 28, 28]))).then((logits) => {
-          expect(logits).toBeInstanceOf(Tensor)
-          finished.push(i)
-        }),
+        torch
+          .noGrad(() => module.forward(torch.zeros([images, 1, 28, 28])))
+          .then((logits) => {
+            expect(logits).toBeInstanceOf(Tensor)
+            finished.push(i)
+          }),
       ),
     )
     expect(finished).toEqual([0, 1, 2])

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { ScriptModule, type Tensor, torch } from '../../../src/index.js'
+import type { NamedTuple, Value } from '../../../src/torch/index.js'
 
-import { type NamedTuple, ScriptModule, type Tensor, torch, type Value } from '../../../src/index.js'
 import { fixture } from '../../support/paths.js'
 
 const code = (name: string) => expect.objectContaining({ code: name })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { memoryStats, ScriptModule, type Tensor, torch } from '../../../src/index.js'
 
-import { grad, memoryStats, noGrad, ScriptModule, type Tensor, torch } from '../../../src/index.js'
 import { fixture } from '../../support/paths.js'
 import { randn } from '../../support/random.js'
 
@@ -39,7 +39,7 @@ describe('hooks of a view', () => {
     expect(torch.allclose(tripled, plain.mul(3))).toBe(true)
     expect(torch.equal(after, plain)).toBe(true)
     const bias = model.namedParameters().get('fc.bias')!
-    const [gradient] = await grad([tripled.sum()], [bias])
+    const [gradient] = await torch.autograd.grad([tripled.sum()], [bias])
     expect(gradient!.toArray()).toEqual([6, 6, 6, 6])
   })
 
@@ -64,18 +64,18 @@ describe('hooks of a view', () => {
 
   it('end with it, and leave the module as it was; its pending calls still tell', async () => {
     const model = await load()
-    const expected = await noGrad(() => model.forward(x(2)))
+    const expected = await torch.noGrad(() => model.forward(x(2)))
     const heard: number[] = []
     let pending: Promise<Tensor>
     {
       using view = model.view()
       view.registerForwardHook('**', () => void heard.push(1))
-      pending = noGrad(() => view.forward(x(2)))
+      pending = torch.noGrad(() => view.forward(x(2)))
     }
     expect(torch.equal(await pending, expected)).toBe(true)
     expect(heard.length).toBeGreaterThan(5)
     expect(model.hooked).toBe(false)
-    expect(torch.equal(await noGrad(() => model.forward(x(2))), expected)).toBe(true)
+    expect(torch.equal(await torch.noGrad(() => model.forward(x(2))), expected)).toBe(true)
   })
 })
 
@@ -83,7 +83,7 @@ describe('a view', () => {
   it('has the weights and the mode of the module', async () => {
     const model = await load()
     const view = model.view()
-    noGrad(() => view.namedParameters().get('fc.bias')!.fill_(5))
+    torch.noGrad(() => view.namedParameters().get('fc.bias')!.fill_(5))
     expect(model.namedParameters().get('fc.bias')!.toArray()).toEqual([5, 5, 5, 5])
     model.train()
     expect(view.training).toBe(true)
@@ -105,9 +105,9 @@ describe('a view', () => {
   it('of a module that was disposed of goes on; of one that is gone there is none', async () => {
     const model = await load()
     const view = model.view()
-    const expected = await noGrad(() => model.forward(x(1)))
+    const expected = await torch.noGrad(() => model.forward(x(1)))
     model.dispose()
-    expect(torch.equal(await noGrad(() => view.forward(x(1))), expected)).toBe(true)
+    expect(torch.equal(await torch.noGrad(() => view.forward(x(1))), expected)).toBe(true)
     expect(() => model.view()).toThrow(expect.objectContaining({ code: 'ERR_DISPOSED' }))
   })
 })
@@ -130,9 +130,9 @@ describe('the handle of a hook', () => {
     const w = torch.ones([2]).requires_grad_()
     {
       using _hook = w.registerHook((gradient) => gradient.mul(2))
-      expect((await grad([w.sum()], [w]))[0]!.toArray()).toEqual([2, 2])
+      expect((await torch.autograd.grad([w.sum()], [w]))[0]!.toArray()).toEqual([2, 2])
     }
-    expect((await grad([w.sum()], [w]))[0]!.toArray()).toEqual([1, 1])
+    expect((await torch.autograd.grad([w.sum()], [w]))[0]!.toArray()).toEqual([1, 1])
   })
 
   it('leaves no tensor behind', async () => {
@@ -142,7 +142,7 @@ describe('the handle of a hook', () => {
       using view = model.view()
       view.registerForwardHook('fc', ({ output }) => (output as Tensor).dispose())
       using input = x(1)
-      ;(await noGrad(() => view.forward(input))).dispose()
+      ;(await torch.noGrad(() => view.forward(input))).dispose()
     }
     expect(memoryStats().tensors).toBe(before)
   })

@@ -1,8 +1,8 @@
 import { inspect } from 'node:util'
-
 import { describe, expect, it } from 'vitest'
+import { Tensor, torch } from '../../../src/index.js'
+import type { DType } from '../../../src/torch/index.js'
 
-import { type DType, Tensor, torch } from '../../../src/index.js'
 import { binding } from '../../../src/torch/native/binding.js'
 
 const unknown = (message: RegExp) =>

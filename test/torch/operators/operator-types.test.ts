@@ -1,6 +1,6 @@
 import { describe, expectTypeOf, it } from 'vitest'
-
-import { type Complex, type DType, type Generator, type Tensor, torch } from '../../../src/index.js'
+import { type Tensor, torch } from '../../../src/index.js'
+import type { Complex, DType, Generator } from '../../../src/torch/index.js'
 
 // Compiled, not run: a line below @ts-expect-error must be a compile error, or `npm run check` fails.
 const compiled = (_: () => unknown): void => {}

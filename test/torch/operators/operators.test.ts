@@ -1,6 +1,6 @@
 import { describe, expect, expectTypeOf, it } from 'vitest'
-
-import { callOperator, grad, noGrad, Tensor, torch } from '../../../src/index.js'
+import { Tensor, torch } from '../../../src/index.js'
+import { callOperator } from '../../../src/torch/index.js'
 
 const values = (tensor: Tensor) => tensor.toArray()
 
@@ -112,8 +112,8 @@ describe('operators', () => {
 
   it('record for gradients unless told not to', async () => {
     const x = torch.tensor([3], { requiresGrad: true })
-    const [slope] = await grad([x.square().sum()], [x])
+    const [slope] = await torch.autograd.grad([x.square().sum()], [x])
     expect(slope!.item()).toBe(6)
-    expect(noGrad(() => x.square()).requiresGrad).toBe(false)
+    expect(torch.noGrad(() => x.square()).requiresGrad).toBe(false)
   })
 })

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { Tensor, torch } from '../../../src/index.js'
+import { Complex, type DType } from '../../../src/torch/index.js'
 
-import { Complex, type DType, Generator, Tensor, torch } from '../../../src/index.js'
 import { reference } from '../../support/python.js'
 
 // Values of which both languages make the same: tensors, names of dtypes and the like, generators. A whole number is an int.
@@ -269,7 +270,7 @@ function value(given: Given): unknown {
   if (given === null || typeof given !== 'object') return given
   if ('named' in given) return given.named
   if ('complex' in given) return new Complex(...given.complex)
-  if ('generator' in given) return new Generator(given.generator)
+  if ('generator' in given) return new torch.Generator(given.generator)
   const numbers = given.values
   const doubles = Array.isArray(numbers)
     ? torch.tensor(numbers as number[], { dtype: 'float64' })

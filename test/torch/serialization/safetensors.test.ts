@@ -1,9 +1,9 @@
 import { closeSync, ftruncateSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-
 import { describe, expect, it } from 'vitest'
+import { torch } from '../../../src/index.js'
+import { readSafetensors, writeSafetensors } from '../../../src/torch/index.js'
 
-import { readSafetensors, torch, writeSafetensors } from '../../../src/index.js'
 import { temporaryFolder } from '../../support/paths.js'
 
 const folder = temporaryFolder()

@@ -1,17 +1,9 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-
 import { beforeAll, describe, expect, it } from 'vitest'
+import { loadStateDict, ScriptModule, saveStateDict, type Tensor, torch } from '../../../src/index.js'
+import { readSafetensors } from '../../../src/torch/index.js'
 
-import {
-  loadStateDict,
-  noGrad,
-  readSafetensors,
-  ScriptModule,
-  saveStateDict,
-  type Tensor,
-  torch,
-} from '../../../src/index.js'
 import { demoModel, temporaryFolder } from '../../support/paths.js'
 import { reference } from '../../support/python.js'
 import { type DescribedTensor, describeTensors } from '../../support/weights.js'
@@ -40,7 +32,7 @@ describe('loadStateDict', () => {
 
   it.each([zips[0]!, legacies[0]!])('keeps what shares memory in %s shared', async (file) => {
     const tensors = await loadStateDict(join(folder, file))
-    noGrad(() => tensors.get('tied')!.fill_(3))
+    torch.noGrad(() => tensors.get('tied')!.fill_(3))
     expect(tensors.get('tied_again')!.sum().item()).toBe(3 * 24)
     expect(tensors.get('view')!.toArray()).toEqual([
       [3, 3, 3],

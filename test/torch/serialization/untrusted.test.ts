@@ -1,10 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { loadStateDict } from '../../../src/index.js'
+import { readSafetensors } from '../../../src/torch/index.js'
 
-import { loadStateDict, readSafetensors } from '../../../src/index.js'
 import { temporaryFolder } from '../../support/paths.js'
 import { reference } from '../../support/python.js'
 

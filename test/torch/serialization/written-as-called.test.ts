@@ -2,26 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-
 import { afterAll, describe, expect, it } from 'vitest'
+import { hvp, loadStateDict, ScriptModule, saveStateDict, type Tensor, torch } from '../../../src/index.js'
+import { GramAccumulator, rowSpace, solveShift, TsqrAccumulator } from '../../../src/shift/index.js'
+import { jvp, readSafetensors, vjp, writeSafetensors } from '../../../src/torch/index.js'
 
-import {
-  GramAccumulator,
-  hvp,
-  jvp,
-  loadStateDict,
-  noGrad,
-  readSafetensors,
-  rowSpace,
-  ScriptModule,
-  saveStateDict,
-  solveShift,
-  type Tensor,
-  TsqrAccumulator,
-  torch,
-  vjp,
-  writeSafetensors,
-} from '../../../src/index.js'
 import { readCheckpoint, writeCheckpoint } from '../../../src/train/checkpoint.js'
 import { demoModel } from '../../support/paths.js'
 
@@ -32,8 +17,8 @@ const code = (code: string) => expect.objectContaining({ code })
 
 /** What the tensor holds now is what a write that has been called has: a write to it is refused, or comes later. */
 async function overwrite(tensor: Tensor): Promise<void> {
-  expect(() => noGrad(() => tensor.zero_())).toThrow(code('ERR_BUSY'))
-  await noGrad(() => torch.async.zero_(tensor))
+  expect(() => torch.noGrad(() => tensor.zero_())).toThrow(code('ERR_BUSY'))
+  await torch.noGrad(() => torch.async.zero_(tensor))
   expect(tensor.abs().sum().item()).toBe(0)
 }
 

@@ -1,10 +1,9 @@
 import assert from 'node:assert'
 import { serialize } from 'node:v8'
 import { MessageChannel } from 'node:worker_threads'
-
 import { describe, expect, it } from 'vitest'
+import { complex, ScriptModule, scope, type Tensor, torch } from '../../../src/index.js'
 
-import { complex, Generator, ScriptModule, scope, type Tensor, torch } from '../../../src/index.js'
 import { fixture } from '../../support/paths.js'
 
 const code = (code: string) => expect.objectContaining({ code })
@@ -45,7 +44,7 @@ describe('cloning', () => {
     for (const [value, text] of [
       [torch.ones([2]), 'toTypedArray()'],
       [module, 'share()'],
-      [new Generator(1), 'getState()'],
+      [new torch.Generator(1), 'getState()'],
     ] as const) {
       for (const clone of [structuredClone, serialize, (of: unknown) => port1.postMessage(of)]) {
         expect(() => clone(value), text).toThrow(text)
@@ -86,7 +85,7 @@ describe('JSON', () => {
   it('is refused of modules and generators', async () => {
     const module = await ScriptModule.load(fixture('mlp.scripted.pt'))
     expect(() => JSON.stringify({ module })).toThrow(code('ERR_NOT_SERIALIZABLE'))
-    expect(() => JSON.stringify(new Generator(1))).toThrow(code('ERR_NOT_SERIALIZABLE'))
+    expect(() => JSON.stringify(new torch.Generator(1))).toThrow(code('ERR_NOT_SERIALIZABLE'))
   })
 })
 

@@ -1,9 +1,8 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-
 import { describe, expect, it } from 'vitest'
+import { type Tensor, torch } from '../../../src/index.js'
 
-import { noGrad, type Tensor, torch } from '../../../src/index.js'
 import { root } from '../../support/paths.js'
 
 const code = (expected: string) => expect.objectContaining({ code: expected })
@@ -121,7 +120,7 @@ describe('Tensor.asTypedArray', () => {
       expect(() => tensor.asTypedArray()).toThrow(code('ERR_NOT_VIEWABLE'))
       expect(() => tensor.asTypedArray()).toThrow(text)
     }
-    expect(noGrad(() => torch.ones([1]).requires_grad_().detach()).asTypedArray()[0]).toBe(1)
+    expect(torch.noGrad(() => torch.ones([1]).requires_grad_().detach()).asTypedArray()[0]).toBe(1)
   })
 })
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { complex, type Tensor, torch } from '../../../src/index.js'
+import { Complex, type DType, type Scalar } from '../../../src/torch/index.js'
 
-import { Complex, complex, type DType, type Scalar, type Tensor, torch } from '../../../src/index.js'
 import { reference } from '../../support/python.js'
 
 const dtypes: DType[] = [

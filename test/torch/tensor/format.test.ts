@@ -1,18 +1,11 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
-
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { complex, type Tensor, torch } from '../../../src/index.js'
+import type { Complex, DType, NestedValues } from '../../../src/torch/index.js'
 
-import {
-  type Complex,
-  complex,
-  type DType,
-  type NestedValues,
-  type Tensor,
-  torch,
-} from '../../../src/index.js'
 import { temporaryFolder } from '../../support/paths.js'
 import { reference } from '../../support/python.js'
 

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, expectTypeOf, it } from 'vitest'
+import { slice, type Tensor, torch } from '../../../src/index.js'
+import type { Index, Slice } from '../../../src/torch/index.js'
 
-import { grad, type Index, noGrad, type Slice, slice, type Tensor, torch } from '../../../src/index.js'
 import { reference } from '../../support/python.js'
 
 type Spec =
@@ -100,7 +101,7 @@ async function run({ shape, index }: { shape: number[]; index: Spec[] }) {
     const leaf = fresh(shape).requires_grad_()
     const written = fresh(shape).setAt(indices, weights.neg())
     const filled = fresh(shape).setAt(indices, -9)
-    const [gradient] = await grad(
+    const [gradient] = await torch.autograd.grad(
       [
         leaf
           .at(...indices)
@@ -215,9 +216,9 @@ describe('indexing', () => {
   it('records for gradients unless told not to', () => {
     const leaf = torch.ones([3], { dtype: 'float32' }).requires_grad_()
     expect(leaf.at([0]).requiresGrad).toBe(true)
-    expect(noGrad(() => leaf.at([0])).requiresGrad).toBe(false)
+    expect(torch.noGrad(() => leaf.at([0])).requiresGrad).toBe(false)
     expect(() => leaf.setAt(0, 1)).toThrow('leaf')
-    noGrad(() => leaf.setAt(0, 5))
+    torch.noGrad(() => leaf.setAt(0, 5))
     expect(leaf.detach().toArray()).toEqual([5, 1, 1])
   })
 

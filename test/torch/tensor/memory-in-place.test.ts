@@ -1,8 +1,8 @@
 import { inspect } from 'node:util'
-
 import { describe, expect, it } from 'vitest'
+import { ScriptModule, type Tensor, torch } from '../../../src/index.js'
+import { callOperator, emptyCache } from '../../../src/torch/index.js'
 
-import { callOperator, emptyCache, ScriptModule, type Tensor, torch } from '../../../src/index.js'
 import { demoModel } from '../../support/paths.js'
 
 const code = (code: string) => expect.objectContaining({ code })

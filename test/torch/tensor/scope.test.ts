@@ -1,18 +1,8 @@
 import { setTimeout } from 'node:timers/promises'
-
 import { describe, expect, it } from 'vitest'
+import { keepTensor, memoryStats, ScriptModule, scope, type Tensor, torch } from '../../../src/index.js'
+import { emptyCache } from '../../../src/torch/index.js'
 
-import {
-  emptyCache,
-  isGradEnabled,
-  keepTensor,
-  memoryStats,
-  noGrad,
-  ScriptModule,
-  scope,
-  type Tensor,
-  torch,
-} from '../../../src/index.js'
 import { demoModel } from '../../support/paths.js'
 
 describe('scope', () => {
@@ -129,11 +119,11 @@ describe('scope', () => {
 
 describe('noGrad', () => {
   it('holds across await, and only within', async () => {
-    const inside = noGrad(async () => {
+    const inside = torch.noGrad(async () => {
       await setTimeout(5)
-      return isGradEnabled()
+      return torch.isGradEnabled()
     })
-    expect(isGradEnabled()).toBe(true)
+    expect(torch.isGradEnabled()).toBe(true)
     expect(await inside).toBe(false)
   })
 })

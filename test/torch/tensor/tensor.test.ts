@@ -1,15 +1,7 @@
 import { inspect } from 'node:util'
-
 import { describe, expect, expectTypeOf, it } from 'vitest'
-
-import {
-  type Complex,
-  complex,
-  Generator,
-  type NestedArray,
-  type TypedArray,
-  torch,
-} from '../../../src/index.js'
+import { complex, torch } from '../../../src/index.js'
+import type { Complex, NestedArray, TypedArray } from '../../../src/torch/index.js'
 
 describe('Tensor', () => {
   it.each<[string, TypedArray]>([
@@ -178,7 +170,7 @@ describe('Tensor', () => {
   })
 
   it('draws the same numbers from the same seed', () => {
-    const draw = (seed: number) => torch.rand([3], { generator: new Generator(seed) }).toArray()
+    const draw = (seed: number) => torch.rand([3], { generator: new torch.Generator(seed) }).toArray()
     expect(draw(1)).toEqual(draw(1))
     expect(draw(1)).not.toEqual(draw(2))
   })

@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest'
-
-import { parseConfig, trainingPresets } from '../../../src/index.js'
 import { difference } from '../../../src/train/difference.js'
 import { trainerOptions } from '../../../src/train/experiment/run-options.js'
+import { parseConfig, trainingPresets } from '../../../src/train/index.js'
 
 function circle(): object {
   const one: Record<string, unknown> = {}

@@ -1,20 +1,9 @@
 import { copyFileSync, existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-
 import { describe, expect, it } from 'vitest'
+import { idxFolder, preprocessOf, ScriptModule, sgd, Trainer, torch } from '../../../src/index.js'
+import { experimentRuns, parseConfig, readRunRecord, runExperiment } from '../../../src/train/index.js'
 
-import {
-  areDeterministicAlgorithmsEnabled,
-  experimentRuns,
-  idxFolder,
-  parseConfig,
-  preprocessOf,
-  readRunRecord,
-  runExperiment,
-  ScriptModule,
-  sgd,
-  Trainer,
-} from '../../../src/index.js'
 import { demoModel, fashionMnist, temporaryFolder } from '../../support/paths.js'
 
 /** A folder of 24 images of noise in three classes, in the format of MNIST. */
@@ -65,7 +54,7 @@ describe('an experiment', () => {
 
   it('trains each run as a trainer with these options does, once, and goes on with one that was ended', async () => {
     const out = join(temporaryFolder(), 'out')
-    const before = areDeterministicAlgorithmsEnabled()
+    const before = torch.areDeterministicAlgorithmsEnabled()
     const controller = new AbortController()
     const begun: string[] = []
     const switches: boolean[] = []
@@ -77,7 +66,7 @@ describe('an experiment', () => {
         ...(signal && { signal }),
         onRun: ({ scheme, seed }, trainer) => {
           begun.push(`${scheme} ${seed}`)
-          switches.push(areDeterministicAlgorithmsEnabled())
+          switches.push(torch.areDeterministicAlgorithmsEnabled())
           trainer.on('batchEnd', ({ step }) => {
             if (scheme === 'sgd+sos' && step === 2) controller.abort()
           })
@@ -91,7 +80,7 @@ describe('an experiment', () => {
     expect(await run()).toBe(true)
     expect(begun).toHaveLength(3)
     expect(switches).toEqual([true, true, true])
-    expect(areDeterministicAlgorithmsEnabled()).toBe(before)
+    expect(torch.areDeterministicAlgorithmsEnabled()).toBe(before)
     expect(readdirSync(join(out, 'sgd-seed3')).some((name) => name.endsWith('.lock'))).toBe(false)
 
     const model = await ScriptModule.load(demoModel)

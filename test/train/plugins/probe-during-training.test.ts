@@ -1,8 +1,8 @@
 import { join } from 'node:path'
-
 import { describe, expect, it } from 'vitest'
+import { probeDuringTraining, ScriptModule, sgd, Trainer } from '../../../src/index.js'
+import type { EpochProbe } from '../../../src/train/index.js'
 
-import { type EpochProbe, probeDuringTraining, ScriptModule, sgd, Trainer } from '../../../src/index.js'
 import { vectors } from '../../support/datasets.js'
 import { fixture, temporaryFolder } from '../../support/paths.js'
 import { reference } from '../../support/python.js'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { mcnemar } from '../../../src/index.js'
 
-import { mcnemar } from '../../src/index.js'
-import { reference } from '../support/python.js'
+import { reference } from '../../support/python.js'
 
 /** Results of two models with b images that only the first has right, c that only the second has, and some of both. */
 function results(b: number, c: number): [Uint8Array, Uint8Array] {

@@ -1,5 +1,5 @@
-import { refuseArgument } from '../base/check-argument.js'
-import { SosError } from '../base/errors.js'
+import { refuseArgument } from '../check-argument.js'
+import { SosError } from '../errors.js'
 
 /** How two classifiers differ on the same images. */
 export interface McNemar {

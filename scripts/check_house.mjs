@@ -1,0 +1,149 @@
+// Holds the sources against the plan of the house (docs/architecture.md): no circle of imports, types included; between the folders of src
+// only front doors, and only downwards; at most 60 values at the root; no file longer than 320 lines. Part of `npm run check`.
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+import ts from 'typescript'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const src = join(root, 'src')
+
+/** From the ground up: a folder may import those before it. */
+const floors = [
+  'base',
+  'torch',
+  'data',
+  'model',
+  'evaluate',
+  'sharpness',
+  'shift',
+  'train',
+  'report',
+  '',
+  'cli',
+]
+/** The rooms of src/torch, alike; '' is the folder itself. */
+const rooms = [
+  'native',
+  'context',
+  'tensor',
+  'device',
+  'operators',
+  'autograd',
+  'serialization',
+  'module',
+  'distributed',
+  '',
+]
+const mostValues = 60
+const mostLines = 320
+/** Longer ones that were there before the rule; each is to be split. */
+const longer = new Set([
+  'src/torch/native/binding.ts',
+  'src/torch/module/script-module.ts',
+  'src/train/trainer.ts',
+  'native/binding/module.cpp',
+  'test/evaluate/evaluation-record.test.ts',
+  'test/fixtures/heads.py',
+  'test/fixtures/zoo.py',
+  'test/scripts/setup.test.ts',
+  'test/torch/operators/overloads.test.ts',
+  'test/train/trainer.test.ts',
+  'test/shift/study/study.test.ts',
+])
+
+const isDoor = (file) => /^\w+\/(index|internal)\.ts$/.test(file)
+const folderOf = (file) => (file.includes('/') ? file.slice(0, file.indexOf('/')) : '')
+
+/** What a source imports and exports from, by `import`, `export`, `import()`, `import type` and `declare module`. */
+function importsOf(file) {
+  const found = new Set()
+  const add = (node) => {
+    if (node === undefined || !ts.isStringLiteralLike(node) || !node.text.startsWith('.')) return
+    found.add(relative(src, resolve(src, dirname(file), node.text)).replace(/\.js$/, '.ts'))
+  }
+  const visit = (node) => {
+    if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) add(node.moduleSpecifier)
+    else if (ts.isImportTypeNode(node)) add(node.argument.literal)
+    else if (ts.isModuleDeclaration(node)) add(node.name)
+    else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword)
+      add(node.arguments[0])
+    ts.forEachChild(node, visit)
+  }
+  visit(ts.createSourceFile(file, readFileSync(join(src, file), 'utf8'), ts.ScriptTarget.Latest, true))
+  return [...found]
+}
+
+/** The files that import each other in a circle, one list for each: Tarjan's strongly connected components. */
+function circles(graph) {
+  const [index, low, stack, found] = [new Map(), new Map(), [], []]
+  const visit = (file) => {
+    index.set(file, index.size)
+    low.set(file, index.get(file))
+    stack.push(file)
+    for (const next of graph.get(file) ?? []) {
+      if (!index.has(next)) visit(next)
+      if (stack.includes(next)) low.set(file, Math.min(low.get(file), low.get(next)))
+    }
+    if (low.get(file) !== index.get(file)) return
+    const circle = stack.splice(stack.indexOf(file))
+    if (circle.length > 1) found.push(circle.sort())
+  }
+  for (const file of graph.keys()) if (!index.has(file)) visit(file)
+  return found
+}
+
+const files = readdirSync(src, { recursive: true }).filter((file) => file.endsWith('.ts'))
+const graph = new Map(files.map((file) => [file, importsOf(file)]))
+const faults = circles(graph).map((circle) => `a circle of imports: ${circle.join(', ')}`)
+
+for (const [file, targets] of graph) {
+  for (const target of targets) {
+    const [from, to] = [folderOf(file), folderOf(target)]
+    if (from === to) {
+      const room = (path) => (path.split('/').length > 2 ? path.split('/')[1] : '')
+      if (from === 'torch' && rooms.indexOf(room(target)) > rooms.indexOf(room(file)))
+        faults.push(
+          `${file} imports ${target}: the rooms of src/torch import downwards, ${rooms.join(' ← ')}`,
+        )
+      continue
+    }
+    if (to !== '' && !isDoor(target))
+      faults.push(`${file} imports ${target} past the front door src/${to}/index.ts (or its internal.ts)`)
+    if (floors.indexOf(to) > floors.indexOf(from))
+      faults.push(
+        `${file} imports ${target}: folders import downwards, ${floors.filter(Boolean).join(' ← ')}`,
+      )
+  }
+}
+
+const program = ts.createProgram([join(src, 'index.ts')], { module: ts.ModuleKind.NodeNext, noLib: true })
+const checker = program.getTypeChecker()
+const exported = checker.getExportsOfModule(
+  checker.getSymbolAtLocation(program.getSourceFile(join(src, 'index.ts'))),
+)
+const values = exported.filter((symbol) => {
+  const actual = symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol
+  const typeOnly = symbol.declarations?.some((one) => ts.isTypeOnlyImportOrExportDeclaration(one))
+  return !typeOnly && (actual.flags & ts.SymbolFlags.Value) !== 0
+})
+if (values.length > mostValues)
+  faults.push(`src/index.ts exports ${values.length} values, more than ${mostValues}`)
+
+for (const folder of ['src', 'test', 'native', 'scripts', 'examples']) {
+  for (const name of readdirSync(join(root, folder), { recursive: true })) {
+    const file = `${folder}/${name}`
+    if (!/\.(ts|mjs|mts|cpp|h|py)$/.test(name) || /\.generated\.|\.fixtures|\.docs|\.table/.test(name))
+      continue
+    const lines = readFileSync(join(root, file), 'utf8').split('\n').length - 1
+    if (lines > mostLines && !longer.has(file))
+      faults.push(
+        `${file} has ${lines} lines, more than ${mostLines}: give its second thought a file of its own`,
+      )
+  }
+}
+
+for (const fault of faults) console.error(`house: ${fault}`)
+if (faults.length > 0) process.exit(1)
+console.log(`house: ${files.length} files without a circle, ${values.length} values at the root`)

@@ -1,0 +1,36 @@
+// What every folder stands on: errors, the checks of arguments, files that are written whole, statistics. It knows no tensor.
+
+export { expectWritable, writeAtomically } from './atomic-file.js'
+export {
+  expectFunction,
+  expectList,
+  expectMap,
+  expectObject,
+  expectText,
+  refuseArgument,
+} from './check-argument.js'
+export {
+  atLeast,
+  batchCount,
+  between,
+  checkNumbers,
+  count,
+  finite,
+  type NumberChecks,
+  nonNegative,
+  positive,
+  shown,
+  someCount,
+  whole,
+  wholeSeed,
+  within,
+} from './check-number.js'
+export { clipped, nearest, notSerializable, SosError } from './errors.js'
+export { FileLock } from './file-lock.js'
+export { parseForeignJson } from './foreign-json.js'
+export { LineFile } from './line-file.js'
+export { expectOtherFile } from './same-file.js'
+export { specHelp } from './spec-help.js'
+export { holm } from './statistics/holm.js'
+export { type McNemar, mcnemar } from './statistics/mcnemar.js'
+export { meanWithError, type Spread, spreadOf } from './statistics/spread.js'

@@ -1,0 +1,20 @@
+/** A mean, and the standard deviation over the draws (n − 1); null with one draw. */
+export interface Spread {
+  readonly mean: number
+  readonly sd: number | null
+}
+
+/** The mean, and the standard deviation of the sample (n − 1). @param values at least one */
+export function spreadOf(values: readonly number[]): Spread {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length
+  if (values.length < 2) return { mean, sd: null }
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0)
+  return { mean, sd: Math.sqrt(squares / (values.length - 1)) }
+}
+
+/** The mean and its standard error. */
+export function meanWithError(values: readonly number[]): { mean: number; standardError: number } {
+  const mean = values.reduce((a, b) => a + b, 0) / values.length
+  const variance = values.reduce((a, b) => a + (b - mean) ** 2, 0) / (values.length - 1)
+  return { mean, standardError: Math.sqrt(variance / values.length) }
+}

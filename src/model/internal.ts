@@ -1,0 +1,27 @@
+// What the package's other folders use of this one beside its front door, index.ts. It is no part of the package's interface.
+
+export { recordFile } from './checkpoint-record.js'
+export {
+  classDoubts,
+  expectAgreement,
+  expectClassesOf,
+  expectSameClasses,
+  warnOfClasses,
+} from './class-agreement.js'
+export { expectLogits } from './classification.js'
+export { allFinite, expectFinite, notFinite, whyNotFinite } from './finite.js'
+export { forwardLogits } from './forward-logits.js'
+export { InferenceModel } from './inference-model.js'
+export { inputDtype } from './input-dtype.js'
+export { callsConvolution } from './layer/convolution.js'
+export { linearLayerAt } from './layer/linear-layer.js'
+export { findOutputLayer } from './layer/output-layer.js'
+export { ownFlow } from './layer/own-flow.js'
+export { WeightReads } from './layer/weight-reads.js'
+export { outputOf } from './model-output.js'
+export { ofShape, onImages, withMore } from './on-images.js'
+export { parameterName, parametersAt } from './parameters-at.js'
+export { type PassBatch, pass } from './pass.js'
+export { whyCurved } from './piecewise-linear.js'
+export { asLogits, expectKind, isOutputOf, unrounded } from './probabilities.js'
+export { trainedParameters } from './trained-parameters.js'

@@ -1,0 +1,28 @@
+/**
+ * How sharp the minimum is: traces of the Hessian by several ways, Hessian-vector products, neural collapse.
+ *
+ * @module sharpness
+ */
+
+export { ClassScatter } from './class-scatter.js'
+export { type GaussNewtonTrace, gaussNewtonTrace } from './gauss-newton-trace.js'
+export { type HessianOperator, type HessianOptions, hessian } from './hessian.js'
+export {
+  compareTraces,
+  compareWith,
+  type HessianTrace,
+  hessianTrace,
+  hutchinsonTrace,
+  type TraceComparison,
+  type TraceEstimate,
+  type TraceOptions,
+} from './hessian-trace.js'
+export { type LastLayerTrace, lastLayerTrace } from './last-layer-trace.js'
+export {
+  type Classifier,
+  type LabelledRows,
+  type NeuralCollapse,
+  neuralCollapse,
+  type VectorSpread,
+} from './neural-collapse.js'
+export type { SymmetricOperator } from './symmetric-operator.js'
