@@ -55,14 +55,28 @@ const map = () => ({ weight: matrix().t(), bias: null })
 const exact = { products: 0, outputs: 0, softmax: false }
 const spectrum = () => ({ directions: matrix(), singularValues: [1, 0.5], uncertainty: 0 })
 
+const { batchSize: ofDraws, ...applied } = shift
+const apply = (given: object, batch: object = {}) => {
+  const captured = { ...sos.drawBatch(data, layer, { indices: [0, 1, 2] }), rows: [sos.torch.rand([3, 8])] }
+  return sos.applyShift(model, layer, data, { ...captured, ...batch }, given)
+}
+
 const cases: Record<string, Case> = {
+  'applyShift batch.indices': [list(fromZero), (indices) => apply({}, { indices })],
+  'applyShift batch.seed': [anyWhole, (seed) => apply({}, { seed })],
+  ...options('applyShift options', applied, (given) => apply(given)),
+  ...ranks('applyShift options', (given) => apply(given)),
+  ...options('drawBatch options', { batchSize: ofDraws!, seed: shift.seed! }, (given) =>
+    sos.drawBatch(data, layer, given),
+  ),
+  'drawBatch options.indices': [list(fromZero), (indices) => sos.drawBatch(data, layer, { indices })],
   'Draws.integers below': [count, (below) => new sos.Draws(0, 'cpu', 3).integers(below)],
   'Generator.manualSeed seed': [anyWhole, (seed) => new sos.Generator().manualSeed(seed)],
   'ProcessGroup.fromEnvironment options.timeout': [
     count,
     (timeout) => sos.ProcessGroup.fromEnvironment({ timeout }),
   ],
-  'processes options.timeout': [
+  'joinProcesses options.timeout': [
     count,
     async (timeout) => {
       const before = { RANK: process.env.RANK, WORLD_SIZE: process.env.WORLD_SIZE }
@@ -165,16 +179,12 @@ const cases: Record<string, Case> = {
   'cuda.manualSeedAll seed': [anyWhole, (seed) => sos.torch.cuda.manualSeedAll(seed)],
   'manualSeed seed': [anyWhole, (seed) => sos.manualSeed(seed)],
   'cutAt tolerance': [share, (tolerance) => sos.cutAt(spectrum(), tolerance)],
-  ...options('evaluate options', { limit: count, batchSize: count }, (given) =>
-    sos.evaluate(model, data, given),
-  ),
-  ...options('evaluateAll options', { limit: count, batchSize: count }, (given) =>
+  ...options('evaluate options', { limit: count, chunk: count }, (given) => sos.evaluate(model, data, given)),
+  ...options('evaluateAll options', { limit: count, chunk: count }, (given) =>
     sos.evaluateAll([model], data, given),
   ),
-  ...options(
-    'evaluateDuringTraining options',
-    { limit: count, batchSize: count, everyEpochs: count },
-    (given) => sos.evaluateDuringTraining(data, given),
+  ...options('evaluateDuringTraining options', { limit: count, chunk: count, everyEpochs: count }, (given) =>
+    sos.evaluateDuringTraining(data, given),
   ),
   'evaluationSubject options.limit': [
     count,
@@ -266,7 +276,7 @@ const cases: Record<string, Case> = {
     sos.sosDuringTraining,
   ),
   ...ranks('sosDuringTraining options', sos.sosDuringTraining),
-  ...options('drift rounding', { products: nonNegative, outputs: nonNegative }, (given: object) =>
+  ...options('measureDrift rounding', { products: nonNegative, outputs: nonNegative }, (given: object) =>
     sos.measureDrift(matrix(), map(), map(), { ...exact, ...given }),
   ),
   ...options('DriftSums.add rounding', { products: nonNegative, outputs: nonNegative }, (given: object) =>
@@ -285,7 +295,7 @@ const elsewhere = [
   'ScriptObject.setAttribute value',
   ...['asam', 'sam', 'clipGradients'].map((name) => `${name} base.learningRate`), // the trainer looks at it
   ...['complex', 'new Complex'].flatMap((name) => [`${name} re`, `${name} im`]),
-  ...['driftBoundAt space', 'project space'].flatMap((place) =>
+  ...['driftBoundAt space', 'projectOnRowSpace space'].flatMap((place) =>
     ['filter', 'rank', 'singularValues'].map((name) => `${place}.${name}`),
   ), // a row space
   // Of a group of processes: test/torch/distributed.

@@ -19,7 +19,7 @@ export interface GaussNewtonTrace extends HessianTrace {
 /**
  * The trace of the generalised Gauss-Newton matrix G = Σ_i J_iᵀ (diag p_i − p_i p_iᵀ) J_i / N of a model's mean cross-entropy
  * over a fixed sample, in eval mode, with respect to all its parameters; J_i is the Jacobian of sample i's logits, p_i their
- * softmax. Where the model {@link isPiecewiseLinear} it is tr(H), what `hessianTrace` estimates, by first derivatives
+ * softmax. Where the model is piecewise linear (`isPiecewiseLinear`), it is tr(H), what `hessianTrace` estimates, by first derivatives
  * alone; elsewhere tr(H) differs, by a part that has either sign, and `curvedBy` says why. No label plays a part.
  *
  * With B = diag √p − p√pᵀ, for which BBᵀ = diag p − ppᵀ, and independent signs ε for each sample and class

@@ -83,6 +83,7 @@ export async function applyShift(
   expectObject('batch', batch)
   expectList('batch.rows', batch.rows)
   checkIndices(dataset, batch.indices)
+  wholeSeed('batch.seed', batch.seed)
   checkNumbers(options, applyNumbers)
   if (options.rank !== undefined) checkRankPolicy(options.rank)
   if (batch.rows.length !== groupsOf(layer)) {

@@ -28,8 +28,9 @@ export function numberOptions(): string[] {
       },
     },
   )!
-  const index = `${root}/src/index.ts`
-  const program = ts.createProgram([index], configuration.options)
+  const doors = ['torch', 'data', 'model', 'evaluate', 'shift', 'sharpness', 'train', 'report']
+  const indexes = doors.map((door) => `${root}/src/${door}/index.ts`)
+  const program = ts.createProgram(indexes, configuration.options)
   const checker = program.getTypeChecker()
   const found = new Set<string>()
 
@@ -75,26 +76,40 @@ export function numberOptions(): string[] {
       }
     }
   }
-  for (const exported of checker.getExportsOfModule(
-    checker.getSymbolAtLocation(program.getSourceFile(index)!)!,
-  )) {
-    const aliased = (exported.flags & ts.SymbolFlags.Alias) !== 0
-    const symbol = aliased ? checker.getAliasedSymbol(exported) : exported
-    const { name } = exported
-    // What `torch` and the tensors do is libtorch's, and held against its schemas.
-    if ((symbol.flags & ts.SymbolFlags.Value) === 0 || name === 'torch' || name === 'Tensor') continue
+  const searchValue = (name: string, symbol: ts.Symbol) => {
     const type = checker.getTypeOfSymbol(symbol)
     searchCalls(name, type.getCallSignatures())
     for (const signature of type.getConstructSignatures()) {
       const hidden = ts.getCombinedModifierFlags(signature.getDeclaration()) & ts.ModifierFlags.Private
       if (!hidden) searchCalls(`new ${name}`, [signature])
     }
-    const members =
-      (symbol.flags & ts.SymbolFlags.Class) !== 0 ? [type, checker.getDeclaredTypeOfSymbol(symbol)] : [type]
-    if (type.getCallSignatures().length > 0) continue
+    const members = [type, ...type.getConstructSignatures().map((signature) => signature.getReturnType())]
+    if (type.getCallSignatures().length > 0) return
     for (const member of members.flatMap((one) => checker.getPropertiesOfType(one))) {
       if (!declaredHere(member) || isPrivate(member) || member.name === 'prototype') continue
       searchCalls(`${name}.${member.name}`, checker.getTypeOfSymbol(member).getCallSignatures())
+    }
+  }
+  const membersOf = (symbol: ts.Symbol) => checker.getPropertiesOfType(checker.getTypeOfSymbol(symbol))
+  for (const index of indexes) {
+    for (const exported of checker.getExportsOfModule(
+      checker.getSymbolAtLocation(program.getSourceFile(index)!)!,
+    )) {
+      const aliased = (exported.flags & ts.SymbolFlags.Alias) !== 0
+      const symbol = aliased ? checker.getAliasedSymbol(exported) : exported
+      const typeOnly = exported.declarations?.some((one) => ts.isTypeOnlyExportDeclaration(one))
+      const { name } = exported
+      // What tensors do, and the operators of `torch`, is libtorch's, and held against its schemas.
+      if (typeOnly || (symbol.flags & ts.SymbolFlags.Value) === 0 || name === 'Tensor') continue
+      if (name !== 'torch') {
+        searchValue(name, symbol)
+        continue
+      }
+      for (const member of membersOf(symbol).filter(declaredHere)) {
+        if (['tensor', 'fromBuffer', 'async', 'ops'].includes(member.name)) continue
+        if (member.name === 'autograd') for (const one of membersOf(member)) searchValue(one.name, one)
+        else if (member.name !== 'nn') searchValue(member.name, member)
+      }
     }
   }
   return [...found].sort()

@@ -47,9 +47,9 @@ fs.writeFileSync('dist/cli/main.js', '')
 `,
     'scripts/generate_operators.mjs': `import fs from 'node:fs'
 fs.appendFileSync('calls', 'generate\\n')
-fs.mkdirSync('src/torch', { recursive: true })
+fs.mkdirSync('src/torch/operators', { recursive: true })
 for (const name of ['operators', 'operator-packets']) {
-  fs.writeFileSync('src/torch/' + name + '.generated.ts', String(Math.random()))
+  fs.writeFileSync('src/torch/operators/' + name + '.generated.ts', String(Math.random()))
 }
 `,
   }

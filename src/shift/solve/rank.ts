@@ -7,7 +7,7 @@ import { scope, type Tensor, torch } from '../../torch/index.js'
  *
  * - `logits`: the smallest rank at which no logit of the batch moves by more than `delta`. Default: 1e-3, far below what
  *   separates two classes and above the rounding of float32.
- * - `tolerance`: singular values above `tolerance` · σ₁. Default: by the dtype of the features ({@link defaultTolerance}).
+ * - `tolerance`: singular values above `tolerance` · σ₁. Default: by the dtype of the features (`defaultTolerance`).
  * - `energy`: the smallest rank whose Σσᵢ² is at least `share` of the whole.
  * - `fixed`: `rank` directions, or all that there are.
  * - `ridge`: none is cut; each is damped by σᵢ² / (σᵢ² + λ), with λ = `lambda` · σ₁². A control, no shift: the batch's
