@@ -19,7 +19,7 @@ export async function fingerprint(dataset: Dataset): Promise<DatasetFingerprint>
   for (const index of spread(dataset.size, Math.min(sampleSize, dataset.size))) {
     const { images, indices } = await source.load([index])
     hash.update(`${indices.length} ${images.dtype} ${images.shape}\n`)
-    if (indices.length > 0) hash.update(images.contiguous().toBuffer())
+    hash.update(images.contiguous().toBuffer())
     images.dispose()
   }
   return { labelsSha256: labelsSha256(dataset), sampleSha256: hash.digest('hex') }

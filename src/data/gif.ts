@@ -11,7 +11,7 @@ export function decodeGif(bytes: Uint8Array): RawImage {
   const screen = reader.take(13)
   const view = new DataView(screen.buffer, screen.byteOffset)
   let [width, height] = [view.getUint16(6, true), view.getUint16(8, true)]
-  let palette = (screen[10]! & 0x80) !== 0 ? neededPalette(reader.take(6 << (screen[10]! & 7))) : null
+  let palette = (screen[10]! & 0x80) !== 0 ? coloursOf(reader, screen[10]!) : null
   let transparent: number | null = null
   for (;;) {
     const kind = reader.byte()
@@ -29,7 +29,7 @@ export function decodeGif(bytes: Uint8Array): RawImage {
   const [left, top] = [frame.getUint16(0, true), frame.getUint16(2, true)]
   const [columns, rows] = [frame.getUint16(4, true), frame.getUint16(6, true)]
   const flags = place[8]!
-  if ((flags & 0x80) !== 0) palette = neededPalette(reader.take(6 << (flags & 7)))
+  if ((flags & 0x80) !== 0) palette = coloursOf(reader, flags)
   width = Math.max(width, left + columns)
   height = Math.max(height, top + rows)
   checkExtents(columns, rows)
@@ -54,9 +54,9 @@ const trailer = 0x3b
 const graphicControl = 0xf9
 const longestCode = 12
 
-/** The colours of a palette; null where they are the greys from 0 on, which Pillow takes for a greyscale image. */
-function neededPalette(bytes: Uint8Array): Uint8Array | null {
-  return bytes.every((value, i) => value === Math.floor(i / 3)) ? null : paletteOf(bytes, 3, [0, 1, 2])
+/** The palette that comes next, of a size that flags tell. */
+function coloursOf(reader: Reader, flags: number): Uint8Array {
+  return paletteOf(reader.take(6 << (flags & 7)), 3, [0, 1, 2])
 }
 
 /** The rows in the order in which they come: every eighth, those between, and so on where they are interlaced. */

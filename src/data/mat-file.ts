@@ -143,7 +143,7 @@ function take(from: Generator<Element>, most: number): Element[] {
 
 /** A text, or the only number of an array; null for anything else. */
 function contentOf({ type, data }: Element): number | string | null {
-  if (type !== miMatrix || data.byteLength === 0) return null
+  if (type !== miMatrix) return null
   const [flags, , , content] = take(elements(data), 4)
   if (content === undefined) return null
   if ((numbers(flags!, 1)[0]! & 0xff) === mxChar) return text(content, mostValues)

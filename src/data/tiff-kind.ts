@@ -26,13 +26,11 @@ export function tiffOrientation(bytes: Uint8Array): number {
   const samples = first('samples', 1)
   const bits = first('bits', 1)
   const kind = `${photometric} ${samples} ${bits} ${found.extra.join(',')}`.trimEnd()
-  const sameBits = found.bits.every((value) => value === bits)
   const format = first('format', 1)
   const told = first('orientation', 1)
   const orientation = told >= 1 && told <= 8 ? told : 1
   const plain =
     readable.has(kind) &&
-    sameBits &&
     (format === 1 || signed.has(`${format} ${bits} ${photometric} ${samples}`)) &&
     (bits !== 32 || format !== 1 || bytes[0] === 0x49) && // 'I', the little-endian order
     (photometric !== 6 || first('compression', 1) === 7) && // YCbCr, as JPEG

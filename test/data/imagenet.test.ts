@@ -4,6 +4,7 @@ import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
 import { imageNet, openDataset, presets } from '../../src/index.js'
 
+import { array, element, matFile, mi, structArray } from '../support/mat-file.js'
 import { root as checkout, temporaryFolder } from '../support/paths.js'
 
 const recipe = presets.resnet50!
@@ -50,6 +51,19 @@ describe('imageNet', () => {
     }
     writeFileSync(join(root, 'classes.txt'), [...sorted, 'n99'].reverse().join('\n'))
     expect([...(await imageNet(root, 'val', recipe)).labels]).toEqual([4, 1, 3])
+  })
+
+  it('refuses a meta.mat in which no synset is without children', async () => {
+    const root = folderWith({ ...flat, [`ILSVRC2012_devkit_t12/data/${groundTruth}`]: '2\n1\n4\n' })
+    const number = (value: number) => array(element(mi.UINT8, Buffer.from([value])))
+    const name = array(element(mi.UINT8, Buffer.from('n02083346')), 'text', 9)
+    const fields = ['ILSVRC2012_ID', 'WNID', 'num_children']
+    const meta = matFile(structArray('synsets', fields, [[number(1), name, number(2)]]))
+    writeFileSync(join(root, 'ILSVRC2012_devkit_t12/data/meta.mat'), meta)
+    await expect(imageNet(root, 'val', recipe)).rejects.toMatchObject({
+      code: 'ERR_DATASET',
+      message: expect.stringContaining('expected synsets with ILSVRC2012_ID, WNID and num_children'),
+    })
   })
 
   it("reads Kaggle's layout", async () => {

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, symlinkSync, unlinkSync } from 'node:fs'
+import { mkdirSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { imageFolder } from '../../src/index.js'
@@ -115,6 +115,11 @@ describe('folders of classes', () => {
   it('of one name in two spellings of Unicode are refused', async () => {
     const root = await folderWith({ 'caf\u00e9/1.png': 0, 'cafe\u0301/1.png': 1 })
     await expect(imageFolder(root, recipe)).rejects.toThrow('could be class 0 or 1, which have one name')
+    writeFileSync(join(root, 'classes.txt'), 'bee\ncaf\u00e9\n')
+    await expect(imageFolder(root, recipe)).rejects.toMatchObject({
+      code: 'ERR_DATASET',
+      message: expect.stringContaining('are one name, written in two ways'),
+    })
   })
 
   it('are found in classes.txt whatever its line ends, spaces and spelling of Unicode', async () => {

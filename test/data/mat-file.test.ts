@@ -4,6 +4,7 @@ import { inflateSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 
 import { readMatStructs } from '../../src/data/mat-file.js'
+import { array, element, matFile, mi, structArray } from '../support/mat-file.js'
 import { root } from '../support/paths.js'
 
 // Written by SciPy (test/fixtures/make_meta_mat.py).
@@ -35,6 +36,52 @@ describe('readMatStructs', () => {
     }
     const plain = Buffer.concat([file.subarray(0, 128), ...variables])
     expect(readMatStructs('meta.mat', plain, 'synsets')).toEqual(records)
+  })
+
+  it('reads numbers of every type, and texts, by the description of the format', () => {
+    const numbers: [type: number, value: number, bytes: number[]][] = [
+      [mi.INT8, -2, [0xfe]],
+      [mi.UINT8, 254, [0xfe]],
+      [mi.INT16, -300, [0xd4, 0xfe]],
+      [mi.UINT16, 65_236, [0xd4, 0xfe]],
+      [mi.INT32, -70_000, [0x90, 0xee, 0xfe, 0xff]],
+      [mi.UINT32, 4_294_897_296, [0x90, 0xee, 0xfe, 0xff]],
+      [mi.SINGLE, -2.5, [0, 0, 0x20, 0xc0]],
+      [mi.DOUBLE, -2.5, [0, 0, 0, 0, 0, 0, 0x04, 0xc0]],
+    ]
+    const texts: [type: number, bytes: Buffer][] = [
+      [mi.UTF8, Buffer.from('n1, a fox')],
+      [mi.UINT8, Buffer.from('n1, a fox')],
+      [mi.UTF16, Buffer.from('n1, a fox', 'utf16le')],
+      [mi.UINT16, Buffer.from('n1, a fox', 'utf16le')],
+    ]
+    for (const [type, value, bytes] of numbers) {
+      for (const small of bytes.length <= 4 ? [true, false] : [false]) {
+        const one = array(element(type, Buffer.from(bytes), small))
+        const records = [
+          [one, one],
+          [array(element(mi.UINT8, Buffer.from([7]))), one],
+        ]
+        const file = matFile(structArray('s', ['first', 'second'], records))
+        expect(readMatStructs('x.mat', file, 's')).toEqual([
+          { first: value, second: value },
+          { first: 7, second: value },
+        ])
+      }
+    }
+    for (const [type, bytes] of texts) {
+      const file = matFile(structArray('s', ['name'], [[array(element(type, bytes), 'text', 9)]]))
+      expect(readMatStructs('x.mat', file, 's')).toEqual([{ name: 'n1, a fox' }])
+    }
+  })
+
+  it('leaves out of a record what is no number and no text: several numbers, none, no array', () => {
+    const several = array(element(mi.UINT8, Buffer.from([1, 2])), 'number', 2)
+    const none = array(element(mi.UINT8, Buffer.alloc(0)), 'number', 0)
+    const values = [several, none, element(mi.MATRIX, Buffer.alloc(0)), element(mi.DOUBLE, Buffer.alloc(8))]
+    const seven = array(element(mi.UINT8, Buffer.from([7])))
+    const file = matFile(structArray('s', ['a', 'b', 'c', 'd', 'e'], [[...values, seven]]))
+    expect(readMatStructs('x.mat', file, 's')).toEqual([{ e: 7 }])
   })
 
   it('refuses what is damaged, another file, or without the variable', () => {

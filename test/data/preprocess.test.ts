@@ -221,6 +221,19 @@ describe('a recipe', () => {
     expect(() => preprocessOf(model, 'resnet50', change as Partial<Preprocess>)).toThrow(refused)
   })
 
+  it('refuses images that are not bytes [N, C, H, W] of its channels', () => {
+    const bytes = (shape: number[]) => torch.zeros(shape, { dtype: 'uint8' })
+    const wrong = [[3, 8, 8], [1, 3, 8, 8, 1], [1, 1, 8, 8], [1, 3, 0, 8], [1, 3, 8, 0], []].map(bytes)
+    for (const images of [...wrong, torch.zeros([1, 3, 8, 8])]) {
+      expect(() => preprocess(images, presets.resnet50!)).toThrow(
+        expect.objectContaining({
+          code: 'ERR_INVALID_ARGUMENT',
+          message: expect.stringMatching(`received ${images.dtype} \\[${images.shape.join(', ')}\\] on cpu`),
+        }),
+      )
+    }
+  })
+
   it('that changes after a dataset was made does not change the dataset', async () => {
     const recipe = { ...presets.resnet50!, mean: [0, 0, 0], std: [1, 1, 1] }
     const folder = temporaryFolder()

@@ -6,6 +6,8 @@ describe('parseSpec', () => {
   it('reads KIND:PATH[:SPLIT]', () => {
     expect(parseSpec('imagefolder:a/b:c')).toEqual({ kind: 'imagefolder', folder: 'a/b:c' })
     expect(parseSpec('imagenet:/a/b:val')).toEqual({ kind: 'imagenet', folder: '/a/b', split: 'val' })
+    expect(parseSpec('imagenet:/a/b:train')).toEqual({ kind: 'imagenet', folder: '/a/b', split: 'train' })
+    expect(parseSpec('idx:/x/y:train')).toEqual({ kind: 'idx', folder: '/x/y', split: 'train' })
     expect(parseSpec('idx:/x/y:test')).toEqual({ kind: 'idx', folder: '/x/y', split: 'test' })
     expect(parseSpec('cifar10:a/b:train')).toEqual({
       kind: 'cifar10',

@@ -33,6 +33,15 @@ describe('a subset', () => {
     expect(skipped).toEqual([{ index: 1, path: 'x', reason: 'corrupt' }])
   })
 
+  it('refuses a dataset that neither loads nor skips a sample', async () => {
+    const whole = await fashion()
+    const lost: Dataset = { ...whole, load: async (indices) => whole.load(indices.slice(1)) }
+    await expect(subset(lost, [4, 5]).load([0, 1])).rejects.toMatchObject({
+      code: 'ERR_DATASET',
+      message: expect.stringContaining('each of 2 samples to be loaded or skipped but 1 were loaded'),
+    })
+  })
+
   it('refuses samples that there are not', async () => {
     const whole = await fashion()
     for (const indices of [[], [-1], [0.5], [whole.size]]) {

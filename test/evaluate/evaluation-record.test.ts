@@ -67,6 +67,20 @@ const scoresWith = (values: Record<string, unknown>) => (lines: string[]) =>
     }),
   )
 
+/** A wrong prediction that is of rank 0 all the same, where the logits were NaN. */
+const scoresOfWrong = (lines: string[]) =>
+  lines.with(
+    3,
+    edit(lines[3]!, (batch) => {
+      const { predictions, ranks, losses, confidences } = batch.models[0]
+      if (ranks[0] === 0) predictions[0] = (predictions[0] + 1) % 10
+      ranks[0] = 0
+      losses[0] = 'NaN'
+      confidences[0] = 'NaN'
+      return batch
+    }),
+  )
+
 describe('the record of an evaluation', () => {
   it('goes on from any byte at which it ends, and comes to the same result', async () => {
     const { models, dataset, subject, loaded, path, evaluations } = await whole('torn.jsonl')
@@ -153,6 +167,8 @@ describe('the record of an evaluation', () => {
       sha256: sha256(readFileSync(demoModel)),
     })
     expect(header.dataset).toMatchObject({ name: dataset.name, size: dataset.size })
+    const missing = evaluationSubject([join(folder, 'none.pt')], dataset, subject.preprocess, options)
+    await expect(missing).rejects.toEqual(refusal('ERR_FILE_UNREADABLE', /none\.pt: cannot be read/))
   })
 
   it.each(['my notes', '{"version":2', '{"a":1}'])('does not write over the text %s', async (text) => {
@@ -263,6 +279,8 @@ describe('the record of an evaluation', () => {
       (lines) => lines.with(0, lines[0]!.replace('{', '{"limit":3,')),
       /its limit is 3, not undefined/,
     ],
+    ['a header of null', (lines) => lines.with(0, 'null'), /its first line is none/],
+    ['a header of a number', (lines) => lines.with(0, '1'), /its first line is none/],
     [
       'an image beyond the dataset',
       (lines) => lines.with(1, lines[1]!.replace('"index":0', '"index":2000')),
@@ -279,6 +297,7 @@ describe('the record of an evaluation', () => {
     ['a right prediction', (lines) => lines.with(3, edit(lines[3]!, flip))],
     ['a loss', scoresWith({ losses: 1e-9 })],
     ['a confidence', scoresWith({ confidences: 0 })],
+    ['a wrong prediction of NaN that is ranked first', scoresOfWrong],
   ])('whose scores contradict each other is not evaluated with: %s', async (name, damage) => {
     const { models, dataset, subject, path } = await whole(`contradiction ${name}.jsonl`)
     writeFileSync(path, damage(readFileSync(path, 'utf8').split('\n')).join('\n'))
@@ -298,6 +317,8 @@ describe('the record of an evaluation', () => {
     )
     await expect(evaluateAll(models, dataset, { chunk: 20, record })).rejects.toMatchObject(refused)
     await expect(evaluateAll(models.slice(1), dataset, { ...options, record })).rejects.toMatchObject(refused)
+    const larger = { ...dataset, size: dataset.size + 1, labels: Int32Array.of(...dataset.labels, 0) }
+    await expect(evaluateAll(models, larger, { ...options, record })).rejects.toMatchObject(refused)
   })
 
   it('is written by one process at a time', async () => {

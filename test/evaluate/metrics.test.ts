@@ -120,9 +120,23 @@ describe('score', () => {
     expect(new ScoreSums(10).score()).toMatchObject({ images: 0, top1: Number.NaN, loss: Number.NaN })
   })
 
-  it('refuses labels of another number', () => {
-    expect(() => scoreLogits(torch.zeros([3, 4]), labelsFor(2, 4))).toThrow(
-      expect.objectContaining({ code: 'ERR_SHAPE' }),
-    )
+  it('refuses labels of another number, and what is no matrix of logits', () => {
+    const labels = labelsFor(3, 4)
+    const wrong: [number[], typeof labels][] = [
+      [[3, 4], labelsFor(2, 4)],
+      [[3, 4], labels.unsqueeze(1)],
+      [[3], labels],
+      [[3, 4, 5], labels],
+    ]
+    for (const [shape, given] of wrong) {
+      expect(() => scoreLogits(torch.zeros(shape), given)).toThrow(
+        expect.objectContaining({
+          code: 'ERR_SHAPE',
+          message: `expected logits [N, classes] and labels [N] but received [${shape.join(', ')}] and [${given.shape.join(', ')}]`,
+        }),
+      )
+    }
+    expect(() => scoreLogits(5 as never, labels)).toThrow('for logits but received 5')
+    expect(() => scoreLogits(torch.zeros([3, 4]), 5 as never)).toThrow('for labels but received 5')
   })
 })

@@ -66,7 +66,10 @@ for colour, interlaced in itertools.product(depths, (False, True)):
 # TIFF
 
 
-def tiff(order: str, photometric: int, bits: int, count: int, extra=(), form=1, planar=1, fill=1, orientation=1) -> bytes:
+def tiff(
+    order: str, photometric: int, bits: int, count: int, extra=(), form=1, planar=1, fill=1, orientation=1, told=None, kind=3
+) -> bytes:
+    """`told` are the bits that it tells where these are others; `kind` is that of short numbers: SHORT (3) or LONG (4)."""
     values = samples(bits, count)
     if form == 3:
         values = (values.astype("float64") / 2**bits * 300 - 20).astype("float32").view("uint32").astype("int64")
@@ -78,7 +81,7 @@ def tiff(order: str, photometric: int, bits: int, count: int, extra=(), form=1, 
     for strip in strips:
         where.append((8 + len(data), len(strip)))
         data += strip + b"\0" * (len(strip) % 2)
-    tags = {256: (3, [W]), 257: (3, [H]), 258: (3, [bits] * count), 259: (3, [1]), 262: (3, [photometric]), 266: (3, [fill])}
+    tags = {256: (3, [W]), 257: (3, [H]), 258: (3, told or [bits] * count), 259: (3, [1]), 262: (3, [photometric]), 266: (3, [fill])}
     tags |= {273: (4, [w for w, _ in where]), 274: (3, [orientation]), 277: (3, [count]), 278: (3, [H]), 279: (4, [n for _, n in where])}
     tags |= {284: (3, [planar]), 339: (3, [form] * count)}
     if photometric == 3:
@@ -87,6 +90,8 @@ def tiff(order: str, photometric: int, bits: int, count: int, extra=(), form=1, 
         tags[332] = (3, [1])
     if extra:
         tags[338] = (3, list(extra))
+    if kind != 3:
+        tags = {tag: (kind, content) for tag, (_, content) in tags.items()}
     at = 8 + len(data)
     values_at = at + 2 + 12 * len(tags) + 4
     directory, beyond = struct.pack(order + "H", len(tags)), b""
@@ -115,6 +120,11 @@ for (photometric, bits, count, extra), order in itertools.product(kinds, "<>"):
 for form, bits in ((2, 8), (2, 16), (2, 32), (3, 32)):
     for order in "<>":
         files[f"tiff_form{form}_{bits}_{'le' if order == '<' else 'be'}.tif"] = tiff(order, 1, bits, 1, form=form)
+for order in "<>":
+    files[f"tiff_long_{'le' if order == '<' else 'be'}.tif"] = tiff(order, 2, 8, 3, kind=4, orientation=3)
+    files[f"tiff_long_grey_{'le' if order == '<' else 'be'}.tif"] = tiff(order, 1, 16, 1, kind=4)
+for told in ([8, 8, 4], [8, 16, 8], [16, 8, 8]):
+    files[f"tiff_bits_{'_'.join(map(str, told))}.tif"] = tiff("<", 2, 8, 3, told=told)
 for orientation in range(0, 10):
     files[f"tiff_turned_{orientation}.tif"] = tiff("<", 2, 8, 3, orientation=orientation)
     files[f"tiff_turned_grey_{orientation}.tif"] = tiff("<", 1, 8, 1, orientation=orientation)
@@ -170,6 +180,11 @@ for compression, bits in ((1, 8), (2, 4), (1, 4), (2, 8), (1, 24), (4, 24), (5, 
         )
         files[f"bmp_runs_{compression}_{bits}_{i}.bmp"] = bmp(bits, compression=compression, data=data + b"\0\1")
         files[f"bmp_grey_runs_{compression}_{bits}_{i}.bmp"] = bmp(bits, compression=compression, data=data + b"\0\1", palette=grey(256, 4), colours=256)
+
+row = bytes([W, 9, 0, 0])
+files["bmp_runs_1_8_4_jump.bmp"] = bmp(8, compression=1, data=bytes([5, 7, 0, 2, 2, 1, 0, 0]) + row * H + b"\0\1")
+files["bmp_runs_1_8_ended.bmp"] = bmp(8, compression=1, data=row * 3 + b"\0\1" + row * H)
+files["bmp_runs_1_8_two_greys.bmp"] = bmp(8, compression=1, colours=2, palette=b"\0\0\0\0\xff\xff\xff\0", data=bytes([W, 1, 0, 0, W, 0, 0, 0]) * H + b"\0\1")
 
 # GIF
 

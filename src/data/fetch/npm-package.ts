@@ -103,7 +103,7 @@ async function npm(args: string[], signal?: AbortSignal): Promise<void> {
   // A Ctrl-C in a terminal ends npm by itself, perhaps before this process has heard of it.
   await sleep(100)
   signal?.throwIfAborted()
-  const lines = said.match(/(?<=^npm (?:error|ERR!) )(?!code |A complete log|\s).+$/gm) ?? []
+  const lines = said.match(/(?<=^npm (?:error|ERR!) )(?!code |A complete log|\s).+/gm) ?? []
   throw new SosError(
     'ERR_FETCH',
     `npm ${args.slice(0, 2).join(' ')} ended with ${end}: ${lines.join(' ') || said.trim()}`,

@@ -96,6 +96,24 @@ describe('npmTarball', () => {
     expect(existsSync(folder)).toBe(false)
   })
 
+  it('tells the bytes that have arrived', async () => {
+    const folder = setUp({ bytes: tarball, whole: false })
+    const [told, abort] = [[] as number[], new AbortController()]
+    const download = npmTarball(pack, folder, (bytes) => void told.push(bytes), abort.signal)
+    await vi.waitFor(() => expect(requests).toBe(1), 20_000)
+    const files: [name: string, bytes: number][] = [
+      ['one', 70_000],
+      ['two', 5000],
+    ]
+    const before = Math.max(0, ...told)
+    for (const [name, bytes] of files) writeFileSync(join(folder, 'cache', name), Buffer.alloc(bytes))
+    await vi.waitFor(() => expect(told.at(-1)).toBeGreaterThanOrEqual(before + 75_000), 20_000)
+    // What npm itself keeps there, of a tarball of hundreds of bytes, is less.
+    expect(told.at(-1)).toBeLessThan(before + 75_000 + 10_000)
+    abort.abort(new Error('enough'))
+    await expect(download).rejects.toThrow('enough')
+  })
+
   it('stops at a signal in the middle of a download, and begins again', async () => {
     const folder = setUp({ bytes: tarball, whole: false })
     const abort = new AbortController()
