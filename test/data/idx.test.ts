@@ -50,7 +50,10 @@ describe('idx', () => {
   })
 
   it('reads the embedded slice of Fashion-MNIST', async () => {
-    const [train, test] = [await idxFolder(fashionMnist, 'train', recipe), await idxFolder(fashionMnist, 'test', recipe)]
+    const [train, test] = [
+      await idxFolder(fashionMnist, 'train', recipe),
+      await idxFolder(fashionMnist, 'test', recipe),
+    ]
     expect([train.name, test.name]).toEqual([`idx:${fashionMnist}:train`, `idx:${fashionMnist}:test`])
     expect([train.size, test.size]).toEqual([10_000, 2000])
     expect(train.classes[9]).toBe('Ankle boot')
