@@ -18,6 +18,7 @@ import { vectors } from '../../support/datasets.js'
 import { demoModel, fashionMnist, fixture, temporaryFolder } from '../../support/paths.js'
 import { reference } from '../../support/python.js'
 import { randn } from '../../support/random.js'
+import { beforeTests } from '../../support/timed.js'
 
 const code = (expected: string) => expect.objectContaining({ code: expected })
 const limit = 1000
@@ -32,7 +33,7 @@ beforeAll(async () => {
 
 describe('runStudy', () => {
   let study: Study
-  beforeAll(async () => {
+  beforeTests(async () => {
     study = await runStudy(await ScriptModule.load(demoModel), train, test, {
       batchSizes: [60, 20],
       draws: 3,
