@@ -59,12 +59,15 @@ describe('sos', () => {
       '32',
     )
     expect(records).toHaveLength(2)
+    // A limit is spread over the 2000 images.
+    const indices = Array.from({ length: 100 }, (_, i) => 20 * i)
+    const python = await reference('evaluate', { model: demoModel, folder: fashionMnist, indices })
     expect(records[0]).toEqual({
       model: demoModel,
-      top1: expect.any(Number),
-      top5: expect.any(Number),
-      loss: expect.any(Number),
-      calibrationError: expect.any(Number),
+      top1: expect.closeTo(python.top1, 10),
+      top5: expect.closeTo(python.top5, 10),
+      loss: expect.closeTo(python.loss, 6),
+      calibrationError: expect.closeTo(python.calibrationError, 5),
       images: 100,
       skipped: 0,
       warnings: [],
@@ -103,10 +106,18 @@ describe('sos', () => {
       classesCovered: 10,
       classes: 10,
       rank: 40,
-      singularValues: { first: expect.any(Number), last: expect.any(Number), next: null },
-      certificate: { samples: 100, marginSafeShare: expect.any(Number) },
+      singularValues: { next: null },
+      certificate: { samples: 100 },
       out: join(folder, 'a.pt'),
     })
+    const { indices, singularValues, certificate } = first
+    const given = { model: demoModel, layer: 'fc', folder: fashionMnist, indices, tolerance: 1e-6 }
+    const { sigma } = await reference('shift', given)
+    expect(singularValues.first / sigma[0]).toBeCloseTo(1, 5)
+    expect(singularValues.last / sigma[39]).toBeCloseTo(1, 4)
+    // Images that are certified are among those whose class did not change.
+    expect(certificate.marginSafeShare).toBeGreaterThan(0)
+    expect(certificate.marginSafeShare).toBeLessThanOrEqual(1 - certificate.changedPredictions / 100)
     expect(first.indices).toHaveLength(40)
     expect([same.indices, same.normAfter]).toEqual([first.indices, first.normAfter])
     expect(other.indices).not.toEqual(first.indices)

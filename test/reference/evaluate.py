@@ -1,4 +1,4 @@
-"""Accuracy and loss on Fashion-MNIST: { model, folder } → { top1, top5, loss, calibrationError,
+"""Accuracy and loss on Fashion-MNIST: { model, folder, indices? } → { top1, top5, loss, calibrationError,
 predictions, labels, perClass }."""
 
 import torch
@@ -6,7 +6,7 @@ from _common import answer, argument, fashion_mnist
 
 given = argument()
 model = torch.jit.load(given["model"]).eval()
-images, labels = fashion_mnist(given["folder"], "test")
+images, labels = fashion_mnist(given["folder"], "test", given.get("indices"))
 with torch.no_grad():
     logits = torch.cat([model(part) for part in images.split(250)]).double()
 best = logits.topk(5).indices

@@ -4,6 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { Dataset } from '../../src/data/index.js'
 import {
+  adam,
+  type Dataset,
   evaluate,
   evaluateDuringTraining,
   idxFolder,
@@ -366,15 +368,26 @@ describe('optimum shifting in training', () => {
     expect(shift.rank).toBe(shift.inFeatures + 1)
   })
 
-  it.each(['keep', 'project', 'zero'] as const)('does to the momentum what %s says', async (momentum) => {
+  const optimizers = {
+    momentum: () => sgd({ learningRate: 0.01, momentum: 0.9 }),
+    first: () => adam({ learningRate: 0.001 }), // its first moment
+  }
+  it.each([
+    ['keep', 'momentum'],
+    ['project', 'momentum'],
+    ['zero', 'momentum'],
+    ['keep', 'first'],
+    ['project', 'first'],
+    ['zero', 'first'],
+  ] as const)('does to past gradients what %s says: %s', async (momentum, kept) => {
     const model = await load()
     const trainer = new Trainer(model, {
       data,
       epochs: 2,
       batchSize: 32,
-      optimizer: sgd({ learningRate: 0.01, momentum: 0.9 }),
+      optimizer: optimizers[kept](),
     })
-    const buffer = () => trainer.optimizerState().get('momentum.fc.weight')?.clone()
+    const buffer = () => trainer.optimizerState().get(`${kept}.fc.weight`)?.clone()
     const weight = () => model.namedParameters().get('fc.weight')!.detach().clone()
     let before: { momentum: ReturnType<typeof buffer>; weight: ReturnType<typeof weight> } | null = null
     trainer.on('epochStart', ({ epoch }) => {

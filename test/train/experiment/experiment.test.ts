@@ -99,6 +99,34 @@ describe('an experiment', () => {
     expect(first).toMatchObject({ about: { scheme: 'sgd', seed: 3, config: { epochs: 2, batchSize: 8 } } })
   })
 
+  it.each([true, false])('trains in channels-last where it is to: %s', async (channelsLast) => {
+    const strides: (readonly number[])[] = []
+    const controller = new AbortController()
+    await runExperiment(
+      { ...config, channelsLast },
+      {
+        schemes: ['sgd'],
+        seeds: 1,
+        out: join(temporaryFolder(), 'out'),
+        signal: controller.signal,
+        onRun: (_, { model }) => {
+          const weights = model.parameters().filter(({ shape }) => shape.length === 4 && shape[1]! > 1)
+          for (const { shape, stride } of weights.map((one) => ({
+            shape: one.shape,
+            stride: one.stride(),
+          }))) {
+            const [, channels, height, width] = shape as [number, number, number, number]
+            const innermost = channelsLast ? [1, width * channels, channels] : [height * width, width, 1]
+            strides.push(stride.slice(1))
+            expect(stride.slice(1)).toEqual(innermost)
+          }
+          controller.abort()
+        },
+      },
+    )
+    expect(strides.length).toBeGreaterThan(0)
+  })
+
   it('refuses a folder of another configuration, and what is no trained model', async () => {
     const out = join(temporaryFolder(), 'out')
     const aborted = { signal: AbortSignal.abort(new Error('enough')) }
