@@ -200,7 +200,7 @@ const finiteOrText = (value: number): number | string => (Number.isFinite(value)
 
 function checkHeader(path: string, line: string, subject: EvaluationSubject): void {
   const header = parseJson(`${path}:1`, line) as Record<string, unknown> | null
-  if (typeof header !== 'object' || header === null || header.version !== 1) {
+  if (header?.version !== 1) {
     throw new SosError(
       'ERR_RECORD',
       `${path}: expected the record of an evaluation but its first line is none`,

@@ -67,16 +67,16 @@ const scoresWith = (values: Record<string, unknown>) => (lines: string[]) =>
     }),
   )
 
-/** A wrong prediction that is of rank 0 all the same, where the logits were NaN. */
-const scoresOfWrong = (lines: string[]) =>
+/** A wrong prediction, with these values. */
+const scoresOfWrong = (rank: number, loss: unknown, confidence: unknown) => (lines: string[]) =>
   lines.with(
     3,
     edit(lines[3]!, (batch) => {
       const { predictions, ranks, losses, confidences } = batch.models[0]
       if (ranks[0] === 0) predictions[0] = (predictions[0] + 1) % 10
-      ranks[0] = 0
-      losses[0] = 'NaN'
-      confidences[0] = 'NaN'
+      ranks[0] = rank
+      losses[0] = loss
+      confidences[0] = confidence
       return batch
     }),
   )
@@ -166,6 +166,7 @@ describe('the record of an evaluation', () => {
       path: subject.models[0]!.path,
       sha256: sha256(readFileSync(demoModel)),
     })
+    expect([header.outputs, header.output]).toEqual(['logits', null])
     expect(header.dataset).toMatchObject({ name: dataset.name, size: dataset.size })
     const missing = evaluationSubject([join(folder, 'none.pt')], dataset, subject.preprocess, options)
     await expect(missing).rejects.toEqual(refusal('ERR_FILE_UNREADABLE', /none\.pt: cannot be read/))
@@ -297,7 +298,8 @@ describe('the record of an evaluation', () => {
     ['a right prediction', (lines) => lines.with(3, edit(lines[3]!, flip))],
     ['a loss', scoresWith({ losses: 1e-9 })],
     ['a confidence', scoresWith({ confidences: 0 })],
-    ['a wrong prediction of NaN that is ranked first', scoresOfWrong],
+    ['a wrong prediction of NaN that is ranked first', scoresOfWrong(0, 'NaN', 'NaN')],
+    ['a label that is likelier than the wrong prediction', scoresOfWrong(1, 0.1, 0.6)],
   ])('whose scores contradict each other is not evaluated with: %s', async (name, damage) => {
     const { models, dataset, subject, path } = await whole(`contradiction ${name}.jsonl`)
     writeFileSync(path, damage(readFileSync(path, 'utf8').split('\n')).join('\n'))

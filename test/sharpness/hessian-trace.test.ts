@@ -59,6 +59,7 @@ describe('hessian', () => {
     for (const chunk of [128, 3]) {
       const operator = hessian(model, small, [...Array(7).keys()], { chunk })
       expect([operator.size, operator.dtype]).toEqual([dense.shape[0], 'float64'])
+      expect(operator.withoutGradient()).toEqual([])
       const vectors = [1, 2].map((seed) => randn([operator.size], seed, 'float64'))
       const products = await operator.apply(vectors)
       for (const [i, vector] of vectors.entries()) {

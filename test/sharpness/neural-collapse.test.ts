@@ -222,7 +222,24 @@ describe('ClassScatter', () => {
     expect(scatter.counts.reduce((a, b) => a + b)).toBe(400)
   })
 
+  it('refuses labels that are no class, and rows of another shape', async () => {
+    using scatter = new ClassScatter(3, 4)
+    for (const label of [-1, 3, 0.5, Number.NaN]) {
+      await expect(scatter.add(torch.zeros([2, 4]), [0, label])).rejects.toEqual(code('ERR_LABELS'))
+    }
+    for (const shape of [[2, 3], [1, 4], [2], [2, 4, 1]]) {
+      await expect(scatter.add(torch.zeros(shape), [0, 1])).rejects.toEqual(code('ERR_SHAPE'))
+    }
+    expect(scatter.samples).toBe(0)
+  })
+
   it('is gone once it was disposed of', () => {
+    let used: ClassScatter
+    {
+      using scatter = new ClassScatter(2, 3)
+      used = scatter
+    }
+    expect(() => used.means()).toThrow(code('ERR_DISPOSED'))
     const scatter = new ClassScatter(2, 3)
     scatter.dispose()
     expect(() => scatter.means()).toThrow(code('ERR_DISPOSED'))

@@ -96,6 +96,12 @@ describe('certify', () => {
     norms.forEach((norm, i) => void expect(one.norm[i]).toBeCloseTo(norm, 14))
     expect(certifyDrift(one).marginSafeShare).toBe(1)
     expect(certifyDrift(one).meanLossChange).toBeCloseTo((2 * (0.25 + 0.25 + 0.03125 + 1)) / 4, 14)
+    // The margin is 1 and the spread 0.7; the largest logit, 1, is rounded by a fifth, before and after.
+    const [narrow, wide] = [[[1, 0]], [[1, 0.7]]].map((rows) => ({ weight: tensor(rows), bias: null }))
+    const safeShare = (outputs: number) =>
+      certifyDrift(measureDrift(tensor([[1]]), narrow!, wide!, { products: 0, outputs, softmax: false }))
+        .marginSafeShare
+    expect([safeShare(0), safeShare(0.1), safeShare(0.2)]).toEqual([1, 1, 0])
     // The margin lies between the largest change and the largest less the smallest: the class may change.
     const close = measureDrift(
       tensor([[1]]),
