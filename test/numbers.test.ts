@@ -4,7 +4,7 @@ import type { ScriptModule } from '../src/index.js'
 import type { LinearLayer } from '../src/model/index.js'
 import { vectors } from './support/datasets.js'
 import { sos } from './support/doors.js'
-import { numberOptions } from './support/number-options.js'
+import { elsewhere, numberOptions } from './support/number-options.js'
 import { fixture, temporaryFolder } from './support/paths.js'
 import {
   anyWhole,
@@ -284,24 +284,6 @@ const cases: Record<string, Case> = {
   ),
   'subset indices': [list(fromZero), (indices) => sos.subset(data, indices)],
 }
-
-/** Where any number may stand, or one of another object that is checked where it is made. */
-const elsewhere = [
-  'EvaluationRecord.append 0.indices', // what evaluate made
-  ...['images', 'models'].map((name) => `EvaluationRecord.expectFor ${name}`), // of evaluate, which compares them
-  'ModuleTree.setAttribute value', // any value of TorchScript
-  'ScriptModule.fromShared shared.sharedModule', // of share(); the addon knows the numbers that it gave
-  'ScriptModule.setAttribute value',
-  'ScriptObject.setAttribute value',
-  ...['asam', 'sam', 'clipGradients'].map((name) => `${name} base.learningRate`), // the trainer looks at it
-  ...['complex', 'new Complex'].flatMap((name) => [`${name} re`, `${name} im`]),
-  ...['driftBoundAt space', 'projectOnRowSpace space'].flatMap((place) =>
-    ['filter', 'rank', 'singularValues'].map((name) => `${place}.${name}`),
-  ), // a row space
-  // Of a group of processes: test/torch/distributed.
-  'ProcessGroup.broadcast root',
-  'new GradientReducer options.bucketBytes',
-]
 
 describe('a number that is none', () => {
   it('is looked for at every number that an exported function takes', () => {

@@ -114,3 +114,21 @@ export function numberOptions(): string[] {
   }
   return [...found].sort()
 }
+
+/** Where any number may stand, or one of another object that is checked where it is made. */
+export const elsewhere = [
+  'EvaluationRecord.append 0.indices', // what evaluate made
+  ...['images', 'models'].map((name) => `EvaluationRecord.expectFor ${name}`), // of evaluate, which compares them
+  'ModuleTree.setAttribute value', // any value of TorchScript
+  'ScriptModule.fromShared shared.sharedModule', // of share(); the addon knows the numbers that it gave
+  'ScriptModule.setAttribute value',
+  'ScriptObject.setAttribute value',
+  ...['asam', 'sam', 'clipGradients'].map((name) => `${name} base.learningRate`), // the trainer looks at it
+  ...['complex', 'new Complex'].flatMap((name) => [`${name} re`, `${name} im`]),
+  ...['driftBoundAt space', 'projectOnRowSpace space'].flatMap((place) =>
+    ['filter', 'rank', 'singularValues'].map((name) => `${place}.${name}`),
+  ), // a row space
+  // Of a group of processes: test/torch/distributed.
+  'ProcessGroup.broadcast root',
+  'new GradientReducer options.bucketBytes',
+]

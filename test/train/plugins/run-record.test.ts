@@ -3,7 +3,7 @@ import { join } from 'node:path'
 
 import { describe, expect, it } from 'vitest'
 
-import { readRunRecord } from '../../../src/index.js'
+import { readRunRecord } from '../../../src/train/index.js'
 import { formatLine, type RunLine } from '../../../src/train/plugins/run-record.js'
 import { temporaryFolder } from '../../support/paths.js'
 
