@@ -129,7 +129,7 @@ export function classDoubts(
   if (largest >= outputs) {
     throw new SosError(
       'ERR_LABELS',
-      `${name} has images of class ${largest} (${classes[largest]}) but the model has ${outputs} outputs, for classes 0 to ${outputs - 1}: ${fromOne ? 'do its labels begin at 1?' : 'is this the right model, and is classes.txt in its order?'}`,
+      `${name} has images of class ${largest} (${classes[largest]}) but the model has ${outputs === 1 ? 'one output, for class 0' : `${outputs} outputs, for classes 0 to ${outputs - 1}`}: ${fromOne ? 'do its labels begin at 1?' : 'is this the right model, and is classes.txt in its order?'}`,
     )
   }
   expectClassesOf(model, dataset)

@@ -115,8 +115,16 @@ function named(names: readonly string[]): string {
 
 /** How to name an item that could be the logits. */
 function suggested(items: readonly NamedItem<Value>[]): string {
-  const likely = items.find(({ value }) => value instanceof Tensor && value.ndim === 2) ?? items[0]
-  const name = likely?.names.at(-1)
+  const matrices = items.filter(({ value }) => value instanceof Tensor && value.ndim === 2)
+  const spoken = matrices.filter(({ names }) =>
+    names.some((name) => /logit|score|class|cls|pred/i.test(name)),
+  )
+  const likely = spoken.length === 1 ? spoken : matrices.length > 0 ? matrices : items.slice(0, 1)
+  if (likely.length > 1) {
+    const keys = likely.slice(0, 6).flatMap(({ names }) => names.slice(-1))
+    return `one of ${keys.map((key) => named([key])).join(', ')} (as --output ${keys[0]})`
+  }
+  const name = likely[0]?.names.at(-1)
   return name === undefined ? 'INDEX or KEY (--output INDEX|KEY)' : `${named([name])} (--output ${name})`
 }
 

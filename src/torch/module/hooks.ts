@@ -1,5 +1,5 @@
 import { AsyncResource } from 'node:async_hooks'
-import { expectText, SosError } from '../../base/index.js'
+import { expectFunction, expectText, SosError } from '../../base/index.js'
 import { type HookHandle, hookHandle } from '../context/hook-handle.js'
 import type { NativeTap, NativeValue } from '../native/binding.js'
 import { fromNative, toNative, type Value } from '../operators/values.js'
@@ -21,10 +21,13 @@ export interface HookEvent {
   readonly output: Value
 }
 
-/** Told of the inputs of a submodule, after the forward of the whole. What it throws rejects the forward. */
-export type ForwardPreHook = (event: PreHookEvent) => void
-/** Told of the output of a submodule, after the forward of the whole. What it throws rejects the forward. */
-export type ForwardHook = (event: HookEvent) => void
+/**
+ * Told of the inputs of a submodule, after the forward of the whole, which waits for the promise that an async hook returns. What it throws, or
+ * what the promise rejects with, rejects the forward.
+ */
+export type ForwardPreHook = (event: PreHookEvent) => unknown
+/** As {@link ForwardPreHook}, of the output of a submodule. */
+export type ForwardHook = (event: HookEvent) => unknown
 
 /** Returns the inputs to go on with, or nothing to leave them. Sync: the forward waits. */
 // biome-ignore lint/suspicious/noConfusingVoidType: a function without `return` returns void to TypeScript
@@ -69,7 +72,8 @@ interface Registration {
 export interface HookSnapshot {
   taps: NativeTap[]
   replace: ((tap: number, value: NativeValue) => NativeValue) | undefined
-  deliver: (captures: [tap: number, value: NativeValue][]) => void
+  /** Its promise is that of the hooks that are async; undefined where none is. */
+  deliver: (captures: [tap: number, value: NativeValue][]) => Promise<unknown> | undefined
 }
 
 /**
@@ -111,6 +115,7 @@ export class HookRegistry {
     listener: Registration['listener'],
     options: ObserveOptions | ReplaceOptions,
   ): HookHandle {
+    expectFunction('hook', listener)
     const { method, detach = false, reduce, device } = options as ObserveOptions
     const rest = {
       ...(method !== undefined && { method }),
@@ -158,11 +163,15 @@ export class HookRegistry {
           })
         : undefined,
       deliver: (captures) => {
-        for (const [tap, native] of captures) tell(registrations[tap]!, native)
+        const told = captures.map(([tap, native]) => tell(registrations[tap]!, native))
+        return told.some(isThenable) ? Promise.all(told) : undefined
       },
     }
   }
 }
+
+const isThenable = (value: unknown): boolean =>
+  typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
 
 function replacement({ path, before }: NativeTap, answer: unknown): NativeValue {
   if (answer === undefined) return undefined

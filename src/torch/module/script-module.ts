@@ -154,7 +154,8 @@ export class ScriptModule extends ModuleTree {
     const [output, captures] = await onLane(() =>
       binding.callModule(this.#handle, method, modes, positional, keyword, taps, replace),
     )
-    deliver(captures)
+    const hooks = deliver(captures)
+    if (hooks !== undefined) await hooks
     return fromNative(output)
   }
 

@@ -36,7 +36,8 @@ export function collectState(
  *
  * `num_batches_tracked`, which batch norms have since PyTorch 0.4.1, may be missing, as for eager modules in PyTorch: it is left.
  *
- * @throws `ERR_STATE_DICT_MISMATCH`, in one message, for missing and unexpected names (where `strict`) and for shapes
+ * @throws `ERR_DTYPE` for a complex tensor where the module's is real, whose imaginary part would be lost;
+ *   `ERR_STATE_DICT_MISMATCH`, in one message, for missing and unexpected names (where `strict`) and for shapes
  */
 export function copyStateDict(
   into: ReadonlyMap<string, Tensor>,
@@ -60,6 +61,12 @@ export function copyStateDict(
         `expected a tensor for '${name}' but received a ${typeof value}`,
       )
     }
+    if (isComplex(value.dtype) && !isComplex(target.dtype)) {
+      throw new SosError(
+        'ERR_DTYPE',
+        `expected real numbers for '${name}', which is ${target.dtype}, but the state dict has ${value.dtype}: the imaginary parts would be lost`,
+      )
+    }
     const scalar = target.shape.length === 0 && value.shape.length === 1 && value.shape[0] === 1
     if (scalar || String(value.shape) === String(target.shape)) {
       copies.push([target, value])
@@ -72,7 +79,7 @@ export function copyStateDict(
   if (problems.length > 0) {
     throw new SosError(
       'ERR_STATE_DICT_MISMATCH',
-      `the state dict does not fit ${moduleType}:\n${problems.map((problem) => `  ${problem}`).join('\n')}`,
+      `the state dict does not fit ${moduleType}${prefixHint(missingKeys, unexpectedKeys)}:\n${problems.map((problem) => `  ${problem}`).join('\n')}`,
     )
   }
   for (const [target] of copies) binding.refuseWrite(handleOf(target), 'loadStateDict')
@@ -80,6 +87,25 @@ export function copyStateDict(
     for (const [target, value] of copies) copy(target, value)
   })
   return { missingKeys, unexpectedKeys }
+}
+
+const isComplex = (dtype: string): boolean => dtype.startsWith('complex')
+
+/** Names the words in front of all names that are too much, or are missing, as DataParallel and torch.compile put them there. */
+function prefixHint(missing: readonly string[], unexpected: readonly string[]): string {
+  if (missing.length === 0 || unexpected.length === 0) return ''
+  const names = new Set(unexpected)
+  const fits = (prefix: string) => missing.every((name) => names.has(prefix + name))
+  const more = unexpected[0]!.endsWith(missing[0]!) ? unexpected[0]!.slice(0, -missing[0]!.length) : ''
+  if (more !== '' && fits(more)) {
+    return `, whose names have no '${more}' in front; take it off: new Map([...state].map(([name, tensor]) => [name.slice(${more.length}), tensor]))`
+  }
+  const less = missing[0]!.endsWith(unexpected[0]!) ? missing[0]!.slice(0, -unexpected[0]!.length) : ''
+  const wanted = new Set(missing)
+  if (less !== '' && unexpected.every((name) => wanted.has(less + name))) {
+    return `, whose names have '${less}' in front; put it there: new Map([...state].map(([name, tensor]) => ['${less}' + name, tensor]))`
+  }
+  return ''
 }
 
 function copy(target: Tensor, value: Tensor): void {

@@ -13,6 +13,11 @@ const starts: readonly [bytes: string, at: number, what: string][] = [
   ['GGUF', 0, 'a GGUF file, as llama.cpp reads; convert the weights in Python'],
   ['\x93NUMPY', 0, 'an array of NumPy; save it as safetensors'],
   ['ET1', 4, 'a program of ExecuTorch; export the model with torch.jit.script(model).save(FILE)'],
+  [
+    'TFL3',
+    4,
+    'a model of TensorFlow Lite; export the model from PyTorch, with torch.jit.script(model).save(FILE)',
+  ],
   ['\x1f\x8b', 0, 'compressed by gzip; unpack it before'],
   ['\xfd7zXZ', 0, 'compressed by xz; unpack it before'],
   ['\x28\xb5\x2f\xfd', 0, 'compressed by Zstandard; unpack it before'],
@@ -41,6 +46,9 @@ export function foreignFile(bytes: Uint8Array): string | undefined {
   const found = starts.find(([magic, at]) => start.startsWith(magic, at))
   if (found !== undefined) return found[2]
   if (start.startsWith('PK\x03\x04')) return foreignArchive(start)
+  if (isOnnx(bytes)) {
+    return 'a model in ONNX, as it seems; export the model from PyTorch, with torch.jit.script(model).save(FILE)'
+  }
   const text = start.replace(/^\xef\xbb\xbf/, '').trimStart()
   if (/^(<!doctype html|<html|<head)/i.test(text)) {
     return 'a web page, perhaps the error of a download; bring the file itself'
@@ -52,12 +60,23 @@ export function foreignFile(bytes: Uint8Array): string | undefined {
   return text.startsWith('{') ? 'a text in JSON' : undefined
 }
 
+/** A message of protocol buffers whose first field is a small number, the version, and whose second a text, the producer's name. */
+function isOnnx([version, number = 0, producer, length = 0, ...text]: Uint8Array): boolean {
+  if (version !== 0x08 || number > 32 || producer !== 0x12 || length < 3 || length > 64) return false
+  return /^[\w .-]+$/.test(String.fromCharCode(...text.slice(0, length)))
+}
+
 /** Of a zip archive, by the name of its first file. */
 function foreignArchive(start: string): string | undefined {
   const length = start.charCodeAt(26) + 256 * start.charCodeAt(27)
   const name = start.slice(30, 30 + length)
   if (name === 'serialized_exported_program.json') return exportedProgram
-  return name.endsWith('.npy') ? 'an archive of NumPy arrays (.npz); save them as safetensors' : undefined
+  if (name.endsWith('.npy')) return 'an archive of NumPy arrays (.npz); save them as safetensors'
+  // What PyTorch writes lies in one folder of the archive.
+  const other = !name.includes('/') || /^(META-INF|_rels|docProps|word|xl|ppt)\//.test(name)
+  return other && length > 0
+    ? `a zip archive that PyTorch did not write, as of a document or a program; it begins with ${JSON.stringify(name.slice(0, 60))}`
+    : undefined
 }
 
 /** What torch.export.save writes, and torch.jit.load does not read. */
