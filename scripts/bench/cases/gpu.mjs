@@ -91,7 +91,7 @@ function rates(files, evaluated) {
 export async function cases(prepared) {
   const sos = {
     ...(await import('../../../dist/index.js')),
-    ...(await import('../../../dist/torch/index.js')),
+    ...(await import('../../../dist/shift/index.js')),
   }
   const { device } = prepared
   const made = {
@@ -158,8 +158,8 @@ async function evaluatedCases(sos, { resnet50, images, count, device }) {
   }
 }
 
-function solving({ Generator, scope, solveShift, torch }, device) {
-  const generator = new Generator(1)
+function solving({ scope, solveShift, torch }, device) {
+  const generator = new torch.Generator(1)
   const a = torch.randn([300, 2048], { generator }).to({ device })
   const v = torch.randn([2048, 1000], { generator }).to({ device })
   const solve = async () => (await solveShift(a, v, null)).weight

@@ -23,8 +23,8 @@ const both = async (context, dtype) => [
   await demo(context, 'cpu', dtype),
 ]
 
-const vectorOf = ({ torch, Generator }, model) => {
-  const generator = new Generator(3)
+const vectorOf = ({ torch }, model) => {
+  const generator = new torch.Generator(3)
   return model
     .parameters()
     .map(({ shape, dtype, device }) => torch.randn([...shape], { generator, dtype }).to({ device }))

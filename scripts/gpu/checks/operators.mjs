@@ -165,8 +165,8 @@ export function operatorCalls() {
 }
 
 /** Seeded, drawn on the CPU, so that all devices see the same. */
-export function operatorInputs({ torch, Generator }) {
-  const generator = new Generator(42)
+export function operatorInputs({ torch }) {
+  const generator = new torch.Generator(42)
   const randn = (...shape) => torch.randn(shape, { generator, dtype: 'float64' })
   const [x, y, square] = [randn(6, 5), randn(6, 5), randn(5, 5)]
   const int64 = { dtype: 'int64' }

@@ -55,10 +55,10 @@ export const checks = {
     const { sos, device, findings, packageUrl } = context
     const { model } = await demo(context, device, 'float32')
     const code = `const { parentPort, workerData } = require('node:worker_threads')
-      import(workerData.packageUrl).then(async ({ ScriptModule, torch, Generator, noGrad }) => {
+      import(workerData.packageUrl).then(async ({ ScriptModule, torch }) => {
         const model = ScriptModule.fromShared(workerData.shared)
-        const images = torch.randn([4, 1, 28, 28], { generator: new Generator(6) }).to({ device: model.device })
-        const logits = await noGrad(() => model.forward(images))
+        const images = torch.randn([4, 1, 28, 28], { generator: new torch.Generator(6) }).to({ device: model.device })
+        const logits = await torch.noGrad(() => model.forward(images))
         parentPort.postMessage(Array.from(logits.to('cpu').toTypedArray()))
       }).catch((error) => parentPort.postMessage(String(error)))`
     const workers = [1, 2].map(
