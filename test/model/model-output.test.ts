@@ -140,8 +140,11 @@ describe('an item of a model’s output', () => {
       await expect(call(await head('LogitsAndFeatures'), {})).rejects.toEqual(
         refusal(
           'ERR_OUTPUT_SHAPE',
-          /tuple or list of 2: 0 \(float64 \[\d+, 3\]\), 1 \(float64 \[\d+, 8\]\); choose the logits by output: 0 \(--output 0\)/,
+          /tuple or list of 2: 0 \(float64 \[\d+, 3\]\), 1 \(float64 \[\d+, 8\]\); choose the logits by output: one of 0, 1 \(as --output 0\)/,
         ),
+      )
+      await expect(call(await head('FeaturesFirst'), {})).rejects.toEqual(
+        refusal('ERR_OUTPUT_SHAPE', /choose the logits by output: 'logits' \(--output logits\)/),
       )
       await expect(call(await head('FeaturesFirst'), { output: 'logit' })).rejects.toEqual(
         refusal('ERR_OUTPUT_SHAPE', /'logit'.*0 or 'features' \(float64 .*1 or 'logits' \(float64/),

@@ -140,6 +140,33 @@ describe('hooks', () => {
     expect((await model.forward(torch.ones([1, 8]))).shape).toEqual([1, 4])
   })
 
+  it('that are async are awaited, and reject the forward', async () => {
+    const model = await load()
+    const seen: string[] = []
+    const hook = model.registerForwardHook('fc', async () => {
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      seen.push('hook')
+    })
+    await model.forward(torch.ones([1, 8])).then(() => void seen.push('forward'))
+    expect(seen).toEqual(['hook', 'forward'])
+    hook.remove()
+    model.registerForwardPreHook('fc', async () => {
+      throw new Error('from the promise')
+    })
+    await expect(model.forward(torch.ones([1, 8]))).rejects.toThrow('from the promise')
+  })
+
+  it('are functions', async () => {
+    const model = await load()
+    for (const wrong of [undefined, null, 5, 'hook', {}] as never[]) {
+      const refused = expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' })
+      expect(() => model.registerForwardHook('fc', wrong)).toThrow(refused)
+      expect(() => model.registerForwardPreHook('fc', wrong)).toThrow(refused)
+      expect(() => model.registerForwardHook('fc', wrong, { replace: true })).toThrow(refused)
+    }
+    expect(model.hooked).toBe(false)
+  })
+
   it('set while a call is pending hold for later calls only', async () => {
     const model = await load()
     const seen: string[] = []

@@ -102,6 +102,12 @@ describe('loadStateDict', () => {
     ['several files', '{"metadata": {}, "weight_map": {"a": "model-00001-of-00002.safetensors"}}'],
     ['HDF5', '\x89HDF\r\n\x1a\n'.padEnd(600, '\0')],
     ['gzip', '\x1f\x8b\x08\0'],
+    ['TensorFlow Lite', `\x1c\0\0\0TFL3${'\0'.repeat(90)}`],
+    ['ONNX', '\x08\x08\x12\x07pytorch\x1a\x062.13.0:\x9b\x02'],
+    [
+      'zip archive that PyTorch did not write',
+      `PK\x03\x04${'\0'.repeat(22)}\x13\0\0\0[Content_Types].xml<?xml`,
+    ],
     ['NumPy', '\x93NUMPY\x01\0'],
     ['tar archive', `${'module.tar'.padEnd(257, '\0')}ustar\x0000`.padEnd(1024, '\0')],
     ['torch.export', `PK\x03\x04${'\0'.repeat(22)}\x20\0\0\0serialized_exported_program.json{}`],

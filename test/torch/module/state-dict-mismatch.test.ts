@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest'
+
+import { ScriptModule, type Tensor, torch } from '../../../src/index.js'
+import { fixture } from '../../support/paths.js'
+
+const load = () => ScriptModule.load(fixture('mlp.scripted.pt'))
+const renamed = (state: ReadonlyMap<string, Tensor>, name: (name: string) => string) =>
+  new Map([...state].map(([key, tensor]) => [name(key), tensor.clone()]))
+
+describe('a state dict that does not fit', () => {
+  it.each(['module.', '_orig_mod.', 'model.backbone.'])(
+    'for the prefix %s names it, and how to take it off',
+    async (prefix) => {
+      const model = await load()
+      const state = renamed(model.stateDict(), (name) => prefix + name)
+      const message = (() => {
+        try {
+          model.loadStateDict(state)
+        } catch (error) {
+          return (error as Error).message
+        }
+        return ''
+      })()
+      expect(message).toContain(`no '${prefix}' in front`)
+      const stripped = new Map([...state].map(([name, tensor]) => [name.slice(prefix.length), tensor]))
+      expect(message).toContain(`name.slice(${prefix.length})`)
+      expect(model.loadStateDict(stripped)).toEqual({ missingKeys: [], unexpectedKeys: [] })
+    },
+  )
+
+  it('in some names alone is told by these names', async () => {
+    const model = await load()
+    const state = renamed(model.stateDict(), (name) => name.replace(/^2\./, ''))
+    expect(() => model.loadStateDict(state)).toThrow(/does not fit .*:\n {2}Unexpected key/)
+  })
+
+  it('for complex numbers in the place of real ones is refused, and nothing is written', async () => {
+    const model = await load()
+    const before = [...model.stateDict().values()].map((tensor) => tensor.toArray())
+    const state = new Map([...model.stateDict()].map(([name, tensor]) => [name, tensor.mul(2)]))
+    const last = [...state.keys()].at(-1)!
+    state.set(last, torch.complex(state.get(last)!, torch.ones_like(state.get(last)!)))
+    expect(() => model.loadStateDict(state)).toThrow(
+      expect.objectContaining({ code: 'ERR_DTYPE', message: expect.stringContaining(`'${last}'`) }),
+    )
+    expect([...model.stateDict().values()].map((tensor) => tensor.toArray())).toEqual(before)
+  })
+})
