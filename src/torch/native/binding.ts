@@ -165,6 +165,9 @@ export interface DeviceProperties {
  * context's (context.ts).
  */
 export interface Binding {
+  /** Finds this environment from the second one, in which handles are finalized (native/binding/env_data.h). */
+  readonly environment: unknown
+
   tensorFromTypedArray(
     values: NodeJS.TypedArray,
     stores: string,
