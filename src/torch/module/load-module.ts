@@ -22,12 +22,24 @@ export async function loadModule(source: string | Uint8Array, device: string): P
   }
   expectText('device', device)
   const load = (from: string | TensorHandle) => binding.loadModule(from, device)
-  if (typeof source === 'string') {
-    return onLane(() => load(resolve(source))).catch((error) => explain(error, source))
-  }
-  return ByteSource.over(source)
-    .native(load)
-    .catch((error) => explain(error, source))
+  const bytes = typeof source === 'string' ? null : ByteSource.over(source)
+  const loading = bytes === null ? onLane(() => load(resolve(source as string))) : bytes.native(load)
+  const handle = await loading.catch((error) => explain(error, source))
+  await warnOfAutocast(bytes ?? (await ByteSource.open(source).catch(() => null)))
+  return handle
+}
+
+/** The code of `with torch.autocast(…)` in a forward. */
+const autocastCode = /\/torch\/((cuda|cpu)\/)?amp\/autocast_mode(\.py|\/.*)$/
+
+/** libtorch casts in such a forward only where it optimises it, which calls here do not: they would give another result without a word. */
+async function warnOfAutocast(opened: ByteSource | null): Promise<void> {
+  const records = await opened?.native((from) => binding.archiveRecords(from)).catch(() => [])
+  if (!records?.some(([name]) => autocastCode.test(name))) return
+  process.emitWarning(
+    `${opened!.name}: its code turns autocast on, which calls here do not: its operators run in the dtypes of their inputs. Call it inside torch.autocast(…), or export it without`,
+    { code: 'SOS_AUTOCAST' },
+  )
 }
 
 async function explain(error: SosError, source: string | Uint8Array): Promise<never> {
