@@ -34,6 +34,7 @@ const autocastCode = /\/torch\/((cuda|cpu)\/)?amp\/autocast_mode(\.py|\/.*)$/
 
 /** libtorch casts in such a forward only where it optimises it, which calls here do not: they would give another result without a word. */
 async function warnOfAutocast(opened: ByteSource | null): Promise<void> {
+  // The module is loaded: a file that was taken away since can no longer tell, and is no error.
   const records = await opened?.native((from) => binding.archiveRecords(from)).catch(() => [])
   if (!records?.some(([name]) => autocastCode.test(name))) return
   process.emitWarning(
