@@ -134,7 +134,10 @@ if (values.length > mostValues)
 for (const folder of ['src', 'test', 'native', 'scripts', 'examples']) {
   for (const name of readdirSync(join(root, folder), { recursive: true })) {
     const file = `${folder}/${name}`
-    if (!/\.(ts|mjs|mts|cpp|h|py)$/.test(name) || /\.generated\.|\.fixtures|\.docs|\.table/.test(name))
+    if (
+      !/\.(ts|mjs|mts|cpp|h|py)$/.test(name) ||
+      /\.generated\.|\.fixtures|\.docs|\.examples|\.table/.test(name)
+    )
       continue
     const lines = readFileSync(join(root, file), 'utf8').split('\n').length - 1
     if (lines > mostLines && !longer.has(file))
