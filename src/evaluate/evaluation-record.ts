@@ -1,6 +1,13 @@
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
-import { clipped, LineFile, parseForeignJson, SosError } from '../base/index.js'
+import {
+  clipped,
+  LineFile,
+  nonFiniteAsText,
+  numberOrText,
+  parseForeignJson,
+  SosError,
+} from '../base/index.js'
 import type { Dataset, SkippedImage } from '../data/index.js'
 import { spread } from '../data/internal.js'
 import type { EvaluationSubject } from './evaluation-subject.js'
@@ -20,9 +27,6 @@ export interface RecordedBatch {
   readonly models: readonly RecordedScores[]
 }
 
-/** JSON has no NaN and no infinity: these are written as text. */
-const orText = (values: z.ZodNumber, ...texts: [string, ...string[]]) =>
-  z.union([values, z.enum(texts).transform(Number)])
 const index = z.int().nonnegative()
 const scoresSchema = z
   .strictObject({
@@ -30,8 +34,8 @@ const scoresSchema = z
     probabilities: z.boolean(),
     predictions: z.array(index),
     ranks: z.array(index),
-    losses: z.array(orText(z.number().min(0), 'NaN', 'Infinity')),
-    confidences: z.array(orText(z.number().min(0).max(1), 'NaN')),
+    losses: z.array(numberOrText(z.number().min(0), ['NaN', 'Infinity'])),
+    confidences: z.array(numberOrText(z.number().min(0).max(1), ['NaN'])),
   })
   .refine(({ classes, predictions }) => predictions.every((prediction) => prediction < classes), {
     message: 'each prediction is one of the classes',
@@ -155,8 +159,8 @@ export class EvaluationRecord {
         probabilities,
         predictions: [...predictions],
         ranks: [...ranks],
-        losses: Array.from(losses, finiteOrText),
-        confidences: Array.from(confidences, finiteOrText),
+        losses: [...losses],
+        confidences: [...confidences],
       })),
     })
   }
@@ -170,7 +174,7 @@ export class EvaluationRecord {
   }
 
   #write(line: unknown): void {
-    this.#file.append(`${JSON.stringify(line)}\n`)
+    this.#file.append(`${JSON.stringify(line, nonFiniteAsText)}\n`)
   }
 }
 
@@ -195,8 +199,6 @@ function areScoresOf(
   if ((ranks[i] === 0) !== right) return false
   return right ? Math.abs(share - confidence) <= 1e-6 : share <= confidence + 1e-6
 }
-
-const finiteOrText = (value: number): number | string => (Number.isFinite(value) ? value : String(value))
 
 function checkHeader(path: string, line: string, subject: EvaluationSubject): void {
   const header = parseJson(`${path}:1`, line) as Record<string, unknown> | null

@@ -1,6 +1,5 @@
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { FileLock, SosError } from '../base/index.js'
+import { FileLock, makeFolder, SosError } from '../base/index.js'
 import { type Tensor, torch } from '../torch/index.js'
 
 import {
@@ -47,9 +46,7 @@ export class CheckpointFolder {
    */
   async begin(): Promise<void> {
     const { folder } = this.#checkpoints
-    await mkdir(folder, { recursive: true }).catch((cause) => {
-      throw new SosError('ERR_OUTPUT', `${folder}: the folder cannot be made: ${cause.message}`, { cause })
-    })
+    await makeFolder(folder)
     this.#lock = new FileLock(join(folder, 'checkpoints'))
     const last = await lastCheckpoint(folder)
     if (last !== this.#taken) {

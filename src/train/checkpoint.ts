@@ -1,8 +1,7 @@
-import { mkdirSync } from 'node:fs'
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { parseForeignJson, SosError } from '../base/index.js'
+import { isNonFinite, makeFolderSync, parseForeignJson, SosError } from '../base/index.js'
 import { readSafetensors, type Tensor, writeSafetensors } from '../torch/index.js'
 
 import { difference } from './difference.js'
@@ -72,26 +71,17 @@ export async function writeCheckpoint(
   { run, threads, state, tensors }: Checkpoint,
   keep: number,
 ): Promise<string> {
-  makeFolder(folder) // without a wait: what is written is what the tensors hold at the call
+  makeFolderSync(folder) // without a wait: what is written is what the tensors hold at the call
   const path = join(folder, `checkpoint-${String(state.step).padStart(9, '0')}.safetensors`)
   await writeSafetensors(path, tensors, {
     format,
     run: JSON.stringify(run),
     threads: String(threads),
-    state: JSON.stringify(state, (_, value) => (isWritten(value) ? { $number: String(value) } : value)),
+    state: JSON.stringify(state, (_, value) => (isNonFinite(value) ? { $number: String(value) } : value)),
   })
   const older = (await checkpoints(folder)).slice(0, -keep)
   for (const name of older) await rm(join(folder, name), { force: true })
   return path
-}
-
-function makeFolder(folder: string): void {
-  try {
-    mkdirSync(folder, { recursive: true })
-  } catch (cause) {
-    const { message } = cause as Error
-    throw new SosError('ERR_OUTPUT', `${folder}: the folder cannot be made: ${message}`, { cause })
-  }
 }
 
 /** The path of the last checkpoint in a folder; null where there is none. */
@@ -178,8 +168,6 @@ async function namesIn(folder: string): Promise<string[]> {
     throw new SosError('ERR_CHECKPOINT', `${folder}: ${error.message}`, { cause: error })
   })
 }
-
-const isWritten = (value: unknown): boolean => typeof value === 'number' && !Number.isFinite(value)
 
 /** The document with the numbers that JSON has not. */
 function numbersIn(value: unknown): unknown {

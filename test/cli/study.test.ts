@@ -69,7 +69,7 @@ describe('sos study', () => {
     [['--batch-sizes', '20', '--policies', 'logit'], 'expected a rank policy', 2],
     [['--batch-sizes', '20', '--layer', 'layer4.conv1'], 'linear layer', 1],
     [['--batch-sizes', '20000'], 'at most 10000', 1],
-    [['--batch-sizes', '20', '--report', '/dev/null/x'], 'cannot be made', 1],
+    [['--batch-sizes', '20', '--report', '/dev/null/x'], 'cannot be created', 1],
   ])('refuses %j', async (args, message, expected) => {
     const { code, stderr, stdout } = await sos('study', demoModel, ...data, ...args)
     expect([code, stdout]).toEqual([expected, ''])

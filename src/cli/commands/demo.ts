@@ -1,8 +1,8 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
-import { SosError, writeAtomically } from '../../base/index.js'
+import { makeFolder, writeAtomically } from '../../base/index.js'
 import { library } from '../shared/library.js'
 
 import { expectOutputs } from '../shared/output.js'
@@ -31,11 +31,7 @@ export const demoCommand = new Command('demo')
       ScriptModule,
       shiftOptimum,
     } = await library()
-    await mkdir(options.out, { recursive: true }).catch((cause) => {
-      throw new SosError('ERR_OUTPUT', `${options.out}: the folder cannot be made: ${cause.message}`, {
-        cause,
-      })
-    })
+    await makeFolder(options.out)
     const source = join(assets, 'fashion-resnet.pt')
     const out = join(options.out, 'fashion-resnet.sos.pt')
     const json = join(options.out, 'demo.json')

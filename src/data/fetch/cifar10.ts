@@ -1,9 +1,16 @@
 import { createHash } from 'node:crypto'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { list } from 'tar'
 import { z } from 'zod'
-import { expectOtherFile, FileLock, parseForeignJson, SosError, writeAtomically } from '../../base/index.js'
+import {
+  expectOtherFile,
+  FileLock,
+  makeFolder,
+  parseForeignJson,
+  SosError,
+  writeAtomically,
+} from '../../base/index.js'
 
 import { cifar10Layout } from '../cifar-files.js'
 import { spriteToRecords } from './cifar-sprite.js'
@@ -47,9 +54,7 @@ export interface FetchedFile {
 export async function fetchCifar10(folder: string, options: FetchOptions = {}): Promise<FetchedFile[]> {
   const { tarball, onProgress, signal } = options
   const names = [...cifar10Layout.files.train, ...cifar10Layout.files.test]
-  await mkdir(folder, { recursive: true }).catch((cause) => {
-    throw new SosError('ERR_OUTPUT', `${folder}: the folder cannot be made: ${cause.message}`, { cause })
-  })
+  await makeFolder(folder)
   using _lock = new FileLock(join(folder, '.download'))
   const missing: string[] = []
   for (const name of names) {

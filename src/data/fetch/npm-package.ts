@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { SosError } from '../../base/index.js'
+import { makeFolder, SosError } from '../../base/index.js'
 
 /** One published version of a package, as npm's lockfiles tell it. */
 export interface NpmPackage {
@@ -37,9 +37,7 @@ export async function npmTarball(
   if ((await integrityOf(tarball)) === pack.integrity) return tarball
   await rm(folder, { recursive: true, force: true })
   const [arriving, cache] = [join(folder, 'arriving'), join(folder, 'cache')]
-  await mkdir(arriving, { recursive: true }).catch((cause) => {
-    throw new SosError('ERR_OUTPUT', `${folder}: the folder cannot be made: ${cause.message}`, { cause })
-  })
+  await makeFolder(arriving)
   // npm writes what arrives into its cache first; one of its own shows how far it is, and keeps the user's small.
   const watch = setInterval(() => void bytesIn(cache).then(onProgress, () => {}), 500)
   try {

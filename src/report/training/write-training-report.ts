@@ -1,4 +1,5 @@
-import { asText, writeReport } from '../report-folder.js'
+import { nonFiniteAsText } from '../../base/index.js'
+import { writeReport } from '../report-folder.js'
 import { trainingPage } from './training-page.js'
 import type { TrainingRun } from './training-run.js'
 import { summariseTraining } from './training-summary.js'
@@ -28,5 +29,5 @@ export async function writeTrainingReport(
 
 /** What `report.json` holds. */
 export function trainingDocument(title: string, runs: readonly TrainingRun[]): unknown {
-  return JSON.parse(JSON.stringify({ title, ...summariseTraining(runs) }, asText))
+  return JSON.parse(JSON.stringify({ title, ...summariseTraining(runs) }, nonFiniteAsText))
 }

@@ -1,8 +1,9 @@
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   expectObject,
   FileLock,
+  makeFolder,
   parseForeignJson,
   SosError,
   someCount,
@@ -215,10 +216,4 @@ async function isFinished({ folder }: ExperimentRun): Promise<boolean> {
       { cause },
     )
   }
-}
-
-async function makeFolder(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true }).catch((cause) => {
-    throw new SosError('ERR_OUTPUT', `${folder}: the folder cannot be made: ${cause.message}`, { cause })
-  })
 }

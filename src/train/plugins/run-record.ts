@@ -1,13 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
-import { expectText, parseForeignJson, SosError } from '../../base/index.js'
+import { expectText, nonFiniteAsText, numberOrText, parseForeignJson, SosError } from '../../base/index.js'
 
-/** JSON has no NaN and no infinity: these are written as text. */
-const orText = (values: z.ZodNumber) =>
-  z.union([values, z.enum(['NaN', 'Infinity', '-Infinity']).transform(Number)])
-const number = orText(z.number())
-const fromZero = orText(z.number().min(0))
-const percent = orText(z.number().min(0).max(100))
+const number = numberOrText(z.number())
+const fromZero = numberOrText(z.number().min(0))
+const percent = numberOrText(z.number().min(0).max(100))
 const whole = z.int().nonnegative()
 const count = z.int().positive()
 const epoch = whole
@@ -36,7 +33,7 @@ const lineSchema = z.discriminatedUnion('event', [
        * where these outputs are not the logits; null without any images.
        */
       drift: z
-        .strictObject({ largest: fromZero, safe: orText(z.number().min(0).max(1)).nullable() })
+        .strictObject({ largest: fromZero, safe: numberOrText(z.number().min(0).max(1)).nullable() })
         .nullable(),
       classesCovered: whole,
       classes: count,
@@ -57,7 +54,7 @@ const lineSchema = z.discriminatedUnion('event', [
     top1: percent,
     top5: percent.nullable(),
     loss: fromZero,
-    calibrationError: orText(z.number().min(0).max(1)),
+    calibrationError: numberOrText(z.number().min(0).max(1)),
     images: count,
   }),
   z.strictObject({
@@ -86,7 +83,7 @@ export type RunLine = z.infer<typeof lineSchema>
 
 /** The line as it is written. */
 export function formatLine(line: RunLine): string {
-  return `${JSON.stringify(line, (_, value) => (typeof value === 'number' && !Number.isFinite(value) ? String(value) : value))}\n`
+  return `${JSON.stringify(line, nonFiniteAsText)}\n`
 }
 
 /**
