@@ -94,11 +94,11 @@ async function decodeRaw(path: string): Promise<RawImage> {
     if (format === 'pnm') return decodePnm(bytes)
     return await decodeBySharp(bytes, format)
   } catch (cause) {
-    throw new SosError(
-      'ERR_IMAGE',
-      `${path}: the image cannot be decoded: ${clipped((cause as Error).message.split('\n')[0]!, 200)}`,
-      { cause },
-    )
+    // A RangeError comes from a read beyond the end of the file's bytes.
+    const reason = cause instanceof RangeError ? 'it is truncated' : (cause as Error).message.split('\n')[0]!
+    throw new SosError('ERR_IMAGE', `${path}: the image cannot be decoded: ${clipped(reason, 200)}`, {
+      cause,
+    })
   }
 }
 

@@ -31,11 +31,12 @@ export async function decodeBySharp(
   const orientation = format === 'tiff' ? tiffOrientation(bytes) : 1
   const image = sharp(bytes, {
     ignoreIcc: true,
-    failOn: 'truncated',
+    // libvips gives black lines for what a truncated TIFF lacks, unless every error of libtiff fails.
+    failOn: format === 'tiff' ? 'error' : 'truncated',
     limitInputPixels: mostPixels,
     sequentialRead: orientation === 1,
   }).timeout({ seconds: longest })
-  const { space, width, height } = components === 3 ? { space: 'srgb' } : await image.metadata()
+  const { space, width, height } = components === 3 ? { space: 'srgb' } : await byLibvips(image.metadata())
   if (width !== undefined && height !== undefined) checkExtents(width, height)
   // Pillow turns a TIFF as it tells, and no other format.
   if (orientation !== 1) image.autoOrient()
@@ -44,11 +45,26 @@ export async function decodeBySharp(
   if (space === 'cmyk') image.pipelineColourspace('cmyk').toColourspace('cmyk')
   else image.toColourspace(space === 'grey16' ? 'grey16' : 'srgb').removeAlpha()
   const isDeep = space === 'grey16' && format === 'png' && bytes[pngColourType] === greyWithAlpha
-  const { data, info } = await image
-    .raw(isDeep ? { depth: 'ushort' } : {})
-    .toBuffer({ resolveWithObject: true })
+  const { data, info } = await byLibvips(
+    image.raw(isDeep ? { depth: 'ushort' } : {}).toBuffer({ resolveWithObject: true }),
+  )
   const { width: columns, height: rows, channels } = info
   return { data: isDeep ? upperBytes(data) : data, height: rows, width: columns, channels }
+}
+
+/** What libvips makes of an image; its terse errors ("vipspng: libpng read error") are put in words. */
+async function byLibvips<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (cause) {
+    const { message } = cause as Error
+    if (/pixel limit|timeout/i.test(message)) throw cause
+    const said = message
+      .split('\n')[0]!
+      .replace(/^Input buffer has corrupt header: ?/, '')
+      .trim()
+    throw new Error(`it is truncated or damaged${said && ` (${said})`}`, { cause })
+  }
 }
 
 /** In a PNG's header. */

@@ -16,6 +16,7 @@ type Tags = Record<keyof typeof tags, readonly number[]>
 /**
  * Checks that a TIFF's first image is of a kind of which libvips and Pillow make the same pixels.
  *
+ * @param bytes the file. An orientation other than 1 to 8, which is an error to libvips and which Pillow ignores, is replaced by 1
  * @returns its orientation, from 1 to 8 as EXIF has it
  * @throws Error for others, as premultiplied alpha, 16-bit CMYK, L*a*b*
  */
@@ -27,8 +28,7 @@ export function tiffOrientation(bytes: Uint8Array): number {
   const bits = first('bits', 1)
   const kind = `${photometric} ${samples} ${bits} ${found.extra.join(',')}`.trimEnd()
   const format = first('format', 1)
-  const told = first('orientation', 1)
-  const orientation = told >= 1 && told <= 8 ? told : 1
+  const orientation = first('orientation', 1)
   const plain =
     readable.has(kind) &&
     (format === 1 || signed.has(`${format} ${bits} ${photometric} ${samples}`)) &&
@@ -44,6 +44,8 @@ export function tiffOrientation(bytes: Uint8Array): number {
   }
   return orientation
 }
+
+const isOrientation = (value: number) => value >= 1 && value <= 8
 
 /** Photometric interpretation, samples, bits, and what extra samples are. */
 const readable = new Set([
@@ -79,6 +81,13 @@ function readTags(view: DataView): Tags {
     const size = view.getUint16(entry + 2, little) === 4 ? 4 : 2 // LONG, or SHORT
     const length = Math.min(8, view.getUint32(entry + 4, little))
     const start = length * size <= 4 ? entry + 8 : view.getUint32(entry + 8, little)
+    if (
+      name === 'orientation' &&
+      !isOrientation(size === 4 ? view.getUint32(start, little) : view.getUint16(start, little))
+    ) {
+      if (size === 4) view.setUint32(start, 1, little)
+      else view.setUint16(start, 1, little)
+    }
     found[name] = Array.from({ length }, (_, k) =>
       size === 4 ? view.getUint32(start + 4 * k, little) : view.getUint16(start + 2 * k, little),
     )

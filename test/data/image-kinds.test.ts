@@ -75,6 +75,23 @@ describe('image files', () => {
     expect(counts.equal).toBeGreaterThan(1200)
   }, 300_000)
 
+  it('that end too early are refused where Pillow refuses them, in plain words', async () => {
+    const folder = temporaryFolder()
+    const files: { file: string; whole: boolean }[] = await reference('cut_images', { folder })
+    const read: string[] = []
+    for (const { file } of files) {
+      try {
+        using _image = await decodeImage(join(folder, file), 3)
+        read.push(file)
+      } catch (error) {
+        expect((error as SosError).code).toBe('ERR_IMAGE')
+        expect((error as SosError).message).toMatch(/it is truncated|first bytes|no image|damaged/)
+      }
+    }
+    expect(read).toEqual(files.filter(({ whole }) => whole).map(({ file }) => file))
+    expect([files.length, read.length]).toEqual([80, 11]) // the whole ones, and a PNG without its end marker
+  })
+
   const outside = `${dataRoot}/outside/images`
   it.skipIf(!existsSync(outside))('of public reports have the pixels of Pillow, or are refused', async () => {
     const wrong: string[] = []
