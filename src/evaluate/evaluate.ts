@@ -11,6 +11,7 @@ import {
   outputOf,
   type PassBatch,
   pass,
+  warnIfRandom,
   warnOfClasses,
 } from '../model/internal.js'
 import { type ScriptModule, scope, type Tensor, torch } from '../torch/index.js'
@@ -61,8 +62,8 @@ export interface Evaluation extends Score {
   /** In the order of the dataset's classes; null where it was not asked for. */
   readonly perClass: readonly ClassScore[] | null
   /**
-   * What makes the figures doubtful: that the labels may not be the outputs that they are taken for, that the outputs are no logits, or
-   * no numbers. Told by the process warnings `SOS_CLASSES`, `SOS_PROBABILITIES` and `SOS_NOT_FINITE` too.
+   * What makes the figures doubtful: that the labels may not be the outputs that they are taken for, that the model is random, or that its outputs are no logits, or
+   * no numbers. Told by the process warnings `SOS_CLASSES`, `SOS_RANDOM`, `SOS_PROBABILITIES` and `SOS_NOT_FINITE` too.
    */
   readonly warnings: readonly string[]
 }
@@ -140,6 +141,7 @@ export async function evaluateAll(
       const before = { loaded: indices.length, skipped: skipped.length }
       const run = { chunk, device, dtype: null, before, onAllCorrupt: corrupt, onProgress, signal }
       for await (const batch of pass(models[0]!, dataset, left, run)) {
+        for (const model of models) await warnIfRandom(model, batch.images)
         const scores = await scoreBatch(models, ready, batch, options, agree)
         const scored = { indices: batch.indices, skipped: batch.skipped }
         record?.append({ ...scored, models: scores })

@@ -1,5 +1,5 @@
 import type { OutputKind } from '../model/index.js'
-import { whyNotFinite } from '../model/internal.js'
+import { randomness, whyNotFinite } from '../model/internal.js'
 import type { ScriptModule, Tensor } from '../torch/index.js'
 import type { RecordedScores } from './evaluation-record.js'
 
@@ -29,7 +29,8 @@ export class OutputDoubts {
   /** As they are told by the process warnings `SOS_PROBABILITIES` and `SOS_NOT_FINITE` too. */
   warnings(outputs: OutputKind): string[] {
     const { path } = this.#model
-    const told: string[] = []
+    const random = randomness(this.#model)
+    const told = random === null ? [] : [random]
     const warn = (code: string, warning: string) => {
       process.emitWarning(warning, { code })
       told.push(warning)

@@ -9,6 +9,7 @@ import {
 } from '../torch/index.js'
 import { isFloating, kernelTolerance } from '../torch/internal.js'
 import { inputDtype } from './input-dtype.js'
+import { warnIfRandom } from './randomness.js'
 
 type Select = (output: Value) => Value
 
@@ -39,15 +40,19 @@ export class InferenceModel {
   readonly #dtype: DType | null
   #copy: ScriptModule | null
   readonly #select: Select
+  /** The model that this was made of. */
+  readonly #source: ScriptModule
   #checked = false
 
   private constructor(
+    source: ScriptModule,
     model: ScriptModule,
     copy: ScriptModule | null,
     device: string,
     channelsLast: boolean,
     select: Select,
   ) {
+    this.#source = source
     this.#model = model
     this.#copy = copy
     this.#dtype = inputDtype(model)
@@ -63,22 +68,22 @@ export class InferenceModel {
   static async of(model: ScriptModule, select: Select = whole): Promise<InferenceModel> {
     const held = model.view({ eval: true })
     const plain = held.hooked ? held : await plainCopy(held)
-    if (plain === held) return new InferenceModel(held, null, 'cpu', false, select)
+    if (plain === held) return new InferenceModel(model, held, null, 'cpu', false, select)
     held.dispose()
     const { device } = plain
     const channelsLast = scope(() => plain.parameters().some(({ shape }) => shape.length === 4))
     try {
       const copy = await optimized(plain, device, channelsLast)
-      return new InferenceModel(plain, copy, device, channelsLast, select)
+      return new InferenceModel(model, plain, copy, device, channelsLast, select)
     } catch (error) {
       warnOfSlowness(plain, error as Error)
-      return new InferenceModel(plain, null, device, false, select)
+      return new InferenceModel(model, plain, null, device, false, select)
     }
   }
 
   /** The model itself, held in eval mode until this is disposed of. */
   static asItIs(model: ScriptModule, select: Select = whole): InferenceModel {
-    return new InferenceModel(model.view({ eval: true }), null, 'cpu', false, select)
+    return new InferenceModel(model, model.view({ eval: true }), null, 'cpu', false, select)
   }
 
   /** Whether the fast copy runs. */
@@ -122,7 +127,7 @@ export class InferenceModel {
     } catch (error) {
       this.#disposeCopy()
       const output = this.#select(await this.#model.forward<Value>(images)) // throws what is wrong with the model or its images
-      warnOfSlowness(this.#model, error as Error)
+      if ((await warnIfRandom(this.#source, images)) === null) warnOfSlowness(this.#model, error as Error)
       return output
     }
   }

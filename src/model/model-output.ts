@@ -129,3 +129,11 @@ function suggested(items: readonly NamedItem<Value>[]): string {
 }
 
 const shapeOf = ({ dtype, shape }: Tensor): string => `${dtype} [${shape.join(', ')}]`
+
+/** The tensors in a model's output, however its tuples, lists and dictionaries are nested. */
+export function tensorsIn(value: unknown): Tensor[] {
+  if (value instanceof Tensor) return [value]
+  if (Array.isArray(value) || value instanceof Map) return [...value.values()].flatMap(tensorsIn)
+  if (value !== null && typeof value === 'object') return Object.values(value).flatMap(tensorsIn)
+  return []
+}

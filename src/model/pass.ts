@@ -2,6 +2,7 @@ import { SosError } from '../base/index.js'
 import { type Batch, batches, type Dataset, type RunOptions, type SkippedImage } from '../data/index.js'
 import type { DType, ScriptModule } from '../torch/index.js'
 import { inputDtype } from './input-dtype.js'
+import { warnIfRandom } from './randomness.js'
 
 /** What {@link pass} is told. */
 export interface PassOptions extends RunOptions {
@@ -45,6 +46,7 @@ export async function* pass(
   let loaded = before?.loaded ?? 0
   let done = resumed * rounds
   let reason = ''
+  let looked = false
   const tell = (images: number) => {
     done += images
     onProgress?.({ done, total, ...(resumed > 0 && { resumed }) })
@@ -59,6 +61,8 @@ export async function* pass(
       tell(skipped.length * rounds)
       continue
     }
+    if (!looked) await warnIfRandom(model, batch.images)
+    looked = true
     loaded += images
     done += skipped.length * rounds
     let left = rounds

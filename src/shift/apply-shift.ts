@@ -10,7 +10,7 @@ import {
 } from '../base/index.js'
 import { type Dataset, sampleIndices } from '../data/index.js'
 import { checkIndices, expectDataset } from '../data/internal.js'
-import { expectClassesOf } from '../model/internal.js'
+import { expectClassesOf, randomness } from '../model/internal.js'
 import { type ScriptModule, scope, type Tensor, torch } from '../torch/index.js'
 import { expectModule } from '../torch/internal.js'
 import { type CaptureOptions, captureNumbers } from './capture.js'
@@ -130,7 +130,7 @@ export async function applyShift(
         replaced,
         dtype: weights.dtype,
         roundingChange: rounding,
-        warnings: warning === null ? [] : [warning],
+        warnings: [warning, randomness(model)].filter((one) => one !== null),
         toOutput: effect.toOutput === undefined || watch.steps === null ? watch.steps : effect.toOutput,
         certificate: effect.certificate,
         measured: effect.measured,

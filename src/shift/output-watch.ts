@@ -1,7 +1,7 @@
 import { SosError } from '../base/index.js'
 import type { OutputItem } from '../model/index.js'
-import { findOutputLayer } from '../model/internal.js'
-import { type DType, type ScriptModule, scope, Tensor, type Value } from '../torch/index.js'
+import { findOutputLayer, tensorsIn } from '../model/internal.js'
+import { type DType, type ScriptModule, scope, type Tensor, type Value } from '../torch/index.js'
 import { epsilon } from '../torch/internal.js'
 import type { Rounding } from './certificates.js'
 import type { ShiftableLayer } from './layer/layer.js'
@@ -141,11 +141,4 @@ function areScores({ ndim, shape, dtype }: Tensor, images: number): boolean {
     shape[1]! > 1 &&
     /^(b?float(16|32|64)|int(8|16|32|64)|uint8)$/.test(dtype)
   )
-}
-
-function tensorsIn(value: unknown): Tensor[] {
-  if (value instanceof Tensor) return [value]
-  if (Array.isArray(value) || value instanceof Map) return [...value.values()].flatMap(tensorsIn)
-  if (value !== null && typeof value === 'object') return Object.values(value).flatMap(tensorsIn)
-  return []
 }

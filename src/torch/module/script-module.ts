@@ -41,12 +41,20 @@ export interface SharedModule {
   readonly device: Device
 }
 
+/** What {@link ScriptModule.notes} holds. @internal */
+export interface ModuleNotes {
+  /** Whether the warning `SOS_TRACED_MODE` was given. */
+  bakedMode: boolean
+  /** The warning that the module is random in eval mode, or null if it is not; undefined before anyone looked. */
+  random?: string | null
+}
+
 /** A TorchScript module: what `torch.jit.script(model).save(FILE)` or `torch.jit.trace` leaves in Python. */
 export class ScriptModule extends ModuleTree {
   readonly #handle: ModuleHandle
   readonly #hooks: HookRegistry
-  /** With the views. */
-  readonly #told: { mode: boolean }
+  /** What was found out about the module, shared with its views: each is looked for, or warned of, once. @internal */
+  readonly notes: ModuleNotes
   /** Of a module without tensors of its own. */
   #placed: Device
 
@@ -64,7 +72,7 @@ export class ScriptModule extends ModuleTree {
   ) {
     super(handle, path)
     this.#hooks = new HookRegistry(of === null ? [] : of.#hooks.active(), fixed)
-    this.#told = of === null ? { mode: false } : of.#told
+    this.notes = of === null ? { bakedMode: false } : of.notes
     this.#handle = handle
     this.#placed = device
   }
@@ -132,6 +140,11 @@ export class ScriptModule extends ModuleTree {
   /** As {@link view} in eval mode, for a task that ends with {@link write}: it is not in the way of the write of another. @internal */
   viewToShift(): ScriptModule {
     return this.#view('shift')
+  }
+
+  /** A view in eval mode, without the hooks of this object. @internal */
+  viewWithoutHooks(): ScriptModule {
+    return new ScriptModule(binding.moduleView(this.#handle, 'eval'), this.path, this.#placed, null, true)
   }
 
   /** A view that counts as a pending call until it is disposed of. Throws `ERR_BUSY` where the module is held in eval mode. @internal */
@@ -369,8 +382,8 @@ export class ScriptModule extends ModuleTree {
   }
 
   #warnOfBakedMode(training: boolean): void {
-    if (this.#told.mode) return
-    this.#told.mode = true
+    if (this.notes.bakedMode) return
+    this.notes.bakedMode = true
     process.emitWarning(
       `${this.path} was traced in ${training ? 'train' : 'eval'} mode, which its graph has baked in: train() and eval() do not change what it computes; export it by torch.jit.script to train it`,
       { code: 'SOS_TRACED_MODE' },
