@@ -95,7 +95,11 @@ export function measureDrift(a: Tensor, before: LinearMap, after: LinearMap, rou
   const result = emptyDrift(samples)
   scope(() => {
     const [v, vStar] = [before, after].map(({ weight }) => weight.to({ device: 'cpu', dtype: 'float64' }))
-    const [b, bStar] = [before, after].map(({ bias }) => bias?.to({ device: 'cpu', dtype: 'float64' }))
+    const [b, bStar] = [before, after].map(
+      ({ weight, bias }) =>
+        bias?.to({ device: 'cpu', dtype: 'float64' }) ??
+        torch.zeros([weight.shape[1]!], { dtype: 'float64' }),
+    )
     const moved = vStar!.sub(v!)
     const longest = Math.max(longestColumn(v!), longestColumn(vStar!))
     for (let start = 0; start < samples; start += chunk) {
@@ -103,10 +107,8 @@ export function measureDrift(a: Tensor, before: LinearMap, after: LinearMap, rou
         const rows = a
           .narrow(0, start, Math.min(chunk, samples - start))
           .to({ device: 'cpu', dtype: 'float64' })
-        let z = rows.matmul(v!)
-        if (b !== undefined) z = z.add(b)
-        let change = rows.matmul(moved)
-        if (b !== undefined && bStar !== undefined) change = change.add(bStar.sub(b))
+        const z = rows.matmul(v!).add(b!)
+        const change = rows.matmul(moved).add(bStar!.sub(b!))
         const zStar = z.add(change)
         const lengths = rows.square().sum([1]).sqrt().mul(longest)
         const noise = noiseOf(
