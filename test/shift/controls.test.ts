@@ -72,4 +72,70 @@ describe('controlWeights', () => {
     const mean = energies.reduce((sum, one) => sum + one) / energies.length
     expect(Math.abs(mean - 7 / 40)).toBeLessThan(0.04)
   })
+
+  it('takes the batch for the pool, and 0 for the seed, where none is given', async () => {
+    const given = { a, v, vStar: v, rank: 4 }
+    const { weight: pca } = await controlWeights('pca', given)
+    const [, vectors] = torch.linalg_eigh(a.t().matmul(a))
+    const top = vectors.narrow(1, 36, 4)
+    expect(largest(pca.sub(top.matmul(top.t()).matmul(v)))).toBeLessThan(1e-9)
+    const { weight: drawn, lambda } = await controlWeights('random', given)
+    const span = randn([40, 4], 0, 'float64')
+    const onSpan = span.matmul(torch.linalg_solve(span.t().matmul(span), span.t().matmul(v)))
+    expect(largest(drawn.sub(onSpan))).toBeLessThan(1e-9)
+    expect(lambda).toBeNull()
+    expect((await controlWeights('shrink', given)).lambda).toBeNull()
+    expect((await controlWeights('random', { ...given, rank: 0 })).weight.square().sum().item()).toBe(0)
+    expect(largest((await controlWeights('random', { ...given, rank: 40 })).weight.sub(v))).toBeLessThan(1e-9)
+  })
+
+  it.each([1e-12, 1e-3, 0.5, 1 - 1e-6])(
+    'ridge reaches the norm of V* where that is %d of the projection on the batch',
+    async (share) => {
+      const { weight: projected } = await solveShift(a, v, null, { rank: { policy: 'fixed', rank: 15 } })
+      const vStar = projected.mul(share)
+      const { weight, lambda } = await controlWeights('ridge', { a, v, vStar, rank: 15 })
+      expect(norm(weight) / norm(vStar)).toBeCloseTo(1, 9)
+      expect(lambda).toBeGreaterThan(0)
+      // (AᵀA + λI)⁻¹AᵀA V, dense.
+      const square = a.t().matmul(a)
+      const damped = square.add(torch.eye(40, { dtype: 'float64' }).mul(lambda!))
+      const dense = torch.linalg_solve(damped, square.matmul(v))
+      expect(largest(weight.sub(dense)) / largest(dense)).toBeLessThan(1e-6)
+    },
+  )
+
+  it('ridge is not damped by rounding, by a longer V*, nor for inputs of zeros', async () => {
+    const { weight: projected } = await solveShift(a, v, null, { rank: { policy: 'fixed', rank: 15 } })
+    for (const share of [1 - 1e-10, 1, 1 + 1e-10, 1.5]) {
+      const { weight, lambda } = await controlWeights('ridge', {
+        a,
+        v,
+        vStar: projected.mul(share),
+        rank: 15,
+      })
+      expect([share, lambda, largest(weight.sub(projected)) < 1e-9]).toEqual([share, 0, true])
+    }
+    const none = { a: torch.zeros([3, 40], { dtype: 'float64' }), v, vStar: v.mul(0.5), rank: 0 }
+    const { weight, lambda } = await controlWeights('ridge', none)
+    expect([lambda, largest(weight), weight.shape]).toEqual([0, 0, [40, 6]])
+  })
+
+  it('refuses arguments that are none, by their names', async () => {
+    const given = { a, v, vStar: v, rank: 1 }
+    const wrong: [string, object][] = [
+      ...['a', 'v', 'vStar', 'pool'].map((name): [string, object] => [name, { [name]: [1] }]),
+      ['rank', { rank: -1 }],
+      ['rank', { rank: 41 }],
+      ['rank', { rank: 1.5 }],
+      ['seed', { seed: 1.5 }],
+    ]
+    for (const [name, change] of wrong) {
+      await expect(controlWeights('shrink', { ...given, ...change } as never), name).rejects.toMatchObject({
+        code: 'ERR_INVALID_ARGUMENT',
+        message: expect.stringMatching(new RegExp(`\\b${name}\\b`)),
+      })
+    }
+    await expect(controlWeights('shrink', 5 as never)).rejects.toMatchObject({ code: 'ERR_INVALID_ARGUMENT' })
+  })
 })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Tensor, torch } from '../../../src/index.js'
-import { type BiasMode, type Solver, solvers, solveShift } from '../../../src/shift/index.js'
+import { type BiasMode, type RankPolicy, type Solver, solvers, solveShift } from '../../../src/shift/index.js'
 
 import { reference } from '../../support/python.js'
 import { randn } from '../../support/random.js'
@@ -19,6 +19,15 @@ const b = randn([4], 4, 'float64')
 describe('solveShift', () => {
   const python = reference('solve', {
     a: a.toArray(),
+    v: v.toArray(),
+    b: b.toArray(),
+    tolerance: 1e-10,
+    lambda: 0.01,
+  })
+  /** Rows that lie far from the origin. */
+  const far = independent.add(randn([12], 7, 'float64').mul(5))
+  const pythonOfFar = reference('solve', {
+    a: far.toArray(),
     v: v.toArray(),
     b: b.toArray(),
     tolerance: 1e-10,
@@ -93,10 +102,8 @@ describe('solveShift', () => {
   ])(
     '%s by %s is what numpy finds where rows lie far from the origin and centring takes a direction',
     async (mode, solver) => {
-      const far = independent.add(randn([12], 7, 'float64').mul(5))
       const { weight, bias } = await solveShift(far, v, b, { solver, rank: tolerance, bias: mode })
-      const given = { a: far.toArray(), v: v.toArray(), b: b.toArray(), tolerance: 1e-10, lambda: 0.01 }
-      const expected = (await reference('solve', given))[mode]
+      const expected = (await pythonOfFar)[mode]
       expect(largest(weight.sub(Tensor.from(expected.weight, { dtype: 'float64' })))).toBeLessThan(1e-9)
       expect(largest(bias!.sub(Tensor.from(expected.bias, { dtype: 'float64' })))).toBeLessThan(1e-9)
       expect(largest(bias!.sub(b))).toBeGreaterThan(0.1)
@@ -160,5 +167,107 @@ describe('solveShift', () => {
     const { weight } = await solveShift(a, v, null, { rank: { policy: 'ridge', lambda: 0.01 } })
     const expected = Tensor.from((await python).ridge, { dtype: 'float64' })
     expect(largest(weight.sub(expected))).toBeLessThan(1e-10)
+  })
+
+  it.each(solvers)('%s takes for noise what the dtype of the rows leaves in doubt', async (solver) => {
+    const rows = torch.diag(torch.tensor([1, 2 ** -24, 0], { dtype: 'float64' }))
+    const w = torch.ones([3, 1], { dtype: 'float64' })
+    const given = { solver, rank: { policy: 'tolerance' } } as const
+    expect((await solveShift(rows, w, null, given)).rank).toBe(2)
+    expect((await solveShift(rows.to('float32'), w, null, given)).rank).toBe(1) // below 1e-6
+    expect(
+      (await solveShift(rows.to('float32'), w, null, { ...given, bias: 'fixed' })).weight.toArray(),
+    ).toEqual([[expect.closeTo(1, 12)], [0], [0]])
+    if (solver === 'svd' || solver === 'gram') return
+    // These have no other policy by default.
+    expect((await solveShift(rows, w, null, { solver })).rank).toBe(2)
+    expect((await solveShift(rows.to('float32'), w, null, { solver })).rank).toBe(1)
+  })
+
+  it.each(solvers)(
+    '%s keeps nothing beyond the rounding of its arithmetic, also at a tolerance of 0',
+    async (solver) => {
+      const { rank, weight } = await solveShift(a, v, null, {
+        solver,
+        rank: { policy: 'tolerance', tolerance: 0 },
+      })
+      expect(rank).toBe(6)
+      const expected = Tensor.from((await python).fixed, { dtype: 'float64' })
+      expect(largest(weight.sub(expected))).toBeLessThan(solver === 'gram' ? 1e-6 : 1e-8)
+    },
+  )
+
+  it.each<[Solver, number]>([
+    ['svd', 6],
+    ['gram', 6],
+    ['qr', 0],
+    ['gaussian', 0],
+    ['pinv', 0],
+  ])('%s tells the singular values that it finds, and no companions', async (solver, known) => {
+    const found = await solveShift(independent, v, b, { solver, rank: tolerance })
+    expect([found.companions, found.warnings]).toEqual([[], []])
+    if (known === 0) expect(found.singularValues).toBeNull()
+    else {
+      const sigma = torch.linalg_svdvals(independent).toArray() as number[]
+      expect(found.singularValues).toEqual(sigma.map((value) => expect.closeTo(value, 9)))
+    }
+  })
+
+  it.each<[BiasMode, Solver]>([
+    ['absorb', 'qr'],
+    ['absorb', 'gaussian'],
+    ['absorb', 'gram'],
+    ['augment', 'qr'],
+    ['augment', 'gaussian'],
+    ['augment', 'pinv'],
+  ])('%s by %s is what svd finds', async (bias, solver) => {
+    const [found, expected] = [
+      await solveShift(far, v, b, { solver, rank: tolerance, bias }),
+      await solveShift(far, v, b, { rank: tolerance, bias }),
+    ]
+    expect(found.rank).toBe(expected.rank)
+    expect(largest(found.weight.sub(expected.weight))).toBeLessThan(1e-7)
+    expect(largest(found.bias!.sub(expected.bias!))).toBeLessThan(1e-7)
+    expect([found.weight.shape, found.bias!.shape]).toEqual([[12, 4], [4]])
+  })
+
+  it('projects companions on what the weight keeps, centred where the weight is', async () => {
+    const companions = [randn([12, 4], 20, 'float64'), randn([12, 4], 21)]
+    for (const bias of ['fixed', 'absorb'] as const) {
+      const rows = bias === 'absorb' ? independent.sub(independent.mean([0])) : independent
+      const projector = torch.linalg_pinv(rows, { rtol: 1e-10 }).matmul(rows)
+      const solved = await solveShift(independent, v, b, { rank: tolerance, bias, companions })
+      for (const [i, one] of solved.companions.entries()) {
+        expect(largest(one.sub(projector.matmul(companions[i]!.to('float64'))))).toBeLessThan(1e-9)
+      }
+      expect(solved.companions).toHaveLength(2)
+    }
+  })
+
+  it.each([Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN])(
+    'refuses rows of which one element is %d',
+    async (value) => {
+      const rows = a.clone()
+      rows.at(3, 2).fill_(value)
+      await expect(solveShift(rows, v, null)).rejects.toMatchObject({ code: 'ERR_NOT_FINITE' })
+    },
+  )
+
+  it('keeps the logits to a thousandth by default, by svd and gram', async () => {
+    const w = torch.ones([3, 1], { dtype: 'float64' })
+    for (const solver of [undefined, 'svd', 'gram'] as const) {
+      const rankOf = async (second: number) => {
+        const rows = torch.diag(torch.tensor([1, second, 1e-5], { dtype: 'float64' }))
+        return (await solveShift(rows, w, null, solver && { solver })).rank
+      }
+      expect([await rankOf(0.9e-3), await rankOf(1.1e-3)]).toEqual([1, 2])
+    }
+  })
+
+  it('tells of a cut without a gap, and never of a ridge', async () => {
+    const warnings = async (rank: RankPolicy) => (await solveShift(independent, v, null, { rank })).warnings
+    expect(await warnings({ policy: 'fixed', rank: 3 })).toEqual([expect.stringMatching(/rank 3\b/)])
+    expect(await warnings({ policy: 'fixed', rank: 6 })).toEqual([])
+    expect(await warnings({ policy: 'ridge', lambda: 0.5 })).toEqual([])
   })
 })
