@@ -89,7 +89,7 @@ async function ridgeOfNorm(a: Tensor, v: Tensor, target: number): Promise<Contro
   const damped = (lambda: number) => coordinates.mul(energies.div(energies.add(lambda)))
   const first = (singularValues[0] ?? 0) ** 2
   let [low, high] = [Math.log(Number.MIN_VALUE), Math.log(first) + 50]
-  if (first === 0 || norm(coordinates) <= target * (1 + sameNorm)) {
+  if (norm(coordinates) <= target * (1 + sameNorm)) {
     return { weight: basis.matmul(coordinates), lambda: 0 }
   }
   for (let step = 0; step < 100; step++) {

@@ -121,6 +121,22 @@ describe('controlWeights', () => {
     expect([lambda, largest(weight), weight.shape]).toEqual([0, 0, [40, 6]])
   })
 
+  it('computes in float64, whatever dtype comes', async () => {
+    const given = { a: a.to('float32'), v: v.to('float32'), vStar: v.to('float32').mul(0.5), rank: 4 }
+    const wide = {
+      a: given.a.to('float64'),
+      v: given.v.to('float64'),
+      vStar: given.vStar.to('float64'),
+      rank: 4,
+    }
+    for (const control of ['shrink', 'pca', 'random', 'ridge'] as const) {
+      const [one, other] = [await controlWeights(control, given), await controlWeights(control, wide)]
+      expect(one.weight.dtype).toBe('float64')
+      expect(largest(one.weight.sub(other.weight))).toBeLessThan(1e-6)
+    }
+    expect((await controlWeights('shrink', given)).weight.toArray()).toEqual(wide.v.mul(0.5).toArray())
+  })
+
   it('refuses arguments that are none, by their names', async () => {
     const given = { a, v, vStar: v, rank: 1 }
     const wrong: [string, object][] = [
@@ -136,6 +152,9 @@ describe('controlWeights', () => {
         message: expect.stringMatching(new RegExp(`\\b${name}\\b`)),
       })
     }
-    await expect(controlWeights('shrink', 5 as never)).rejects.toMatchObject({ code: 'ERR_INVALID_ARGUMENT' })
+    await expect(controlWeights('shrink', 5 as never)).rejects.toMatchObject({
+      code: 'ERR_INVALID_ARGUMENT',
+      message: expect.stringContaining('options'),
+    })
   })
 })
