@@ -42,14 +42,11 @@ const mostLines = 320
 const longer = new Set([
   'src/torch/native/binding.ts',
   'src/torch/module/script-module.ts',
-  'src/train/trainer.ts',
   'native/binding/module.cpp',
-  'test/evaluate/evaluation-record.test.ts',
   'test/fixtures/heads.py',
   'test/fixtures/zoo.py',
   'test/scripts/setup.test.ts',
   'test/torch/operators/overloads.test.ts',
-  'test/train/trainer.test.ts',
   'test/shift/study/study.test.ts',
 ])
 
