@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { isNonFinite, makeFolderSync, parseForeignJson, SosError } from '../base/index.js'
 import { readSafetensors, type Tensor, writeSafetensors } from '../torch/index.js'
 
-import { difference } from './difference.js'
+import { difference } from './json-difference.js'
 
 const whole = z.int().nonnegative()
 /** JSON has no NaN and no infinity: these are written as objects, so that no text is taken for one. */

@@ -6,7 +6,7 @@ import { expectDataset } from '../data/internal.js'
 import { inputDtype, trainedParameters } from '../model/internal.js'
 import { type ScriptModule, scope, type Tensor, torch } from '../torch/index.js'
 import { expectModule } from '../torch/internal.js'
-import { batchGradients } from './batch-gradients.js'
+import { batchGradients } from './training-step.js'
 import { expectPlace, type RunState } from './checkpoint.js'
 import { CheckpointFolder } from './checkpoint-folder.js'
 import { EpochSums, meansOf } from './epoch-sums.js'
@@ -14,12 +14,12 @@ import type { EventTypes, RunEndEvent, TrainerEvent, TrainerEvents, WaitingEvent
 import { callListeners } from './listeners.js'
 import type { Optimizer } from './optimizers/optimizer.js'
 import { alone, inTheFirst, type Parallel } from './parallel.js'
-import { capture, restore } from './run-tensors.js'
+import { capture, restore } from './checkpoint-tensors.js'
 import { constantRate, type Schedule } from './schedules.js'
 import { seedAt } from './seeds.js'
 import { checkpointNumbers, outputOptionsOf, type TrainerOptions, trainerNumbers } from './trainer-options.js'
 import { type TrainingBatch, TrainingData } from './training-data.js'
-import { claimWeights } from './weights-in-training.js'
+import { claimWeights } from './weight-claims.js'
 
 declare module './events.js' {
   interface TrainerEvent {

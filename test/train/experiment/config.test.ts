@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { difference } from '../../../src/train/difference.js'
+import { difference } from '../../../src/train/json-difference.js'
 import { trainerOptions } from '../../../src/train/experiment/run-options.js'
 import { parseConfig, trainingPresets } from '../../../src/train/index.js'
 
