@@ -1,6 +1,7 @@
 import { count, expectList, refuseArgument, SosError, shown } from '../base/index.js'
 import { type DType, type Tensor, torch } from '../torch/index.js'
 import { isFloating } from '../torch/internal.js'
+import { readAhead } from './read-ahead.js'
 
 /** Labelled images, of which the labels are known without decoding any. */
 export interface Dataset {
@@ -83,33 +84,20 @@ export async function* batches(
 ): AsyncGenerator<Batch> {
   count('batchSize', batchSize)
   checkIndices(dataset, indices)
-  const loadAt = (start: number) => {
-    if (start >= indices.length) return null
-    const work = dataset.load(indices.slice(start, start + batchSize))
-    work.catch(() => {}) // it is awaited below, perhaps later than it fails
-    return work
+  const load = (number: number) => {
+    const start = number * batchSize
+    return start < indices.length ? dataset.load(indices.slice(start, start + batchSize)) : null
   }
-  let next = loadAt(0)
-  try {
-    for (let start = batchSize; next !== null; start += batchSize) {
-      const { images: loaded, ...which } = await next
-      next = loadAt(start)
-      const made = new Set([loaded])
-      const own = (tensor: Tensor) => {
-        made.add(tensor)
-        return tensor
-      }
-      try {
-        const images = own(placed(loaded, { device, dtype }))
-        const numbers = which.indices.map((i) => dataset.labels[i]!)
-        const labels = own(torch.tensor(numbers, { dtype: 'int64', device }))
-        yield { ...which, images, labels }
-      } finally {
-        for (const tensor of made) tensor.dispose()
-      }
+  const free = ({ images }: LoadedImages) => images.dispose()
+  for await (const { images: loaded, ...which } of readAhead({ begin: load, free })) {
+    const images = placed(loaded, { device, dtype })
+    try {
+      const numbers = which.indices.map((index) => dataset.labels[index]!)
+      using labels = torch.tensor(numbers, { dtype: 'int64', device })
+      yield { ...which, images, labels }
+    } finally {
+      if (images !== loaded) images.dispose()
     }
-  } finally {
-    next?.then(({ images }) => images.dispose()).catch(() => {}) // the caller left early
   }
 }
 

@@ -8,7 +8,7 @@ import {
   wholeSeed,
 } from '../base/index.js'
 import { type Augmentation, type Dataset, Draws } from '../data/index.js'
-import { placed } from '../data/internal.js'
+import { placed, readAhead } from '../data/internal.js'
 import { type DType, keepTensor, scope, type Tensor, torch } from '../torch/index.js'
 import type { Mixup } from './mixup.js'
 import { PixelScaling } from './pixel-scaling.js'
@@ -117,37 +117,18 @@ export class TrainingData {
   }
 
   /** Goes through an epoch's batches, from batch `first` on. */
-  async *epoch(epoch: number, first = 0): AsyncGenerator<TrainingBatch> {
+  epoch(epoch: number, first = 0): AsyncGenerator<TrainingBatch> {
     const order = this.#order(epoch)
-    const prepare = (number: number): Promise<TrainingBatch> | null => {
-      if (number >= this.batchesPerEpoch) return null
-      const work = this.#batch(order, epoch, number)
-      work.catch(() => {}) // it is awaited below, perhaps later than it fails
-      return work
-    }
-    // What lies in the CPU's memory takes the same processors as the step does: nothing is gained beside it.
-    const ahead = this.#resident === null || this.#options.device !== 'cpu'
-    let next = prepare(first)
-    try {
-      while (next !== null) {
-        const batch: TrainingBatch = await next
-        next = ahead ? prepare(batch.number + 1) : null
-        try {
-          yield batch
-        } finally {
-          batch.images.dispose()
-          batch.targets.dispose()
-        }
-        next ??= prepare(batch.number + 1)
-      }
-    } finally {
-      next
-        ?.then(({ images, targets }) => {
-          images.dispose()
-          targets.dispose()
-        })
-        .catch(() => {}) // the caller left early
-    }
+    return readAhead({
+      first,
+      begin: (number) => (number < this.batchesPerEpoch ? this.#batch(order, epoch, number) : null),
+      free: ({ images, targets }) => {
+        images.dispose()
+        targets.dispose()
+      },
+      // Work on a dataset in the CPU's memory takes the same processors as the step: nothing is gained by doing both at once.
+      ahead: this.#resident === null || this.#options.device !== 'cpu',
+    })
   }
 
   dispose(): void {
