@@ -1,6 +1,5 @@
 import { positive } from '../../base/index.js'
-import { scope, torch } from '../../torch/index.js'
-import { gradientNorm, present } from './gradients.js'
+import { scope, type Tensor, torch } from '../../torch/index.js'
 import type { OptimizerRecipe } from './optimizer.js'
 
 /**
@@ -24,7 +23,7 @@ export function clipGradients(base: OptimizerRecipe, maxNorm: number): Optimizer
             const computed = await closure()
             torch.noGrad(() =>
               scope(() => {
-                const gradients = present(computed.gradients)
+                const gradients = computed.gradients.filter((gradient) => gradient !== null)
                 const scale = gradientNorm(gradients).add(1e-6).reciprocal().mul(maxNorm).clamp_max(1)
                 torch._foreach_mul_(gradients, scale)
               }),
@@ -34,4 +33,9 @@ export function clipGradients(base: OptimizerRecipe, maxNorm: number): Optimizer
       }
     },
   }
+}
+
+/** The 2-norm of all gradients together, a scalar on their device. */
+export function gradientNorm(gradients: readonly Tensor[]): Tensor {
+  return torch.stack(torch._foreach_norm([...gradients], 2)).norm()
 }

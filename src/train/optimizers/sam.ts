@@ -1,6 +1,6 @@
 import { expectObject, nonNegative } from '../../base/index.js'
 import { keepTensor, scope, type Tensor, torch } from '../../torch/index.js'
-import { gradientNorm } from './gradients.js'
+import { gradientNorm } from './clip-gradients.js'
 import type { OptimizerRecipe, Target } from './optimizer.js'
 
 export interface SamOptions {
