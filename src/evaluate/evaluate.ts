@@ -3,7 +3,6 @@ import type { Dataset, RunOptions, SkippedImage } from '../data/index.js'
 import { expectDataset, spread } from '../data/internal.js'
 import { areProbabilities, type OutputKind, type OutputOptions } from '../model/index.js'
 import {
-  classDoubts,
   expectKind,
   expectLogits,
   InferenceModel,
@@ -12,72 +11,57 @@ import {
   type PassBatch,
   pass,
   warnIfRandom,
-  warnOfClasses,
 } from '../model/internal.js'
 import { type ScriptModule, scope, type Tensor, torch } from '../torch/index.js'
 import { expectModule } from '../torch/internal.js'
-import type { EvaluationRecord, RecordedScores } from './evaluation-record.js'
-import { type Score, ScoreSums, sampleScores } from './metrics.js'
-import { OutputDoubts } from './output-doubts.js'
+import { type Evaluation, EvaluationTally } from './evaluation.js'
+import type { EvaluationRecord, RecordedBatch, RecordedScores } from './evaluation-record.js'
+import { sampleScores } from './metrics.js'
 
+/** Options of {@link evaluate} and {@link evaluateAll}. */
 export interface EvaluateOptions extends RunOptions, OutputOptions {
-  /** Evaluate this many images, spread evenly over the dataset. Default: all. */
+  /** How many images to evaluate; they are spread evenly over the dataset. Default: all. */
   limit?: number
-  /** Images in one forward. Default: 64. */
+  /** The number of images in one forward. Default: 64. */
   chunk?: number
-  /** Tell the accuracy of each class too. Default: false. */
+  /** Whether to give the accuracy on each class too. Default: false. */
   perClass?: boolean
   /**
-   * Run a frozen copy that libtorch has optimised, in channels_last where there are convolutions; a model that is hooked,
-   * or that cannot be frozen, runs as it is. Logits differ by rounding: by less than 1e-4 of the largest in torchvision's
-   * networks. Default: true.
+   * Whether to run a frozen copy of the model that libtorch has optimised, in channels_last if there are convolutions. A model that has
+   * hooks, or that cannot be frozen, runs as it is. The logits differ by rounding: in torchvision's networks by less than 1e-4 of the
+   * largest logit. Default: true.
    */
   optimize?: boolean
   /**
-   * What the models return. Default: logits; rows of probabilities are told by a warning then, for their cross-entropy and calibration
-   * are of one softmax too many.
+   * Whether the models return logits or probabilities. Default: logits. A model that returns rows of probabilities then gives a warning:
+   * its cross-entropy and calibration error would be computed with one softmax too many.
    */
   outputs?: OutputKind
-  /** Where each batch is recorded when it is done; those that it holds already are taken from it. Default: none. */
+  /** A record of the batches that are done: the evaluation adds to it, and takes the batches that it already has from it. Default: none. */
   record?: EvaluationRecord
 }
 
-/** Of the numbers in {@link EvaluateOptions}. */
+/** The checks of the numbers in {@link EvaluateOptions}. */
 export const evaluateNumbers: NumberChecks<EvaluateOptions> = { limit: count, chunk: count }
 
-/** The images of one class. */
-export interface ClassScore {
-  readonly name: string
-  readonly images: number
-  /** Those predicted rightly, in per cent; null where there are none. */
-  readonly top1: number | null
-}
-
-/** What a model scores on a dataset; its lists are in the order of `indices`. */
-export interface Evaluation extends Score {
-  /** The dataset's index of each evaluated image. */
-  readonly indices: readonly number[]
-  /** Corrupt images, which are not counted. */
-  readonly skipped: readonly SkippedImage[]
-  /** In the order of the dataset's classes; null where it was not asked for. */
-  readonly perClass: readonly ClassScore[] | null
-  /**
-   * What makes the figures doubtful: that the labels may not be the outputs that they are taken for, that the model is random, or that its outputs are no logits, or
-   * no numbers. Told by the process warnings `SOS_CLASSES`, `SOS_RANDOM`, `SOS_PROBABILITIES` and `SOS_NOT_FINITE` too.
-   */
-  readonly warnings: readonly string[]
-}
-
 /**
- * Runs a classifier over a dataset, in eval mode and without gradients, with the weights that it has when this is called: the model may be
- * evaluated, shifted and called by others meanwhile. A label is the place of an output. Where the model tells
- * the names of its outputs, those of the dataset are held against them: `datasetFor` finds them by their names.
+ * Evaluates a classifier on a dataset, in eval mode and without gradients: accuracy, cross-entropy and calibration. It uses the weights that
+ * the model has at the time of the call, so the model may be evaluated, shifted and called elsewhere meanwhile.
  *
- * @throws `ERR_LABELS` where a label is beyond the model's outputs or by its class's name another, `ERR_RECORD` where the
- *   model names more or fewer classes than it has outputs, `ERR_OUTPUT_SHAPE` where the output is no [N, classes],
- *   `ERR_PROBABILITIES` where it is not of the probabilities that were told,
- *   `ERR_DATASET` where every image was skipped, `ERR_DEVICE` where the models of one pass are on several devices,
- *   `ERR_BUSY` where calls of a model in train mode are pending, or (a model that runs as it is) a weight is written to meanwhile
+ * A label is the index of an output. If the model names its outputs, the names of the dataset's classes are compared with them;
+ * `datasetFor` relabels a dataset by these names.
+ *
+ * @param model a classifier with logits [N, classes] as its output, or as the item `options.output` of its output
+ * @param dataset labelled images, preprocessed as the model needs them
+ * @param options see {@link EvaluateOptions}. Default: all images, 64 at a time, on the model's device
+ * @returns the scores, with the index and the prediction of each image
+ * @throws `ERR_LABELS` if a label is not an output of the model, or is an output of another name; `ERR_RECORD` if the model names more or
+ *   fewer classes than it has outputs, or if `options.record` is of another evaluation; `ERR_OUTPUT_SHAPE` if the output is not [N, classes];
+ *   `ERR_PROBABILITIES` if `outputs` is `probabilities` and the output is something else; `ERR_DATASET` if every image is corrupt; `ERR_BUSY` if
+ *   calls of a model in train mode are pending, or if a weight is written to meanwhile and the model runs as it is; `ERR_INVALID_ARGUMENT`
+ * @example
+ * const { top1, loss, indices } = await evaluate(model, test, { limit: 20 })
+ * console.log(indices.length, top1, loss < 1) // → 20 95 true
  */
 export async function evaluate(
   model: ScriptModule,
@@ -88,7 +72,19 @@ export async function evaluate(
   return evaluation!
 }
 
-/** As {@link evaluate}, with several models, which share the decoded images. An evaluation for each, in their order. */
+/**
+ * Evaluates several models on a dataset in one pass: each image is decoded only once.
+ *
+ * @param models the classifiers, on one device
+ * @param dataset labelled images, preprocessed as all of the models need them
+ * @param options see {@link EvaluateOptions}. Default: all images, 64 at a time, on the models' device
+ * @returns an evaluation for each model, in their order
+ * @throws as {@link evaluate}; `ERR_DEVICE` if the models are on different devices
+ * @example
+ * const copy = await model.clone()
+ * const [first, second] = await evaluateAll([model, copy], test, { limit: 20 })
+ * console.log(mcnemar(first.correct, second.correct).pValue) // → 1
+ */
 export async function evaluateAll(
   models: readonly ScriptModule[],
   dataset: Dataset,
@@ -98,72 +94,47 @@ export async function evaluateAll(
   for (const [i, model] of models.entries()) expectModule(`models[${i}]`, model)
   expectDataset('dataset', dataset)
   expectObject('options', options)
-  const { outputs = 'logits', limit, chunk = 64, perClass = false, record, onProgress, signal } = options
+  const { outputs = 'logits', limit, perClass = false, record } = options
   const device = options.device ?? deviceOf(models)
   checkNumbers(options, evaluateNumbers)
   const asked = spread(dataset.size, limit)
-  const indices: number[] = []
-  const skipped: SkippedImage[] = []
-  const sums: ScoreSums[] = []
-  const doubts = models.map((model) => new OutputDoubts(model))
-  const warnings: string[][] = []
-  const agree = (i: number, classes: number) => {
-    if (warnings[i] !== undefined) return
-    const { count, order } = classDoubts(models[i]!, dataset, classes)
-    warnings[i] = count === null ? order : [count, ...order]
-    warnOfClasses(warnings[i])
-  }
-  const add = (
-    part: { indices: readonly number[]; skipped: readonly SkippedImage[] },
-    scores: readonly RecordedScores[],
-    images?: Tensor,
-  ) => {
-    for (const index of part.indices) indices.push(index)
-    for (const image of part.skipped) skipped.push(image)
-    for (const [i, score] of scores.entries()) {
-      agree(i, score.classes)
-      sums[i] ??= new ScoreSums(score.classes)
-      sums[i].add(score)
-      doubts[i]!.add(score, images)
-    }
-  }
+  const tally = new EvaluationTally(models, dataset)
   record?.expectFor(models.length, dataset, asked.length)
-  for (const batch of record?.batches ?? []) add(batch, batch.models)
-  const known = new Set([...indices, ...skipped.map(({ index }) => index)])
-  const left = asked.filter((index) => !known.has(index))
-  if (left.length > 0) {
-    const ready = await inferenceModels(models, options)
-    try {
-      const corrupt = (some: readonly SkippedImage[]) => {
-        record?.append({ indices: [], skipped: some, models: [] })
-        add({ indices: [], skipped: some }, [])
-      }
-      const before = { loaded: indices.length, skipped: skipped.length }
-      const run = { chunk, device, dtype: null, before, onAllCorrupt: corrupt, onProgress, signal }
-      for await (const batch of pass(models[0]!, dataset, left, run)) {
-        for (const model of models) await warnIfRandom(model, batch.images)
-        const scores = await scoreBatch(models, ready, batch, options, agree)
-        const scored = { indices: batch.indices, skipped: batch.skipped }
-        record?.append({ ...scored, models: scores })
-        add(scored, scores, batch.images)
-      }
-    } finally {
-      for (const model of ready) model.dispose()
-    }
-  }
-  return sums.map((sum, i) => {
-    const score = sum.score()
-    return {
-      ...score,
-      indices,
-      skipped,
-      perClass: perClass ? classScores(dataset, indices, score.correct) : null,
-      warnings: [...warnings[i]!, ...doubts[i]!.warnings(outputs)],
-    }
-  })
+  for (const batch of record?.batches ?? []) tally.add(batch)
+  const missing = tally.missing(asked)
+  if (missing.length > 0) await evaluateMissing(models, dataset, missing, tally, { ...options, device })
+  return tally.evaluations(outputs, perClass)
 }
 
-/** Of the models as they are at this moment, in eval mode. */
+/** Runs the models on the images that the record does not have. */
+async function evaluateMissing(
+  models: readonly ScriptModule[],
+  dataset: Dataset,
+  missing: readonly number[],
+  tally: EvaluationTally,
+  options: EvaluateOptions,
+): Promise<void> {
+  const { chunk = 64, device, record, onProgress, signal } = options
+  const add = (batch: RecordedBatch, images?: Tensor) => {
+    record?.append(batch)
+    tally.add(batch, images)
+  }
+  const ready = await inferenceModels(models, options)
+  try {
+    const onAllCorrupt = (skipped: readonly SkippedImage[]) => add({ indices: [], skipped, models: [] })
+    const before = { loaded: tally.indices.length, skipped: tally.skipped.length }
+    const run = { chunk, device, dtype: null, before, onAllCorrupt, onProgress, signal }
+    for await (const batch of pass(models[0]!, dataset, missing, run)) {
+      for (const model of models) await warnIfRandom(model, batch.images)
+      const scores = await scoreBatch(models, ready, batch, options, tally)
+      add({ indices: batch.indices, skipped: batch.skipped, models: scores }, batch.images)
+    }
+  } finally {
+    for (const model of ready) model.dispose()
+  }
+}
+
+/** Copies of the models as they are at this moment, in eval mode. */
 async function inferenceModels(
   models: readonly ScriptModule[],
   { optimize = true, output }: EvaluateOptions,
@@ -186,7 +157,7 @@ function deviceOf(models: readonly ScriptModule[]): string | undefined {
   if (other === -1) return devices[0]
   throw new SosError(
     'ERR_DEVICE',
-    `expected the models on one device, for they share the images, but ${models[0]!.path} is on ${devices[0]} and ${models[other]!.path} on ${devices[other]}; move one by \`to({ device })\``,
+    `expected all models on one device, since they share the images, but ${models[0]!.path} is on ${devices[0]} and ${models[other]!.path} is on ${devices[other]}: move one of them by \`to({ device })\``,
   )
 }
 
@@ -195,7 +166,7 @@ async function scoreBatch(
   ready: readonly InferenceModel[],
   { images, labels }: PassBatch,
   { outputs = 'logits' }: EvaluateOptions,
-  agree: (model: number, classes: number) => void,
+  tally: EvaluationTally,
 ): Promise<RecordedScores[]> {
   const scores: RecordedScores[] = []
   for (const [i, model] of ready.entries()) {
@@ -205,7 +176,7 @@ async function scoreBatch(
           expectLogits(await model.forward(some), some.shape[0]!),
         )
         const classes = output.shape[1]!
-        agree(i, classes)
+        tally.expectAgreement(i, classes)
         const probabilities = areProbabilities(output)
         if (outputs === 'probabilities') expectKind(output, outputs)
         const logits = outputs === 'logits' ? output : output.to('float64').log()
@@ -214,18 +185,4 @@ async function scoreBatch(
     )
   }
   return scores
-}
-
-function classScores(dataset: Dataset, indices: readonly number[], correct: Uint8Array): ClassScore[] {
-  const counts = dataset.classes.map((name) => ({ name, images: 0, right: 0 }))
-  for (const [i, index] of indices.entries()) {
-    const count = counts[dataset.labels[index]!]!
-    count.images++
-    count.right += correct[i]!
-  }
-  return counts.map(({ name, images, right }) => ({
-    name,
-    images,
-    top1: images > 0 ? (100 * right) / images : null,
-  }))
 }

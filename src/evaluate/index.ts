@@ -5,7 +5,8 @@
  */
 
 export { type McNemar, mcnemar } from '../base/index.js'
-export { type ClassScore, type EvaluateOptions, type Evaluation, evaluate, evaluateAll } from './evaluate.js'
+export { type EvaluateOptions, evaluate, evaluateAll } from './evaluate.js'
+export type { ClassScore, Evaluation } from './evaluation.js'
 export { EvaluationRecord, type RecordedBatch, type RecordedScores } from './evaluation-record.js'
 export { type EvaluationSubject, evaluationSubject } from './evaluation-subject.js'
 export {
