@@ -1,81 +1,110 @@
-/** What every event tells. */
+/** What every event carries. */
 export interface TrainerEvent {
-  // `trainer: Trainer` is added by trainer.ts, which this file does not know.
-  /** From 0. */
+  // trainer.ts adds `trainer: Trainer`, so that this file need not import the trainer.
+  /** The epoch, counted from 0. */
   readonly epoch: number
-  /** Steps done since the run began, resumed parts included. */
+  /** The number of steps done since the run began, including those before it was resumed. */
   readonly step: number
 }
 
-/** An event that the trainer waits for: what a listener returns, or gives to `waitUntil`, is awaited before it goes on. */
+/**
+ * An event for whose listeners the trainer waits. Before it goes on, the promise that a listener returns, and all promises that it gives
+ * to `waitUntil`, must have settled.
+ */
 export interface WaitingEvent extends TrainerEvent {
   /**
-   * For work that a listener does not return as its promise. A rejection ends the run with its error. Throws
-   * `ERR_INVALID_ARGUMENT` when the listener is done.
+   * Makes the trainer wait for work that the listener does not return as its promise. If the promise rejects, the run ends with its error.
+   *
+   * @param work the promise to wait for
+   * @throws `ERR_INVALID_ARGUMENT` if it is called after the listener has finished
    */
   waitUntil(work: PromiseLike<unknown>): void
 }
 
+/** The run begins: nothing has been done yet, or nothing since the checkpoint. */
 export interface RunStartEvent extends WaitingEvent {
-  /** Whether the run goes on from a checkpoint. */
+  /** Whether the run continues from a checkpoint. */
   readonly resumed: boolean
+  /** The number of epochs of the whole run. */
   readonly epochs: number
   readonly batchesPerEpoch: number
 }
 
+/** An epoch begins. An epoch that is resumed in its middle does not tell this again. */
 export interface EpochStartEvent extends WaitingEvent {
+  /** The learning rate of the epoch's first step. */
   readonly learningRate: number
 }
 
+/** A step begins. */
 export interface BatchEvent extends WaitingEvent {
-  /** In the epoch, from 0. */
+  /** The number of the batch in the epoch, counted from 0. */
   readonly batch: number
+  /** The learning rate of the step. */
   readonly learningRate: number
 }
 
+/** A step was made. */
 export interface BatchEndEvent extends BatchEvent {
-  /** Images of the step, of all processes together. */
+  /** The images of the step, of all processes together. */
   readonly images: number
-  /** The batch's mean loss before the step, of this process. Reading it waits for an accelerator. */
+  /** The batch's mean loss before the step, in this process. To read it waits for an accelerator. */
   readonly loss: number
 }
 
+/** A checkpoint was written. */
 export interface CheckpointEvent extends WaitingEvent {
+  /** The path of its file. */
   readonly path: string
 }
 
+/** The steps of an epoch are done. */
 export interface EpochEndEvent extends WaitingEvent {
+  /** The learning rate of the epoch's last step. */
   readonly learningRate: number
-  /** Mean cross-entropy over the epoch's training images, each before the step that took it. */
+  /** The mean cross-entropy over the training images of the epoch. That of each image is from before the step that used it. */
   readonly loss: number
   /**
-   * Of the same, in per cent: how often the largest logit was the label's; with mixup, the share of its class.
+   * The percentage of the same images whose largest logit was that of their label. With mixup an image counts with the share of the class
+   * that has the largest logit.
    */
   readonly accuracy: number
+  /** The number of these images. */
   readonly images: number
-  /** Of the epoch's steps in this process: a resumed epoch tells the part since. */
+  /** The time that the steps took in this process. In a resumed epoch it is the time since the run was resumed. */
   readonly seconds: number
 }
 
+/** The run is over. */
 export interface RunEndEvent extends WaitingEvent {
   /** Why it ended: all epochs are done, a listener called `stop()`, or the signal aborted. */
   readonly reason: 'done' | 'stopped' | 'aborted'
 }
 
+/** The run failed: `run()` rejects after the listeners of this event. */
 export interface ErrorEvent extends WaitingEvent {
+  /** What `run()` rejects with. */
   readonly error: unknown
 }
 
 /**
- * What each event tells, by its name. A plugin adds the events that it tells, and their types are known to `trainer.on` and
- * `trainer.tell` from then on.
+ * The type of each event, by its name. A plugin, also one in a package of its own, adds its events by declaration merging. From then on
+ * `trainer.on` and `trainer.tell` know their types.
  *
  * @example
+ * ```ts
+ * import type { WaitingEvent } from 'optimum-shifting/train'
+ *
  * declare module 'optimum-shifting/train' {
  *   interface EventTypes {
  *     pruned: WaitingEvent & { readonly share: number }
  *   }
  * }
+ *
+ * trainer.on('epochEnd', () => trainer.tell('pruned', { share: 0.1 }))
+ * trainer.on('pruned', ({ epoch, share }) => console.log(epoch, share)) // → 0 0.1
+ * await trainer.run()
+ * ```
  */
 export interface EventTypes {
   runStart: RunStartEvent
@@ -89,8 +118,8 @@ export interface EventTypes {
 }
 
 /**
- * The listeners of a trainer's events. In the order of a run: `runStart`; `epochStart` to `epochEnd` around each epoch, `batchStart` and
- * `batchEnd` around each step; `runEnd`. `checkpoint` comes when one is written, `error` before `run()` rejects. Plugins add theirs, as
- * `shift`, `evaluation` and `probe`.
+ * The listeners of a trainer's events. In the order of a run: `runStart`; `epochStart` and `epochEnd` around each epoch; `batchStart` and
+ * `batchEnd` around each step; `runEnd`. The event `checkpoint` comes when a checkpoint was written, and `error` before `run()` rejects.
+ * Plugins add events of their own, such as `shift`, `evaluation` and `probe`.
  */
 export type TrainerEvents = { [Name in keyof EventTypes]: (event: EventTypes[Name]) => unknown }

@@ -1,5 +1,5 @@
 /**
- * Training: a loop that tells what happens by events, optimizers, schedules, and plugins that listen, optimum shifting among them.
+ * Training: a loop that tells what happens by events; optimizers and schedules; plugins that listen, such as optimum shifting.
  *
  * @module train
  */
@@ -43,8 +43,8 @@ export { type AsamOptions, asam, type SamOptions, sam } from './optimizers/sam.j
 export { type SgdOptions, sgd } from './optimizers/sgd.js'
 export type { Parallel } from './parallel.js'
 export {
+  type EvaluateDuringTrainingOptions,
   type EvaluationEvent,
-  type EvaluationOptions,
   evaluateDuringTraining,
 } from './plugins/evaluate-during-training.js'
 export {

@@ -1,21 +1,55 @@
 import { SosError } from '../base/index.js'
 import { asLogits, expectAgreement, expectKind, whyNotFinite } from '../model/internal.js'
 import { type ScriptModule, type Tensor, torch } from '../torch/index.js'
-import type { LossAndGradients } from './optimizers/optimizer.js'
+import type { LossAndGradients, Optimizer } from './optimizers/optimizer.js'
 import { alone } from './parallel.js'
+import type { RunProgress } from './run-progress.js'
 import type { TrainerOptions } from './trainer-options.js'
 import type { TrainingBatch } from './training-data.js'
 import { trainingLogits } from './training-logits.js'
 
-/** Runs of which the first batch was looked at: it tells for all, and a device is not waited for again. */
+/** What all steps of a run have in common. */
+export interface TrainingRun {
+  readonly model: ScriptModule
+  readonly optimizer: Optimizer
+  /** The parameters that require gradients. */
+  readonly parameters: readonly Tensor[]
+  readonly options: TrainerOptions
+}
+
+/**
+ * One step of the optimizer, and the sums of the epoch with the batch's loss and accuracy before the step. Nobody can take the model out
+ * of train mode during the step.
+ *
+ * @returns the loss before the step, a detached scalar on the model's device
+ */
+export async function trainingStep(
+  { model, optimizer, parameters, options }: TrainingRun,
+  batch: TrainingBatch,
+  learningRate: number,
+  progress: RunProgress,
+): Promise<Tensor> {
+  model.train()
+  using working = model.atWork()
+  let first = true
+  return await optimizer.step(async () => {
+    const computed = await lossAndGradients(working, parameters, batch, options, progress.step)
+    // SAM computes the loss of a batch twice; the first is the one at the weights before the step.
+    if (first) progress.sums.add(computed.loss, computed.logits, batch.targets)
+    first = false
+    return computed
+  }, learningRate)
+}
+
+/** Runs whose first batch was checked. It stands for all others, so that the program waits for an accelerator only once. */
 const begun = new WeakSet<TrainerOptions>()
 
 /**
- * The gradients of a batch's mean cross-entropy at the weights of the moment, over the images of all processes.
+ * The mean cross-entropy of a batch and its gradients at the current weights, over the images of all processes.
  *
- * @param step those done before, in earlier parts of the run too
+ * @param step the number of steps since the run began, resumed parts included
  */
-export async function batchGradients(
+async function lossAndGradients(
   model: ScriptModule,
   parameters: readonly Tensor[],
   batch: TrainingBatch,
@@ -24,31 +58,30 @@ export async function batchGradients(
 ): Promise<LossAndGradients & { logits: Tensor }> {
   const { images, targets, whole } = batch
   const { data, parallel = alone, outputs = 'logits' } = options
-  const given = await trainingLogits(model, batch, options)
+  const output = await trainingLogits(model, batch, options)
   const isFirst = !begun.has(options)
   if (isFirst) {
-    expectAgreement(model, data, given.shape[1]!)
-    expectKind(given, outputs)
+    expectAgreement(model, data, output.shape[1]!)
+    expectKind(output, outputs)
   }
-  const logits = asLogits(given, outputs)
-  const shares = targets.dtype === 'int64' ? targets : targets.to(logits.dtype) // of classes, by mixup
+  const logits = asLogits(output, outputs)
+  const shares = targets.dtype === 'int64' ? targets : targets.to(logits.dtype) // of the classes, with mixup
   const loss = torch.enableGrad(() => torch.cross_entropy_loss(logits, shares))
   if (isFirst && step === 0) expectFiniteLoss(model, loss, images)
   begun.add(options)
-  // The mean over the processes is that over all images: a process with more of them counts for more.
-  const count = images.shape[0]!
-  const share = (count * parallel.size) / whole
-  const shared = share === 1 ? loss : torch.enableGrad(() => loss.mul(share))
-  const gradients = await parallel.gradients(shared, parameters)
+  // The mean over the processes must be the mean over all images: a process with more of them counts for more.
+  const share = (images.shape[0]! * parallel.size) / whole
+  const weighted = share === 1 ? loss : torch.enableGrad(() => loss.mul(share))
+  const gradients = await parallel.gradients(weighted, parameters)
   return { loss: loss.detach(), logits: logits.detach(), gradients }
 }
 
-/** Before any step was made: it is not the learning rate then. */
+/** Checks the loss before any step was made: the learning rate cannot be the reason then. */
 function expectFiniteLoss(model: ScriptModule, loss: Tensor, images: Tensor): void {
   const value = loss.detach().item()
   if (Number.isFinite(value)) return
   throw new SosError(
     'ERR_NOT_FINITE',
-    `${model.path}: expected a finite loss but that of the first batch is ${value}, before any step: ${whyNotFinite(model, images)}`,
+    `${model.path}: expected a finite loss but the loss of the first batch is ${value}, before any step: ${whyNotFinite(model, images)}`,
   )
 }

@@ -5,6 +5,7 @@ import { type EvaluateOptions, type Evaluation, evaluate } from '../../evaluate/
 import { evaluateNumbers } from '../../evaluate/internal.js'
 import { expectSameClasses } from '../../model/internal.js'
 import type { WaitingEvent } from '../events.js'
+import { isDueAfter } from '../every-epochs.js'
 import type { Plugin } from '../trainer.js'
 
 /** The model was evaluated. */
@@ -18,7 +19,7 @@ declare module '../events.js' {
   }
 }
 
-export interface EvaluationOptions extends Omit<EvaluateOptions, 'device' | 'record'> {
+export interface EvaluateDuringTrainingOptions extends Omit<EvaluateOptions, 'device' | 'record'> {
   /** Epochs from one evaluation to the next; the last epoch is always evaluated. Default: 1. */
   everyEpochs?: number
 }
@@ -27,17 +28,20 @@ export interface EvaluationOptions extends Omit<EvaluateOptions, 'device' | 'rec
  * Evaluates the model after epochs, its logits being what the trainer takes for them unless an option says otherwise, before their `epochEnd` reaches listeners that were added later; told by the event
  * `evaluation`. Of several processes the first evaluates.
  */
-export function evaluateDuringTraining(dataset: Dataset, options: EvaluationOptions = {}): Plugin {
+export function evaluateDuringTraining(
+  dataset: Dataset,
+  options: EvaluateDuringTrainingOptions = {},
+): Plugin {
   expectDataset('dataset', dataset)
   expectObject('options', options)
   const { everyEpochs = 1, ...rest } = options
-  checkNumbers<EvaluationOptions>(options, { ...evaluateNumbers, everyEpochs: count })
+  checkNumbers<EvaluateDuringTrainingOptions>(options, { ...evaluateNumbers, everyEpochs: count })
   return (trainer) => {
     const { model, data, device, parallel } = trainer
     expectSameClasses(model, data, dataset)
     if (parallel.rank !== 0) return
     trainer.on('epochEnd', async ({ epoch }) => {
-      if ((epoch + 1) % everyEpochs !== 0 && epoch + 1 !== trainer.epochs) return
+      if (!isDueAfter(epoch, everyEpochs, trainer.epochs)) return
       const evaluation = await evaluate(model, dataset, { ...trainer.outputOptions, ...rest, device })
       await trainer.tell('evaluation', { evaluation })
     })

@@ -7,6 +7,7 @@ import { gaussNewtonTrace, hessianTrace, neuralCollapse } from '../../sharpness/
 import { type CaptureOptions, captureChunks, linearLayer } from '../../shift/index.js'
 import { type ScriptModule, scope, torch } from '../../torch/index.js'
 import type { WaitingEvent } from '../events.js'
+import { isDueAfter } from '../every-epochs.js'
 import type { Plugin, Trainer } from '../trainer.js'
 
 /** What the training probes measure after an epoch: the curves of the paper's Figures 3 and 4. */
@@ -80,7 +81,7 @@ export function probeDuringTraining(options: ProbeOptions = {}): Plugin {
   return (trainer) => {
     if (trainer.parallel.rank !== 0) return
     trainer.on('epochEnd', async ({ epoch }) => {
-      if ((epoch + 1) % everyEpochs !== 0 && epoch + 1 !== trainer.epochs) return
+      if (!isDueAfter(epoch, everyEpochs, trainer.epochs)) return
       await trainer.tell('probe', { probe: await measure(trainer, options) })
     })
   }

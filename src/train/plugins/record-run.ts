@@ -1,85 +1,111 @@
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { LineFile, SosError, whole } from '../../base/index.js'
+import type { ShiftRecord } from '../../shift/index.js'
 
-import type { Plugin } from '../trainer.js'
+import type { Plugin, Trainer } from '../trainer.js'
 import type {} from './evaluate-during-training.js'
 import type {} from './probe-during-training.js'
 import { formatLine, parseLines, type RunLine } from './run-record.js'
-import type {} from './sos-during-training.js'
-
-/** Where a trainer's checkpoints keep how many lines were written. */
-const extraName = 'recordedLines'
+import type { ShiftEvent } from './sos-during-training.js'
 
 /**
- * Writes what happens in a run, a line of JSON for each event, to a file such as `run.jsonl`, as it happens. A resumed run
- * goes on where its checkpoint was: later lines, of epochs that are done again, are removed. Of several processes the first
- * writes. Add it after the plugins whose results it records.
+ * A plugin that writes what happens in a run to a file such as `run.jsonl`, one line of JSON for each event, as it happens. A resumed run
+ * continues the file from the line at which its checkpoint was written; later lines, of epochs that are done again, are removed. Of several
+ * processes only the first writes. Add it after the plugins whose results it is to record.
  *
- * @param about goes into the first line: any JSON
- * @throws (in the run) `ERR_OUTPUT` where the file cannot be written, `ERR_RECORD` where it is there and no record of a run,
- *   `ERR_LOCKED` where another process works on it
+ * The plugin fails the run with `ERR_OUTPUT` if the file cannot be written, with `ERR_RECORD` if the file exists and is not the record of a
+ * run, and with `ERR_LOCKED` if another process uses it.
+ *
+ * @param path the path of the file; missing folders are made
+ * @param about any JSON, for the first line. Default: an empty object
+ * @returns the plugin, for `trainer.use`
+ * @example
+ * trainer.use(evaluateDuringTraining(test), recordRun('out/examples/run.jsonl', { network: 'fashion-resnet' }))
+ * await trainer.run()
+ * const lines = await readRunRecord('out/examples/run.jsonl')
+ * console.log(lines.map(({ event }) => event)) // → [ 'run', 'evaluation', 'epoch' ]
  */
 export function recordRun(path: string, about: Record<string, unknown> = {}): Plugin {
   return (trainer) => {
     if (trainer.parallel.rank !== 0) return
-    let file: LineFile | null = null
-    let lines = 0
-    const append = (line: RunLine) => {
-      file!.append(formatLine(line))
-      lines++
-      trainer.extra[extraName] = lines
-    }
+    const recorder = new RunRecorder(path, trainer)
     trainer.on('runStart', ({ resumed, epochs, batchesPerEpoch }) => {
-      const kept = resumed ? (trainer.extra[extraName] ?? 0) : 0
-      whole(0, 1e9, 'ERR_CHECKPOINT')(`${extraName} in the checkpoint`, kept)
-      file = openWith(path, kept as number)
-      lines = kept as number
-      if (kept === 0) append({ event: 'run', epochs, batchesPerEpoch, about })
+      recorder.open(resumed, { event: 'run', epochs, batchesPerEpoch, about })
     })
-    trainer.on('shift', ({ epoch, shift, momentum }) => {
-      const { layer, batchSize, rank, inFeatures, normBefore, normAfter, batchLogitChange } = shift
-      const { classesCovered, classes, milliseconds, warnings, certificate } = shift
-      const drift = certificate && {
-        largest: certificate.maxLogitChange,
-        safe: certificate.marginSafeShare,
-      }
-      append({
-        event: 'shift',
-        epoch,
-        layer,
-        batchSize,
-        rank,
-        inFeatures,
-        normBefore,
-        normAfter,
-        batchLogitChange,
-        drift,
-        classesCovered,
-        classes,
-        momentum,
-        milliseconds,
-        warnings: [...warnings],
-      })
-    })
+    trainer.on('shift', ({ epoch, shift, momentum }) => recorder.append(shiftLine(epoch, shift, momentum)))
     trainer.on('evaluation', ({ epoch, evaluation }) => {
       const { top1, top5, loss, calibrationError, images } = evaluation
-      append({ event: 'evaluation', epoch, top1, top5, loss, calibrationError, images })
+      recorder.append({ event: 'evaluation', epoch, top1, top5, loss, calibrationError, images })
     })
-    trainer.on('probe', ({ epoch, probe }) => append({ event: 'probe', epoch, ...probe }))
+    trainer.on('probe', ({ epoch, probe }) => recorder.append({ event: 'probe', epoch, ...probe }))
     trainer.on('epochEnd', ({ epoch, step, learningRate, loss, accuracy, seconds }) => {
-      append({ event: 'epoch', epoch, step, learningRate, loss, accuracy, seconds })
+      recorder.append({ event: 'epoch', epoch, step, learningRate, loss, accuracy, seconds })
     })
-    const close = () => {
-      file?.close()
-      file = null
-    }
-    trainer.on('runEnd', close)
-    trainer.on('error', close)
+    trainer.on('runEnd', () => recorder.close())
+    trainer.on('error', () => recorder.close())
   }
 }
 
-/** Opens the file to append to, with its first `lines` lines alone. */
+/** The name under which the checkpoints have the number of lines written. */
+const extraName = 'recordedLines'
+
+/** The file of a run's record while the run is at work. */
+class RunRecorder {
+  readonly #path: string
+  readonly #extra: Trainer['extra']
+  #file: LineFile | null = null
+  #lines = 0
+
+  constructor(path: string, { extra }: Trainer) {
+    this.#path = path
+    this.#extra = extra
+  }
+
+  /** @param first the first line, for a record that begins */
+  open(resumed: boolean, first: RunLine): void {
+    const lines = resumed ? (this.#extra[extraName] ?? 0) : 0
+    whole(0, 1e9, 'ERR_CHECKPOINT')(`${extraName} in the checkpoint`, lines)
+    this.#file = openWith(this.#path, lines as number)
+    this.#lines = lines as number
+    if (lines === 0) this.append(first)
+  }
+
+  append(line: RunLine): void {
+    this.#file!.append(formatLine(line))
+    this.#lines++
+    this.#extra[extraName] = this.#lines
+  }
+
+  close(): void {
+    this.#file?.close()
+    this.#file = null
+  }
+}
+
+function shiftLine(epoch: number, shift: ShiftRecord, momentum: ShiftEvent['momentum']): RunLine {
+  const { layer, batchSize, rank, inFeatures, normBefore, normAfter, batchLogitChange } = shift
+  const { classesCovered, classes, milliseconds, warnings, certificate } = shift
+  return {
+    event: 'shift',
+    epoch,
+    layer,
+    batchSize,
+    rank,
+    inFeatures,
+    normBefore,
+    normAfter,
+    batchLogitChange,
+    drift: certificate && { largest: certificate.maxLogitChange, safe: certificate.marginSafeShare },
+    classesCovered,
+    classes,
+    momentum,
+    milliseconds,
+    warnings: [...warnings],
+  }
+}
+
+/** Opens the file to append to it, with only its first `lines` lines. */
 function openWith(path: string, lines: number): LineFile {
   mkdirSync(dirname(path), { recursive: true })
   const file = new LineFile(path, 'continue')
@@ -88,10 +114,10 @@ function openWith(path: string, lines: number): LineFile {
     if (whole.length < lines) {
       throw new SosError(
         'ERR_RECORD',
-        `${path}: the record cannot be continued: it has not the ${lines} lines that the checkpoint tells of`,
+        `${path}: expected the ${lines} lines that the run had written at its checkpoint but the file has ${whole.length}: the record cannot be continued`,
       )
     }
-    // What is of a run that left no checkpoint is begun again; what is no record is not this function's to empty.
+    // The record of a run that left no checkpoint begins anew. A file that is not a record must not be emptied, though.
     const kept = whole.slice(0, lines === 0 ? 1 : lines)
     parseLines(path, kept)
     const begins = '{"event":"run"'

@@ -13,6 +13,7 @@ import {
 import { checkRankPolicy, shiftNumbers, windowsOf } from '../../shift/internal.js'
 import { type ScriptModule, scope, type Tensor, torch } from '../../torch/index.js'
 import type { WaitingEvent } from '../events.js'
+import { isDueBefore } from '../every-epochs.js'
 import { seedAt } from '../seeds.js'
 import type { Plugin, Trainer } from '../trainer.js'
 
@@ -60,7 +61,7 @@ export function sosDuringTraining(options: SosOptions = {}): Plugin {
   if (options.rank !== undefined) checkRankPolicy(options.rank)
   return (trainer) => {
     trainer.on('epochStart', async ({ epoch }) => {
-      if (epoch < startEpoch || (epoch - startEpoch) % everyEpochs !== 0) return
+      if (!isDueBefore(epoch, everyEpochs, startEpoch)) return
       const record = await shiftNow(trainer, epoch, { ...trainer.outputOptions, ...shift }, momentum)
       if (record !== null) await trainer.tell('shift', { shift: record, momentum })
     })

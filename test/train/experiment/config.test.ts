@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { difference } from '../../../src/train/json-difference.js'
 import { trainerOptions } from '../../../src/train/experiment/run-options.js'
 import { parseConfig, trainingPresets } from '../../../src/train/index.js'
+import { difference } from '../../../src/train/json-difference.js'
 
 function circle(): object {
   const one: Record<string, unknown> = {}
