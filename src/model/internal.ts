@@ -10,7 +10,7 @@ export {
 } from './class-agreement.js'
 export { expectLogits } from './classification.js'
 export { allFinite, expectFinite, notFinite, whyNotFinite } from './finite.js'
-export { forwardLogits } from './forward-logits.js'
+export { forwardLogits } from './logits.js'
 export { InferenceModel } from './inference-model.js'
 export { inputDtype } from './input-dtype.js'
 export { callsConvolution } from './layer/convolution.js'

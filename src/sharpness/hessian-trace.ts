@@ -16,7 +16,7 @@ import { whyNotFinite } from '../model/internal.js'
 import { type ScriptModule, scope, torch } from '../torch/index.js'
 import { expectModule, type Generator } from '../torch/internal.js'
 import { type HessianOptions, hessian } from './hessian.js'
-import type { SymmetricOperator } from './symmetric-operator.js'
+import type { SymmetricOperator } from './hutchinson-trace.js'
 
 /** The trace of a symmetric operator, estimated. */
 export interface TraceEstimate {

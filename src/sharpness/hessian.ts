@@ -15,7 +15,7 @@ import { hvpOfGradients, type ScriptModule, scope, type Tensor, torch } from '..
 import { expectModule } from '../torch/internal.js'
 import { inFullPrecision, measuredDtype } from './full-precision.js'
 import { expectReach } from './gradient-reach.js'
-import type { SymmetricOperator } from './symmetric-operator.js'
+import type { SymmetricOperator } from './hutchinson-trace.js'
 
 export interface HessianOptions extends RunOptions, OutputOptions {
   /** Samples in one forward. Default: 128. */

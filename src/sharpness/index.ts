@@ -25,4 +25,4 @@ export {
   neuralCollapse,
   type VectorSpread,
 } from './neural-collapse.js'
-export type { SymmetricOperator } from './symmetric-operator.js'
+export type { SymmetricOperator } from './hutchinson-trace.js'

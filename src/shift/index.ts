@@ -83,4 +83,4 @@ export type {
   StudySpectrum,
   StudySummary,
   StudyVariant,
-} from './study/study-record.js'
+} from './study/study-result.js'

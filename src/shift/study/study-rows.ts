@@ -10,7 +10,7 @@ import type { Features } from './features.js'
 import { normPath } from './norm-path.js'
 import type { StudyLayer } from './study-layer.js'
 import type { StudyBatch, StudyPlan } from './study-plan.js'
-import type { NormPath, StudyRow, StudySpectrum, StudyVariant } from './study-record.js'
+import type { NormPath, StudyRow, StudySpectrum, StudyVariant } from './study-result.js'
 import type { ValidationMeter } from './validation-meter.js'
 
 export interface StudyParts {

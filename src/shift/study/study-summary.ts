@@ -1,5 +1,5 @@
 import { spreadOf } from '../../base/index.js'
-import type { StudyRow, StudySummary, StudyVariant } from './study-record.js'
+import type { StudyRow, StudySummary, StudyVariant } from './study-result.js'
 
 /** One summary for each batch size of each variant, in the order in which the rows come. */
 export function summarise(rows: readonly StudyRow[]): StudySummary[] {

@@ -5,7 +5,7 @@ import { certifyDrift, type Drift, emptyDrift } from '../certificates.js'
 import type { LinearMap } from '../solve/linear-map.js'
 import type { Features } from './features.js'
 import { type RowStoreOptions, rowStore } from './row-store.js'
-import type { PairedTest, StudyDrift, StudyRow, StudyScore } from './study-record.js'
+import type { PairedTest, StudyDrift, StudyRow, StudyScore } from './study-result.js'
 
 /** Rows of one matrix product: few enough that the scoring, which runs on the event loop's thread, takes milliseconds. */
 const chunk = 1024
