@@ -8,9 +8,7 @@ export {
   expectSameClasses,
   warnOfClasses,
 } from './class-agreement.js'
-export { expectLogits } from './classification.js'
 export { allFinite, expectFinite, notFinite, whyNotFinite } from './finite.js'
-export { forwardLogits } from './logits.js'
 export { InferenceModel } from './inference-model.js'
 export { inputDtype } from './input-dtype.js'
 export { callsConvolution } from './layer/convolution.js'
@@ -18,6 +16,7 @@ export { linearLayerAt } from './layer/linear-layer.js'
 export { findOutputLayer } from './layer/output-layer.js'
 export { ownFlow } from './layer/own-flow.js'
 export { WeightReads } from './layer/weight-reads.js'
+export { expectLogits, forwardLogits } from './logits.js'
 export { outputOf, tensorsIn } from './model-output.js'
 export { ofShape, onImages, withMore } from './on-images.js'
 export { parameterName, parametersAt } from './parameters-at.js'

@@ -7,28 +7,15 @@ import {
   meanWithError,
   type NumberChecks,
   SosError,
-  whole,
   wholeSeed,
 } from '../base/index.js'
 import { type Dataset, sampleIndices } from '../data/index.js'
 import { expectDataset } from '../data/internal.js'
 import { whyNotFinite } from '../model/internal.js'
 import { type ScriptModule, scope, torch } from '../torch/index.js'
-import { expectModule, type Generator } from '../torch/internal.js'
+import { expectModule } from '../torch/internal.js'
 import { type HessianOptions, hessian } from './hessian.js'
-import type { SymmetricOperator } from './hutchinson-trace.js'
-
-/** The trace of a symmetric operator, estimated. */
-export interface TraceEstimate {
-  readonly trace: number
-  /** The operator is size × size: the parameters of a model's Hessian. */
-  readonly size: number
-  /** Of the mean over the probes: their standard deviation / √probes. */
-  readonly standardError: number
-  readonly probes: number
-  /** vᵀHv of each probe, in the order of the bank. */
-  readonly perProbe: readonly number[]
-}
+import { hutchinsonTrace, probeCount, type TraceEstimate } from './hutchinson-trace.js'
 
 export interface TraceOptions extends HessianOptions {
   /** Samples that the loss is the mean of, drawn uniformly by the seed. Default: 512, or all. */
@@ -39,10 +26,10 @@ export interface TraceOptions extends HessianOptions {
   seed?: number
 }
 
-/** Of the numbers in {@link TraceOptions}. One probe has no standard error. */
+/** The checks of the numbers in {@link TraceOptions}. */
 export const traceNumbers: NumberChecks<TraceOptions> = {
   samples: batchCount,
-  probes: whole(2, 1_000_000),
+  probes: probeCount,
   seed: wholeSeed,
   chunk: count,
 }
@@ -64,40 +51,6 @@ export interface TraceComparison {
   readonly difference: number
   /** Of the mean paired difference: much smaller than either trace's own, since both share their probes. */
   readonly differenceStandardError: number
-}
-
-/** Probes that are held in memory together: 256 MB. */
-const blockBytes = 2 ** 28
-
-/**
- * Hutchinson's estimator: tr(H) = E[vᵀHv] for random v of independent signs (Hutchinson 1990). The probes are a fixed bank:
- * the same seed and size give the same ones, so that two operators can be compared on them.
- */
-export async function hutchinsonTrace(
-  operator: SymmetricOperator,
-  options: { probes: number; seed: number },
-): Promise<TraceEstimate> {
-  expectObject('operator', operator)
-  expectObject('options', options)
-  const { probes, seed } = options
-  traceNumbers.probes('probes', probes)
-  wholeSeed('seed', seed)
-  count('operator.size', operator.size)
-  const generator = new torch.Generator(seed)
-  const block = Math.max(1, Math.floor(blockBytes / (4 * operator.size)))
-  const perProbe: number[] = []
-  while (perProbe.length < probes) {
-    await scope(async () => {
-      const count = Math.min(block, probes - perProbe.length)
-      const vectors = Array.from({ length: count }, () => rademacher(operator, generator))
-      const products = await operator.apply(vectors)
-      vectors.forEach((vector, i) => {
-        perProbe.push(vector.to('float64').dot(products[i]!.to('float64')).item())
-      })
-    })
-  }
-  const { mean, standardError } = meanWithError(perProbe)
-  return { trace: mean, size: operator.size, standardError, probes, perProbe }
 }
 
 /**
@@ -166,8 +119,4 @@ export function compareWith(first: HessianTrace, second: HessianTrace): TraceCom
   }
   const { mean, standardError } = meanWithError(second.perProbe.map((value, i) => value - first.perProbe[i]!))
   return { first, second, difference: mean, differenceStandardError: standardError }
-}
-
-function rademacher({ size, dtype }: SymmetricOperator, generator: Generator) {
-  return torch.randint(0, 2, [size], { generator, dtype }).mul_(2).sub_(1)
 }

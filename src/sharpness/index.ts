@@ -12,11 +12,10 @@ export {
   compareWith,
   type HessianTrace,
   hessianTrace,
-  hutchinsonTrace,
   type TraceComparison,
-  type TraceEstimate,
   type TraceOptions,
 } from './hessian-trace.js'
+export { hutchinsonTrace, type SymmetricOperator, type TraceEstimate } from './hutchinson-trace.js'
 export { type LastLayerTrace, lastLayerTrace } from './last-layer-trace.js'
 export {
   type Classifier,
@@ -25,4 +24,3 @@ export {
   neuralCollapse,
   type VectorSpread,
 } from './neural-collapse.js'
-export type { SymmetricOperator } from './hutchinson-trace.js'

@@ -1,6 +1,7 @@
 import { expectObject, SosError, shown, whole, wholeSeed } from '../base/index.js'
 import { scope, type Tensor, torch } from '../torch/index.js'
 import { expectTensor, hold } from '../torch/internal.js'
+import { frobeniusNorm, inFloat64 } from './solve/linear-map.js'
 import { projectOnRowSpace, rowSpace } from './solve/row-space.js'
 
 /**
@@ -55,15 +56,16 @@ export async function controlWeights(control: Control, options: ControlOptions):
     )
   }
   return await scope(async () => {
-    if (control === 'ridge') return ridgeOfNorm(exact(a), exact(options.v), norm(exact(options.vStar)))
+    if (control === 'ridge')
+      return ridgeOfNorm(inFloat64(a), inFloat64(options.v), frobeniusNorm(inFloat64(options.vStar)))
     return { weight: await weightOf(control), lambda: null }
   })
 
   async function weightOf(control: Exclude<Control, 'ridge'>): Promise<Tensor> {
-    const [v, vStar] = [exact(options.v), exact(options.vStar)]
+    const [v, vStar] = [inFloat64(options.v), inFloat64(options.vStar)]
     switch (control) {
       case 'shrink':
-        return v.mul(norm(vStar) / norm(v))
+        return v.mul(frobeniusNorm(vStar) / frobeniusNorm(v))
       case 'pca': {
         const policy = { policy: 'fixed', rank } as const
         return projectOnRowSpace(await rowSpace(pool, { decomposition: 'gram', rank: policy }), v)
@@ -89,17 +91,14 @@ async function ridgeOfNorm(a: Tensor, v: Tensor, target: number): Promise<Contro
   const damped = (lambda: number) => coordinates.mul(energies.div(energies.add(lambda)))
   const first = (singularValues[0] ?? 0) ** 2
   let [low, high] = [Math.log(Number.MIN_VALUE), Math.log(first) + 50]
-  if (norm(coordinates) <= target * (1 + sameNorm)) {
+  if (frobeniusNorm(coordinates) <= target * (1 + sameNorm)) {
     return { weight: basis.matmul(coordinates), lambda: 0 }
   }
   for (let step = 0; step < 100; step++) {
     const middle = (low + high) / 2
-    if (norm(damped(Math.exp(middle))) > target) low = middle
+    if (frobeniusNorm(damped(Math.exp(middle))) > target) low = middle
     else high = middle
   }
   const lambda = Math.exp(high)
   return { weight: basis.matmul(damped(lambda)), lambda }
 }
-
-const exact = (tensor: Tensor): Tensor => tensor.detach().to({ device: 'cpu', dtype: 'float64' })
-const norm = (tensor: Tensor): number => tensor.square().sum().sqrt().item()

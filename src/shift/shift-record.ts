@@ -1,10 +1,10 @@
 import type { Dataset, Sampling } from '../data/index.js'
-import type { DType, Tensor } from '../torch/index.js'
+import type { DType } from '../torch/index.js'
 import type { DriftCertificate } from './certificates.js'
 import { groupsOf, isConvolution, type ShiftableLayer } from './layer/layer.js'
 import type { Replacement } from './layer/layer-weights.js'
 import type { MeasuredPredictions } from './output-watch.js'
-import type { LinearMap } from './solve/linear-map.js'
+import { frobeniusNorm, type LinearMap } from './solve/linear-map.js'
 import { defaultDelta, rankPolicyName } from './solve/rank.js'
 import type { BiasMode, Solution, SolveOptions, Solver } from './solve/solve.js'
 
@@ -90,7 +90,7 @@ export function describeShift(result: ShiftResult): ShiftRecord {
   const { layer, options, dataset, batch, before, after, solutions, replaced } = result
   const { classes } = dataset
   const unseenClasses = classesWithout(dataset, batch.sampling === 'all' ? null : batch.indices)
-  const moved = Math.hypot(...before.map(({ weight }, i) => norm(after[i]!.weight.sub(weight))))
+  const moved = Math.hypot(...before.map(({ weight }, i) => frobeniusNorm(after[i]!.weight.sub(weight))))
   const { solver = 'svd', bias = 'fixed' } = options
   return {
     layer: layer.path,
@@ -111,7 +111,7 @@ export function describeShift(result: ShiftResult): ShiftRecord {
     ...replaced,
     dtype: result.dtype,
     roundingChange: result.roundingChange,
-    identity: moved <= 1e-6 * Math.hypot(...before.map(({ weight }) => norm(weight))),
+    identity: moved <= 1e-6 * Math.hypot(...before.map(({ weight }) => frobeniusNorm(weight))),
     toOutput: result.toOutput,
     certificate: result.certificate,
     measured: result.measured,
@@ -147,5 +147,3 @@ function classesWithout(dataset: Dataset, indices: readonly number[] | null): st
   const seen = new Set(indices === null ? dataset.labels : indices.map((index) => dataset.labels[index]))
   return dataset.classes.filter((_, label) => !seen.has(label))
 }
-
-const norm = (tensor: Tensor): number => tensor.square().sum().sqrt().item()

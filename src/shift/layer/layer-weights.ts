@@ -2,7 +2,7 @@ import { SosError } from '../../base/index.js'
 import { allFinite, notFinite, parametersAt } from '../../model/internal.js'
 import { type DType, type ScriptModule, scope, type Tensor, torch } from '../../torch/index.js'
 import { epsilon, isHalf } from '../../torch/internal.js'
-import type { LinearMap } from '../solve/linear-map.js'
+import { frobeniusNorm, type LinearMap } from '../solve/linear-map.js'
 import type { Solution, SolveOptions } from '../solve/solve.js'
 import { groupMatrix, weightOfGroups } from './convolution-rows.js'
 
@@ -59,7 +59,7 @@ export class LayerWeights {
       if (tensor !== null && !allFinite(tensor))
         throw notFinite(this.#model, `the ${name} of '${this.#layer}'`)
     }
-    if (norm(weight) > 0) return
+    if (frobeniusNorm(weight) > 0) return
     throw new SosError(
       'ERR_NOT_SHIFTABLE',
       `'${this.#layer}' cannot be shifted: its weight is zero throughout, as that of a head that is not trained yet: train it first (in a training, begin shifts later by startEpoch)`,
@@ -100,7 +100,7 @@ export class LayerWeights {
         batchLogitChange = Math.max(batchLogitChange, moved.abs().max().item())
         largestLogit = Math.max(largestLogit, logits.abs().max().item())
       })
-      const [normBefore, normAfter] = [norm(this.#before.weight), norm(to.weight)]
+      const [normBefore, normAfter] = [frobeniusNorm(this.#before.weight), frobeniusNorm(to.weight)]
       const replaced = { normBefore, normAfter, batchLogitChange }
       const why = whyNotWritten(replaced, largestLogit, weight.dtype, logitBudget)
       if (why === null) return replaced
@@ -222,5 +222,3 @@ export function whyNotWritten(
     return null
   return `a logit of the batch would have moved by ${batchLogitChange}, more than ${logitBudget}`
 }
-
-const norm = (tensor: Tensor): number => tensor.to('float64').square().sum().sqrt().item()

@@ -1,7 +1,19 @@
-import type { Tensor } from '../../torch/index.js'
+import { scope, type Tensor } from '../../torch/index.js'
 
-/** A linear map z = aV + b: V [m, n], b [n] or null. */
+/** A linear map z = aV + b. */
 export interface LinearMap {
+  /** V, [m, n]. */
   readonly weight: Tensor
+  /** b, [n]; null if there is none. */
   readonly bias: Tensor | null
+}
+
+/** The same numbers in float64 on the CPU, without a graph of gradients. */
+export function inFloat64(tensor: Tensor): Tensor {
+  return tensor.detach().to({ device: 'cpu', dtype: 'float64' })
+}
+
+/** ‖V‖, the Frobenius norm, computed in float64. */
+export function frobeniusNorm(matrix: Tensor): number {
+  return scope(() => matrix.to('float64').square().sum().sqrt().item())
 }

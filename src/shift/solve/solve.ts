@@ -2,6 +2,7 @@ import { expectObject, SosError } from '../../base/index.js'
 import { scope, type Tensor, torch } from '../../torch/index.js'
 import { expectTensor, hold } from '../../torch/internal.js'
 import { solveByElimination, solveByPivotedQr, solveByPseudoinverse } from './direct-solvers.js'
+import { inFloat64 } from './linear-map.js'
 import { checkRankPolicy, gapWarning, type RankPolicy } from './rank.js'
 import { defaultTolerance, largestOf, projectOnRowSpace, rowSpace } from './row-space.js'
 
@@ -102,8 +103,8 @@ export async function solveShift(
   // What is noise is told by the dtype that the features came in.
   const tolerance = defaultTolerance(a.dtype)
   return await scope(async () => {
-    const [rows, weights] = [exact(a), exact(v)]
-    const b = bias === null ? null : exact(bias)
+    const [rows, weights] = [inFloat64(a), inFloat64(v)]
+    const b = bias === null ? null : inFloat64(bias)
     if (b === null || mode === 'fixed')
       return { ...(await minimise(rows, weights, tolerance, options)), bias: b }
     if (mode === 'absorb') {
@@ -143,7 +144,7 @@ async function minimise(
       weight: await projectOnRowSpace(space, v, space.coordinates),
       rank: space.rank,
       singularValues,
-      companions: await Promise.all(companions.map((matrix) => projectOnRowSpace(space, exact(matrix)))),
+      companions: await Promise.all(companions.map((matrix) => projectOnRowSpace(space, inFloat64(matrix)))),
       warnings: warning === null ? [] : [warning],
     }
   }
@@ -173,5 +174,3 @@ async function allFinite(a: Tensor): Promise<boolean> {
   const [least, most] = await torch.async.aminmax(a)
   return Number.isFinite(least.item()) && Number.isFinite(most.item())
 }
-
-const exact = (tensor: Tensor): Tensor => tensor.detach().to({ device: 'cpu', dtype: 'float64' })

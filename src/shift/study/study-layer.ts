@@ -2,7 +2,7 @@ import type { LinearLayer } from '../../model/index.js'
 import { parametersAt } from '../../model/internal.js'
 import { type ScriptModule, scope, type Tensor, torch } from '../../torch/index.js'
 import { LayerWeights, roundingChange, whyNotWritten } from '../layer/layer-weights.js'
-import type { LinearMap } from '../solve/linear-map.js'
+import { frobeniusNorm, type LinearMap } from '../solve/linear-map.js'
 
 /** Weights that a study puts in the place of V, as the layer would store them. */
 export interface Candidate {
@@ -32,8 +32,8 @@ export class StudyLayer {
     const weights = new LayerWeights(model, layer.path)
     weights.expectNumbers()
     this.exact = weights.maps()[0]!
-    this.stored = as(weight!, this.exact)
-    this.norm = norm(this.exact.weight)
+    this.stored = asStored(weight!, this.exact)
+    this.norm = frobeniusNorm(this.exact.weight)
   }
 
   /**
@@ -42,14 +42,14 @@ export class StudyLayer {
    * @param logitBudget the most that a logit of the batch may move; null for any
    */
   candidate(a: Tensor, map: LinearMap, logitBudget: number | null): Candidate {
-    const stored = as(this.stored.weight, map)
+    const stored = asStored(this.stored.weight, map)
     return scope(() => {
       const inputs = a.to({ dtype: stored.weight.dtype })
       const logits = ({ weight, bias }: LinearMap) => torch.linear(inputs, weight, bias)
       const before = logits(this.stored)
       const replaced = {
         normBefore: this.norm,
-        normAfter: norm(stored.weight),
+        normAfter: frobeniusNorm(stored.weight),
         batchLogitChange: logits(stored).sub(before).abs().max().item(),
       }
       const largest = before.abs().max().item()
@@ -58,8 +58,8 @@ export class StudyLayer {
         map: stored,
         normAfter: replaced.normAfter,
         batchLogitChange: replaced.batchLogitChange,
-        roundingChange: roundingChange(a, map, exactly(stored)),
-        identity: norm(moved) <= 1e-6 * this.norm,
+        roundingChange: roundingChange(a, map, asSolved(stored)),
+        identity: frobeniusNorm(moved) <= 1e-6 * this.norm,
         rolledBack: whyNotWritten(replaced, largest, stored.weight.dtype, logitBudget),
       }
     })
@@ -74,14 +74,12 @@ export class StudyLayer {
 }
 
 /** [m, n] in float64 → [n, m] as the layer keeps it. */
-function as({ dtype }: Tensor, { weight, bias }: LinearMap): LinearMap {
+function asStored({ dtype }: Tensor, { weight, bias }: LinearMap): LinearMap {
   const stored = (tensor: Tensor) => tensor.to({ device: 'cpu', dtype, copy: true }).contiguous()
   return { weight: stored(weight.t()), bias: bias === null ? null : stored(bias) }
 }
 
 /** [n, m] as the layer keeps it → [m, n] in float64. */
-function exactly({ weight, bias }: LinearMap): LinearMap {
+function asSolved({ weight, bias }: LinearMap): LinearMap {
   return { weight: weight.to('float64').t(), bias: bias?.to('float64') ?? null }
 }
-
-const norm = (tensor: Tensor): number => scope(() => tensor.to('float64').square().sum().sqrt().item())
