@@ -62,6 +62,10 @@ const apply = (given: object, batch: object = {}) => {
 }
 
 const cases: Record<string, Case> = {
+  'applyShift batch.images': [
+    count,
+    (images) => sos.applyShift(model, layer, data, { solves: [new sos.StreamedSolve(8)], images }),
+  ],
   'applyShift batch.indices': [list(fromZero), (indices) => apply({}, { indices })],
   'applyShift batch.seed': [anyWhole, (seed) => apply({}, { seed })],
   ...options('applyShift options', applied, (given) => apply(given)),

@@ -6,7 +6,7 @@
  */
 
 export type { Spread } from '../base/index.js'
-export { type ApplyOptions, applyShift, type CapturedBatch } from './apply-shift.js'
+export { type ApplyOptions, applyShift } from './apply-shift.js'
 export {
   type CapturedRows,
   type CaptureOptions,
@@ -41,7 +41,13 @@ export {
 export { isConvolution, linearLayer, type ShiftableLayer, shiftableLayer } from './layer/layer.js'
 export type { MeasuredPredictions } from './output-watch.js'
 export { saveShifted } from './save-shifted.js'
-export { type BatchOptions, drawBatch, type ShiftBatch } from './shift-batch.js'
+export {
+  type BatchOptions,
+  type CapturedBatch,
+  drawBatch,
+  type ShiftBatch,
+  type SummedBatch,
+} from './shift-batch.js'
 export { shiftLayers } from './shift-layers.js'
 export { type ShiftOnAllOptions, shiftOnAll } from './shift-on-all.js'
 export { type ShiftOptions, shiftOptimum } from './shift-optimum.js'
@@ -84,3 +90,4 @@ export type {
   StudySummary,
   StudyVariant,
 } from './study/study-result.js'
+export type { VerifyOptions } from './verify-shift.js'

@@ -1,8 +1,11 @@
 import { SosError } from '../base/index.js'
 import { type Dataset, type Sampling, sampleIndices } from '../data/index.js'
 import { checkIndices, expectDataset } from '../data/internal.js'
+import type { Tensor } from '../torch/index.js'
 import type { CaptureOptions } from './capture.js'
 import { isConvolution, type ShiftableLayer } from './layer/layer.js'
+import type { OutputWatch } from './output-watch.js'
+import type { StreamedSolve } from './solve/streamed-solve.js'
 
 /** Which samples make the batch of a shift. */
 export interface BatchOptions {
@@ -26,6 +29,27 @@ export interface ShiftBatch {
   readonly seed: number
   /** Samples of the dataset. */
   readonly indices: readonly number[]
+}
+
+/** A batch with the layer's inputs for it, as `captureRows` returns them. */
+export interface CapturedBatch extends ShiftBatch {
+  /** A of each group, [rows, m]. A linear layer is one group. */
+  readonly rows: readonly Tensor[]
+  /** What was observed of the model's outputs while the rows were captured. @internal */
+  readonly watch?: OutputWatch
+}
+
+/** All samples of a dataset as the batch. Their rows were added up chunk by chunk and are not kept. */
+export interface SummedBatch {
+  /** One for each group of the layer, with the rows of all samples added. They are disposed of when they have been solved. */
+  readonly solves: readonly StreamedSolve[]
+  /** How many images the rows come from. */
+  readonly images: number
+}
+
+/** Whether a batch is the sum of all samples. */
+export function isSummed(batch: CapturedBatch | SummedBatch): batch is SummedBatch {
+  return 'solves' in batch
 }
 
 /**

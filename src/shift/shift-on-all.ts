@@ -4,28 +4,35 @@ import { expectDataset, spread } from '../data/internal.js'
 import { expectAgreement, expectClassesOf } from '../model/internal.js'
 import { type ScriptModule, scope, torch } from '../torch/index.js'
 import { expectModule } from '../torch/internal.js'
-import { logitBudget } from './apply-shift.js'
-import { type CaptureOptions, captureChunks, captureNumbers, type Look } from './capture.js'
-import { effectOn } from './effect.js'
+import { applyShift } from './apply-shift.js'
+import { captureChunks, captureNumbers } from './capture.js'
 import { expectOwnBias, groupsOf, type ShiftableLayer, shiftableLayer } from './layer/layer.js'
-import { expectSomeRank, LayerWeights, notVerified } from './layer/layer-weights.js'
+import { LayerWeights } from './layer/layer-weights.js'
 import { OutputWatch } from './output-watch.js'
 import type { ShiftOptions } from './shift-optimum.js'
-import { describeShift, type ShiftRecord } from './shift-record.js'
-import type { LinearMap } from './solve/linear-map.js'
+import type { ShiftRecord } from './shift-record.js'
 import { checkRankPolicy } from './solve/rank.js'
-import type { Solution } from './solve/solve.js'
 import { StreamedSolve } from './solve/streamed-solve.js'
 
+/** The options of {@link shiftOnAll}: those of {@link shiftOptimum} without those of the batch. */
 export type ShiftOnAllOptions = Omit<ShiftOptions, 'batchSize' | 'sampling' | 'seed' | 'indices' | 'heldOut'>
 
 /**
- * Optimum shifting on a whole dataset (the paper's OS): V* of AV* = AV with least Frobenius norm, where A holds the layer's
- * inputs for all samples. One pass sums AᵀA up in float64, a second certifies every sample with the weights as they will be
- * stored; memory does not depend on the number of samples. A trained network's features have full rank as a rule: then V*
- * is V, and the record says `identity`.
+ * Shifts on a whole dataset (the paper's OS): the weight becomes the solution V* of AV* = AV with the least Frobenius norm, where A holds the
+ * layer's inputs for all samples. One pass adds up AᵀA in float64. A second pass certifies every sample with the
+ * weights as they will be stored. The memory does not depend on the number of samples.
  *
- * @throws as `shiftOptimum`, and `ERR_SOLVER`, `ERR_TOLERANCE`; the model is as it was
+ * The features of a trained network usually have full rank. Then V* is V, and the record's `identity` is true.
+ *
+ * @param model the model; its weights are changed
+ * @param dataset all of its samples are the batch
+ * @param options as those of `shiftOptimum`; the solver is `gram` (default) or `svd`, and the bias mode `fixed` (default) or `absorb`
+ * @returns the record of the shift; its certificate is that of all samples
+ * @throws what `shiftOptimum` throws; `ERR_SOLVER` for another solver, `ERR_BIAS` for the bias mode `augment`, `ERR_TOLERANCE` for a tolerance
+ *   that the solver cannot resolve. The model is then as it was
+ * @example
+ * const record = await shiftOnAll(model, train)
+ * console.log(record.sampling, record.batchSize) // → all 256
  */
 export async function shiftOnAll(
   model: ScriptModule,
@@ -41,75 +48,34 @@ export async function shiftOnAll(
   const layer = shiftableLayer(model, options.layer, options.output)
   expectOwnBias(model, layer, [options.bias])
   using held = model.viewToShift() // from here to the write the weights are the same
-  return await torch.noGrad(() =>
-    scope(async () => {
-      const weights = new LayerWeights(held, layer.path, groupsOf(layer))
-      weights.expectNumbers()
-      const before = weights.maps()
-      const everything = spread(dataset.size)
-      const watch = new OutputWatch(held, layer, before[0]!, options.output)
-      const { solutions, images } = await solveAll(held, layer, dataset, before, options, watch.look)
-      if (options.layer === undefined) watch.expectOutput()
-      expectSomeRank(layer.path, solutions, options)
-      const shifted = weights.stored(solutions)
-      const replaced = weights.verify([], shifted, null)
-      const after = weights.maps(shifted)
-      const effect = await effectOn(held, layer, dataset, everything, { before, after, shifted }, options)
-      const certificate = effect.certificate!
-      const { maxLogitChange } = certificate
-      const budget = logitBudget(options)
-      if (budget !== null && !(maxLogitChange <= budget + weights.rounding(effect.largestLogit))) {
-        throw notVerified(layer.path, `a logit would have moved by ${maxLogitChange}, more than ${budget}`)
-      }
-      await weights.write(shifted)
-      return describeShift({
-        layer,
-        options: { solver: 'gram', ...options },
-        dataset,
-        batch: { sampling: 'all', seed: 0, indices: [], batchSize: images, rows: certificate.samples },
-        before,
-        after,
-        solutions,
-        replaced: { ...replaced, batchLogitChange: certificate.maxLogitChange },
-        dtype: weights.dtype,
-        roundingChange: null,
-        warnings: [],
-        certificate,
-        measured: effect.measured,
-        toOutput: effect.toOutput ?? null,
-        milliseconds: performance.now() - start,
-      })
-    }),
-  )
-}
-
-async function solveAll(
-  model: ScriptModule,
-  layer: ShiftableLayer,
-  dataset: Dataset,
-  before: readonly LinearMap[],
-  options: CaptureOptions & ShiftOnAllOptions,
-  look: Look,
-): Promise<{ solutions: Solution[]; images: number }> {
-  const solves = before.map(() => new StreamedSolve(layer.inFeatures, options))
-  let images = 0
+  const solves = Array.from({ length: groupsOf(layer) }, () => new StreamedSolve(layer.inFeatures, options))
   try {
-    for await (const { rows, indices, outputs } of captureChunks(
-      model,
-      layer,
-      dataset,
-      spread(dataset.size),
-      options,
-      look,
-    )) {
-      if (outputs !== null) expectAgreement(model, dataset, outputs)
-      images += indices.length
-      for (const [group, part] of rows.entries()) await solves[group]!.add(part)
-    }
-    const solutions: Solution[] = []
-    for (const [group, solve] of solves.entries()) solutions.push(await solve.solve(before[group]!))
-    return { solutions, images }
+    const images = await torch.noGrad(() => scope(() => addUp(held, layer, dataset, solves, options)))
+    const record = await applyShift(held, layer, dataset, { solves, images }, options)
+    return { ...record, milliseconds: performance.now() - start }
   } finally {
     for (const solve of solves) solve.dispose()
   }
+}
+
+/** Adds the rows of all samples to `solves`, one of each group, and returns the number of images that they come from. */
+async function addUp(
+  model: ScriptModule,
+  layer: ShiftableLayer,
+  dataset: Dataset,
+  solves: readonly StreamedSolve[],
+  options: ShiftOnAllOptions,
+): Promise<number> {
+  const weights = new LayerWeights(model, layer.path, groupsOf(layer))
+  weights.expectNumbers()
+  const watch = new OutputWatch(model, layer, weights.maps()[0]!, options.output)
+  const everything = spread(dataset.size)
+  let images = 0
+  for await (const chunk of captureChunks(model, layer, dataset, everything, options, watch.look)) {
+    if (chunk.outputs !== null) expectAgreement(model, dataset, chunk.outputs)
+    images += chunk.indices.length
+    for (const [group, rows] of chunk.rows.entries()) await solves[group]!.add(rows)
+  }
+  if (options.layer === undefined) watch.expectOutput()
+  return images
 }

@@ -4,7 +4,7 @@ import { expectDataset } from '../data/internal.js'
 import { expectAgreement, expectClassesOf } from '../model/internal.js'
 import { type ScriptModule, scope, torch } from '../torch/index.js'
 import { expectModule } from '../torch/internal.js'
-import { type ApplyOptions, applyNumbers, applyShift } from './apply-shift.js'
+import { type ApplyOptions, applyShift } from './apply-shift.js'
 import { captureRows } from './capture.js'
 import { expectOwnBias, groupsOf, shiftableLayer } from './layer/layer.js'
 import { LayerWeights } from './layer/layer-weights.js'
@@ -12,6 +12,7 @@ import { OutputWatch } from './output-watch.js'
 import { type BatchOptions, drawBatch, windowsOf } from './shift-batch.js'
 import type { ShiftRecord } from './shift-record.js'
 import { checkRankPolicy } from './solve/rank.js'
+import { verifyNumbers } from './verify-shift.js'
 
 export interface ShiftOptions extends BatchOptions, Omit<ApplyOptions, 'companions' | 'seed'> {
   /** Path of a linear layer or a 2-d convolution. Default: the linear layer that makes the model's output (`outputLayer`). */
@@ -19,7 +20,7 @@ export interface ShiftOptions extends BatchOptions, Omit<ApplyOptions, 'companio
 }
 
 /** Of the numbers in {@link ShiftOptions}. */
-export const shiftNumbers: NumberChecks<ShiftOptions> = { ...applyNumbers, batchSize: batchCount }
+export const shiftNumbers: NumberChecks<ShiftOptions> = { ...verifyNumbers, batchSize: batchCount }
 
 /**
  * Stochastic optimum shifting (Zhou et al., Algorithm 1's shift): replaces the weight V of a linear layer by the solution

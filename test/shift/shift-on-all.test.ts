@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Dataset } from '../../src/data/index.js'
 import { ScriptModule, shiftOnAll, shiftOptimum, type Tensor, torch } from '../../src/index.js'
+import { applyShift, captureChunks, StreamedSolve, shiftableLayer } from '../../src/shift/index.js'
 
 import { vectors } from '../support/datasets.js'
 import { fixture } from '../support/paths.js'
@@ -62,6 +63,34 @@ describe('shiftOnAll', () => {
       const [a, b] = [model, other].map((m) => flat(m.namedParameters().get(name)!))
       expect(largestDifference(a!, b!)).toBeLessThan(1e-9)
     }
+  })
+
+  it('is applyShift of the sums of all rows', async () => {
+    const [model, other] = [await load(), await load()]
+    const data = flatVectors(90, 4)
+    const layer = shiftableLayer(other, '0')
+    const sums = async () => {
+      const solve = new StreamedSolve(layer.inFeatures)
+      for await (const { rows } of captureChunks(other, layer, data, [...data.labels.keys()], {
+        chunk: 20,
+      })) {
+        await solve.add(rows[0]!)
+      }
+      return { solves: [solve], images: 90 }
+    }
+    const companions = [torch.zeros([8, 6], { dtype: 'float64' })]
+    for (const [batch, options] of [
+      [await sums(), { companions }],
+      [{ solves: [], images: 90 }, {}],
+    ] as const) {
+      await expect(applyShift(other, layer, data, batch, options)).rejects.toEqual(
+        code('ERR_INVALID_ARGUMENT'),
+      )
+    }
+    const { milliseconds: _, ...record } = await applyShift(other, layer, data, await sums())
+    const { milliseconds: __, ...expected } = await shiftOnAll(model, data, { layer: '0', chunk: 20 })
+    expect(record).toEqual(expected)
+    expect(largestDifference(flat(weightOf(model, '0')), flat(weightOf(other, '0')))).toBe(0)
   })
 
   it('of features of full rank is the identity, and says so', async () => {

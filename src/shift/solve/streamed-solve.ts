@@ -2,7 +2,7 @@ import { expectObject, SosError } from '../../base/index.js'
 import { scope, type Tensor } from '../../torch/index.js'
 import { GramAccumulator, spectrumOfGram } from './gram.js'
 import type { LinearMap } from './linear-map.js'
-import { checkRankPolicy, chooseRank, countAbove, damping, gapWarning } from './rank.js'
+import { checkRankPolicy, chooseRank, countAbove, damping, defaultDelta, gapWarning } from './rank.js'
 import { projectOnRowSpace } from './row-space.js'
 import type { Solution, SolveOptions } from './solve.js'
 import { driftBounds, type Spectrum } from './spectrum.js'
@@ -17,14 +17,15 @@ import { spectrumOfTsqr, TsqrAccumulator } from './tsqr.js'
  * stricter than its meaning for a batch.
  */
 export class StreamedSolve {
-  readonly #options: SolveOptions
+  /** How it solves: the options that it was made with, and the defaults of those that were left out. */
+  readonly options: SolveOptions & Required<Pick<SolveOptions, 'solver' | 'bias' | 'rank'>>
   readonly #accumulator: GramAccumulator | TsqrAccumulator
   readonly #inFeatures: number
 
   /** @throws `ERR_SOLVER`, `ERR_RANK_POLICY`, `ERR_BIAS` */
   constructor(inFeatures: number, options: SolveOptions = {}) {
     expectObject('options', options)
-    const { solver = 'gram', bias = 'fixed', rank = { policy: 'logits' } } = options
+    const { solver = 'gram', bias = 'fixed', rank = { policy: 'logits', delta: defaultDelta } } = options
     if (solver !== 'gram' && solver !== 'svd') {
       throw new SosError(
         'ERR_SOLVER',
@@ -38,7 +39,7 @@ export class StreamedSolve {
       )
     }
     checkRankPolicy(rank)
-    this.#options = { ...options, solver, bias, rank }
+    this.options = { ...options, solver, bias, rank }
     this.#inFeatures = inFeatures
     this.#accumulator = solver === 'gram' ? new GramAccumulator(inFeatures) : new TsqrAccumulator(inFeatures)
   }
@@ -50,7 +51,7 @@ export class StreamedSolve {
 
   /** @throws `ERR_NOT_FINITE`, `ERR_BIAS`, `ERR_TOLERANCE` where a tolerance is below what the Gram matrix resolves */
   async solve({ weight: v, bias }: LinearMap): Promise<Solution> {
-    const centred = this.#options.bias === 'absorb'
+    const centred = this.options.bias === 'absorb'
     if (centred && bias === null) {
       throw new SosError('ERR_BIAS', "expected a layer with a bias for the mode 'absorb' but it has none")
     }
@@ -60,7 +61,7 @@ export class StreamedSolve {
           ? await spectrumOfGram(this.#accumulator, { centred })
           : await spectrumOfTsqr(this.#accumulator, { centred })
       const rank = await this.#rank(spectrum, v)
-      const policy = this.#options.rank!
+      const policy = this.options.rank
       const { directions, singularValues } = spectrum
       const filter = policy.policy === 'ridge' ? damping(singularValues, rank, policy.lambda) : null
       const weight = await projectOnRowSpace(
@@ -97,11 +98,11 @@ export class StreamedSolve {
   async #rank(spectrum: Spectrum, v: Tensor): Promise<number> {
     const { singularValues, uncertainty } = spectrum
     const floor = uncertainty / (singularValues[0] || 1)
-    const policy = this.#options.rank!
+    const policy = this.options.rank
     if (policy.policy === 'tolerance' && policy.tolerance !== undefined && policy.tolerance < floor) {
       throw new SosError(
         'ERR_TOLERANCE',
-        `expected a tolerance of at least ${floor.toExponential(2)}, what the streamed ${this.#options.solver} of ${this.#inFeatures} inputs resolves, but received ${policy.tolerance}; the solver svd resolves more`,
+        `expected a tolerance of at least ${floor.toExponential(2)}, what the streamed ${this.options.solver} of ${this.#inFeatures} inputs resolves, but received ${policy.tolerance}; the solver svd resolves more`,
       )
     }
     return chooseRank(policy, singularValues, countAbove(singularValues, floor), {
