@@ -48,51 +48,38 @@ export async function gaussNewtonTrace(
   expectDataset('dataset', dataset)
   checkNumbers(options, traceNumbers)
   const { samples = Math.min(512, dataset.size), probes = 32, seed = 0 } = options
-  const { chunk = 32, outputs = 'logits', device = model.device, onProgress, signal } = options
+  const { chunk = 32, device, onProgress, signal } = options
   using held = await inFullPrecision(model)
   const trained = trainedParameters(held)
-  const parameters = [...trained.values()]
-  let withoutGradient: readonly string[] | undefined
   const indices = sampleIndices(dataset, { size: samples, sampling: 'uniform', seed })
-  const sums = new Float64Array(probes)
-  let loaded = 0
   const curvedBy = whyCurved(held)
-  const run = { chunk, device, rounds: probes, onProgress, signal }
+  const sums = new Float64Array(probes)
   const generator = new torch.Generator(seed)
+  let withoutGradient: readonly string[] | undefined
+  let loaded = 0
+  const run = { chunk, device, rounds: probes, onProgress, signal }
   for await (const batch of pass(held, dataset, indices, run)) {
-    const count = batch.indices.length
-    loaded += count
+    loaded += batch.indices.length
     await torch.noGrad(() =>
       scope(async () => {
-        const output = await torch.enableGrad(() => forwardLogits(held, batch.images, options.output))
-        expectKind(output, outputs)
-        const logits = asLogits(output, outputs)
+        const { output, logits } = await logitsOf(held, batch.images, options)
         withoutGradient ??= await expectReach(held, trained, output)
-        const p = torch.softmax(logits.detach().to({ dtype: 'float64' }), 1)
-        const signs = signsOf(count, probes, p.shape[1]!, generator).to({ device })
+        const signs = signsOf(logits, probes, generator)
         for (let probe = 0; probe < probes; probe++) {
           signal?.throwIfAborted()
-          sums[probe]! += await scope(async () => {
-            const vectors = whitened(p, signs.select(1, probe)).to({ dtype: logits.dtype })
-            const gradients = await torch.autograd.grad([logits], parameters, {
-              gradOutputs: [vectors],
-              retainGraph: probe + 1 < probes,
-              allowUnused: true,
-            })
-            return squaredLength(gradients)
-          })
+          const isLast = probe + 1 === probes
+          sums[probe]! += await squaredProbe(logits, [...trained.values()], signs.select(1, probe), isLast)
           batch.roundDone()
         }
       }),
     )
   }
   const perProbe = Array.from(sums, (sum) => sum / loaded)
-  const { mean, standardError } = meanWithError(perProbe)
-  expectTrace(model, mean)
-  const size = parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0)
+  const { mean: trace, standardError } = meanWithError(perProbe)
+  expectTrace(model, trace)
   return {
-    trace: mean,
-    size,
+    trace,
+    size: [...trained.values()].reduce((sum, parameter) => sum + parameter.numel(), 0),
     standardError,
     probes,
     perProbe,
@@ -103,9 +90,40 @@ export async function gaussNewtonTrace(
   }
 }
 
-/** 1 or −1, [samples, probes, classes]. */
-function signsOf(samples: number, probes: number, classes: number, generator: Generator): Tensor {
-  return torch.randint(0, 2, [samples, probes, classes], { generator, dtype: 'float64' }).mul_(2).sub_(1)
+/** The model's output with its graph, and the logits in it. */
+async function logitsOf(
+  model: ScriptModule,
+  images: Tensor,
+  { outputs = 'logits', output: item }: TraceOptions,
+): Promise<{ output: Tensor; logits: Tensor }> {
+  const output = await torch.enableGrad(() => forwardLogits(model, images, item))
+  expectKind(output, outputs)
+  return { output, logits: asLogits(output, outputs) }
+}
+
+/** 1 or −1 for each sample, probe and class of a chunk, [samples, probes, classes]. */
+function signsOf(logits: Tensor, probes: number, generator: Generator): Tensor {
+  const [samples, classes] = logits.shape as [number, number]
+  const drawn = torch.randint(0, 2, [samples, probes, classes], { generator, dtype: 'float64' })
+  return drawn.mul_(2).sub_(1).to({ device: logits.device })
+}
+
+/** ‖Σ_i J_iᵀB_iε_i‖² over the samples i of a chunk: one backward. */
+async function squaredProbe(
+  logits: Tensor,
+  parameters: readonly Tensor[],
+  signs: Tensor,
+  isLast: boolean,
+): Promise<number> {
+  return scope(async () => {
+    const p = torch.softmax(logits.detach().to({ dtype: 'float64' }), 1)
+    const gradients = await torch.autograd.grad([logits], parameters, {
+      gradOutputs: [whitened(p, signs).to({ dtype: logits.dtype })],
+      retainGraph: !isLast,
+      allowUnused: true,
+    })
+    return squaredLength(gradients)
+  })
 }
 
 /** Bε = √p ε − p (√pᵀε) for each row of p and ε, [n, K]. */

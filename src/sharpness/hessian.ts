@@ -48,12 +48,11 @@ export function hessian(
   expectObject('options', options)
   expectModule('model', model)
   expectDataset('dataset', dataset)
-  const { chunk = 128, outputs = 'logits', device = model.device, onProgress, signal } = options
+  const { chunk = 128, device = model.device, onProgress, signal } = options
   count('chunk', chunk)
   checkIndices(dataset, indices)
-  const shapes = [...trainedParameters(model).values()].map(({ shape }) => shape)
+  const sizes = [...trainedParameters(model).values()].map((parameter) => parameter.numel())
   let withoutGradient: readonly string[] | undefined
-  const sizes = shapes.map((shape) => shape.reduce((a, b) => a * b, 1))
   const dtype = measuredDtype(model)
   const size = sizes.reduce((a, b) => a + b, 0)
 
@@ -74,26 +73,18 @@ export function hessian(
       const loaded = batch.indices.length
       samples += loaded
       await scope(async () => {
-        // Fused kernels of attention have no second derivative.
-        const forward = () =>
-          torch.nn.attention.sdpaKernel('math', () => forwardLogits(held, batch.images, options.output))
-        const output = await torch.enableGrad(forward)
+        const output = await twiceDifferentiable(held, batch.images, options)
         expectAgreement(model, dataset, output.shape[1]!)
-        expectKind(output, outputs)
-        const logits = asLogits(output, outputs)
+        const loss = lossOf(output, batch.labels, options)
         withoutGradient ??= await expectReach(held, trained, output)
-        const loss = torch.enableGrad(() => torch.cross_entropy_loss(unrounded(logits), batch.labels))
         const gradients = await torch.autograd.grad([loss], parameters, {
           createGraph: true,
           allowUnused: true,
         })
         for (const [i, vector] of vectors.entries()) {
           signal?.throwIfAborted()
-          accumulate(
-            products[i]!,
-            await hvpOfGradients(gradients, parameters, split(vector, parameters), true),
-            loaded,
-          )
+          const parts = await hvpOfGradients(gradients, parameters, split(vector, parameters), true)
+          accumulate(products[i]!, parts, loaded)
           batch.roundDone()
         }
       })
@@ -101,6 +92,24 @@ export function hessian(
     return products.map((product) => product.div_(samples))
   }
   return { size, dtype, apply, withoutGradient: () => withoutGradient ?? [] }
+}
+
+/** The model's output with its graph. The fused kernels of attention have no second derivative. */
+function twiceDifferentiable(
+  model: ScriptModule,
+  images: Tensor,
+  { output }: HessianOptions,
+): Promise<Tensor> {
+  return torch.enableGrad(() =>
+    torch.nn.attention.sdpaKernel('math', () => forwardLogits(model, images, output)),
+  )
+}
+
+/** The mean cross-entropy of a chunk. */
+function lossOf(output: Tensor, labels: Tensor, { outputs = 'logits' }: HessianOptions): Tensor {
+  expectKind(output, outputs)
+  const logits = asLogits(output, outputs)
+  return torch.enableGrad(() => torch.cross_entropy_loss(unrounded(logits), labels))
 }
 
 /** product += weight · parts, laid out flat. */

@@ -53,48 +53,65 @@ export async function* captureChunks(
   options: CaptureOptions = {},
   look?: Look,
 ): AsyncGenerator<CapturedRows> {
-  const { chunk = 64, device, onProgress, signal, windowsPerImage, windowSeed = 0 } = options
-  const { output: item } = options
+  const { chunk = 64, device, onProgress, signal, output: item } = options
   checkNumbers(options, captureNumbers)
   checkIndices(dataset, indices)
-  const generator = new torch.Generator(windowSeed)
-  const taken: Tensor[][] = []
-  using held = model.view({ eval: true }) // nobody else's calls are heard
-  held.registerForwardPreHook(layer.path, ({ inputs: [input] }) => {
-    if (!(input instanceof Tensor)) {
-      throw new SosError('ERR_NOT_LINEAR', `expected a tensor as input of '${layer.path}'`)
+  using held = model.view({ eval: true }) // the hook hears no calls but those of this view
+  using heard = new HeardRows(held, layer, options)
+  const run = { chunk, device, onProgress, signal }
+  for await (const { images, indices: loaded } of pass(held, dataset, indices, run)) {
+    const { rows, outputs } = await torch.noGrad(() =>
+      scope(async () => {
+        const output = await onImages(model, images, async (some) => {
+          heard.forget()
+          const whole = await held.forward<Value>(some)
+          return item === undefined ? whole : outputOf(whole, item)
+        })
+        const rows = heard.rows(loaded.length, output)
+        for (const part of rows) expectFinite(model, `the inputs of '${layer.path}'`, part, images)
+        look?.(output, rows, loaded.length)
+        return { rows: rows.map(keepTensor), outputs: outputsIn(output, loaded) }
+      }),
+    )
+    heard.forget()
+    try {
+      yield { rows, indices: loaded, outputs }
+    } finally {
+      for (const tensor of rows) tensor.dispose()
     }
-    taken.push(rowsOf(input.detach(), layer, windowsPerImage, generator).map(keepTensor))
-  })
-  const forget = () => {
-    for (const tensor of taken.splice(0).flat()) tensor.dispose()
   }
-  try {
-    const run = { chunk, device, onProgress, signal }
-    for await (const { images, indices: loaded } of pass(held, dataset, indices, run)) {
-      const { rows, outputs } = await torch.noGrad(() =>
-        scope(async () => {
-          const output = await onImages(model, images, async (some) => {
-            forget()
-            const whole = await held.forward<Value>(some)
-            return item === undefined ? whole : outputOf(whole, item)
-          })
-          expectRows(taken, layer, loaded.length, output)
-          const joined = taken[0]!.map((_, group) => torch.cat(taken.map((call) => call[group]!)))
-          for (const rows of joined) expectFinite(model, `the inputs of '${layer.path}'`, rows, images)
-          look?.(output, joined, loaded.length)
-          return { rows: joined.map(keepTensor), outputs: outputsIn(output, loaded) }
-        }),
-      )
-      forget()
-      try {
-        yield { rows, indices: loaded, outputs }
-      } finally {
-        for (const tensor of rows) tensor.dispose()
+}
+
+/** The inputs of a layer, as a hook on a view of the model hears them: the rows of each group, call by call. */
+class HeardRows {
+  readonly #layer: ShiftableLayer
+  #calls: Tensor[][] = []
+
+  constructor(view: ScriptModule, layer: ShiftableLayer, options: CaptureOptions) {
+    const { windowsPerImage, windowSeed = 0 } = options
+    const generator = new torch.Generator(windowSeed)
+    this.#layer = layer
+    view.registerForwardPreHook(layer.path, ({ inputs: [input] }) => {
+      if (!(input instanceof Tensor)) {
+        throw new SosError('ERR_NOT_LINEAR', `expected a tensor as input of '${layer.path}'`)
       }
-    }
-  } finally {
-    forget()
+      this.#calls.push(rowsOf(input.detach(), layer, windowsPerImage, generator).map(keepTensor))
+    })
+  }
+
+  /** A of each group, of all calls since the last {@link forget}; refuses what cannot be the rows of this many images. */
+  rows(images: number, output: Value): Tensor[] {
+    expectRows(this.#calls, this.#layer, images, output)
+    return this.#calls[0]!.map((_, group) => torch.cat(this.#calls.map((call) => call[group]!)))
+  }
+
+  forget(): void {
+    for (const tensor of this.#calls.flat()) tensor.dispose()
+    this.#calls = []
+  }
+
+  [Symbol.dispose](): void {
+    this.forget()
   }
 }
 

@@ -54,7 +54,7 @@ export { type ShiftOptions, shiftOptimum } from './shift-optimum.js'
 export type { ShiftRecord } from './shift-record.js'
 export { GramAccumulator, rowSpaceOfGram, type StreamOptions, spectrumOfGram } from './solve/gram.js'
 export type { LinearMap } from './solve/linear-map.js'
-export { parseRankPolicy, type RankPolicy, rankPolicyName } from './solve/rank.js'
+export { type CutValues, parseRankPolicy, type RankPolicy, rankPolicyName } from './solve/rank.js'
 export {
   type Decomposition,
   defaultTolerance,

@@ -5,7 +5,7 @@ import { groupsOf, isConvolution, type ShiftableLayer } from './layer/layer.js'
 import type { Replacement } from './layer/layer-weights.js'
 import type { MeasuredPredictions } from './output-watch.js'
 import { frobeniusNorm, type LinearMap } from './solve/linear-map.js'
-import { defaultDelta, rankPolicyName } from './solve/rank.js'
+import { type CutValues, defaultDelta, rankPolicyName, valuesAtCut } from './solve/rank.js'
 import type { BiasMode, Solution, SolveOptions, Solver } from './solve/solve.js'
 
 /** What a shift did, in words that `sos.json` and `--json` carry too. */
@@ -35,11 +35,7 @@ export interface ShiftRecord {
   /** σ₁, σ_r and σ_{r+1}; `next` is null where nothing was cut. Null where the solver tells
    * none, or there are several groups.
    */
-  readonly singularValues: {
-    readonly first: number
-    readonly last: number
-    readonly next: number | null
-  } | null
+  readonly singularValues: CutValues | null
   /** ‖V‖ and ‖V*‖, Frobenius, of the weight as stored. */
   readonly normBefore: number
   readonly normAfter: number
@@ -107,7 +103,7 @@ export function describeShift(result: ShiftResult): ShiftRecord {
     unseenClasses,
     rank: solutions.reduce((sum, { rank }) => sum + rank, 0),
     inFeatures: layer.inFeatures * groupsOf(layer),
-    singularValues: solutions.length === 1 ? cut(solutions[0]!) : null,
+    singularValues: singularValuesOf(solutions),
     ...replaced,
     dtype: result.dtype,
     roundingChange: result.roundingChange,
@@ -125,13 +121,9 @@ function policyName(solver: Solver, { rank }: SolveOptions): string {
   return solver === 'svd' || solver === 'gram' ? `logits:${defaultDelta}` : 'tolerance'
 }
 
-function cut({ singularValues, rank }: Solution): ShiftRecord['singularValues'] {
-  if (singularValues === null) return null
-  return {
-    first: singularValues[0]!,
-    last: singularValues[rank - 1] ?? 0,
-    next: singularValues[rank] ?? null,
-  }
+function singularValuesOf([first, ...others]: readonly Solution[]): ShiftRecord['singularValues'] {
+  if (others.length > 0 || !first?.singularValues) return null
+  return valuesAtCut(first.singularValues, first.rank)
 }
 
 function rowsAre(

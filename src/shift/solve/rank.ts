@@ -182,6 +182,25 @@ export function damping(singularValues: readonly number[], rank: number, lambda:
   return singularValues.slice(0, rank).map((value) => value ** 2 / (value ** 2 + scaled))
 }
 
+/** The singular values around the cut at a rank r. */
+export interface CutValues {
+  /** σ₁. */
+  readonly first: number
+  /** σ_r, the last one that is kept; 0 if none is. */
+  readonly last: number
+  /** σ_{r+1}, the first one that is cut; null if none is. */
+  readonly next: number | null
+}
+
+/** The singular values around the cut at `rank`. */
+export function valuesAtCut(singularValues: readonly number[], rank: number): CutValues {
+  return {
+    first: singularValues[0]!,
+    last: singularValues[rank - 1] ?? 0,
+    next: singularValues[rank] ?? null,
+  }
+}
+
 /** What to say of a cut without a gap; null where there is one, or nothing is cut. */
 export function gapWarning(singularValues: readonly number[], rank: number): string | null {
   const [last, next] = [singularValues[rank - 1], singularValues[rank]]

@@ -79,49 +79,72 @@ export async function solveShift(
   expectTensor('v', v)
   if (bias !== null) expectTensor('bias', bias)
   expectObject('options', options)
-  const { bias: mode = 'fixed' } = options
   using _held = hold('solveShift()', [a, v, bias, ...(options.companions ?? [])])
-  if (options.rank !== undefined) checkRankPolicy(options.rank)
+  checkModes(options, bias)
   if (!(await allFinite(a))) {
     throw new SosError(
       'ERR_NOT_FINITE',
       'expected the inputs of the layer to be finite but they hold NaN or infinity: the model or its preprocessing is not right for these images',
     )
   }
+  const tolerance = defaultTolerance(a.dtype) // of the dtype that the features came in, not of float64
+  const { bias: mode = 'fixed' } = options
+  return await scope(async () => {
+    const [rows, weight] = [inFloat64(a), inFloat64(v)]
+    const own = bias === null ? null : inFloat64(bias)
+    if (own === null || mode === 'fixed') {
+      return { ...(await minimise(rows, weight, tolerance, options)), bias: own }
+    }
+    const solve = mode === 'absorb' ? solveAbsorbed : solveAugmented
+    return solve(rows, weight, own, tolerance, options)
+  })
+}
+
+function checkModes(
+  { bias: mode = 'fixed', rank, companions, solver }: SolveOptions,
+  bias: Tensor | null,
+): void {
+  if (rank !== undefined) checkRankPolicy(rank)
   if (bias === null && mode !== 'fixed') {
     throw new SosError(
       'ERR_BIAS',
       `expected a layer with a bias for the mode '${mode}' but it has none; take 'fixed'`,
     )
   }
-  if (options.companions !== undefined && (mode === 'augment' || !knowsSpace(options.solver))) {
-    throw new SosError(
-      'ERR_INVALID_ARGUMENT',
-      `expected the solver svd or gram, and the bias mode fixed or absorb, to project companions but received ${options.solver ?? 'svd'} and ${mode}`,
-    )
-  }
-  // What is noise is told by the dtype that the features came in.
-  const tolerance = defaultTolerance(a.dtype)
-  return await scope(async () => {
-    const [rows, weights] = [inFloat64(a), inFloat64(v)]
-    const b = bias === null ? null : inFloat64(bias)
-    if (b === null || mode === 'fixed')
-      return { ...(await minimise(rows, weights, tolerance, options)), bias: b }
-    if (mode === 'absorb') {
-      const mean = rows.mean([0])
-      const solved = await minimise(rows.sub(mean), weights, tolerance, options)
-      return { ...solved, bias: b.add(mean.matmul(weights.sub(solved.weight))) }
-    }
-    const m = rows.shape[1]!
-    const ones = torch.ones([rows.shape[0]!, 1], { dtype: 'float64' })
-    const joint = torch.cat([weights, b.unsqueeze(0)])
-    const solved = await minimise(torch.cat([rows, ones], 1), joint, tolerance, options)
-    return {
-      ...solved,
-      weight: solved.weight.narrow(0, 0, m).clone(),
-      bias: solved.weight.select(0, m).clone(),
-    }
-  })
+  if (companions === undefined || (mode !== 'augment' && knowsSpace(solver))) return
+  throw new SosError(
+    'ERR_INVALID_ARGUMENT',
+    `expected the solver svd or gram, and the bias mode fixed or absorb, to project companions but received ${solver ?? 'svd'} and ${mode}`,
+  )
+}
+
+/** b* = b + (V − V*)ᵀā, where V* is solved for on A less its mean row ā. */
+async function solveAbsorbed(
+  a: Tensor,
+  v: Tensor,
+  bias: Tensor,
+  noise: number,
+  options: SolveOptions,
+): Promise<Solution> {
+  const mean = a.mean([0])
+  const solved = await minimise(a.sub(mean), v, noise, options)
+  return { ...solved, bias: bias.add(mean.matmul(v.sub(solved.weight))) }
+}
+
+/** V* and b* are the rows of the solution for [A 1] and [V; bᵀ]. */
+async function solveAugmented(
+  a: Tensor,
+  v: Tensor,
+  bias: Tensor,
+  noise: number,
+  options: SolveOptions,
+): Promise<Solution> {
+  const [rows, m] = a.shape as [number, number]
+  const ones = torch.ones([rows, 1], { dtype: 'float64' })
+  const joint = torch.cat([v, bias.unsqueeze(0)])
+  const solved = await minimise(torch.cat([a, ones], 1), joint, noise, options)
+  const { weight } = solved
+  return { ...solved, weight: weight.narrow(0, 0, m).clone(), bias: weight.select(0, m).clone() }
 }
 
 /** Without a thought of the bias; all in float64. */

@@ -71,6 +71,10 @@ export class StudyLayer {
       bias?.dispose()
     }
   }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
 }
 
 /** [m, n] in float64 → [n, m] as the layer keeps it. */

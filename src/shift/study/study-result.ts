@@ -3,6 +3,7 @@ import type { Sampling } from '../../data/index.js'
 import type { ReliabilityBin } from '../../evaluate/index.js'
 import type { LogitCertificate } from '../certificates.js'
 import type { Control } from '../controls.js'
+import type { CutValues } from '../solve/rank.js'
 import type { BiasMode, Solver } from '../solve/solve.js'
 
 // What a study finds, in plain numbers and words: `study.json`, `sos study --json` and the report's page show it.
@@ -71,11 +72,7 @@ export interface StudyRow extends StudyVariant {
   /** Of the control `ridge`, 0 where it is the shift itself; null of all else. */
   readonly lambda: number | null
   /** σ₁, σ_r and σ_{r+1} of A, or of its centred or augmented form; null where the method or the solver has none. */
-  readonly singularValues: {
-    readonly first: number
-    readonly last: number
-    readonly next: number | null
-  } | null
+  readonly singularValues: CutValues | null
   /** Whether V* is V up to rounding: the batch spans all inputs. */
   readonly identity: boolean
   /**

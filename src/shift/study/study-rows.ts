@@ -1,14 +1,13 @@
 import type { Dataset, Progress } from '../../data/index.js'
 import { scope, type Tensor, torch } from '../../torch/index.js'
 import { isHalf } from '../../torch/internal.js'
-import { controlNames as allControls, controlWeights } from '../controls.js'
-import type { LinearMap } from '../solve/linear-map.js'
-import { type RankPolicy, rankPolicyName } from '../solve/rank.js'
+import { controlNames, controlWeights } from '../controls.js'
+import { type RankPolicy, rankPolicyName, valuesAtCut } from '../solve/rank.js'
 import { type BiasMode, type Solution, solveShift } from '../solve/solve.js'
 import { logitBudget } from '../verify-shift.js'
 import type { Features } from './features.js'
 import { normPath } from './norm-path.js'
-import type { StudyLayer } from './study-layer.js'
+import type { Candidate, StudyLayer } from './study-layer.js'
 import type { StudyBatch, StudyPlan } from './study-plan.js'
 import type { NormPath, StudyRow, StudySpectrum, StudyVariant } from './study-result.js'
 import type { ValidationMeter } from './validation-meter.js'
@@ -32,8 +31,8 @@ export interface StudyRows {
   readonly paths: NormPath[]
 }
 
-/** A logit of the batch that moves further is worth a word: then its loss is not what it was. */
-const worthTelling = 1e-2
+/** A larger change of a logit of the batch is a warning: the loss of the batch is then not what it was. */
+const notedLogitChange = 1e-2
 
 /**
  * Solves and measures every combination of a plan: by batch size, sampling, bias, policy, and the draws innermost. The tests
@@ -64,7 +63,7 @@ export async function studyRows(
   return found
 }
 
-/** One shift, and what belongs beside it. */
+/** Solves and measures one shift, and what belongs beside it. */
 async function studyBatch(
   parts: StudyParts,
   batch: StudyBatch,
@@ -74,29 +73,45 @@ async function studyBatch(
 ): Promise<void> {
   const { plan, features, layer, controls } = parts
   const { sampling, seed, batchSize } = batch
-  const [v, b] = [layer.exact.weight, layer.exact.bias]
+  const { weight: v, bias: b } = layer.exact
   const a = inputsOf(batch, features)
   const variant = { method: 'shift', policy: rankPolicyName(policy), sampling, bias } as const
   const solution = await solveShift(a, v, b, { rank: policy, bias, solver: plan.solver })
+  const { singularValues } = solution
   const budget = logitBudget({ rank: policy })
-  found.rows.push(await measuredRow(parts, batch, variant, a, solution, solution, budget))
-  if (seed === plan.seeds[0] && solution.singularValues !== null) {
-    tellSpectrum(found.spectra, variant, batch, solution, solution.singularValues)
+  const candidate = layer.candidate(a, solution, budget)
+  found.rows.push(await measuredRow(parts, batch, variant, a.shape[0]!, candidate, solution))
+  if (seed === plan.seeds[0] && singularValues !== null) {
+    addSpectrum(found.spectra, variant, batch, solution.rank, singularValues)
   }
-
-  const first = bias === plan.biases[0] && policy === plan.policies[0]
-  if (first && batchSize === plan.batchSizes.at(-1)) {
+  const isFirst = bias === plan.biases[0] && policy === plan.policies[0]
+  if (isFirst && batchSize === plan.batchSizes.at(-1)) {
     found.paths.push({ seed, sampling, points: await normPath(a, v) })
   }
-  if (!controls || !first || sampling !== plan.samplings[0]) return
-  for (const method of allControls) {
-    const { weight: vStar, rank } = solution
-    const made = await controlWeights(method, { a, v, vStar, rank, pool: features.rows, seed })
-    const { weight, lambda } = made
-    const told = method === 'pca' || method === 'random' ? { rank } : null
+  if (!controls || !isFirst || sampling !== plan.samplings[0]) return
+  found.controls.push(...(await controlRows(parts, batch, variant, a, solution)))
+}
+
+/** Measures each control of the same batch that a shift has. */
+async function controlRows(
+  parts: StudyParts,
+  batch: StudyBatch,
+  variant: StudyVariant,
+  a: Tensor,
+  { weight: vStar, rank }: Solution,
+): Promise<StudyRow[]> {
+  const { features, layer } = parts
+  const { weight: v, bias } = layer.exact
+  const rows: StudyRow[] = []
+  for (const method of controlNames) {
+    const options = { a, v, vStar, rank, pool: features.rows, seed: batch.seed }
+    const { weight, lambda } = await controlWeights(method, options)
+    const candidate = layer.candidate(a, { weight, bias }, null)
+    const ofRank = method === 'pca' || method === 'random' ? { rank } : null
     const control = { ...variant, method, bias: 'fixed' } as const
-    found.controls.push(await measuredRow(parts, batch, control, a, { weight, bias: b }, told, null, lambda))
+    rows.push(await measuredRow(parts, batch, control, a.shape[0]!, candidate, ofRank, lambda))
   }
+  return rows
 }
 
 /** A, the features of a batch in its order, without images that could not be read. */
@@ -106,70 +121,75 @@ function inputsOf({ indices }: StudyBatch, { rows, indices: known }: Features): 
   return rows.index_select(0, torch.tensor(found, { dtype: 'int64' }))
 }
 
+/**
+ * Measures weights on the validation images.
+ *
+ * @param images how many images of the batch could be read
+ * @param solution what was solved for; null if the control has no rank
+ */
 async function measuredRow(
   { train, features, layer, meter }: StudyParts,
-  { batchSize, seed, indices }: StudyBatch,
+  batch: StudyBatch,
   variant: StudyVariant,
-  a: Tensor,
-  map: LinearMap,
+  images: number,
+  candidate: Candidate,
   solution: Partial<Solution> | null,
-  budget: number | null = null,
   lambda: number | null = null,
 ): Promise<StudyRow> {
-  const candidate = layer.candidate(a, map, budget)
-  const { normAfter, batchLogitChange, roundingChange, identity } = candidate
-  const { dtype } = candidate.map.weight
-  const rolledBack = variant.method === 'shift' ? candidate.rolledBack : null
+  const { batchSize, seed, indices } = batch
+  const isShift = variant.method === 'shift'
   const known = new Set(features.indices)
   const covered = new Set(indices.filter((index) => known.has(index)).map((index) => train.labels[index]!))
   const { score, test, drift, unseen } = await meter.measure(candidate.map, covered)
-  const warnings = [...(solution?.warnings ?? [])]
-  const missing = batchSize - a.shape[0]!
-  if (missing > 0) warnings.push(`${missing} images of the batch could not be read`)
-  if (lambda === 0) warnings.push('λ = 0: this is the shift itself, and no control')
-  if (rolledBack !== null) warnings.push(`\`sos shift\` would not write it: ${rolledBack}`)
-  else if (variant.method === 'shift' && batchLogitChange > worthTelling) {
-    const rounding = isHalf(dtype) ? ` (${roundingChange.toPrecision(2)} by rounding to ${dtype} alone)` : ''
-    warnings.push(
-      `logits of the batch move by up to ${batchLogitChange.toPrecision(2)}${rounding}: its loss changes`,
-    )
-  }
+  const { singularValues, rank = 0 } = solution ?? {}
   return {
     ...variant,
     batchSize,
     seed,
     rank: solution?.rank ?? null,
     lambda,
-    singularValues: cutOf(solution),
-    identity,
-    rolledBack,
+    singularValues: singularValues ? valuesAtCut(singularValues, rank) : null,
+    identity: candidate.identity,
+    rolledBack: isShift ? candidate.rolledBack : null,
     normBefore: layer.norm,
-    normAfter,
-    batchLogitChange,
+    normAfter: candidate.normAfter,
+    batchLogitChange: candidate.batchLogitChange,
     classesCovered: covered.size,
     unseen,
     score,
     test: { ...test, adjustedPValue: test.pValue },
     drift,
-    warnings,
+    warnings: [
+      ...(solution?.warnings ?? []),
+      ...batchWarnings(batchSize - images, lambda),
+      ...(isShift ? shiftWarnings(candidate) : []),
+    ],
   }
 }
 
-function cutOf(solution: Partial<Solution> | null): StudyRow['singularValues'] {
-  const { singularValues, rank = 0 } = solution ?? {}
-  if (!singularValues) return null
-  return {
-    first: singularValues[0]!,
-    last: singularValues[rank - 1] ?? 0,
-    next: singularValues[rank] ?? null,
-  }
+function batchWarnings(missing: number, lambda: number | null): string[] {
+  return [
+    ...(missing > 0 ? [`${missing} images of the batch could not be read`] : []),
+    ...(lambda === 0 ? ['λ is 0: this is the shift itself, not a control'] : []),
+  ]
 }
 
-function tellSpectrum(
+function shiftWarnings({ map, rolledBack, batchLogitChange, roundingChange }: Candidate): string[] {
+  if (rolledBack !== null) return [`\`sos shift\` would not write it: ${rolledBack}`]
+  if (batchLogitChange <= notedLogitChange) return []
+  const { dtype } = map.weight
+  const rounding = isHalf(dtype) ? ` (${roundingChange.toPrecision(2)} by rounding to ${dtype} alone)` : ''
+  return [
+    `logits of the batch move by up to ${batchLogitChange.toPrecision(2)}${rounding}, so that the loss of the batch changes`,
+  ]
+}
+
+/** Adds the singular values of a batch, or only the cut of another policy if they are there already. */
+function addSpectrum(
   spectra: StudySpectrum[],
   { policy, sampling, bias }: StudyVariant,
   { batchSize, seed }: StudyBatch,
-  { rank }: Solution,
+  rank: number,
   singularValues: readonly number[],
 ): void {
   const at = spectra.findIndex(

@@ -1,16 +1,16 @@
 import { checkNumbers, count, holm, nonNegative } from '../../base/index.js'
-import type { Dataset, RunOptions } from '../../data/index.js'
+import type { Dataset, Progress, RunOptions } from '../../data/index.js'
 import { expectDataset, spread } from '../../data/internal.js'
 import type { OutputOptions } from '../../model/index.js'
 import { expectSameClasses } from '../../model/internal.js'
 import { type ScriptModule, torch } from '../../torch/index.js'
 import { expectModule } from '../../torch/internal.js'
 import { expectOwnBias, linearLayer, untied } from '../layer/layer.js'
-import { cacheFeatures } from './features.js'
+import { cacheFeatures, type Features } from './features.js'
 import type { RowStoreOptions } from './row-store.js'
 import { StudyLayer } from './study-layer.js'
 import { planStudy, type StudyPlanOptions } from './study-plan.js'
-import type { Study } from './study-result.js'
+import type { Study, StudyData, StudyRow } from './study-result.js'
 import { studyRows } from './study-rows.js'
 import { summarise } from './study-summary.js'
 import { ValidationMeter } from './validation-meter.js'
@@ -67,68 +67,63 @@ export async function runStudy(
   expectSameClasses(model, train, validation)
   const plan = planStudy(train, options)
   const needed = [...new Set(plan.batches.flatMap(({ indices }) => indices))].sort((a, b) => a - b)
-  const owned: { dispose(): void }[] = []
-  const own = <T extends { dispose(): void }>(one: T): T => {
-    owned.push(one)
-    return one
+  using held = model.view({ eval: true })
+  using weights = new StudyLayer(held, layer)
+  // Each as the command does that the study stands for: a shift captures from the model, evaluation runs a frozen copy.
+  const trained = await cacheFeatures(held, layer, train, needed, {
+    ...options,
+    onProgress: progressOf('training images', options),
+  })
+  using _trainingRows = trained.rows
+  const validated = await cacheFeatures(held, layer, validation, spread(validation.size, options.limit), {
+    ...options,
+    frozen: true,
+    onProgress: progressOf('validation images', options),
+  })
+  using _validationRows = validated.rows
+  held.dispose() // what follows needs the features alone
+  const captured = performance.now()
+  using meter = await ValidationMeter.open(validated, validation.labels, weights.stored, options)
+  const { controls = false, signal } = options
+  const found = await torch.noGrad(() =>
+    studyRows(
+      { plan, train, features: trained, layer: weights, meter, controls, signal },
+      progressOf('shifts', options),
+    ),
+  )
+  const rows = withAdjustedPValues(found.rows)
+  return {
+    version: 1,
+    model: model.path,
+    layer: layer.path,
+    inFeatures: layer.inFeatures,
+    classes: layer.outFeatures,
+    train: dataOf(train, trained),
+    validation: dataOf(validation, validated),
+    batchSizes: plan.batchSizes,
+    seeds: plan.seeds,
+    solver: plan.solver,
+    normBefore: weights.norm,
+    before: meter.before,
+    rows,
+    controls: found.controls,
+    summaries: summarise([...rows, ...found.controls]),
+    spectra: found.spectra,
+    paths: found.paths,
+    milliseconds: { features: captured - start, rows: performance.now() - captured },
   }
-  const tell = (phase: StudyProgress['phase']) => (progress: { done: number; total: number }) =>
-    options.onProgress?.({ phase, ...progress })
-  try {
-    using held = model.view({ eval: true })
-    const weights = own(new StudyLayer(held, layer))
-    // Each as the command does that the study stands for: a shift captures from the model, evaluation runs a frozen copy.
-    const trained = await cacheFeatures(held, layer, train, needed, {
-      ...options,
-      onProgress: tell('training images'),
-    })
-    own(trained.rows)
-    const validated = await cacheFeatures(held, layer, validation, spread(validation.size, options.limit), {
-      ...options,
-      frozen: true,
-      onProgress: tell('validation images'),
-    })
-    own(validated.rows)
-    held.dispose() // what follows is of the features alone
-    const captured = performance.now()
-    const meter = own(await ValidationMeter.open(validated, validation.labels, weights.stored, options))
-    const { rows, controls, spectra, paths } = await torch.noGrad(() =>
-      studyRows(
-        {
-          plan,
-          train,
-          features: trained,
-          layer: weights,
-          meter,
-          controls: options.controls ?? false,
-          signal: options.signal,
-        },
-        tell('shifts'),
-      ),
-    )
-    const adjusted = holm(rows.map(({ test }) => test.pValue))
-    const tested = rows.map((row, i) => ({ ...row, test: { ...row.test, adjustedPValue: adjusted[i]! } }))
-    return {
-      version: 1,
-      model: model.path,
-      layer: layer.path,
-      inFeatures: layer.inFeatures,
-      classes: layer.outFeatures,
-      train: { dataset: train.name, images: trained.indices.length, skipped: trained.skipped },
-      validation: { dataset: validation.name, images: validated.indices.length, skipped: validated.skipped },
-      batchSizes: plan.batchSizes,
-      seeds: plan.seeds,
-      solver: plan.solver,
-      normBefore: weights.norm,
-      before: meter.before,
-      rows: tested,
-      controls,
-      summaries: summarise([...tested, ...controls]),
-      spectra,
-      paths,
-      milliseconds: { features: captured - start, rows: performance.now() - captured },
-    }
-  } finally {
-    for (const one of owned) one.dispose()
-  }
+}
+
+function progressOf(phase: StudyProgress['phase'], { onProgress }: StudyOptions) {
+  return ({ done, total }: Progress) => onProgress?.({ phase, done, total })
+}
+
+function dataOf({ name }: Dataset, { indices, skipped }: Features): StudyData {
+  return { dataset: name, images: indices.length, skipped }
+}
+
+/** Corrects the p-values for the number of rows, by Holm's method. */
+function withAdjustedPValues(rows: readonly StudyRow[]): StudyRow[] {
+  const adjusted = holm(rows.map(({ test }) => test.pValue))
+  return rows.map((row, i) => ({ ...row, test: { ...row.test, adjustedPValue: adjusted[i]! } }))
 }

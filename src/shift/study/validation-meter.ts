@@ -73,7 +73,7 @@ export class ValidationMeter {
 
   /** The original's. */
   get before(): StudyScore {
-    return told(this.#before)
+    return withoutPredictions(this.#before)
   }
 
   /**
@@ -98,7 +98,7 @@ export class ValidationMeter {
     }
     const { onlyFirst, onlySecond, pValue } = mcnemar(this.#before.correct, after.correct)
     return {
-      score: told(after),
+      score: withoutPredictions(after),
       test: { onlyBefore: onlyFirst, onlyAfter: onlySecond, pValue },
       drift: { ...certifyDrift(drift), sample: sampleOf(drift) },
       unseen: this.#unseen(after, covered),
@@ -109,6 +109,10 @@ export class ValidationMeter {
   /** The logits only: the features are their maker's. */
   dispose(): void {
     this.#logits.dispose()
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
   }
 
   #unseen({ correct }: Score, covered: ReadonlySet<number>): StudyRow['unseen'] {
@@ -164,7 +168,7 @@ function sampleOf({ spread, margin }: Drift): StudyDrift['sample'] {
   })
 }
 
-function told({ top1, top5, loss, calibrationError, reliability }: Score): StudyScore {
+function withoutPredictions({ top1, top5, loss, calibrationError, reliability }: Score): StudyScore {
   return { top1, top5, loss, calibrationError, reliability }
 }
 
