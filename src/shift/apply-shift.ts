@@ -87,14 +87,16 @@ export async function applyShift(
         : verifyOnBatch(held, dataset, shift, batch, how))
       await weights.write(shifted)
       companions?.forEach((tensor, i) => void tensor.copy_(solutions[0]!.companions[i]!.t()))
-      const milliseconds = performance.now() - start
+      const random = randomness(model)
+      const { dtype } = weights
       return describeShift({
         ...shift,
         ...verified,
         options: how,
         dataset,
-        dtype: weights.dtype,
-        milliseconds,
+        dtype,
+        warnings: [...verified.warnings, ...(random === null ? [] : [random])],
+        milliseconds: performance.now() - start,
       })
     }),
   )
