@@ -1,5 +1,6 @@
 import { scope, type Tensor, torch } from '../../torch/index.js'
 import { rowBasis } from './pivoted-qr.js'
+import { largestOf } from './row-space.js'
 
 // Solvers that know a tolerance alone. All take float64 tensors A [b, m], Z = AV [b, n] and V [m, n] on the CPU and cut below
 // `tolerance` times the largest pivot or singular value.
@@ -52,7 +53,7 @@ async function eliminate(matrix: Tensor, columns: number, tolerance: number): Pr
   const [rows, width] = matrix.shape as [number, number]
   let rank = 0
   // What is noise beside the largest entry is none of the pivots, even where it comes first.
-  let floor = tolerance * matrix.narrow(1, 0, columns).abs().max().item()
+  let floor = tolerance * (await largestOf(matrix.narrow(1, 0, columns)))
   for (let column = 0; column < columns && rank < rows; column++) {
     const below = rows - rank
     await scope(async () => {
