@@ -1,6 +1,6 @@
 import { SosError } from '../base/index.js'
 import { scope, type Tensor, torch } from '../torch/index.js'
-import { epsilon, expectTensor, isHalf } from '../torch/internal.js'
+import { epsilon, expectTensor, isFloating, isHalf } from '../torch/internal.js'
 
 /**
  * What a classifier returns: logits, of which log-softmax outputs are a case, or the probabilities that a softmax made of them. The
@@ -60,7 +60,7 @@ export function unrounded(logits: Tensor): Tensor {
 
 /** Whether a model's output is these logits, or the softmax or log-softmax of them, but for the rounding of other kernels. */
 export function isOutputOf(logits: Tensor, output: Tensor): boolean {
-  if (String(output.shape) !== String(logits.shape)) return false
+  if (!isFloating(output.dtype) || String(output.shape) !== String(logits.shape)) return false
   const rounding = Math.max(1e-4, 8 * epsilon(output.dtype), 8 * epsilon(logits.dtype))
   return scope(() =>
     [logits, logits.softmax(1), logits.log_softmax(1)].some((expected) => {
