@@ -20,6 +20,7 @@ async function watched(name: string) {
   return { watch: new OutputWatch(model, layer, map!), z, model, layer, map: map! }
 }
 
+const same = (tensor: Tensor) => tensor
 const largest = (tensor: Tensor) => tensor.abs().max().item()
 
 describe('a watch of outputs', () => {
@@ -86,6 +87,63 @@ describe('a watch of outputs', () => {
     const { watch, z } = await watched(name)
     watch.look(z, [rows], 5) // the logits themselves are none
     expect(watch.steps).toBeNull()
+  })
+
+  it('lets a product of large inputs and weights differ by their own rounding', async () => {
+    // Logits of about 1 from two products of 1e9 that cancel: their sum is rounded to 2⁻²³ · 1e9 in float32.
+    const { model, layer } = await watched('Plain')
+    const large = torch.zeros([8, 3], { dtype: 'float64' })
+    large.narrow(0, 0, 1).fill_(1e6)
+    large.narrow(0, 1, 1).fill_(-1e6)
+    large.at(2, 1).fill_(1)
+    const inputs = torch.zeros([5, 8], { dtype: 'float64' })
+    inputs.narrow(1, 0, 3).fill_(1000)
+    inputs.narrow(1, 2, 1).fill_(1)
+    inputs.at(0, 3).fill_(7) // the longest of the inputs
+    const z = inputs.matmul(large)
+    const noise = 16 * epsilon.float32 * Math.sqrt(2e6 + 1 + 49) * Math.sqrt(2e12 + 1)
+    for (const [off, alike] of [
+      [0.99 * noise, true],
+      [1.01 * noise + 0.001, false],
+    ] as const) {
+      const watch = new OutputWatch(model, layer, { weight: large, bias: null })
+      watch.look(z.add(off), [inputs], 5)
+      expect(watch.steps).toEqual(alike ? [] : null)
+    }
+    // Outputs or inputs of half precision are rounded more.
+    for (const [output, rowsOf] of [
+      [(one: Tensor) => one.to('bfloat16'), same],
+      [same, (one: Tensor) => one.to('bfloat16')],
+    ] as const) {
+      const watch = new OutputWatch(model, layer, { weight: large.div(1e6), bias: null })
+      const small = rowsOf(inputs.div(1000))
+      watch.look(output(small.to('float64').matmul(large.div(1e6)).add(0.1)), [small], 5)
+      expect(watch.steps).toEqual([])
+    }
+    const exact = new OutputWatch(model, layer, { weight: large.div(1e6), bias: null })
+    exact.look(inputs.div(1000).matmul(large.div(1e6)).add(0.1), [inputs.div(1000)], 5)
+    expect(exact.steps).toBeNull()
+  })
+
+  it('goes by the largest logit, however small, and for a softmax by 1 at least', async () => {
+    const small = rows.mul(1e-3)
+    for (const [name, of, scale] of [
+      ['Plain', same, undefined],
+      ['Softmax', (z: Tensor) => z.softmax(1), 1],
+    ] as const) {
+      const { model, layer, map } = await watched(name)
+      const weights = { weight: map.weight.mul(0.1), bias: map.bias!.mul(0.1) }
+      const z = small.matmul(weights.weight).add(weights.bias)
+      expect(largest(z)).toBeLessThan(0.1)
+      for (const [share, alike] of [
+        [0.9e-3, true],
+        [1.1e-3, false],
+      ] as const) {
+        const watch = new OutputWatch(model, layer, weights)
+        watch.look(of(z).add(share * (scale ?? largest(z))), [small], 5)
+        expect(watch.steps !== null).toBe(alike)
+      }
+    }
   })
 
   it('takes the mean over the positions of an image', async () => {

@@ -70,6 +70,17 @@ describe('a Gram matrix', () => {
       })
   })
 
+  it('takes matrices of its width alone', async () => {
+    for (const shape of [[2], [3, 2], [2, 3, 2], []]) {
+      for (const accumulator of [new GramAccumulator(3), new TsqrAccumulator(3)]) {
+        await expect(accumulator.add(torch.zeros(shape))).rejects.toMatchObject({
+          code: 'ERR_SHAPE',
+          message: expect.stringContaining(`[${shape.join(', ')}]`),
+        })
+      }
+    }
+  })
+
   it('of no rows, or of zeros, has no directions', async () => {
     expect(await rowSpaceOfGram(new GramAccumulator(3))).toMatchObject({ rank: 0, singularValues: [] })
     const zeros = await rowSpaceOfGram(await gramOf(torch.zeros([2, 3])), { tolerance: 0 })
