@@ -8,10 +8,10 @@ import {
   type Tensor,
   torch,
 } from '../../src/index.js'
-import { logitBudget } from '../../src/shift/apply-shift.js'
 import { applyShift, captureRows, drawBatch, shiftableLayer } from '../../src/shift/index.js'
 import { LayerWeights } from '../../src/shift/layer/layer-weights.js'
 import { OutputWatch } from '../../src/shift/output-watch.js'
+import { logitBudget } from '../../src/shift/verify-shift.js'
 
 import { vectors } from '../support/datasets.js'
 import { fixture } from '../support/paths.js'
