@@ -61,7 +61,7 @@ export const evaluateNumbers: NumberChecks<EvaluateOptions> = { limit: count, ch
  *   calls of a model in train mode are pending, or if a weight is written to meanwhile and the model runs as it is; `ERR_INVALID_ARGUMENT`
  * @example
  * const { top1, loss, indices } = await evaluate(model, test, { limit: 20 })
- * console.log(indices.length, top1, loss < 1) // → 20 95 true
+ * console.log(indices.length, top1, loss < 1) // → 20 90 true
  */
 export async function evaluate(
   model: ScriptModule,
@@ -82,8 +82,8 @@ export async function evaluate(
  * @throws as {@link evaluate}; `ERR_DEVICE` if the models are on different devices
  * @example
  * const copy = await model.clone()
- * const [first, second] = await evaluateAll([model, copy], test, { limit: 20 })
- * console.log(mcnemar(first.correct, second.correct).pValue) // → 1
+ * const evaluations = await evaluateAll([model, copy], test, { limit: 20 })
+ * console.log(evaluations.map(({ top1 }) => top1)) // → [ 90, 90 ]
  */
 export async function evaluateAll(
   models: readonly ScriptModule[],

@@ -13,17 +13,21 @@ import { spread } from '../data/internal.js'
 import type { EvaluationSubject } from './evaluation-subject.js'
 import type { SampleScores } from './metrics.js'
 
-/** The scores of one model on a batch, and how many logits it has for an image. */
+/** The scores of one model on a batch. */
 export interface RecordedScores extends SampleScores {
+  /** The number of logits of an image. */
   readonly classes: number
-  /** Whether the model returned rows of probabilities: they are scored as such where that was asked for, else as logits. */
+  /** Whether the model returned rows of probabilities. They were scored as such only if the evaluation asked for it, else as logits. */
   readonly probabilities: boolean
 }
 
+/** A batch of an evaluation that is done. */
 export interface RecordedBatch {
+  /** The indices of its images in the dataset, without the skipped ones. */
   readonly indices: readonly number[]
+  /** Its corrupt images. */
   readonly skipped: readonly SkippedImage[]
-  /** For each model, in the order of the header; none where all images were skipped. */
+  /** The scores of each model, in the order of the header; empty if all images were skipped. */
   readonly models: readonly RecordedScores[]
 }
 
@@ -38,10 +42,10 @@ const scoresSchema = z
     confidences: z.array(numberOrText(z.number().min(0).max(1), ['NaN'])),
   })
   .refine(({ classes, predictions }) => predictions.every((prediction) => prediction < classes), {
-    message: 'each prediction is one of the classes',
+    message: 'expected each prediction to be one of the classes',
   })
   .refine(({ classes, ranks }) => ranks.every((rank) => rank <= classes), {
-    message: 'no rank is beyond the classes',
+    message: 'expected no rank above the number of classes',
   })
 const batchSchema = z
   .strictObject({
@@ -56,21 +60,28 @@ const batchSchema = z
           ({ length }) => length === indices.length,
         ),
       ),
-    { message: 'each list needs a value for each image' },
+    { message: 'expected each list to have a value for each image' },
   )
 
 /**
- * A file of JSON lines in which an evaluation notes each batch when it is done, so that it can be continued when it is
- * interrupted, whenever that is: a line that was being written is dropped, and its batch done again. The first line says
- * what is evaluated:
+ * A file of JSON lines to which an evaluation adds each batch when it is done. So an interrupted evaluation can be continued: if the last line
+ * is incomplete, it is dropped, and its batch is done again. The first line says what is evaluated:
  *
  *     {"version":1,"models":[{"path","sha256"}],"dataset":{"name","size","labelsSha256"},"preprocess":{…},"images":50000,"outputs":"logits","output":null}
  *     {"indices":[…],"skipped":[{"index","path","reason"}],"models":[{"classes","probabilities","predictions","ranks","losses","confidences"}]}
+ *
+ * @example
+ * const subject = await evaluationSubject(['assets/fashion-resnet.pt'], test, preprocess, { limit: 20 })
+ * using record = EvaluationRecord.resume('out/evaluation.jsonl', subject)
+ * const { images } = await evaluate(model, test, { limit: 20, record })
+ * console.log(images) // → 20
  */
 export class EvaluationRecord {
+  /** The path of the file. */
   readonly path: string
+  /** What is evaluated. */
   readonly subject: EvaluationSubject
-  /** What the file held when it was opened. */
+  /** The batches that the file had when it was opened. */
   readonly batches: readonly RecordedBatch[]
   readonly #file: LineFile
 
@@ -82,19 +93,23 @@ export class EvaluationRecord {
   }
 
   /**
-   * Begins a record, which is this process's until it is closed.
+   * Begins a record. No other process can use the file until it is closed.
    *
-   * @throws `ERR_OUTPUT` where the file is there already, or cannot be written; `ERR_LOCKED` where another works on it
+   * @param path the path of the file, which must not exist
+   * @param subject what is evaluated, from `evaluationSubject`
+   * @throws `ERR_OUTPUT` if the file exists or cannot be written, `ERR_LOCKED` if another process uses it
    */
   static create(path: string, subject: EvaluationSubject): EvaluationRecord {
     return begin(new LineFile(path, 'create'), (file) => EvaluationRecord.#begin(file, subject))
   }
 
   /**
-   * Opens a record to continue it; where there is none, or one without a whole first line, it begins it.
+   * Opens a record to continue it. If the file does not exist, or its first line is incomplete, the record begins anew.
    *
-   * @throws `ERR_RECORD` where it is of something else, or damaged; `ERR_OUTPUT` where it cannot be written; `ERR_LOCKED` where
-   * another works on it
+   * @param path the path of the file
+   * @param subject what is evaluated, from `evaluationSubject`; it must be the same as in the file
+   * @throws `ERR_RECORD` if the file is of another evaluation, is not a record or is damaged; `ERR_OUTPUT` if it cannot be written;
+   *   `ERR_LOCKED` if another process uses it
    */
   static resume(path: string, subject: EvaluationSubject): EvaluationRecord {
     return begin(new LineFile(path, 'continue'), (file) => {
@@ -104,7 +119,10 @@ export class EvaluationRecord {
         const begins = '{"version":1,'
         if (file.text.startsWith(begins) || begins.startsWith(file.text))
           return EvaluationRecord.#begin(file, subject)
-        throw new SosError('ERR_RECORD', `${path}: expected the record of an evaluation but the file is none`)
+        throw new SosError(
+          'ERR_RECORD',
+          `${path}: expected the record of an evaluation but the file is something else; name another file`,
+        )
       }
       checkHeader(path, header, subject)
       const batches = lines.map((line, i) => parseBatch(`${path}:${i + 2}`, line, subject))
@@ -122,11 +140,12 @@ export class EvaluationRecord {
   }
 
   /**
-   * Holds what it is of, and what it holds, against an evaluation.
+   * Checks that the record and its batches fit an evaluation.
    *
-   * @param models how many are evaluated
-   * @param images those to evaluate
-   * @throws `ERR_RECORD` where they do not fit
+   * @param models how many models are evaluated
+   * @param dataset the dataset of the evaluation
+   * @param images how many images are evaluated
+   * @throws `ERR_RECORD` if they do not fit
    */
   expectFor(models: number, dataset: Dataset, images: number): void {
     const { subject, path } = this
@@ -143,13 +162,17 @@ export class EvaluationRecord {
         if (wrong === -1) continue
         throw new SosError(
           'ERR_RECORD',
-          `${path}: the scores of image ${indices[wrong]} contradict each other, or its label; the record is damaged, begin another`,
+          `${path}: expected scores that fit together but those of image ${indices[wrong]} contradict each other or its label: the record is damaged, begin another`,
         )
       }
     }
   }
 
-  /** Notes a batch. Throws `ERR_OUTPUT` where that fails, also where another process writes to the file. */
+  /**
+   * Adds a batch to the file.
+   *
+   * @throws `ERR_OUTPUT` if that fails, also because another process writes to the file
+   */
   append({ indices, skipped, models }: RecordedBatch): void {
     this.#write({
       indices,
@@ -165,10 +188,12 @@ export class EvaluationRecord {
     })
   }
 
+  /** Closes the file, so that other processes can use it. */
   close(): void {
     this.#file.close()
   }
 
+  /** Closes the file at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close()
   }
@@ -178,7 +203,7 @@ export class EvaluationRecord {
   }
 }
 
-/** The file is closed where `body` fails. */
+/** Closes the file if `body` fails. */
 function begin(file: LineFile, body: (file: LineFile) => EvaluationRecord): EvaluationRecord {
   try {
     return body(file)
@@ -188,7 +213,7 @@ function begin(file: LineFile, body: (file: LineFile) => EvaluationRecord): Eval
   }
 }
 
-/** Whether rank, loss and confidence can be those of the prediction, where the class `label` is right. */
+/** Whether rank, loss and confidence can belong to the prediction, if the class `label` is the right one. */
 function areScoresOf(
   { predictions, ranks, losses, confidences }: SampleScores,
   i: number,
@@ -205,7 +230,7 @@ function checkHeader(path: string, line: string, subject: EvaluationSubject): vo
   if (header?.version !== 1) {
     throw new SosError(
       'ERR_RECORD',
-      `${path}: expected the record of an evaluation but its first line is none`,
+      `${path}: expected the record of an evaluation but its first line is something else; name another file`,
     )
   }
   const expected: Record<string, unknown> = JSON.parse(JSON.stringify({ version: 1, ...subject }))
@@ -227,7 +252,7 @@ function parseBatch(place: string, line: string, subject: EvaluationSubject): Re
   const expected = parsed.data?.indices.length === 0 ? 0 : subject.models.length
   if (!parsed.success || models !== expected) {
     const reason = parsed.success
-      ? `it has the scores of ${models} models, not of ${expected}`
+      ? `it has the scores of ${models} models instead of ${expected}`
       : z.prettifyError(parsed.error)
     throw new SosError('ERR_RECORD', `${place}: expected a batch but ${reason}`)
   }
@@ -248,20 +273,24 @@ function parseJson(place: string, line: string): unknown {
   try {
     return parseForeignJson(line)
   } catch (cause) {
-    throw new SosError('ERR_RECORD', `${place}: expected JSON; the record is damaged, begin another`, {
-      cause,
-    })
+    throw new SosError(
+      'ERR_RECORD',
+      `${place}: expected JSON but the line is something else: the record is damaged, begin another`,
+      {
+        cause,
+      },
+    )
   }
 }
 
-/** Each image is in a record once, and is one that is to be evaluated; a model has as many classes in all batches. */
+/** Checks that the record has each image at most once, only images to be evaluated, and one number of classes for a model. */
 function checkBatches(
   path: string,
   batches: readonly RecordedBatch[],
   { dataset: { size }, images }: EvaluationSubject,
 ): void {
   const damaged = (what: string) =>
-    new SosError('ERR_RECORD', `${path}: the record ${what}; it is damaged, begin another`)
+    new SosError('ERR_RECORD', `${path}: expected an undamaged record but it ${what}: begin another`)
   const asked = new Set(spread(size, images))
   const seen = new Set<number>()
   const classes: number[] = []
@@ -269,13 +298,14 @@ function checkBatches(
     for (const index of [...indices, ...skipped.map((image) => image.index)]) {
       if (index >= size) throw damaged(`has an image ${index} of ${size}`)
       if (seen.has(index)) throw damaged(`has image ${index} twice`)
-      if (!asked.has(index)) throw damaged(`has image ${index}, which is none of the ${images} to evaluate`)
+      if (!asked.has(index))
+        throw damaged(`has image ${index}, which is not among the ${images} images to evaluate`)
       seen.add(index)
     }
     for (const [i, model] of models.entries()) {
       classes[i] ??= model.classes
       if (model.classes !== classes[i]) {
-        throw damaged(`has a model of ${classes[i]} classes and then of ${model.classes}`)
+        throw damaged(`has a model with ${classes[i]} classes and later with ${model.classes}`)
       }
     }
   }

@@ -6,31 +6,37 @@ import type { Dataset, Preprocess } from '../data/index.js'
 import { expectDataset, labelsSha256 } from '../data/internal.js'
 import type { OutputKind, OutputOptions } from '../model/index.js'
 
-/** What is evaluated: a record is continued only with the same. */
+/** What an evaluation is about: models, dataset and preprocessing. A record continues only an evaluation of the same. */
 export interface EvaluationSubject {
-  /** The models, in their order; SHA-256 of their files, in hexadecimal. */
+  /** The models in their order, with the SHA-256 of their files in hexadecimal. */
   readonly models: readonly { readonly path: string; readonly sha256: string }[]
   readonly dataset: {
     readonly name: string
     readonly size: number
-    /** Of the labels as little-endian int32, in hexadecimal. */
+    /** The SHA-256 of the labels as little-endian int32, in hexadecimal. */
     readonly labelsSha256: string
   }
   readonly preprocess: Preprocess
-  /** Images to evaluate, spread evenly over the dataset. */
+  /** How many images are evaluated, spread evenly over the dataset. */
   readonly images: number
-  /** What the models return. */
+  /** Whether the models return logits or probabilities. */
   readonly outputs: OutputKind
-  /** Which item of what they return it is, by its name; null where they return one tensor. */
+  /** The name of the item of their output that is used; null if the output is one tensor. */
   readonly output: string | null
 }
 
 /**
- * Describes an evaluation for its record; the models' files are read whole.
+ * Describes an evaluation for its record. The files of the models are read completely.
  *
- * @param models paths of the files that the models were loaded from, in their order
- * @param options as those of the evaluation
- * @throws `ERR_FILE_UNREADABLE`
+ * @param models the paths of the files that the models were loaded from, in their order
+ * @param dataset the dataset of the evaluation
+ * @param preprocess the preprocessing of its images
+ * @param options `limit`, `outputs` and `output` of the evaluation. Default: none
+ * @returns the description, for `EvaluationRecord.create` and `EvaluationRecord.resume`
+ * @throws `ERR_FILE_UNREADABLE` if the file of a model cannot be read, `ERR_INVALID_ARGUMENT`
+ * @example
+ * const subject = await evaluationSubject(['assets/fashion-resnet.pt'], test, preprocess, { limit: 20 })
+ * console.log(subject.images, subject.outputs, subject.models[0]!.sha256.length) // → 20 logits 64
  */
 export async function evaluationSubject(
   models: readonly string[],
@@ -58,9 +64,13 @@ async function fileSha256(path: string): Promise<string> {
   try {
     await pipeline(createReadStream(path), hash)
   } catch (cause) {
-    throw new SosError('ERR_FILE_UNREADABLE', `${path}: cannot be read: ${(cause as Error).message}`, {
-      cause,
-    })
+    throw new SosError(
+      'ERR_FILE_UNREADABLE',
+      `${path}: the file cannot be read: ${(cause as Error).message}`,
+      {
+        cause,
+      },
+    )
   }
   return hash.digest('hex')
 }

@@ -2,60 +2,67 @@ import { SosError, whole } from '../base/index.js'
 import { scope, type Tensor, torch } from '../torch/index.js'
 import { expectTensor } from '../torch/internal.js'
 
-/** What is told of each image by itself; everything else is summed from these. All lists are as long. */
+/** The scores of each image; everything else is computed from them. All lists have the same length. */
 export interface SampleScores {
-  /** The class with the largest logit, the first of equal ones. */
+  /** The class with the largest logit; of several the first. */
   readonly predictions: Int32Array
   /**
-   * How many classes come before the right one: those with a larger logit, and those before it with an equal one. 0 is
-   * right, below 5 is among the top five. Where the label's logit or a rival's is no number it counts as beaten.
+   * How many classes come before the label: those with a larger logit, and those with an equal logit and a smaller index. 0 means that the
+   * prediction is correct, and below 5 that the label is among the top five. If the logit of the label or of another class is NaN, that other
+   * class counts as before the label.
    */
   readonly ranks: Int32Array
-  /** Cross-entropy in nats: −log of the right class's softmax. */
+  /** The cross-entropy in nats: −log of the label's softmax. */
   readonly losses: Float64Array
-  /** The largest softmax. */
+  /** The largest softmax of the image. */
   readonly confidences: Float64Array
 }
 
-/** The images whose confidence lies in one interval. */
+/** The images whose confidence is in one interval. */
 export interface ReliabilityBin {
+  /** The number of these images. */
   readonly count: number
-  /** Their mean confidence, in [0, 1]; null where there are none. */
+  /** Their mean confidence, in [0, 1]; null if there are none. */
   readonly confidence: number | null
-  /** Their share of right predictions, in [0, 1]; null where there are none. */
+  /** The share of correct predictions, in [0, 1]; null if there are none. */
   readonly accuracy: number | null
 }
 
 /** How well a classifier does on some images. */
 export interface Score {
+  /** The number of images. */
   readonly images: number
-  /** Images whose class has the largest logit, in per cent. */
+  /** The percentage of images whose label has the largest logit. */
   readonly top1: number
-  /** Images whose class is among the five largest logits, in per cent; null where there are fewer than five classes. */
+  /** The percentage of images whose label is among the five largest logits; null if there are fewer than five classes. */
   readonly top5: number | null
-  /** Mean cross-entropy in nats. */
+  /** The mean cross-entropy in nats. */
   readonly loss: number
   /**
-   * Expected calibration error, in [0, 1]: Σ |B|/N · |accuracy(B) − confidence(B)| over the bins B (Guo et al. 2017, "On
-   * Calibration of Modern Neural Networks", equation 3; 15 bins as there).
+   * The expected calibration error, in [0, 1]: Σ |B|/N · |accuracy(B) − confidence(B)| over the bins B (Guo et al. 2017, "On Calibration of
+   * Modern Neural Networks", equation 3, with 15 bins as there).
    */
   readonly calibrationError: number
-  /** Those bins: of (i/15, (i + 1)/15] for i from 0 to 14. */
+  /** The 15 bins: bin i has the confidences in (i/15, (i + 1)/15]. */
   readonly reliability: readonly ReliabilityBin[]
-  /** The class predicted for each image, in the order in which they came. */
+  /** The predicted class of each image, in the order of the images. */
   readonly predictions: Int32Array
-  /** For each image 1 where that is its label, else 0. */
+  /** For each image 1 if the prediction is its label, else 0. */
   readonly correct: Uint8Array
 }
 
 const binCount = 15
 
 /**
- * Scores logits against labels.
+ * Computes accuracy, cross-entropy and calibration of logits. The computation is in float64.
  *
- * @param logits floating-point [N, classes], on any device; computed with in float64
- * @param labels int64 [N], on the same device, each a class
- * @throws `ERR_SHAPE`
+ * @param logits floating-point [N, classes], on any device
+ * @param labels int64 [N], on the same device, each the index of a class
+ * @returns the scores
+ * @throws `ERR_SHAPE` if the shapes do not fit, `ERR_INVALID_ARGUMENT`
+ * @example
+ * const score = scoreLogits(torch.tensor([[2, 0], [0, 1]]), torch.tensor([0, 0], { dtype: 'int64' }))
+ * console.log(score.top1, score.predictions) // → 50 Int32Array(2) [ 0, 1 ]
  */
 export function scoreLogits(logits: Tensor, labels: Tensor): Score {
   expectTensor('logits', logits)
@@ -65,7 +72,17 @@ export function scoreLogits(logits: Tensor, labels: Tensor): Score {
   return sums.score()
 }
 
-/** What {@link scoreLogits} says of each image; its arguments are as there. The device is waited for once. */
+/**
+ * Computes the scores of each image. {@link ScoreSums} adds them up batch by batch. This waits for the device once.
+ *
+ * @param logits floating-point [N, classes], on any device
+ * @param labels int64 [N], on the same device, each the index of a class
+ * @returns prediction, rank, loss and confidence of each image
+ * @throws `ERR_SHAPE` if the shapes do not fit, `ERR_INVALID_ARGUMENT`
+ * @example
+ * const scores = sampleScores(torch.tensor([[2, 0], [0, 1]]), torch.tensor([0, 0], { dtype: 'int64' }))
+ * console.log(scores.ranks) // → Int32Array(2) [ 0, 1 ]
+ */
 export function sampleScores(logits: Tensor, labels: Tensor): SampleScores {
   expectTensor('logits', logits)
   expectTensor('labels', labels)
@@ -101,7 +118,7 @@ export function sampleScores(logits: Tensor, labels: Tensor): SampleScores {
   }
 }
 
-/** Sums scores batch by batch; the order of the batches is that of the lists in the {@link Score}. */
+/** Adds up the scores of images, batch by batch. The lists in the {@link Score} are in the order in which the batches were added. */
 export class ScoreSums {
   readonly #classes: number
   readonly #predictions: Int32Array[] = []
@@ -111,12 +128,16 @@ export class ScoreSums {
   #top5 = 0
   #loss = 0
 
-  /** @param classes the logits of an image */
+  /**
+   * @param classes the number of logits of an image
+   * @throws `ERR_INVALID_ARGUMENT`
+   */
   constructor(classes: number) {
     whole(0)('classes', classes)
     this.#classes = classes
   }
 
+  /** Adds the scores of a batch, from {@link sampleScores}. */
   add({ predictions, ranks, losses, confidences }: SampleScores): void {
     const correct = Uint8Array.from(ranks, (rank) => (rank === 0 ? 1 : 0))
     this.#predictions.push(predictions)
@@ -132,7 +153,7 @@ export class ScoreSums {
     }
   }
 
-  /** Of all that was added; NaN where that is nothing. */
+  /** The score of all images that were added; its figures are NaN if there are none. */
   score(): Score {
     const images = this.#images
     const right = this.#bins.reduce((sum, bin) => sum + bin.correct, 0)
@@ -154,10 +175,10 @@ export class ScoreSums {
   }
 }
 
-/** The bin (i/15, (i + 1)/15] of a confidence; NaN goes into the first and makes its figures NaN, as it should. */
+/** The bin (i/15, (i + 1)/15] of a confidence. NaN goes into the first bin and makes its figures NaN, as it should. */
 function binOf(confidence: number): number {
   if (!(confidence > 0)) return 0
-  const near = Math.min(binCount, Math.ceil(confidence * binCount)) - 1 // off by one where the product is rounded
+  const near = Math.min(binCount, Math.ceil(confidence * binCount)) - 1 // off by one if the product was rounded
   if (confidence <= near / binCount) return near - 1
   return confidence > (near + 1) / binCount && near + 1 < binCount ? near + 1 : near
 }

@@ -3,7 +3,7 @@ import { randomness, whyNotFinite } from '../model/internal.js'
 import type { ScriptModule, Tensor } from '../torch/index.js'
 import type { RecordedScores } from './evaluation-record.js'
 
-/** Sees the scores of a model's outputs batch by batch, and says in the end what makes the figures doubtful. */
+/** Looks at the scores of a model's outputs batch by batch, and says in the end what makes the figures doubtful. */
 export class OutputDoubts {
   readonly #model: ScriptModule
   #images = 0
@@ -16,7 +16,7 @@ export class OutputDoubts {
     this.#model = model
   }
 
-  /** @param images those of the batch, where they are at hand */
+  /** @param images the images of the batch, if they are at hand */
   add({ losses, probabilities }: RecordedScores, images?: Tensor): void {
     const notNumbers = losses.filter(Number.isNaN).length
     if (notNumbers > 0) this.#why ??= whyNotFinite(this.#model, images)
@@ -26,33 +26,33 @@ export class OutputDoubts {
     this.#probabilities &&= probabilities
   }
 
-  /** As they are told by the process warnings `SOS_PROBABILITIES` and `SOS_NOT_FINITE` too. */
+  /** The reasons for doubt. Some of them are process warnings too: `SOS_PROBABILITIES` and `SOS_NOT_FINITE`. */
   warnings(outputs: OutputKind): string[] {
     const { path } = this.#model
     const random = randomness(this.#model)
-    const told = random === null ? [] : [random]
+    const doubts = random === null ? [] : [random]
     const warn = (code: string, warning: string) => {
       process.emitWarning(warning, { code })
-      told.push(warning)
+      doubts.push(warning)
     }
     if (outputs === 'logits' && this.#probabilities && this.#images > 0) {
       warn(
         'SOS_PROBABILITIES',
-        `${path} returns rows of probabilities, as after a softmax: its cross-entropy and calibration error are of another softmax of them, and wrong; evaluate it with outputs: 'probabilities' (--outputs probabilities)`,
+        `${path} returns rows of probabilities, as after a softmax. Its cross-entropy and calibration error are wrong, since they are computed with a second softmax: evaluate it with outputs: 'probabilities' (--outputs probabilities)`,
       )
     }
     if (this.#notNumbers > 0) {
       warn(
         'SOS_NOT_FINITE',
-        `${path} returns NaN or infinity for ${this.#notNumbers} of ${this.#images} images, which count as wrong; the cross-entropy is no number: ${this.#why}`,
+        `${path} returns NaN or infinity for ${this.#notNumbers} of ${this.#images} images. They count as wrong, and the cross-entropy is NaN: ${this.#why}`,
       )
     }
     if (this.#infinite > 0) {
       const what = outputs === 'logits' ? 'a logit of −infinity' : 'a probability of 0'
-      told.push(
-        `${path} gives the right class of ${this.#infinite} of ${this.#images} images ${what}: the cross-entropy is infinite`,
+      doubts.push(
+        `${path} gives the right class ${what} in ${this.#infinite} of ${this.#images} images, so the cross-entropy is infinite`,
       )
     }
-    return told
+    return doubts
   }
 }

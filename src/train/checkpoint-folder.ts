@@ -12,12 +12,12 @@ import {
 } from './checkpoint.js'
 import { type CheckpointOptions, describeRun, type TrainerOptions } from './trainer-options.js'
 
-/** The checkpoints of a run: their folder is its own from `begin` to `end`. */
+/** The folder of a run's checkpoints. It belongs to the run from `begin` to `end`. */
 export class CheckpointFolder {
   readonly #options: TrainerOptions
   readonly #checkpoints: CheckpointOptions
-  /** The one that the run went on from. */
-  #taken: string | null = null
+  /** The last checkpoint that this run read or wrote. */
+  #latest: string | null = null
   #lock: FileLock | null = null
   #run: ReturnType<typeof describeRun> | null = null
 
@@ -26,15 +26,20 @@ export class CheckpointFolder {
     this.#checkpoints = checkpoints
   }
 
-  /** The last checkpoint; null where there is none. Throws `ERR_CHECKPOINT`, `ERR_DAMAGED_FILE`. */
+  /**
+   * Reads the last checkpoint, and warns if the number of threads has changed.
+   *
+   * @returns null if there is none
+   * @throws `ERR_CHECKPOINT`, `ERR_DAMAGED_FILE`
+   */
   async read(device: string): Promise<Checkpoint | null> {
-    this.#taken = await lastCheckpoint(this.#checkpoints.folder)
-    if (this.#taken === null) return null
-    const checkpoint = await readCheckpoint(this.#taken, await this.#description())
+    this.#latest = await lastCheckpoint(this.#checkpoints.folder)
+    if (this.#latest === null) return null
+    const checkpoint = await readCheckpoint(this.#latest, await this.#description())
     const { threads } = checkpoint
     if (device === 'cpu' && threads !== torch.getNumThreads()) {
       process.emitWarning(
-        `${this.#taken}: the run began with ${threads} threads for operators and goes on with ${torch.getNumThreads()}: its weights will differ in their last bits from those of a run that was not ended; set OMP_NUM_THREADS=${threads}`,
+        `${this.#latest}: the run began with ${threads} threads for operators and continues with ${torch.getNumThreads()}, so its weights will differ in their last bits from those of an uninterrupted run; set OMP_NUM_THREADS=${threads} to avoid this`,
         { code: 'SOS_THREADS' },
       )
     }
@@ -42,31 +47,39 @@ export class CheckpointFolder {
   }
 
   /**
-   * @throws `ERR_LOCKED` where another run writes there, `ERR_CHECKPOINT` where there are checkpoints that this run does not go on from
+   * Locks the folder for this run.
+   *
+   * @throws `ERR_LOCKED` if another run uses the folder, `ERR_CHECKPOINT` if it holds checkpoints from which this run does not continue,
+   *   `ERR_OUTPUT`
    */
   async begin(): Promise<void> {
     const { folder } = this.#checkpoints
     await makeFolder(folder)
     this.#lock = new FileLock(join(folder, 'checkpoints'))
     const last = await lastCheckpoint(folder)
-    if (last !== this.#taken) {
+    if (last !== this.#latest) {
       throw new SosError(
         'ERR_CHECKPOINT',
-        `${folder}: expected ${this.#taken === null ? 'no checkpoint, since the run begins anew,' : `${this.#taken} to be the last checkpoint`} but ${last ?? 'none'} is there: call resume() before run(), or take another folder`,
+        `${folder}: expected ${this.#latest === null ? 'no checkpoint, since the run begins anew,' : `${this.#latest} to be the last checkpoint`} but ${last ?? 'none'} is there: call resume() before run(), or take another folder`,
       )
     }
     await removeLeftovers(folder)
     await this.#description()
   }
 
-  /** @returns the path */
+  /** Writes a checkpoint. @returns its path */
   async write(state: RunState, tensors: ReadonlyMap<string, Tensor>): Promise<string> {
     const { folder, keep = 2 } = this.#checkpoints
     const run = await this.#description()
-    this.#taken = await writeCheckpoint(folder, { run, threads: torch.getNumThreads(), state, tensors }, keep)
-    return this.#taken
+    this.#latest = await writeCheckpoint(
+      folder,
+      { run, threads: torch.getNumThreads(), state, tensors },
+      keep,
+    )
+    return this.#latest
   }
 
+  /** Unlocks the folder. */
   end(): void {
     this.#lock?.release()
     this.#lock = null

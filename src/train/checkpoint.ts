@@ -7,7 +7,7 @@ import { readSafetensors, type Tensor, writeSafetensors } from '../torch/index.j
 import { difference } from './json-difference.js'
 
 const whole = z.int().nonnegative()
-/** JSON has no NaN and no infinity: these are written as objects, so that no text is taken for one. */
+/** JSON has no NaN and no infinity. They are written as objects, so that a text of a listener is not taken for one. */
 const written = z.strictObject({ $number: z.enum(['NaN', 'Infinity', '-Infinity']) })
 const stateSchema = z.strictObject({
   epoch: whole,
@@ -24,35 +24,38 @@ const stateSchema = z.strictObject({
       images: whole,
     })
     .refine(({ correct, images }) => correct <= images * 1.0001, {
-      message: 'no more are correct than there are',
+      message: 'expected at most as many correct images as there are images',
     }),
   events: z.record(z.string(), whole),
   extra: z.record(z.string(), z.unknown()),
 })
 
-/** Where a run stands, beside its tensors. */
+/** The state of a run, beside its tensors. */
 export interface RunState {
-  /** The epoch at work, from 0, and how many of its batches are done. */
+  /** The epoch at work, counted from 0. */
   readonly epoch: number
+  /** How many batches of this epoch are done. */
   readonly batch: number
+  /** The number of steps since the run began. */
   readonly step: number
-  /** The optimizer's, which a listener may have changed, before the schedule's factor. */
+  /** The learning rate before the schedule's factor; a listener may have changed it. */
   readonly learningRate: number
-  /** Sums over the epoch at work. */
+  /** The sums over the epoch at work, of all processes. */
   readonly sums: { readonly loss: number; readonly correct: number; readonly images: number }
   /** How often each event was emitted. */
   readonly events: Readonly<Record<string, number>>
-  /** What listeners keep in `trainer.extra`: any JSON. */
+  /** What listeners have in `trainer.extra`: any JSON. */
   readonly extra: Readonly<Record<string, unknown>>
 }
 
+/** What the file of a checkpoint holds. */
 export interface Checkpoint {
-  /** What the run is: one made otherwise is not continued. */
+  /** What defines the run: only a run with the same definition continues from the checkpoint. */
   readonly run: unknown
-  /** Of the process that wrote it, for operators. */
+  /** The number of threads for operators in the process that wrote it. */
   readonly threads: number
   readonly state: RunState
-  /** `model.NAME`, `optimizer.NAME`, `random.DEVICE`. */
+  /** The tensors `model.NAME`, `optimizer.NAME` and `random.DEVICE`. */
   readonly tensors: ReadonlyMap<string, Tensor>
 }
 
@@ -61,9 +64,9 @@ const pattern = /^checkpoint-(\d{9})\.safetensors$/
 const temporary = /^\.checkpoint-\d{9}\.safetensors\./
 
 /**
- * Writes a checkpoint as a safetensors file beside and renames it, then removes all but the last `keep`.
+ * Writes a checkpoint as a safetensors file, under a temporary name that is then changed, and removes all but the last `keep` checkpoints.
  *
- * @returns its path
+ * @returns the path of the file
  * @throws `ERR_OUTPUT`
  */
 export async function writeCheckpoint(
@@ -71,7 +74,7 @@ export async function writeCheckpoint(
   { run, threads, state, tensors }: Checkpoint,
   keep: number,
 ): Promise<string> {
-  makeFolderSync(folder) // without a wait: what is written is what the tensors hold at the call
+  makeFolderSync(folder) // synchronous, so that the file has the values that the tensors have at the call
   const path = join(folder, `checkpoint-${String(state.step).padStart(9, '0')}.safetensors`)
   await writeSafetensors(path, tensors, {
     format,
@@ -84,7 +87,7 @@ export async function writeCheckpoint(
   return path
 }
 
-/** The path of the last checkpoint in a folder; null where there is none. */
+/** The path of the last checkpoint in a folder; null if there is none. */
 export async function lastCheckpoint(folder: string): Promise<string | null> {
   const last = (await namesIn(folder))
     .filter((name) => pattern.test(name))
@@ -96,8 +99,8 @@ export async function lastCheckpoint(folder: string): Promise<string | null> {
 /**
  * Reads a checkpoint.
  *
- * @param run what it must have been made by
- * @throws `ERR_CHECKPOINT` for another file, or one of another run; `ERR_DAMAGED_FILE`
+ * @param run what the checkpoint must have as the definition of its run
+ * @throws `ERR_CHECKPOINT` if it is another file or a checkpoint of another run, `ERR_DAMAGED_FILE`
  */
 export async function readCheckpoint(path: string, run: unknown): Promise<Checkpoint> {
   const { tensors, metadata } = await readSafetensors(path)
@@ -105,7 +108,7 @@ export async function readCheckpoint(path: string, run: unknown): Promise<Checkp
     if (metadata.format !== format) {
       throw new SosError(
         'ERR_CHECKPOINT',
-        `${path}: expected a training checkpoint but this is another safetensors file`,
+        `${path}: expected a checkpoint of a training but this is another safetensors file`,
       )
     }
     const made = parseForeignJson(metadata.run!)
@@ -113,7 +116,7 @@ export async function readCheckpoint(path: string, run: unknown): Promise<Checkp
     if (differing !== null) {
       throw new SosError(
         'ERR_CHECKPOINT',
-        `${path}: this checkpoint is of another run: ${differing}; continue with the same options, or in an empty folder`,
+        `${path}: expected a checkpoint of this run but it is of another: ${differing}; run with the same options, or take an empty folder`,
       )
     }
     return {
@@ -127,7 +130,7 @@ export async function readCheckpoint(path: string, run: unknown): Promise<Checkp
     if (error instanceof SyntaxError || error instanceof z.ZodError) {
       throw new SosError(
         'ERR_CHECKPOINT',
-        `${path}: its metadata is not that of a checkpoint: ${error.message}`,
+        `${path}: expected the metadata of a checkpoint but it is damaged: ${error.message}`,
         {
           cause: error,
         },
@@ -137,7 +140,7 @@ export async function readCheckpoint(path: string, run: unknown): Promise<Checkp
   }
 }
 
-/** Throws `ERR_CHECKPOINT` where a checkpoint told a place that is none of a run of `epochs` times `batches`. */
+/** Throws `ERR_CHECKPOINT` if the place of a checkpoint does not exist in a run of `epochs` epochs of `batches` batches. */
 export function expectPlace(
   { epoch, batch, step }: Pick<RunState, 'epoch' | 'batch' | 'step'>,
   epochs: number,
@@ -147,11 +150,11 @@ export function expectPlace(
   if (inside && step === epoch * batches + batch) return
   throw new SosError(
     'ERR_CHECKPOINT',
-    `expected a place within ${epochs} epochs of ${batches} batches but the checkpoint tells of epoch ${epoch}, batch ${batch}, step ${step}`,
+    `expected a place within ${epochs} epochs of ${batches} batches but the checkpoint is at epoch ${epoch}, batch ${batch}, step ${step}`,
   )
 }
 
-/** Removes what killed writers left; nobody else may write in the folder. */
+/** Removes temporary files that killed processes left. No other process may write in the folder meanwhile. */
 export async function removeLeftovers(folder: string): Promise<void> {
   for (const name of (await namesIn(folder)).filter((name) => temporary.test(name))) {
     await rm(join(folder, name), { recursive: true, force: true })
@@ -169,7 +172,7 @@ async function namesIn(folder: string): Promise<string[]> {
   })
 }
 
-/** The document with the numbers that JSON has not. */
+/** The document with its numbers that JSON does not have. */
 function numbersIn(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(numbersIn)
   if (typeof value !== 'object' || value === null) return value

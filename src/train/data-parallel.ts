@@ -9,18 +9,28 @@ import {
 import { alone, type Parallel } from './parallel.js'
 
 /**
- * Data-parallel training by the processes of a group: each has a copy of the model and a part of each batch; gradients are
- * averaged in buckets while the backward goes on.
+ * Data-parallel training by the processes of a group. Each process has a copy of the model and a part of each batch. The gradients are
+ * averaged in buckets while the backward pass is still running.
+ *
+ * @param group the processes
+ * @returns the value for the trainer's option `parallel`
+ * @example
+ * ```ts no-run
+ * const group = await ProcessGroup.fromEnvironment()
+ * const optimizer = sgd({ learningRate: 0.1 })
+ * const trainer = new Trainer(model, { data: train, epochs: 1, batchSize: 64, optimizer, parallel: dataParallel(group) })
+ * await trainer.run()
+ * ```
  */
 export function dataParallel(group: ProcessGroup): Parallel {
-  let reducer: { of: readonly Tensor[]; reducer: GradientReducer } | null = null
+  let reducer: { parameters: readonly Tensor[]; reducer: GradientReducer } | null = null
   return {
     rank: group.rank,
     size: group.size,
     device: (name) => (name === 'cuda' ? `cuda:${group.localRank}` : name),
     async gradients(loss, parameters) {
-      if (reducer === null || !sameTensors(reducer.of, parameters)) {
-        reducer = { of: parameters, reducer: new GradientReducer(group, parameters) }
+      if (reducer === null || !sameTensors(reducer.parameters, parameters)) {
+        reducer = { parameters, reducer: new GradientReducer(group, parameters) }
       }
       for (const parameter of parameters) parameter.grad = null
       await reducer.reducer.prepare()
@@ -38,7 +48,16 @@ export function dataParallel(group: ProcessGroup): Parallel {
   }
 }
 
-/** The processes that `torchrun` started together, or this one alone. Throws as `ProcessGroup.fromEnvironment` does. */
+/**
+ * Connects to the processes that `torchrun` started together with this one. Without `torchrun` the run is in this process alone.
+ *
+ * @param options as for `ProcessGroup.fromEnvironment`. Default: none
+ * @returns the value for the trainer's option `parallel`
+ * @throws what `ProcessGroup.fromEnvironment` throws
+ * @example
+ * const parallel = await joinProcesses()
+ * console.log(parallel.rank, parallel.size) // → 0 1
+ */
 export async function joinProcesses(options: ProcessGroupOptions = {}): Promise<Parallel> {
   return ProcessGroup.isLaunched() ? dataParallel(await ProcessGroup.fromEnvironment(options)) : alone
 }

@@ -2,9 +2,9 @@ import { SosError } from '../base/index.js'
 import { keepTensor, scope, type Tensor, torch } from '../torch/index.js'
 import type { RunState } from './checkpoint.js'
 
-/** Loss and accuracy of an epoch, summed on the device: a batch costs no wait. */
+/** The sums of an epoch's loss and accuracy. They are added up on the device, so that a batch need not wait for it. */
 export class EpochSums {
-  /** float64 scalars. */
+  /** A float64 scalar, as `#correct` is. */
   readonly #loss: Tensor
   readonly #correct: Tensor
   #images: number
@@ -22,7 +22,7 @@ export class EpochSums {
   /**
    * @param loss a scalar, the mean over the batch
    * @param logits [n, classes]
-   * @param targets int64 [n], or [n, classes]: the share of each class
+   * @param targets int64 [n]; or [n, classes], the share of each class
    */
   add(loss: Tensor, logits: Tensor, targets: Tensor): void {
     torch.noGrad(() =>
@@ -40,7 +40,7 @@ export class EpochSums {
     )
   }
 
-  /** Waits for the device. */
+  /** The sums as numbers. This waits for the device. */
   read(): RunState['sums'] {
     return { loss: this.#loss.item(), correct: this.#correct.item(), images: this.#images }
   }
@@ -52,14 +52,16 @@ export class EpochSums {
 }
 
 /**
- * An epoch's means from its sums.
+ * The mean loss and the accuracy of an epoch, from its sums.
  *
- * @throws `ERR_NOT_FINITE` where the loss is no number; the first batch's was one, or the run had not gone on
+ * @param epoch what to call the epoch in messages
+ * @param learningRate the learning rate of its last step, for messages
+ * @throws `ERR_NOT_FINITE` if the loss is NaN or infinite. The loss of the run's first batch was finite, since the run would have ended there
  */
 export function meansOf({ loss, correct, images }: RunState['sums'], epoch: string, learningRate: number) {
   if (Number.isFinite(loss)) return { loss: loss / images, accuracy: (100 * correct) / images, images }
   throw new SosError(
     'ERR_NOT_FINITE',
-    `the training loss of ${epoch} is ${loss}, and that of the first batch was finite: the training diverged, at a learning rate of ${learningRate}`,
+    `expected a finite training loss but that of ${epoch} is ${loss}, while that of the first batch was finite: the training diverged at a learning rate of ${learningRate}; take a smaller one`,
   )
 }

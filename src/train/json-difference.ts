@@ -1,4 +1,4 @@
-/** The first place where two JSON documents differ, in words: `epochs was 3 and is 5`; null where they are the same. */
+/** The first difference between two JSON documents, in words such as `epochs was 3 and is 5`; null if they are equal. */
 export function difference(before: unknown, now: unknown): string | null {
   return differenceAt(JSON.parse(JSON.stringify(before)), JSON.parse(JSON.stringify(now)), '')
 }

@@ -3,11 +3,12 @@ import { SosError } from '../base/index.js'
 type Listener = (event: unknown) => unknown
 
 /**
- * Calls the listeners of an event one after another, each when what the one before asked to wait for is done: what it
- * returned, where that is a promise, and what it gave to `waitUntil`, also from within that promise.
+ * Calls the listeners of an event one after another. Before the next one it waits for the promise that a listener returned, and for the
+ * promises that the listener gave to `waitUntil`, also for those that it gave while it was waited for.
  *
- * @param fields what the event tells; getters stay getters
- * @throws the first error of a listener, when all that it asked to wait for has ended: none may go on with the model then
+ * @param self the `this` of the listeners
+ * @param fields what the event carries; getters stay getters
+ * @throws the first error of a listener. All promises of that listener have settled by then, so that none of them still uses the model
  */
 export async function callListeners(
   listeners: readonly unknown[],
@@ -21,7 +22,7 @@ export async function callListeners(
       if (!open) {
         throw new SosError(
           'ERR_INVALID_ARGUMENT',
-          'expected waitUntil to be called before its listener is done but it came later: the trainer has gone on',
+          'expected waitUntil to be called before its listener has finished but it was called later: the trainer does not wait any more',
         )
       }
       const promise = Promise.resolve(work)
@@ -39,7 +40,7 @@ export async function callListeners(
   }
 }
 
-/** What a listener returns, as a promise: one that throws is one that rejects. */
+/** What a listener returns, as a promise; if the listener throws, the promise rejects. */
 async function called(listener: Listener, self: unknown, event: unknown): Promise<unknown> {
   return listener.call(self, event)
 }

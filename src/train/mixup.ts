@@ -1,14 +1,16 @@
 import { positive } from '../base/index.js'
 import { type Generator, type Tensor, torch } from '../torch/index.js'
 
-/** Mixes the images of a batch, and their classes. */
+/** Mixes the images of a batch with each other, and their labels in the same way. */
 export interface Mixup {
-  /** What it is, as a checkpoint tells it: name and numbers. */
+  /** Its name and numbers. A checkpoint has them, and a run with another mixup does not continue from it. */
   readonly description: Readonly<Record<string, unknown>>
   /**
-   * @param images [n, C, H, W], floating
+   * @param images floating-point [n, C, H, W]
    * @param labels int64 [n]
-   * @returns images of the same shape, and of the images' dtype, [n, classes]: the share of each class
+   * @param classes the number of classes
+   * @param generator the source of random numbers
+   * @returns images of the same shape and dtype; `targets`, of the same dtype, [n, classes]: the share of each class in each image
    */
   apply(
     images: Tensor,
@@ -19,11 +21,15 @@ export interface Mixup {
 }
 
 /**
- * Mixup (Zhang et al. 2018): λx + (1 − λ)x′ with another image of the batch, the classes alike; one λ ~ Beta(α, α) for a
- * batch, as in their code.
+ * Mixup (Zhang et al. 2018): each image x becomes λx + (1 − λ)x′ with another image x′ of the batch, and so do the labels, as shares of the
+ * classes. One λ ~ Beta(α, α) is drawn for a batch, as in the authors' code.
  *
- * @param alpha α. Default: 1, theirs for CIFAR
- * @throws `ERR_INVALID_ARGUMENT` where α is not above 0
+ * @param alpha α. Default: 1, the authors' value for CIFAR
+ * @returns the mixup, for the trainer's option `mixup`
+ * @throws `ERR_INVALID_ARGUMENT` if α is not above 0
+ * @example
+ * const { targets } = mixup(1).apply(images, labels, 10, new torch.Generator(0))
+ * console.log(targets.shape, Math.round(targets.sum().item())) // → [ 8, 10 ] 8
  */
 export function mixup(alpha = 1): Mixup {
   positive('alpha', alpha)

@@ -1,16 +1,16 @@
 import { keepTensor, scope, type Tensor, torch } from '../torch/index.js'
 
 /**
- * What makes the values that a model is trained on of pixels: (byte / 255 − mean) / std of each channel, as byte · factor − offset.
+ * Turns pixels into the values that a model is trained on: (byte / 255 − mean) / std in each channel, computed as byte · factor − offset.
  *
- * Both are kept in the size and the layout of an image: numbers of a channel alone, broadcast over the pixels, take
- * several times as long where the channels lie last.
+ * Factor and offset are kept in the size and the memory layout of an image. One number for each channel, broadcast over the pixels,
+ * would take several times as long if the channels are last in memory.
  */
 export class PixelScaling {
   readonly #mean: readonly number[]
   readonly #std: readonly number[]
   readonly #memoryFormat: 'channels_last' | 'contiguous_format'
-  /** float32 [1, C, H, W] on the device of the images that came last. */
+  /** Both are float32 [1, C, H, W], on the device of the latest images. */
   #scale: { factor: Tensor; offset: Tensor } | null = null
 
   constructor(

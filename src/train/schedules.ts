@@ -9,32 +9,38 @@ import {
   within,
 } from '../base/index.js'
 
-/** Where a run is. */
+/** A place in a run, at which a schedule gives its factor. */
 export interface Place {
-  /** From 0. */
+  /** The epoch, counted from 0. */
   readonly epoch: number
-  /** In the epoch, from 0. */
+  /** The batch in the epoch, counted from 0. */
   readonly batch: number
   readonly batchesPerEpoch: number
-  /** Of the run. */
+  /** The number of epochs of the whole run. */
   readonly epochs: number
 }
 
-/** A learning rate over a run, as a factor on the optimizer's. It keeps no state: a resumed run goes on with the same. */
+/** The course of the learning rate over a run: a factor on the optimizer's learning rate. It has no state, so a resumed run continues it. */
 export interface Schedule {
-  /** What it is, as a checkpoint tells it: name and numbers. */
+  /** Its name and numbers. A checkpoint has them, and a run with another schedule does not continue from it. */
   readonly description: Readonly<Record<string, unknown>>
+  /** The factor for the step at a place. The same place must always give the same factor. */
   factor(place: Place): number
 }
 
-/** Always 1. */
+/** A constant learning rate: the factor is always 1. */
 export const constantRate: Schedule = { description: { name: 'constant' }, factor: () => 1 }
 
 /**
- * The factor is multiplied by `gamma` at each milestone, as by `torch.optim.lr_scheduler.MultiStepLR`.
+ * Multiplies the learning rate by `gamma` at each milestone, as `torch.optim.lr_scheduler.MultiStepLR` does.
  *
- * @param milestones epochs from 1, or parts of the run below 1: 0.5 is half its epochs, rounded down
- * @param gamma default: 0.1, as in PyTorch and the paper
+ * @param milestones epochs, as whole numbers from 1; or fractions of the run, below 1: 0.5 is half of its epochs, rounded down
+ * @param gamma the number to multiply by. Default: 0.1, as in PyTorch and in the paper
+ * @returns the schedule
+ * @throws `ERR_INVALID_ARGUMENT`
+ * @example
+ * const schedule = multiStep([0.5, 0.75])
+ * console.log(schedule.factor({ epoch: 150, batch: 0, batchesPerEpoch: 782, epochs: 300 })) // → 0.1
  */
 export function multiStep(milestones: readonly number[], gamma = 0.1): Schedule {
   expectList('milestones', milestones)
@@ -52,16 +58,25 @@ export function multiStep(milestones: readonly number[], gamma = 0.1): Schedule 
   }
 }
 
+/** Options of {@link cosine}. */
 export interface CosineOptions {
-  /** The last factor. Default: 0, as in PyTorch. */
+  /** The factor at the end of the run. Default: 0, as in PyTorch. */
   minimum?: number
-  /** Whether it falls with each batch, or as `CosineAnnealingLR` called once an epoch. Default: epoch. */
+  /** Whether the factor falls with each batch, or once an epoch as when `CosineAnnealingLR` is stepped so. Default: epoch. */
   per?: 'epoch' | 'batch'
 }
 
 /**
- * Half a cosine from 1 to `minimum` over the run (Loshchilov and Hutter 2017), as `torch.optim.lr_scheduler.CosineAnnealingLR`
- * with the run's epochs as T_max.
+ * Lowers the factor from 1 to `minimum` over the run along half a cosine (Loshchilov and Hutter 2017), as
+ * `torch.optim.lr_scheduler.CosineAnnealingLR` does with the number of epochs as T_max: minimum + (1 − minimum)·(1 + cos(π·t)) / 2 at the
+ * part t of the run.
+ *
+ * @param options see {@link CosineOptions}. Default: down to 0, once an epoch
+ * @returns the schedule
+ * @throws `ERR_INVALID_ARGUMENT`
+ * @example
+ * console.log(cosine().factor({ epoch: 0, batch: 0, batchesPerEpoch: 10, epochs: 4 })) // → 1
+ * console.log(cosine({ minimum: 0.5 }).factor({ epoch: 2, batch: 0, batchesPerEpoch: 10, epochs: 4 })) // → 0.75
  */
 export function cosine(options: CosineOptions = {}): Schedule {
   expectObject('options', options)
@@ -77,11 +92,18 @@ export function cosine(options: CosineOptions = {}): Schedule {
 }
 
 /**
- * `schedule` after a linear rise from `start` to 1 over the first epochs, batch by batch, as `torch.optim.lr_scheduler.LinearLR`
- * called once a batch and multiplied with it.
+ * Multiplies a schedule by a factor that rises linearly from `start` to 1 over the first epochs, batch by batch, as
+ * `torch.optim.lr_scheduler.LinearLR` does when it is stepped once a batch.
  *
- * @param epochs of the rise; parts of one are allowed
- * @param start the first factor. Default: 1/3, as in PyTorch
+ * @param schedule the schedule to multiply
+ * @param epochs how many epochs the rise takes; a fraction is allowed
+ * @param start the factor of the first step. Default: 1/3, as in PyTorch
+ * @returns the schedule
+ * @throws `ERR_INVALID_ARGUMENT`
+ * @example
+ * const schedule = warmUp(multiStep([0.5]), 2, 0.1)
+ * console.log(schedule.factor({ epoch: 0, batch: 0, batchesPerEpoch: 100, epochs: 10 })) // → 0.1
+ * console.log(schedule.factor({ epoch: 2, batch: 0, batchesPerEpoch: 100, epochs: 10 })) // → 1
  */
 export function warmUp(schedule: Schedule, epochs: number, start = 1 / 3): Schedule {
   expectObject('schedule', schedule)
@@ -98,18 +120,27 @@ export function warmUp(schedule: Schedule, epochs: number, start = 1 / 3): Sched
   }
 }
 
+/** Options of {@link oneCycle}. */
 export interface OneCycleOptions {
-  /** The part of the run in which it rises. Default: 0.3, as in PyTorch. */
+  /** The part of the run in which the factor rises. Default: 0.3, as in PyTorch. */
   rise?: number
-  /** 1 / the first factor. Default: 25, as in PyTorch. */
+  /** The first factor is 1 / divisor. Default: 25, as in PyTorch. */
   divisor?: number
-  /** The first factor / the last one. Default: 1e4, as in PyTorch. */
+  /** The last factor is the first factor / finalDivisor. Default: 1e4, as in PyTorch. */
   finalDivisor?: number
 }
 
 /**
- * From 1/`divisor` up to 1 and down to almost nothing, by cosines, batch by batch (Smith and Topin 2019), as
- * `torch.optim.lr_scheduler.OneCycleLR` with the optimizer's learning rate as max_lr and cycle_momentum=False.
+ * Raises the factor from 1/`divisor` to 1 and lowers it to almost 0, along cosines, batch by batch (Smith and Topin 2019), as
+ * `torch.optim.lr_scheduler.OneCycleLR` does with the optimizer's learning rate as max_lr and with cycle_momentum=False.
+ *
+ * @param options see {@link OneCycleOptions}
+ * @returns the schedule
+ * @throws `ERR_INVALID_ARGUMENT`
+ * @example
+ * const schedule = oneCycle({ rise: 0.25, divisor: 4 })
+ * console.log(schedule.factor({ epoch: 0, batch: 0, batchesPerEpoch: 8, epochs: 4 })) // → 0.25
+ * console.log(schedule.factor({ epoch: 0, batch: 7, batchesPerEpoch: 8, epochs: 4 })) // → 1
  */
 export function oneCycle(options: OneCycleOptions = {}): Schedule {
   expectObject('options', options)
@@ -134,7 +165,18 @@ function onCosine(from: number, to: number, part: number): number {
   return to + ((from - to) * (1 + Math.cos(Math.PI * part))) / 2
 }
 
-/** A function of the place as a schedule; it must give the same at every call, or a resumed run differs. */
+/**
+ * Makes a schedule of a function.
+ *
+ * @param name a name for the checkpoints: a run with a schedule of another name does not continue from them
+ * @param factor gives the factor at a place of the run. It must give the same factor at each call, or a resumed run differs from one that
+ *   was not interrupted
+ * @returns the schedule
+ * @throws `ERR_INVALID_ARGUMENT` if `factor` is not a function
+ * @example
+ * const halving = customSchedule('halving', ({ epoch }) => 0.5 ** epoch)
+ * console.log(halving.factor({ epoch: 3, batch: 0, batchesPerEpoch: 1, epochs: 5 })) // → 0.125
+ */
 export function customSchedule(name: string, factor: (place: Place) => number): Schedule {
   if (typeof factor !== 'function') {
     throw new SosError('ERR_INVALID_ARGUMENT', `expected a function for factor but received ${typeof factor}`)

@@ -1,9 +1,10 @@
-/** What draws: each has a sequence of its own, so that one more draw of one does not move the others. */
+/** What draws random numbers. Each has a sequence of its own, so that one more draw of one of them does not change the others. */
 const streams = { order: 1, augmentation: 2, mixup: 3, shift: 4, model: 5 } as const
 
 /**
- * The seed of what `stream` draws at a place of a run: a function of the place alone, so that a resumed run draws what an
- * uninterrupted one does, with no state to keep. 53 bits, mixed by SplitMix64's finaliser (Steele, Lea and Flood 2014).
+ * The seed for what `stream` draws at a place of a run. It depends only on the seed of the run and on the place. So a resumed run draws the
+ * same as one that was not interrupted, and there is no state to keep. The seed has 53 bits, mixed by the finaliser of SplitMix64
+ * (Steele, Lea and Flood 2014).
  */
 export function seedAt(seed: number, stream: keyof typeof streams, epoch: number, batch = 0): number {
   let mixed = mix(BigInt(seed))

@@ -8,38 +8,43 @@ import type { Parallel } from './parallel.js'
 import { constantRate, type Schedule } from './schedules.js'
 import { type TrainingDataOptions, trainingDataNumbers } from './training-data.js'
 
+/** Options of a {@link Trainer}: what a run trains on, and how. */
 export interface TrainerOptions extends Omit<TrainingDataOptions, 'shard'>, OutputOptions {
   /** The images to train on. */
   data: Dataset
+  /** How often the run goes through the data. */
   epochs: number
+  /** The optimizer, such as `sgd({ learningRate: 0.1 })` or `sam(sgd({ learningRate: 0.1 }))`. */
   optimizer: OptimizerRecipe
-  /** Of the learning rate. Default: constant. */
+  /** The course of the learning rate. Default: constant. */
   schedule?: Schedule
-  /** Forwards in mixed precision. Default: none. */
+  /** The dtype of autocast, for forward passes in mixed precision. Default: no autocast. */
   autocast?: AutocastDType
-  /** What the model returns; others are refused at the first batch (`ERR_PROBABILITIES`). Default: logits. */
+  /** Whether the model returns logits or probabilities. The first batch is checked for it (`ERR_PROBABILITIES`). Default: logits. */
   outputs?: OutputKind
-  /** Where checkpoints go. Default: none are written. */
+  /** Where and how often checkpoints are written. Default: no checkpoints. */
   checkpoints?: CheckpointOptions
   /** The processes that train together. Default: this one alone. */
   parallel?: Parallel
 }
 
+/** Where and how often a run writes checkpoints. */
 export interface CheckpointOptions {
+  /** The folder, for this run alone. It is made if it does not exist. */
   folder: string
-  /** Default: 1. */
+  /** The number of epochs from one checkpoint to the next; the last epoch always gets one. Default: 1. */
   everyEpochs?: number
-  /** How many are kept. Default: 2. */
+  /** How many checkpoints are kept; older ones are removed. Default: 2. */
   keep?: number
 }
 
-/** Of the numbers in {@link TrainerOptions}. */
+/** The checks of the numbers in {@link TrainerOptions}. */
 export const trainerNumbers: NumberChecks<TrainerOptions> = { ...trainingDataNumbers, epochs: whole(0) }
 
-/** Of the numbers in {@link CheckpointOptions}. */
+/** The checks of the numbers in {@link CheckpointOptions}. */
 export const checkpointNumbers: NumberChecks<CheckpointOptions> = { everyEpochs: count, keep: count }
 
-/** What of them tells where the logits are, for what else runs the model. */
+/** The options that say where the logits are in the model's output, for everything else that runs the model. */
 export function outputOptionsOf({
   output,
   outputs,
@@ -47,7 +52,7 @@ export function outputOptionsOf({
   return { ...(output !== undefined && { output }), ...(outputs !== undefined && { outputs }) }
 }
 
-/** What a checkpoint must have been made by to be continued. Some of the images are read for it. */
+/** What defines a run: a run continues from a checkpoint only if this is equal. It reads some of the images. */
 export async function describeRun(options: TrainerOptions) {
   const { data, epochs, batchSize, optimizer, schedule = constantRate, parallel, autocast = null } = options
   const {

@@ -14,30 +14,31 @@ import type { Mixup } from './mixup.js'
 import { PixelScaling } from './pixel-scaling.js'
 import { seedAt } from './seeds.js'
 
+/** How a dataset becomes batches to train on. */
 export interface TrainingDataOptions {
-  /** Images in a step, of all processes together. */
+  /** The number of images in a step, of all processes together. */
   batchSize: number
-  /** Default: 0. */
+  /** The seed of the order, the augmentation and the mixup. Default: 0. */
   seed?: number
-  /** Where the batches go: where the model is. Default: of a trainer its model's device, else cpu. */
+  /** The device of the batches, which must be that of the model. Default: in a trainer the device of its model, else cpu. */
   device?: string
-  /** Done to the images in this order. Default: none. */
+  /** The augmentations of the images, in this order. Default: none. */
   augment?: readonly Augmentation[]
-  /** Default: none. */
+  /** Mixes the images of each batch, see `mixup`. Default: no mixing. */
   mixup?: Mixup
-  /** Leave out the images of an epoch that fill no batch. Default: false, as in PyTorch. */
+  /** Whether to leave out the last images of an epoch if they do not fill a batch. Default: false, as in PyTorch. */
   dropLast?: boolean
-  /** The floating-point dtype of the images. Default: as they come, float32; of a trainer as its model takes them. */
+  /** The floating-point dtype of the images. Default: in a trainer the dtype that its model takes, else that of the dataset (float32). */
   dtype?: DType | null
-  /** Lay images out for convolutions in channels_last. Default: false. */
+  /** Whether the images are in the memory format channels_last, for convolutions. Default: false. */
   channelsLast?: boolean
-  /** A dataset whose pixels take no more bytes is kept on the device. Default: 2 GiB. */
+  /** A dataset whose pixels take at most this many bytes is kept on the device. Default: 2 GiB. */
   residentBytes?: number
-  /** Of several processes: this one takes its part of each batch. Default: one. */
+  /** The number of this process and the number of processes: each takes its part of every batch. Default: one process. */
   shard?: { readonly rank: number; readonly size: number }
 }
 
-/** Of the numbers in {@link TrainingDataOptions}. */
+/** The checks of the numbers in {@link TrainingDataOptions}. */
 export const trainingDataNumbers: NumberChecks<TrainingDataOptions> = {
   batchSize: count,
   seed: wholeSeed,
@@ -46,22 +47,22 @@ export const trainingDataNumbers: NumberChecks<TrainingDataOptions> = {
 
 type Resolved = Required<Omit<TrainingDataOptions, 'mixup'>> & Pick<TrainingDataOptions, 'mixup'>
 
-/** A step's images. They are freed when the next batch is asked for. */
+/** The images of one step. They are freed when the next batch is asked for. */
 export interface TrainingBatch {
-  /** In the epoch, from 0. */
+  /** The number of the batch in the epoch, counted from 0. */
   readonly number: number
-  /** [n, C, H, W] on the device */
+  /** [n, C, H, W] on the device. */
   readonly images: Tensor
-  /** int64 [n], or with mixup float32 [n, classes]: the share of each class */
+  /** int64 [n], the labels; with mixup [n, classes] in the dtype of the images, the share of each class. */
   readonly targets: Tensor
-  /** Images in the step, of all processes together. */
+  /** The number of images in the step, of all processes together. */
   readonly whole: number
 }
 
 /**
- * A dataset as batches to train on, in an order that each epoch draws anew. A small dataset lies on the device as uint8, where
- * whole batches are augmented; of a large one the next batch is loaded while the caller works on this one. What is drawn
- * depends on the seed, the epoch and the batch alone: any epoch can be gone through from any batch on.
+ * A dataset as batches to train on. Each epoch draws a new order. A small dataset is kept on the device as uint8, where whole batches are
+ * augmented at once. Of a large dataset the next batch is loaded while the caller works on the current one. What is drawn depends only on
+ * the seed, the epoch and the batch, so an epoch can begin at any of its batches.
  */
 export class TrainingData {
   readonly dataset: Dataset
@@ -71,7 +72,7 @@ export class TrainingData {
   #resident: Tensor | null
   /** int64 [N] on the device. */
   readonly #labels: Tensor
-  /** null where the dataset gives what is scaled already. */
+  /** Null if the dataset has no pixels: its images are scaled already. */
   readonly #scaling: PixelScaling | null
 
   private constructor(dataset: Dataset, options: Resolved, resident: Tensor | null) {
@@ -79,7 +80,7 @@ export class TrainingData {
     this.#options = options
     const { batchSize, dropLast, device, shard } = this.#options
     const rest = dataset.size % batchSize
-    // In a step each process needs an image: without one it would miss the others' exchange of gradients.
+    // Each process needs an image in each step: without one it would miss the exchange of gradients.
     const last = !dropLast && rest > 0 && rest >= shard.size ? 1 : 0
     this.batchesPerEpoch = Math.floor(dataset.size / batchSize) + last
     this.#resident = resident
@@ -89,7 +90,7 @@ export class TrainingData {
   }
 
   /**
-   * @throws `ERR_BATCH_SIZE` where an epoch would have no batch, `ERR_DATASET` where the dataset cannot be augmented
+   * @throws `ERR_BATCH_SIZE` if an epoch would have no batch, `ERR_DATASET` if the dataset cannot be augmented, `ERR_INVALID_ARGUMENT`
    */
   static async open(dataset: Dataset, options: TrainingDataOptions): Promise<TrainingData> {
     const given = Object.entries(options).filter(([, value]) => value !== undefined)
@@ -103,20 +104,20 @@ export class TrainingData {
     if (dataset.size < least) {
       throw new SosError(
         'ERR_BATCH_SIZE',
-        `expected a batch of at most ${dataset.size} samples, all that ${dataset.name} has, but received ${least}`,
+        `expected a batch of at most ${dataset.size} samples, which are all samples of ${dataset.name}, but received ${least}`,
       )
     }
     if (augment.length > 0 && dataset.pixels === undefined) {
       throw new SosError(
         'ERR_DATASET',
-        `${dataset.name}: expected a dataset that gives its pixels, to augment them, but this one gives preprocessed images alone`,
+        `${dataset.name}: expected a dataset with pixels to augment but this dataset has only preprocessed images: leave out \`augment\``,
       )
     }
     const resident = await loadResident(dataset, resolved)
     return new TrainingData(dataset, resolved, resident)
   }
 
-  /** Goes through an epoch's batches, from batch `first` on. */
+  /** The batches of an epoch, beginning with batch `first`. */
   epoch(epoch: number, first = 0): AsyncGenerator<TrainingBatch> {
     const order = this.#order(epoch)
     return readAhead({
@@ -138,7 +139,7 @@ export class TrainingData {
     this.#scaling?.dispose()
   }
 
-  /** The samples of an epoch in their order, int64 on the CPU. */
+  /** The samples of an epoch in the order in which they are drawn. */
   #order(epoch: number): BigInt64Array {
     const generator = new torch.Generator(seedAt(this.#options.seed, 'order', epoch))
     using drawn = torch.randperm(this.dataset.size, { generator })
@@ -174,7 +175,7 @@ export class TrainingData {
   #select(resident: Tensor, samples: BigInt64Array) {
     const { device, channelsLast } = this.#options
     const places = torch.tensor(samples, { dtype: 'int64', device })
-    // index_select gives what is contiguous: the images keep their layout where their pixels come first.
+    // index_select returns contiguous tensors: to keep channels_last, select where the channels are the last dimension.
     const images = channelsLast
       ? resident.permute([0, 2, 3, 1]).index_select(0, places).permute([0, 3, 1, 2])
       : resident.index_select(0, places)
@@ -188,7 +189,7 @@ export class TrainingData {
     if (indices.length === 0) {
       throw new SosError(
         'ERR_DATASET',
-        `${this.dataset.name}: all ${samples.length} images of a batch are corrupt`,
+        `${this.dataset.name}: expected images but all ${samples.length} of a batch are corrupt`,
       )
     }
     return {
@@ -197,7 +198,7 @@ export class TrainingData {
     }
   }
 
-  /** Augments bytes and scales them; images that came scaled are laid out alone. */
+  /** Augments pixels and scales them. Images that are scaled already only get the memory format. */
   #finish(
     images: Tensor,
     epoch: number,
@@ -229,7 +230,7 @@ const defaults = {
   shard: { rank: 0, size: 1 },
 } as const
 
-/** Until the caller has set its own work going: then the next batch is prepared beside it. */
+/** Waits until the caller has begun its own work, so that the next batch is prepared at the same time. */
 function afterTheCaller(): Promise<null> {
   return new Promise((resolve) => setImmediate(resolve, null))
 }
@@ -238,7 +239,7 @@ function layoutOf({ channelsLast }: Pick<Resolved, 'channelsLast'>): 'channels_l
   return channelsLast ? 'channels_last' : 'contiguous_format'
 }
 
-/** All pixels on the device, uint8 [N, C, H, W]; null where they are too many or the dataset does not give them. */
+/** All pixels on the device, uint8 [N, C, H, W]; null if they take too much memory or the dataset has no pixels. */
 async function loadResident(
   { pixels, size }: Dataset,
   { residentBytes, device, ...layout }: Resolved,

@@ -4,9 +4,9 @@ import type { TrainerOptions } from './trainer-options.js'
 import type { TrainingBatch } from './training-data.js'
 
 /**
- * The logits of a batch with their graph, float32 or float64.
+ * The logits of a batch, float32 or float64, with their autograd graph.
  *
- * @throws `ERR_TORCH` where the forward fails, with what may be done about it; `ERR_OUTPUT_SHAPE`
+ * @throws `ERR_TORCH` if the forward fails, with advice on what to do; `ERR_OUTPUT_SHAPE`
  */
 export async function trainingLogits(
   model: ScriptModule,
@@ -27,24 +27,24 @@ export async function trainingLogits(
   }
 }
 
-/** With what the size of the batch has to do with it: the last one of an epoch may be smaller than the others. */
+/** Adds what the size of the batch may have to do with an error: the last batch of an epoch may be smaller than the others. */
 function explained(
   error: Error,
   { images, whole }: TrainingBatch,
   { data, batchSize }: TrainerOptions,
 ): Error {
   const isLast = whole < batchSize
-  const last = `it is the last batch of an epoch, of ${whole} in place of ${batchSize} images (${data.name} has ${data.size})`
-  const leaveOut = 'leave it out by dropLast: true ("dropLast": true in a configuration)'
+  const last = `this is the last batch of an epoch, with ${whole} instead of ${batchSize} images (${data.name} has ${data.size})`
+  const leaveOut = 'leave it out with dropLast: true ("dropLast": true in a configuration)'
   if (/more than 1 value per channel/.test(error.message)) {
     const why = 'batch norm in train mode needs more than one value of each channel'
     return withMore(
       error,
       isLast
-        ? `${why}, and ${last}: ${leaveOut}, or take another batchSize`
-        : `${why}, and this process has ${images.shape[0]} image of a batch of ${batchSize}: take a larger batchSize`,
+        ? `${why}, and ${last}: ${leaveOut}, or choose another batchSize`
+        : `${why}, and this process has only ${images.shape[0]} image of a batch of ${batchSize}: choose a larger batchSize`,
     )
   }
-  const told = ofShape(error, images)
-  return isLast ? withMore(told, `${last}: if the others do not fail, ${leaveOut}`) : told
+  const shaped = ofShape(error, images)
+  return isLast ? withMore(shaped, `${last}: if the other batches do not fail, ${leaveOut}`) : shaped
 }

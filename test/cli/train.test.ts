@@ -129,7 +129,7 @@ describe('sos train', () => {
   })
 
   it.each([
-    [{ epoch: 3 }, 'epoch is no setting; did you mean epochs?', 2],
+    [{ epoch: 3 }, 'epoch is not a setting; did you mean epochs?', 2],
     [{ train: 'cifar10:nowhere:train' }, 'nowhere', 1],
     [{ model: 'nowhere.pt' }, 'nowhere.pt', 1],
   ])('refuses %j', async (change, message, code) => {

@@ -47,7 +47,9 @@ describe('the record of an evaluation, where it is of something else or damaged'
     const { subject } = await prepare()
     const path = join(folder, 'text')
     writeFileSync(path, text)
-    expect(() => EvaluationRecord.resume(path, subject)).toThrow(refusal('ERR_RECORD', /the file is none/))
+    expect(() => EvaluationRecord.resume(path, subject)).toThrow(
+      refusal('ERR_RECORD', /the file is something else/),
+    )
     expect(readFileSync(path, 'utf8')).toBe(text)
   })
 
@@ -75,7 +77,7 @@ describe('the record of an evaluation, where it is of something else or damaged'
   })
 
   it.each<[string, (lines: string[]) => string[], RegExp]>([
-    ['foreign', () => ['{"a":1}', ''], /first line is none/],
+    ['foreign', () => ['{"a":1}', ''], /first line is something else/],
     ['no JSON', () => ['PK', ''], /:1: expected JSON/],
     ['damaged in the middle', (lines) => lines.with(2, lines[2]!.slice(3)), /:3: expected JSON/],
     ['a batch twice', (lines) => [...lines.slice(0, 3), lines[2]!, ''], /image \d+ twice/],
@@ -91,7 +93,7 @@ describe('the record of an evaluation, where it is of something else or damaged'
           3,
           edit(lines[3]!, (batch) => ({ ...batch, models: [] })),
         ),
-      /0 models, not of 2/,
+      /0 models instead of 2/,
     ],
     [
       'one model less',
@@ -100,9 +102,9 @@ describe('the record of an evaluation, where it is of something else or damaged'
           3,
           edit(lines[3]!, ({ models, ...batch }) => ({ ...batch, models: models.slice(1) })),
         ),
-      /1 models, not of 2/,
+      /1 models instead of 2/,
     ],
-    ['a rank beyond the classes', scoresWith({ ranks: 99_999 }), /:4: [\s\S]*no rank is beyond/],
+    ['a rank beyond the classes', scoresWith({ ranks: 99_999 }), /:4: [\s\S]*no rank above/],
     ['a negative loss', scoresWith({ losses: -5 }), /:4: [\s\S]*losses/],
     ['a loss of minus infinity', scoresWith({ losses: '-Infinity' }), /:4: [\s\S]*losses/],
     ['a confidence above 1', scoresWith({ confidences: 1.5 }), /:4: [\s\S]*confidences/],
@@ -112,7 +114,7 @@ describe('the record of an evaluation, where it is of something else or damaged'
     [
       'other classes later',
       (lines) => lines.with(3, lines[3]!.replaceAll('"classes":10', '"classes":11')),
-      /10 classes and then of 11/,
+      /10 classes and later with 11/,
     ],
     [
       'an unknown key',
@@ -130,15 +132,15 @@ describe('the record of an evaluation, where it is of something else or damaged'
           3,
           edit(lines[3]!, (batch) => ({ ...batch, indices: batch.indices.with(0, 1999) })),
         ),
-      /image 1999, which is none of the 130/,
+      /image 1999, which is not among the 130/,
     ],
     [
       'a header with more',
       (lines) => lines.with(0, lines[0]!.replace('{', '{"limit":3,')),
       /its limit is 3, not undefined/,
     ],
-    ['a header of null', (lines) => lines.with(0, 'null'), /its first line is none/],
-    ['a header of a number', (lines) => lines.with(0, '1'), /its first line is none/],
+    ['a header of null', (lines) => lines.with(0, 'null'), /its first line is something else/],
+    ['a header of a number', (lines) => lines.with(0, '1'), /its first line is something else/],
     [
       'an image beyond the dataset',
       (lines) => lines.with(1, lines[1]!.replace('"index":0', '"index":2000')),

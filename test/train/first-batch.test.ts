@@ -36,14 +36,14 @@ describe('a last batch', () => {
 
   it('is not what is wrong where every batch has one image', async () => {
     await expect(run(await head('Normed'), { batchSize: 1 })).rejects.toEqual(
-      refusal('ERR_TORCH', /has 1 image of a batch of 1: take a larger batchSize/),
+      refusal('ERR_TORCH', /has only 1 image of a batch of 1: choose a larger batchSize/),
     )
   })
 
   it('of another size than a trace holds is left out', async () => {
     const baked = () => head('traced_baked')
     await expect(run(await baked(), { data: vectors(5), batchSize: 2 })).rejects.toEqual(
-      refusal('ERR_TORCH', /last batch of an epoch, of 1 in place of 2 images.*dropLast: true/s),
+      refusal('ERR_TORCH', /last batch of an epoch, with 1 instead of 2 images.*dropLast: true/s),
     )
     expect(await run(await baked(), { data: vectors(5), batchSize: 2, dropLast: true })).toBe('done')
   })
@@ -70,7 +70,7 @@ describe('a training that cannot begin', () => {
     await expect(run(await head('Plain'), diverging)).rejects.toEqual(
       refusal(
         'ERR_NOT_FINITE',
-        /first batch was finite: the training diverged, at a learning rate of 1.7e\+308/,
+        /first batch was finite: the training diverged at a learning rate of 1.7e\+308/,
       ),
     )
   })

@@ -70,9 +70,11 @@ describe('a run that is killed', () => {
     const other = bytes.toString('latin1').replace('\\"batchSize\\":32', '\\"batchSize\\":31')
     writeFileSync(last, Buffer.from(other, 'latin1'))
     const { stderr } = await train(folder)
-    expect(stderr).toContain('this checkpoint is of another run: batchSize was 31 and is 32')
+    expect(stderr).toContain(
+      'expected a checkpoint of this run but it is of another: batchSize was 31 and is 32',
+    )
     const broken = bytes.toString('latin1').replace('\\"step\\":24', '\\"stop\\":24')
     writeFileSync(last, Buffer.from(broken, 'latin1'))
-    expect((await train(folder)).stderr).toContain('its metadata is not that of a checkpoint')
+    expect((await train(folder)).stderr).toContain('expected the metadata of a checkpoint but it is damaged')
   })
 })

@@ -2,9 +2,10 @@ import { z } from 'zod'
 import { outputKinds } from '../../model/index.js'
 import { parseRankPolicy } from '../../shift/index.js'
 
-/** What is trained with: SGD (or the optimizer that the configuration names) or SAM around it, without or with SOS. */
+/** The schemes of a training: SGD (or the optimizer that the configuration names), or SAM around it; each without or with SOS. */
 export const trainingSchemes = ['sgd', 'sgd+sos', 'sam', 'sam+sos'] as const
 
+/** A scheme of a training, such as `sgd+sos`. */
 export type Scheme = (typeof trainingSchemes)[number]
 
 const positive = z.number().positive()
@@ -30,20 +31,20 @@ const adaptiveOptimizer = z.strictObject({
 
 const schedule = z.strictObject({
   name: z.enum(['constant', 'multiStep', 'cosine', 'oneCycle']),
-  /** Of multiStep: epochs, or parts of the run below 1. */
+  /** For multiStep: epochs, or fractions of the run below 1. */
   milestones: z.array(positive).optional(),
   gamma: positive.optional(),
-  /** Of cosine: the last factor. */
+  /** For cosine: the last factor. */
   minimum: z.number().min(0).optional(),
-  /** Epochs in which the learning rate rises before. */
+  /** The number of epochs in which the learning rate rises before. */
   warmUp: z.number().min(0).optional(),
 })
 
-/** A training run's configuration: what `sos train` reads. Every default is that of the library's function of that name. */
+/** The configuration that `sos train` reads. Each default is that of the library's function of the same name. */
 export const schema = z.strictObject({
-  /** TorchScript file, trainable; `{seed}` in it stands for the run's seed. */
+  /** The path of a trainable TorchScript file; `{seed}` in it stands for the seed of the run. */
   model: z.string(),
-  /** Dataset specs, as cifar10:FOLDER:train. */
+  /** Datasets in the form KIND:PATH[:SPLIT], as cifar10:FOLDER:train. */
   train: z.string(),
   test: z.string().optional(),
   device: z.string().default('cpu'),
@@ -71,14 +72,14 @@ export const schema = z.strictObject({
       bias: z.enum(['fixed', 'absorb', 'augment']).optional(),
       layer: z.string().optional(),
       heldOut: whole.optional(),
-      /** Images in one forward. */
+      /** The number of images in one forward. */
       chunk: every.optional(),
     })
     .default({}),
   augment: z
     .strictObject({
       flip: z.boolean().optional(),
-      /** Pixels of the black border that windows are cut from. */
+      /** The width in pixels of the black border around the image from which windows are cut. */
       crop: every.optional(),
       /** α of Mixup. */
       mixup: positive.optional(),
@@ -86,7 +87,7 @@ export const schema = z.strictObject({
     .default({}),
   autocast: z.enum(['bfloat16', 'float16']).optional(),
   outputs: z.enum(outputKinds).optional(),
-  /** Which item of the model's output the logits are. */
+  /** Which item of the model's output has the logits. */
   output: z.union([whole, z.string()]).optional(),
   channelsLast: z.boolean().default(true),
   deterministic: z.boolean().default(true),
@@ -107,7 +108,8 @@ export const schema = z.strictObject({
   checkpoints: z.strictObject({ everyEpochs: every.optional(), keep: every.optional() }).default({}),
 })
 
+/** A configuration with all its defaults, as `parseConfig` returns it. */
 export type TrainingConfig = z.output<typeof schema>
 
-/** What a schedule of {@link TrainingConfig} is. */
+/** The section `schedule` of {@link TrainingConfig}. */
 export type ScheduleConfig = NonNullable<TrainingConfig['schedule']>

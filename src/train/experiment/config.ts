@@ -5,16 +5,25 @@ import { presetNames, trainingPresets } from './presets.js'
 import { trainerOptions } from './run-options.js'
 
 /**
- * Checks a configuration, whose `preset`, where there is one, gives what it leaves out: section by section, key by key.
+ * Checks the configuration of an experiment. If it names a `preset`, the preset fills in what the configuration leaves out, section by section
+ * and key by key.
  *
- * @param document parsed JSON
- * @param file its name, for messages
- * @throws `ERR_CONFIG` that names each key that is wrong, and the nearest one for a key that is none
+ * @param document the configuration, as parsed JSON
+ * @param file the name of its file, for messages
+ * @returns the configuration with all defaults
+ * @throws `ERR_CONFIG` with each wrong setting, and with the nearest known name for an unknown one
+ * @example
+ * const data = { model: 'model.pt', train: 'cifar10:data:train' }
+ * const config = parseConfig({ preset: 'paper', ...data, epochs: 10 }, 'config.json')
+ * console.log(config.epochs, config.batchSize, config.optimizer.learningRate) // → 10 64 0.1
  */
 export function parseConfig(document: unknown, file: string): TrainingConfig {
   expectText('file', file)
   if (typeof document !== 'object' || document === null || Array.isArray(document)) {
-    throw new SosError('ERR_CONFIG', `${file}: expected an object of settings but received ${kind(document)}`)
+    throw new SosError(
+      'ERR_CONFIG',
+      `${file}: expected an object with settings but received ${kind(document)}`,
+    )
   }
   const { preset, ...settings } = plain(document, file) as Record<string, unknown>
   const result = schema.safeParse(preset === undefined ? settings : merge(presetOf(preset, file), settings))
@@ -24,7 +33,7 @@ export function parseConfig(document: unknown, file: string): TrainingConfig {
   throw new SosError('ERR_CONFIG', `${file}: ${told.join('; ')}`)
 }
 
-/** What only the trainer's own options know: that Nesterov's momentum needs one, and the like. */
+/** Checks what only the trainer's own options know, for example that Nesterov's momentum needs a momentum. */
 function checked(config: TrainingConfig, file: string): TrainingConfig {
   try {
     for (const scheme of trainingSchemes) trainerOptions(config, scheme, config.seed)
@@ -35,7 +44,7 @@ function checked(config: TrainingConfig, file: string): TrainingConfig {
   }
 }
 
-/** What of zod's issues is told. */
+/** The parts of zod's issues that messages use. */
 interface Issue {
   readonly code: string
   readonly path: readonly PropertyKey[]
@@ -43,12 +52,12 @@ interface Issue {
   readonly keys?: readonly string[]
 }
 
-/** Deeper than any setting. */
+/** No setting is nested deeper than this. */
 const deepest = 10
 
 /**
- * A copy of what JSON can hold: the own keys of plain objects, and arrays. What is inherited would be read and not be told, and
- * `__proto__` as a key would have others inherited; circles are deeper than any document.
+ * A copy of what JSON can hold: the own keys of plain objects, and arrays. Inherited settings would be used but not written down, and
+ * the key `__proto__` would make others inherited. A circular document is nested deeper than any other.
  */
 function plain(value: unknown, file: string, path: readonly string[] = []): unknown {
   if (typeof value !== 'object' || value === null) return value
@@ -59,16 +68,18 @@ function plain(value: unknown, file: string, path: readonly string[] = []): unkn
   if (Array.isArray(value))
     return Array.from(value, (element, i) => plain(element, file, [...path, String(i)]))
   const parent = Object.getPrototypeOf(value) as object | null
-  // The prototype of plain objects is told by what it has: that of another realm is another one.
+  // The prototype of plain objects is recognised by its properties, since each realm has its own.
   if (
     parent !== null &&
     !(Object.getPrototypeOf(parent) === null && Object.hasOwn(parent, 'isPrototypeOf'))
   ) {
-    throw refuse(`expected a plain object of settings but received another's instance, or one that inherits`)
+    throw refuse(
+      `expected a plain object with settings but received an instance of a class, or an object that inherits`,
+    )
   }
   const copy: Record<string, unknown> = {}
   for (const [key, element] of Object.entries(value)) {
-    if (key === '__proto__') throw refuse('__proto__ is no setting')
+    if (key === '__proto__') throw refuse('__proto__ is not a setting')
     copy[key] = plain(element, file, [...path, key])
   }
   return copy
@@ -88,7 +99,7 @@ function merge(preset: Record<string, unknown>, settings: Record<string, unknown
   const merged: Record<string, unknown> = { ...preset }
   for (const [key, value] of Object.entries(settings)) {
     const [before, now] = [Object.hasOwn(merged, key) ? merged[key] : undefined, value]
-    // Another optimizer or schedule by name is another one altogether.
+    // An optimizer or a schedule of another name takes nothing from the preset's.
     const same = isRecord(before) && isRecord(now) && (now.name === undefined || now.name === before.name)
     merged[key] = same ? { ...(before as object), ...(now as object) } : now
   }
@@ -102,18 +113,18 @@ function explain({ code, path, message, keys = [] }: Issue): string[] {
     const known = path.length === 0 ? ['preset', ...knownKeys([])] : knownKeys(path)
     const near = nearest(key, known)
     const hint = near.length > 0 ? `; did you mean ${near[0]}?` : `; known: ${known.join(', ')}`
-    return `${place === '' ? clipped(key) : `${place}.${clipped(key)}`} is no setting${hint}`
+    return `${place === '' ? clipped(key) : `${place}.${clipped(key)}`} is not a setting${hint}`
   })
 }
 
-/** The keys of the settings at a path. */
+/** The known keys at a path. */
 function knownKeys(path: readonly PropertyKey[]): string[] {
   let at: unknown = schema
   for (const part of path) at = shapesOf(at).find((shape) => Object.hasOwn(shape, part))?.[String(part)]
   return [...new Set(shapesOf(at).flatMap((shape) => Object.keys(shape)))]
 }
 
-/** The shapes that a schema may have, its wrappers taken off. */
+/** The shapes that a schema may have, without its wrappers. */
 function shapesOf(at: unknown): Record<string, unknown>[] {
   if (at instanceof z.ZodDefault || at instanceof z.ZodOptional || at instanceof z.ZodNullable) {
     return shapesOf(at.unwrap())

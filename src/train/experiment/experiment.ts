@@ -24,31 +24,47 @@ import { type Plugin, Trainer } from '../trainer.js'
 import type { Scheme, TrainingConfig } from './config-schema.js'
 import { trainerOptions } from './run-options.js'
 
-/** A run of an experiment. */
+/** A run of an experiment: one scheme with one seed. */
 export interface ExperimentRun {
   readonly scheme: Scheme
   readonly seed: number
-  /** Where its record, checkpoints and trained model are. */
+  /** The folder of its record, its checkpoints and its trained model. */
   readonly folder: string
 }
 
+/** Options of {@link runExperiment}. */
 export interface ExperimentOptions {
+  /** The schemes to train by. */
   schemes: readonly Scheme[]
-  /** Runs of each scheme, with the seeds from the configuration's on. */
+  /** The number of runs of each scheme. Their seeds are counted up from that of the configuration. */
   seeds: number
   /** The folder of the experiment. */
   out: string
-  /** Listens to each run's trainer, after all else. */
+  /** Is called with the trainer of each run before it begins, to add listeners behind all others. */
   onRun?: (run: ExperimentRun, trainer: Trainer) => void
   /** The processes that train together. Default: this one alone. */
   parallel?: Parallel
+  /** Ends the experiment after the step at work, with a checkpoint. */
   signal?: AbortSignal
 }
 
-/** The file of a run that is done. */
+/** The file that a finished run has in its folder. */
 const trainedModel = 'model.pt'
 
-/** The runs of an experiment, in the order in which they are trained: all schemes of a seed before the next seed. */
+/**
+ * Lists the runs of an experiment, in the order in which they are trained: all schemes with one seed, then all with the next.
+ *
+ * @param config the configuration, from `parseConfig`
+ * @param options the schemes, the number of seeds and the folder of the experiment
+ * @returns the runs
+ * @throws `ERR_INVALID_ARGUMENT`
+ * @example
+ * const data = { model: 'model.pt', train: 'cifar10:data:train' }
+ * const config = parseConfig({ preset: 'paper', ...data }, 'config.json')
+ * const runs = experimentRuns(config, { schemes: ['sgd', 'sgd+sos'], seeds: 2, out: 'runs/paper' })
+ * console.log(runs.map(({ folder }) => folder).join(' '))
+ * // → runs/paper/sgd-seed0 runs/paper/sgd+sos-seed0 runs/paper/sgd-seed1 runs/paper/sgd+sos-seed1
+ */
 export function experimentRuns(
   config: TrainingConfig,
   options: Pick<ExperimentOptions, 'schemes' | 'seeds' | 'out'>,
@@ -62,13 +78,28 @@ export function experimentRuns(
 }
 
 /**
- * Trains the configuration's model by each scheme and seed, each in a folder of its own with `run.jsonl`, checkpoints and, when
- * it is done, `model.pt`. Runs that are done are not done again, one that was ended goes on from its last checkpoint: to go on
- * with an experiment is to start it again.
+ * Trains the model of a configuration with each scheme and each seed. Each run has a folder of its own with `run.jsonl`, its checkpoints and,
+ * when it is finished, `model.pt`. Finished runs are not repeated, and an interrupted run continues from its last checkpoint. So an
+ * experiment is continued by starting it again.
  *
- * @returns whether all runs are done; false where the signal aborted
- * @throws `ERR_CONFIG` where the folder holds an experiment with another configuration, `ERR_LOCKED` where another process trains one
- *   of the runs, and what a run throws
+ * @param config the configuration, from `parseConfig`
+ * @param options the schemes, the number of seeds, the folder, and who listens; see {@link ExperimentOptions}
+ * @returns whether all runs are finished; false if the signal aborted
+ * @throws `ERR_CONFIG` if the folder holds an experiment with another configuration, `ERR_LOCKED` if another process trains one of the runs,
+ *   and whatever a run throws
+ * @example
+ * const config = parseConfig(
+ *   {
+ *     model: 'assets/fashion-resnet.pt',
+ *     train: 'idx:assets/fashion-mnist:test',
+ *     epochs: 1,
+ *     batchSize: 1000,
+ *     optimizer: { name: 'sgd', learningRate: 0.01 },
+ *   },
+ *   'config.json',
+ * )
+ * const signal = AbortSignal.abort() // so that this example trains nothing
+ * console.log(await runExperiment(config, { schemes: ['sgd'], seeds: 1, out: 'out/examples/experiment', signal })) // → false
  */
 export async function runExperiment(config: TrainingConfig, options: ExperimentOptions): Promise<boolean> {
   expectObject('options', options)
@@ -79,7 +110,7 @@ export async function runExperiment(config: TrainingConfig, options: ExperimentO
   try {
     await inTheFirst(parallel, async () => {
       await claim(out, config)
-      // All that are to be trained, and at once: none is to wait hours to hear that another command trains it.
+      // All unfinished runs are locked at once, so that no command learns only after hours that another one trains a run.
       for (const { folder } of await unfinished(runs)) {
         await makeFolder(folder)
         locks.push(new FileLock(join(folder, trainedModel)))
@@ -93,7 +124,7 @@ export async function runExperiment(config: TrainingConfig, options: ExperimentO
   }
 }
 
-/** Sets the process-wide switch; the function that it returns sets it back. */
+/** Sets the switch for the whole process. @returns a function that sets it back */
 function withDeterminism(mode: boolean): () => void {
   const before = torch.areDeterministicAlgorithmsEnabled()
   const warnOnly = torch.isDeterministicAlgorithmsWarnOnlyEnabled()
@@ -155,20 +186,20 @@ async function prepare(
   return trainer.use(...plugins, recordRun(join(folder, 'run.jsonl'), { scheme, seed, config }))
 }
 
-/** The model's record, with the names of the classes that it was trained on where it has none yet. */
+/** The record of a model, with the names of the classes that it was trained on if it has no names yet. */
 function withClassNames({ model, data }: Trainer): Record<string, string> {
   const record = checkpointRecord(model)
   if (record === null || record.classes !== null || areNumbers(data.classes)) return {}
   return { [recordFile]: JSON.stringify({ ...record, classes: data.classes }) }
 }
 
-/** Makes the folder this configuration's, unless it is another's. */
+/** Makes the folder that of this configuration, unless it is that of another. */
 async function claim(out: string, config: TrainingConfig): Promise<void> {
   const path = join(out, 'config.json')
   await makeFolder(out)
   const before = await readFile(path, 'utf8').catch((cause) => {
     if (cause.code === 'ENOENT') return null
-    throw new SosError('ERR_CONFIG', `${path}: cannot be read: ${cause.message}`, { cause })
+    throw new SosError('ERR_CONFIG', `${path}: the file cannot be read: ${cause.message}`, { cause })
   })
   if (before === null) {
     return writeAtomically(path, (file) => writeFile(file, `${JSON.stringify(config, null, 2)}\n`))
@@ -177,7 +208,7 @@ async function claim(out: string, config: TrainingConfig): Promise<void> {
   if (differing === null) return
   throw new SosError(
     'ERR_CONFIG',
-    `${out} holds an experiment with another configuration: ${differing}; take another folder by --out, or remove this one`,
+    `${out}: expected an experiment with this configuration but the folder holds one with another configuration: ${differing}; choose another folder with --out, or remove this one`,
   )
 }
 
@@ -195,7 +226,7 @@ async function unfinished(runs: readonly ExperimentRun[]): Promise<ExperimentRun
   return left
 }
 
-/** Whether its trained model is there. Throws `ERR_CONFIG` for a file that is none. */
+/** Whether the trained model of a run exists. Throws `ERR_CONFIG` if the file is not a model. */
 async function isFinished({ folder }: ExperimentRun): Promise<boolean> {
   const path = join(folder, trainedModel)
   try {
@@ -203,7 +234,7 @@ async function isFinished({ folder }: ExperimentRun): Promise<boolean> {
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException
     if (code === 'ENOENT') return false
-    throw new SosError('ERR_FILE_UNREADABLE', `${path}: cannot be read: ${message}`, { cause })
+    throw new SosError('ERR_FILE_UNREADABLE', `${path}: the file cannot be read: ${message}`, { cause })
   }
   try {
     const model = await ScriptModule.load(path)
@@ -212,7 +243,7 @@ async function isFinished({ folder }: ExperimentRun): Promise<boolean> {
   } catch (cause) {
     throw new SosError(
       'ERR_CONFIG',
-      `${path}: expected the run's trained model but it cannot be loaded (${(cause as Error).message}); remove it, and the run goes on from its last checkpoint`,
+      `${path}: expected the run's trained model but the file cannot be loaded (${(cause as Error).message}); remove it, and the run continues from its last checkpoint`,
       { cause },
     )
   }

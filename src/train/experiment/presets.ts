@@ -1,7 +1,8 @@
-/** Settings of a training run under a name. */
+/** Settings of a training that have a name. */
 export interface TrainingPreset {
-  /** For help: where the numbers come from. */
+  /** Where the numbers come from, for the help text. */
   readonly about: string
+  /** The settings, as in a configuration. */
   readonly settings: Readonly<Record<string, unknown>>
 }
 
@@ -14,24 +15,25 @@ const paper = {
   augment: { flip: true },
 }
 
+/** The presets that a configuration can name, by their names. */
 export const trainingPresets: Readonly<Record<string, TrainingPreset>> = {
   paper: {
     about:
-      'Zhou et al. for CIFAR: batch 64, 300 epochs, learning rate 0.1 divided by 10 at half and three quarters, Nesterov 0.9, weight decay 1e-4, flips; b = 300 is their best of Table 4',
+      'the settings of Zhou et al. for CIFAR: batch size 64, 300 epochs, learning rate 0.1 divided by 10 at half and three quarters, Nesterov momentum 0.9, weight decay 1e-4, flips; b = 300 is the best in their Table 4',
     settings: paper,
   },
   'paper-mixup': {
-    about: 'paper with Mixup (α = 1, Zhang et al.), their second augmentation',
+    about: 'the preset paper with Mixup (α = 1, Zhang et al.), the second augmentation of Zhou et al.',
     settings: { ...paper, augment: { flip: true, mixup: 1 } },
   },
   'crop-flip': {
     about:
-      'paper with windows of the image padded by 4 pixels (He et al. 2016): by flips alone their accuracies are hardly to be had',
+      'the preset paper with random crops of the image padded by 4 pixels (He et al. 2016): with flips alone the accuracies of the paper are rarely reached',
     settings: { ...paper, augment: { flip: true, crop: 4 } },
   },
   'cpu-small': {
     about:
-      'for wide_small on the cores of a CPU: 15 epochs, one cycle up to 0.2 (Smith and Topin 2019), weight decay 5e-4, crops and flips, probes each epoch',
+      'for wide_small on a CPU: 15 epochs, one cycle up to a learning rate of 0.2 (Smith and Topin 2019), weight decay 5e-4, crops and flips, probes after each epoch',
     settings: {
       ...paper,
       epochs: 15,

@@ -9,7 +9,7 @@ import { constantRate, cosine, multiStep, oneCycle, type Schedule, warmUp } from
 import type { TrainerOptions } from '../trainer-options.js'
 import type { ScheduleConfig, Scheme, TrainingConfig } from './config-schema.js'
 
-/** What of a trainer's options a configuration says. */
+/** The options of a trainer that a configuration determines. */
 export function trainerOptions(
   config: TrainingConfig,
   scheme: Scheme,

@@ -3,24 +3,31 @@ import { torch } from '../../torch/index.js'
 import { gradientDescent } from './gradient-descent.js'
 import type { OptimizerRecipe } from './optimizer.js'
 
+/** Options of {@link adam} and {@link adamW}. */
 export interface AdamOptions {
-  /** η. Default: 1e-3, as in PyTorch and the paper. */
+  /** The learning rate η. Default: 1e-3, as in PyTorch and in the paper by Kingma and Ba. */
   learningRate?: number
-  /** β₁ and β₂. Default: 0.9 and 0.999, as in PyTorch and the paper. */
+  /** β₁ and β₂, the decay of the two moments. Default: 0.9 and 0.999, as in PyTorch and in the paper. */
   betas?: readonly [number, number]
-  /** ε. Default: 1e-8, as in PyTorch and the paper. */
+  /** ε, added to the denominator. Default: 1e-8, as in PyTorch and in the paper. */
   epsilon?: number
-  /** λ. Default: 0 for adam, 0.01 for adamW, as in PyTorch. */
+  /** The weight decay λ. Default: 0 for adam, 0.01 for adamW, as in PyTorch. */
   weightDecay?: number
-  /** Divide by the largest second moment so far (Reddi et al. 2018). Default: false. */
+  /** Whether to divide by the largest second moment so far (Reddi et al. 2018). Default: false. */
   amsgrad?: boolean
 }
 
 /**
- * Adam (Kingma and Ba 2015) as `torch.optim.Adam` has it, by libtorch's fused kernel: g ← g + λw; m ← β₁m + (1 − β₁)g;
+ * Adam (Kingma and Ba 2015), as in `torch.optim.Adam`, by libtorch's fused kernel: g ← g + λw; m ← β₁m + (1 − β₁)g;
  * v ← β₂v + (1 − β₂)g²; w ← w − η·m̂ / (√v̂ + ε) with m̂ = m / (1 − β₁ᵗ) and v̂ = v / (1 − β₂ᵗ).
  *
- * @throws `ERR_INVALID_ARGUMENT` for numbers out of range
+ * @param options see {@link AdamOptions}
+ * @returns the recipe, for the trainer's option `optimizer`
+ * @throws `ERR_INVALID_ARGUMENT` if a number is out of range
+ * @example
+ * const optimizer = adam({ learningRate: 3e-4 })
+ * const trainer = new Trainer(model, { data: train, epochs: 1, batchSize: 64, optimizer })
+ * console.log(await trainer.run()) // → done
  */
 export function adam(options: AdamOptions = {}): OptimizerRecipe {
   expectObject('options', options)
@@ -28,10 +35,15 @@ export function adam(options: AdamOptions = {}): OptimizerRecipe {
 }
 
 /**
- * AdamW (Loshchilov and Hutter 2019) as `torch.optim.AdamW` has it: {@link adam} whose weight decay shrinks the weights
- * themselves, w ← (1 − ηλ)w, and not the gradient's scale.
+ * AdamW (Loshchilov and Hutter 2019), as in `torch.optim.AdamW`: {@link adam} with a weight decay that shrinks the weights themselves,
+ * w ← (1 − ηλ)w, instead of being added to the gradient.
  *
- * @throws `ERR_INVALID_ARGUMENT` for numbers out of range
+ * @param options see {@link AdamOptions}
+ * @returns the recipe, for the trainer's option `optimizer`
+ * @throws `ERR_INVALID_ARGUMENT` if a number is out of range
+ * @example
+ * const optimizer = adamW({ learningRate: 3e-4, weightDecay: 0.05 })
+ * console.log(optimizer.learningRate) // → 0.0003
  */
 export function adamW(options: AdamOptions = {}): OptimizerRecipe {
   expectObject('options', options)

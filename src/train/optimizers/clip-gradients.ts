@@ -3,11 +3,17 @@ import { scope, type Tensor, torch } from '../../torch/index.js'
 import type { OptimizerRecipe } from './optimizer.js'
 
 /**
- * Scales the gradients of all parameters together where their 2-norm is above `maxNorm`, before the optimizer sees them: by
- * maxNorm / (‖g‖ + 1e-6), as `torch.nn.utils.clip_grad_norm_` does. Around SAM it would clip both of its gradients; in SAM,
- * `sam(clipGradients(sgd(…), 1))`, the one of the step.
+ * Clips the gradients before the optimizer sees them, as `torch.nn.utils.clip_grad_norm_` does: if the 2-norm of the gradients of all
+ * parameters together is above `maxNorm`, they are multiplied by maxNorm / (‖g‖ + 1e-6). Inside of SAM, as `sam(clipGradients(sgd(…), 1))`,
+ * it clips the gradient of the step; around SAM it would clip both of SAM's gradients.
  *
- * @throws `ERR_INVALID_ARGUMENT` where `maxNorm` is not above 0
+ * @param base the optimizer
+ * @param maxNorm the largest norm
+ * @returns the recipe, for the trainer's option `optimizer`
+ * @throws `ERR_INVALID_ARGUMENT` if `maxNorm` is not above 0
+ * @example
+ * const optimizer = clipGradients(sgd({ learningRate: 0.1 }), 1)
+ * console.log(optimizer.description.maxNorm) // → 1
  */
 export function clipGradients(base: OptimizerRecipe, maxNorm: number): OptimizerRecipe {
   positive('maxNorm', maxNorm)

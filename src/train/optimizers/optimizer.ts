@@ -1,47 +1,54 @@
 import type { Tensor } from '../../torch/index.js'
 
-/** What an optimizer works on. */
+/** The parameters that an optimizer changes, and the model's buffers. */
 export interface Target {
-  /** The parameters that require gradients, by their dotted names. They are the model's own memory. */
+  /** The parameters that require gradients, by their dotted names. They are the model's own tensors. */
   readonly parameters: ReadonlyMap<string, Tensor>
   /** The buffers, such as BatchNorm's statistics, which a forward in train mode changes. */
   readonly buffers: ReadonlyMap<string, Tensor>
 }
 
-/** A loss and its gradients at the weights of the moment. */
+/** A loss and its gradients at the current weights. */
 export interface LossAndGradients {
   /** A scalar, detached, on the model's device. */
   readonly loss: Tensor
-  /** In the order of the target's parameters; null for one that the loss does not depend on. */
+  /** The gradients, in the order of the target's parameters; null for a parameter that the loss does not depend on. */
   readonly gradients: readonly (Tensor | null)[]
 }
 
-/** Computes the loss of the batch and its gradients, at the weights of the moment. */
+/** Computes the loss of the batch and its gradients at the current weights. */
 export type Closure = () => Promise<LossAndGradients>
 
-/** The tensors that an optimizer keeps, by names such as `momentum.fc.weight`: what a checkpoint holds of it. */
+/** The tensors that an optimizer keeps from step to step, by names such as `momentum.fc.weight`. A checkpoint holds them. */
 export type OptimizerState = Map<string, Tensor>
 
-/** Changes the parameters of its target. */
+/** Changes the parameters of its target, step by step. */
 export interface Optimizer {
   /**
-   * One step from the loss that `closure` computes; SAM calls it twice.
+   * Makes one step.
    *
-   * @param learningRate of this step
+   * @param closure computes the loss and its gradients; SAM calls it twice
+   * @param learningRate the learning rate of this step
    * @returns the loss before the step, as the closure gave it
    */
   step(closure: Closure, learningRate: number): Promise<Tensor>
-  /** What it keeps of the past, the tensors themselves. */
+  /** The tensors that it keeps; they are not copies. */
   state(): OptimizerState
-  /** Goes on from a state: copies it. Throws `ERR_CHECKPOINT` for one that is not of this optimizer and target. */
+  /**
+   * Takes over a state by copying it.
+   *
+   * @param state as `state` returned it, in this run or an earlier one
+   * @throws `ERR_CHECKPOINT` if it is not the state of such an optimizer on such parameters
+   */
   restore(state: OptimizerState): void
 }
 
-/** Makes an optimizer for a model: `sgd({ momentum: 0.9 })`, or `sam(sgd({ momentum: 0.9 }))`. */
+/** Makes an optimizer for a model. Examples are `sgd({ learningRate: 0.1 })` and `sam(sgd({ learningRate: 0.1 }))`. */
 export interface OptimizerRecipe {
   /** The learning rate before the schedule's factor. */
   readonly learningRate: number
-  /** What it is, as a checkpoint tells it: name and numbers. */
+  /** Its name and numbers. A checkpoint has them, and a run with another optimizer does not continue from it. */
   readonly description: Readonly<Record<string, unknown>>
+  /** Makes the optimizer for some parameters. */
   create(target: Target): Optimizer
 }

@@ -3,27 +3,35 @@ import { keepTensor, scope, type Tensor, torch } from '../../torch/index.js'
 import { gradientNorm } from './clip-gradients.js'
 import type { OptimizerRecipe, Target } from './optimizer.js'
 
+/** Options of {@link sam}. */
 export interface SamOptions {
-  /** ρ, the radius. Default: 0.05, SAM's for CIFAR-10 (Foret et al. 2021); theirs for CIFAR-100 is 0.1. */
+  /** The radius ρ. Default: 0.05, the value of Foret et al. (2021) for CIFAR-10; their value for CIFAR-100 is 0.1. */
   rho?: number
 }
 
+/** Options of {@link asam}. */
 export interface AsamOptions {
-  /** ρ, the radius. Default: 0.5, ASAM's for CIFAR-10 (Kwon et al. 2021); theirs for CIFAR-100 is 1. */
+  /** The radius ρ. Default: 0.5, the value of Kwon et al. (2021) for CIFAR-10; their value for CIFAR-100 is 1. */
   rho?: number
-  /** η, added to |w|. Default: 0.01, as theirs. */
+  /** η, which is added to |w|. Default: 0.01, their value. */
   eta?: number
 }
 
-/** Makes the ascent ε from the gradients, one tensor for each. */
+/** Computes the ascent ε from the gradients, one tensor for each. */
 type Ascent = (parameters: Tensor[], gradients: Tensor[], names: readonly string[]) => Tensor[]
 
 /**
- * Sharpness-aware minimisation (Foret et al. 2021) around any optimizer: the gradient of its step is taken at w + ε with
- * ε = ρ·g / (‖g‖ + 1e-12), over all parameters together, and the step is done at w, weight decay included. Buffers, such as
- * BatchNorm's statistics, are those after the first pass. A step costs two passes.
+ * Sharpness-aware minimisation (Foret et al. 2021) around any optimizer. The gradient for a step is computed at w + ε with
+ * ε = ρ·g / (‖g‖ + 1e-12), where g is the gradient at w over all parameters together. The optimizer makes its step at w, with its weight
+ * decay. Buffers, such as the statistics of BatchNorm, are those after the first pass. A step costs two passes.
  *
- * @throws `ERR_INVALID_ARGUMENT` for numbers out of range
+ * @param base the optimizer
+ * @param options see {@link SamOptions}
+ * @returns the recipe, for the trainer's option `optimizer`
+ * @throws `ERR_INVALID_ARGUMENT` if a number is out of range
+ * @example
+ * const optimizer = sam(sgd({ learningRate: 0.1, momentum: 0.9 }), { rho: 0.1 })
+ * console.log(optimizer.description.name, optimizer.learningRate) // → sam 0.1
  */
 export function sam(base: OptimizerRecipe, options: SamOptions = {}): OptimizerRecipe {
   expectObject('base', base)
@@ -36,10 +44,16 @@ export function sam(base: OptimizerRecipe, options: SamOptions = {}): OptimizerR
 }
 
 /**
- * Adaptive SAM (Kwon et al. 2021): as {@link sam} with ε = ρ·T²g / ‖Tg‖, T = |w| + η for parameters named `weight` and 1 for
- * others, so that the radius does not depend on the scale of the weights.
+ * Adaptive SAM (Kwon et al. 2021): {@link sam} with ε = ρ·T²g / ‖Tg‖, where T = |w| + η for parameters named `weight` and T = 1 for all others.
+ * So the radius does not depend on the scale of the weights.
  *
- * @throws `ERR_INVALID_ARGUMENT` for numbers out of range
+ * @param base the optimizer
+ * @param options see {@link AsamOptions}
+ * @returns the recipe, for the trainer's option `optimizer`
+ * @throws `ERR_INVALID_ARGUMENT` if a number is out of range
+ * @example
+ * const optimizer = asam(sgd({ learningRate: 0.1 }), { rho: 1 })
+ * console.log(optimizer.description.name, optimizer.description.rho) // → asam 1
  */
 export function asam(base: OptimizerRecipe, options: AsamOptions = {}): OptimizerRecipe {
   expectObject('base', base)
@@ -90,7 +104,7 @@ function sharpnessAware(
               return copies
             }),
           )
-          // The closure of the base optimizer's step is computed up there; its step is done down here.
+          // The base optimizer's gradients are computed at w + ε; its step is made at w.
           await optimizer.step(async () => {
             try {
               return await withBuffersKept(target, closure)
@@ -106,7 +120,7 @@ function sharpnessAware(
   }
 }
 
-/** Runs `body`, after which the buffers are what they were before. */
+/** Runs `body`, and gives the buffers their values back afterwards. */
 async function withBuffersKept<T>({ buffers }: Target, body: () => Promise<T>): Promise<T> {
   const tensors = [...buffers.values()]
   const saved = torch.noGrad(() => scope(() => tensors.map((tensor) => keepTensor(tensor.clone()))))

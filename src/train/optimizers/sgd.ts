@@ -3,24 +3,30 @@ import { torch } from '../../torch/index.js'
 import { gradientDescent } from './gradient-descent.js'
 import type { OptimizerRecipe } from './optimizer.js'
 
+/** Options of {@link sgd}. */
 export interface SgdOptions {
-  /** η. No default: it depends on the model and the batch. */
+  /** The learning rate η. It has no default, since it depends on the model and on the batch size. */
   learningRate: number
-  /** μ. Default: 0, as in PyTorch. */
+  /** The momentum μ. Default: 0, as in PyTorch. */
   momentum?: number
-  /** τ, of the gradient's part in the momentum. Default: 0, as in PyTorch. */
+  /** The dampening τ of the gradient's part in the momentum. Default: 0, as in PyTorch. */
   dampening?: number
-  /** Nesterov's momentum; it needs a momentum and no dampening. Default: false, as in PyTorch. */
+  /** Whether to use Nesterov's momentum, which needs a momentum and no dampening. Default: false, as in PyTorch. */
   nesterov?: boolean
-  /** λ, added to the gradient as λw. Default: 0, as in PyTorch. */
+  /** The weight decay λ, which is added to the gradient as λw. Default: 0, as in PyTorch. */
   weightDecay?: number
 }
 
 /**
- * Stochastic gradient descent as `torch.optim.SGD` has it, by libtorch's fused kernel: g ← g + λw; v ← μv + (1 − τ)g, at the
- * first step v ← g; w ← w − η·(nesterov ? g + μv : v).
+ * Stochastic gradient descent, as in `torch.optim.SGD`, by libtorch's fused kernel: g ← g + λw; v ← μv + (1 − τ)g, but v ← g at the first
+ * step; w ← w − η·(nesterov ? g + μv : v).
  *
- * @throws `ERR_INVALID_ARGUMENT` for numbers out of range
+ * @param options see {@link SgdOptions}
+ * @returns the recipe, for the trainer's option `optimizer`
+ * @throws `ERR_INVALID_ARGUMENT` if a number is out of range
+ * @example
+ * const optimizer = sgd({ learningRate: 0.1, momentum: 0.9, nesterov: true, weightDecay: 1e-4 })
+ * console.log(optimizer.learningRate) // → 0.1
  */
 export function sgd(options: SgdOptions): OptimizerRecipe {
   expectObject('options', options)
@@ -32,7 +38,7 @@ export function sgd(options: SgdOptions): OptimizerRecipe {
   if (nesterov && (momentum === 0 || dampening !== 0)) {
     throw new SosError(
       'ERR_INVALID_ARGUMENT',
-      `expected for Nesterov's momentum a momentum above 0 and no dampening but received momentum ${momentum} and dampening ${dampening}`,
+      `expected a momentum above 0 and no dampening with Nesterov's momentum but received momentum ${momentum} and dampening ${dampening}`,
     )
   }
   const numbers = { momentum, dampening, nesterov, weight_decay: weightDecay, maximize: false }

@@ -8,8 +8,9 @@ import type { WaitingEvent } from '../events.js'
 import { isDueAfter } from '../every-epochs.js'
 import type { Plugin } from '../trainer.js'
 
-/** The model was evaluated. */
+/** A plugin has evaluated the model. */
 export interface EvaluationEvent extends WaitingEvent {
+  /** The scores of the model. */
   readonly evaluation: Evaluation
 }
 
@@ -19,14 +20,25 @@ declare module '../events.js' {
   }
 }
 
+/** Options of {@link evaluateDuringTraining}: those of `evaluate`, and how often. */
 export interface EvaluateDuringTrainingOptions extends Omit<EvaluateOptions, 'device' | 'record'> {
-  /** Epochs from one evaluation to the next; the last epoch is always evaluated. Default: 1. */
+  /** The number of epochs from one evaluation to the next. After the last epoch the model is always evaluated. Default: 1. */
   everyEpochs?: number
 }
 
 /**
- * Evaluates the model after epochs, its logits being what the trainer takes for them unless an option says otherwise, before their `epochEnd` reaches listeners that were added later; told by the event
- * `evaluation`. Of several processes the first evaluates.
+ * A plugin that evaluates the model after epochs, and tells the result by the event `evaluation`. It takes the same item of the model's
+ * output as the trainer, unless an option says otherwise. It listens to `epochEnd`: listeners that were added later hear of the end of the
+ * epoch after the evaluation. Of several processes only the first evaluates.
+ *
+ * @param dataset the images to evaluate on, with the same classes as the training data
+ * @param options see {@link EvaluateDuringTrainingOptions}. Default: all images, after each epoch
+ * @returns the plugin, for `trainer.use`
+ * @throws `ERR_INVALID_ARGUMENT`; when it is added to a trainer, `ERR_LABELS` if the classes of the two datasets differ
+ * @example
+ * trainer.use(evaluateDuringTraining(test, { limit: 20 }))
+ * trainer.on('evaluation', ({ epoch, evaluation }) => console.log(epoch, evaluation.images)) // → 0 20
+ * await trainer.run()
  */
 export function evaluateDuringTraining(
   dataset: Dataset,

@@ -10,20 +10,23 @@ import type { WaitingEvent } from '../events.js'
 import { isDueAfter } from '../every-epochs.js'
 import type { Plugin, Trainer } from '../trainer.js'
 
-/** What the training probes measure after an epoch: the curves of the paper's Figures 3 and 4. */
+/** What the probes measure after an epoch: the curves of Figures 3 and 4 in the paper. */
 export interface EpochProbe {
-  /** tr(H) of the mean training loss over a fixed sample; null where it was not asked for. */
+  /** tr(H) of the mean training loss over the sample, with its standard error; null if it was not asked for. */
   readonly trace: {
     readonly trace: number
     readonly standardError: number
-    /** `gauss-newton`: its first-order form, the same number where the network is piecewise linear; `hessian`: by HVPs. */
+    /**
+     * How it was computed: `gauss-newton` by its first-order form, which gives the same number in a piecewise linear network; `hessian` by
+     * Hessian-vector products.
+     */
     readonly by: 'gauss-newton' | 'hessian'
   } | null
-  /** ‖V‖, Frobenius, of the weight of the linear layer that makes the output. */
+  /** ‖V‖, the Frobenius norm of the weight of the linear layer that makes the output. */
   readonly weightNorm: number
-  /** Over the fixed sample of training images, in eval mode. */
+  /** Mean loss and accuracy in per cent on the sample, in eval mode. */
   readonly train: { readonly loss: number; readonly accuracy: number }
-  /** Neural collapse of the fixed sample's features (Papyan, Han and Donoho 2020). */
+  /** The neural collapse of the sample's features (Papyan, Han and Donoho 2020); null if it was not asked for. */
   readonly collapse: {
     readonly nc1: number
     readonly nc2: number
@@ -32,8 +35,9 @@ export interface EpochProbe {
   } | null
 }
 
-/** The model was measured. */
+/** A plugin has measured the model. */
 export interface ProbeEvent extends WaitingEvent {
+  /** What was measured. */
   readonly probe: EpochProbe
 }
 
@@ -43,18 +47,19 @@ declare module '../events.js' {
   }
 }
 
+/** Options of {@link probeDuringTraining}. */
 export interface ProbeOptions {
-  /** Epochs from one probe to the next; the last epoch is always probed. Default: 1. */
+  /** The number of epochs from one probe to the next. After the last epoch the model is always probed. Default: 1. */
   everyEpochs?: number
-  /** Training images of the fixed sample, drawn evenly from all classes. Default: 512, or all. */
+  /** The number of training images in the sample, which is drawn evenly from all classes. Default: 512, or all if there are fewer. */
   samples?: number
-  /** Random vectors of the trace, the same in each epoch; 0 leaves it out. Default: 32. */
+  /** The number of random vectors for the trace, the same in each epoch; 0 leaves the trace out. Default: 32. */
   probes?: number
-  /** Measure neural collapse. Default: true. */
+  /** Whether to measure neural collapse. Default: true. */
   collapse?: boolean
-  /** Images in one forward. Default: as of each measure by itself, 32 to 128. */
+  /** The number of images in one forward. Default: that of each measure, from 32 to 128. */
   chunk?: number
-  /** Of the sample and the random vectors. Default: 0, whatever the run's, so that runs are comparable. */
+  /** The seed of the sample and of the random vectors. Default: 0, also in runs with other seeds, so that runs are comparable. */
   seed?: number
 }
 
@@ -69,10 +74,18 @@ const probeNumbers: NumberChecks<ProbeOptions> = {
 }
 
 /**
- * Measures the model after epochs, in eval mode, on a fixed sample of the training images and with fixed random vectors: tr(H),
- * ‖V‖, loss and accuracy, neural collapse. Told by the event `probe`. Of several processes the first measures.
+ * A plugin that measures the model after epochs, in eval mode: tr(H), ‖V‖, loss and accuracy, neural collapse. The sample of training images
+ * and the random vectors are the same in all epochs. The event `probe` has the result. Of several processes only the first measures.
  *
- * tr(H) is measured by its first-order form where the network is piecewise linear, by first derivatives alone.
+ * In a piecewise linear network tr(H) is computed by its first-order form, which needs only first derivatives.
+ *
+ * @param options see {@link ProbeOptions}. Default: 512 images and 32 random vectors, after each epoch
+ * @returns the plugin, for `trainer.use`
+ * @throws `ERR_INVALID_ARGUMENT`
+ * @example
+ * trainer.use(probeDuringTraining({ samples: 20, probes: 2 }))
+ * trainer.on('probe', ({ probe }) => console.log(probe.trace?.by, probe.trace?.standardError))
+ * await trainer.run()
  */
 export function probeDuringTraining(options: ProbeOptions = {}): Plugin {
   expectObject('options', options)
@@ -89,7 +102,7 @@ export function probeDuringTraining(options: ProbeOptions = {}): Plugin {
 
 async function measure(trainer: Trainer, options: ProbeOptions): Promise<EpochProbe> {
   const { data, device, outputOptions } = trainer
-  using model = trainer.model.view({ eval: true }) // a dropout at work would curve the loss
+  using model = trainer.model.view({ eval: true }) // active dropout would change the loss and its curvature
   const { samples = Math.min(512, data.size), probes = 32, collapse = true, seed = 0, chunk } = options
   const indices = sampleIndices(data, { size: Math.min(samples, data.size), sampling: 'stratified', seed })
   const sample = subset(data, indices)

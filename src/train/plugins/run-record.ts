@@ -14,7 +14,7 @@ const lineSchema = z.discriminatedUnion('event', [
     event: z.literal('run'),
     epochs: whole,
     batchesPerEpoch: count,
-    /** What the caller told of the run, as the command's configuration. */
+    /** What the caller says about the run, for example the command's configuration. */
     about: z.record(z.string(), z.unknown()),
   }),
   z
@@ -29,8 +29,8 @@ const lineSchema = z.discriminatedUnion('event', [
       normAfter: fromZero,
       batchLogitChange: fromZero,
       /**
-       * The largest change of a held-out output of the layer, and the share of held-out images whose class cannot have changed, null
-       * where these outputs are not the logits; null without any images.
+       * The largest change of an output of the layer on the held-out images, and the share of these images whose class cannot have changed.
+       * The share is null if these outputs are not the logits. All of it is null if there are no held-out images.
        */
       drift: z
         .strictObject({ largest: fromZero, safe: numberOrText(z.number().min(0).max(1)).nullable() })
@@ -41,12 +41,12 @@ const lineSchema = z.discriminatedUnion('event', [
       milliseconds: fromZero,
       warnings: z.array(z.string()),
     })
-    // The bias mode `augment` has one input more in each group, of which there are at most as many as inputs.
+    // The bias mode `augment` has one more input in each group, and there are at most as many groups as inputs.
     .refine(({ rank, inFeatures }) => rank <= 2 * inFeatures, {
-      message: 'no rank is above inFeatures and a bias for each group',
+      message: 'expected a rank of at most inFeatures and one bias for each group',
     })
     .refine(({ classesCovered, classes }) => classesCovered <= classes, {
-      message: 'no more classes are covered than there are',
+      message: 'expected at most as many classes covered as there are classes',
     }),
   z.strictObject({
     event: z.literal('evaluation'),
@@ -78,18 +78,25 @@ const lineSchema = z.discriminatedUnion('event', [
   }),
 ])
 
-/** A line of a run's record, `run.jsonl`. */
+/** A line of the record of a run, `run.jsonl`; `event` tells which kind of line it is. */
 export type RunLine = z.infer<typeof lineSchema>
 
-/** The line as it is written. */
+/** A line as it is written to the file. */
 export function formatLine(line: RunLine): string {
   return `${JSON.stringify(line, nonFiniteAsText)}\n`
 }
 
 /**
- * Reads a run's record. A last line that was cut off, as by a kill, is left out.
+ * Reads the record of a run. If the last line is incomplete, because the process was killed, it is left out.
  *
- * @throws `ERR_RECORD` for lines that are none, `ERR_FILE_NOT_FOUND`, `ERR_FILE_UNREADABLE`
+ * @param path the path of the file, as it was given to `recordRun`
+ * @returns the lines, in their order
+ * @throws `ERR_RECORD` if the file is not the record of a run or is damaged, `ERR_FILE_NOT_FOUND`, `ERR_FILE_UNREADABLE`
+ * @example
+ * trainer.use(recordRun('out/examples/read.jsonl'))
+ * await trainer.run()
+ * const [first] = await readRunRecord('out/examples/read.jsonl')
+ * console.log(first) // → { event: 'run', epochs: 1, batchesPerEpoch: 4, about: {} }
  */
 export async function readRunRecord(path: string): Promise<RunLine[]> {
   expectText('path', path)
@@ -101,14 +108,16 @@ export async function readRunRecord(path: string): Promise<RunLine[]> {
 }
 
 /**
- * The lines of a record from its first on.
+ * Parses the lines of a record, from the first line on.
  *
- * @throws `ERR_RECORD` for what is no line, and for lines that do not go together: the first, and no other, tells of the run,
- *   whose epochs follow one another
+ * @throws `ERR_RECORD` if a text is not a line of a record, or if the lines do not fit together: the first line, and no other, must describe
+ *   the run, and the epochs must follow one another
  */
 export function parseLines(path: string, texts: readonly string[]): RunLine[] {
   const wrong = (i: number, why: string, cause?: unknown) =>
-    new SosError('ERR_RECORD', `${path}: line ${i + 1} is no line of a training record: ${why}`, { cause })
+    new SosError('ERR_RECORD', `${path}: line ${i + 1}: expected a line of a training record: ${why}`, {
+      cause,
+    })
   let epochs = 0
   let done = 0
   return texts.map((text, i) => {
@@ -118,15 +127,16 @@ export function parseLines(path: string, texts: readonly string[]): RunLine[] {
     } catch (cause) {
       throw wrong(i, cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message, cause)
     }
-    if ((line.event === 'run') !== (i === 0)) throw wrong(i, 'the first line, and no other, tells of the run')
+    if ((line.event === 'run') !== (i === 0))
+      throw wrong(i, 'the first line, and no other, must describe the run')
     if (line.event === 'run') {
       epochs = line.epochs
       return line
     }
-    // A result of an epoch may be told after its end.
+    // The result of an epoch may come after the end of the epoch.
     const late = line.event !== 'epoch' && line.epoch === done - 1
     if (!(late || line.epoch === done) || line.epoch >= epochs) {
-      throw wrong(i, `it is of epoch ${line.epoch}, after ${done} of ${epochs}`)
+      throw wrong(i, `it is of epoch ${line.epoch}, after ${done} of ${epochs} epochs`)
     }
     if (line.event === 'epoch') done++
     return line

@@ -17,10 +17,11 @@ import { isDueBefore } from '../every-epochs.js'
 import { seedAt } from '../seeds.js'
 import type { Plugin, Trainer } from '../trainer.js'
 
-/** A shift was made. */
+/** A plugin has shifted the model. */
 export interface ShiftEvent extends WaitingEvent {
+  /** What the shift did. */
   readonly shift: ShiftRecord
-  /** What was done to the optimizer's momentum of the layer. */
+  /** What was done to the optimizer's momentum for the layer. */
   readonly momentum: 'keep' | 'project' | 'zero'
 }
 
@@ -30,14 +31,15 @@ declare module '../events.js' {
   }
 }
 
+/** Options of {@link sosDuringTraining}: those of a shift, and when to shift. */
 export interface SosOptions extends Omit<ShiftOptions, 'indices' | 'device' | 'onProgress' | 'signal'> {
-  /** Epochs from one shift to the next. Default: 1, Algorithm 1's. */
+  /** The number of epochs from one shift to the next. Default: 1, as in Algorithm 1. */
   everyEpochs?: number
-  /** The first epoch, from 0, before which the weights are shifted. Default: 0, Algorithm 1's. */
+  /** The first epoch, counted from 0, before which the weights are shifted. Default: 0, as in Algorithm 1. */
   startEpoch?: number
   /**
-   * What becomes of the momentum of the layer's weight, which still holds the directions that the shift took out: `keep` it,
-   * `project` it on those that were kept, or set it to `zero`. The paper does not say. Default: keep.
+   * What to do with the momentum of the layer's weight, which still has the directions that the shift removed from the weight: `keep` it,
+   * `project` it onto the directions that remain, or set it to `zero`. The paper does not say. Default: keep.
    */
   momentum?: ShiftEvent['momentum']
 }
@@ -45,14 +47,19 @@ export interface SosOptions extends Omit<ShiftOptions, 'indices' | 'device' | 'o
 const sosNumbers: NumberChecks<SosOptions> = { ...shiftNumbers, everyEpochs: count, startEpoch: whole(0) }
 
 /**
- * Stochastic optimum shifting in training (Zhou et al., Algorithm 1): before the steps of an epoch, the weight of the last
- * layer is replaced by the least-norm one with the same outputs on a small batch, drawn anew each time. A shift is told by
- * the event `shift`.
+ * A plugin for stochastic optimum shifting (Zhou et al., Algorithm 1): before the steps of an epoch it replaces the weight of the last layer
+ * by the weight of least norm that has the same outputs on a small batch. The batch is drawn anew each time. The event `shift` has the
+ * result.
  *
- * Of several processes each computes its part of the layer's inputs, the first solves, and all get its weights.
+ * Of several processes, each computes its part of the layer's inputs, the first one solves, and all of them get its weights.
  *
+ * @param options see {@link SosOptions}. Default: before each epoch, with the defaults of `shiftOptimum`
+ * @returns the plugin, for `trainer.use`
+ * @throws `ERR_INVALID_ARGUMENT` and the codes of `shiftOptimum` for its options
  * @example
- * trainer.use(sosDuringTraining({ batchSize: 300 }))
+ * trainer.use(sosDuringTraining({ batchSize: 50 }))
+ * trainer.on('shift', ({ epoch, shift }) => console.log(epoch, shift.rank, shift.normAfter < shift.normBefore)) // → 0 50 true
+ * await trainer.run()
  */
 export function sosDuringTraining(options: SosOptions = {}): Plugin {
   expectObject('options', options)
@@ -103,7 +110,7 @@ async function shiftNow(
   )
 }
 
-/** Each process captures its part of the batch; all get the whole, in the order of the batch. */
+/** Each process captures its part of the batch, and all of them get the whole, in the order of the batch. */
 async function captureTogether(
   { data, parallel }: Trainer,
   model: ScriptModule,
@@ -122,7 +129,7 @@ async function captureTogether(
   return { rows, indices: Array.from(indices.toTypedArray() as BigInt64Array, Number) }
 }
 
-/** What an optimizer keeps of past gradients of the layer's weight: SGD's momentum, Adam's first moment. */
+/** What an optimizer keeps of the past gradients of the layer's weight: SGD's momentum, Adam's first moment. */
 function momentaOf(trainer: Trainer, layer: string): Tensor[] {
   const state = trainer.optimizerState()
   return ['momentum', 'first'].flatMap((kept) => state.get(`${kept}.${parameterName(layer, 'weight')}`) ?? [])

@@ -53,14 +53,14 @@ describe('a configuration', () => {
   })
 
   it.each([
-    [{ ...least, epoch: 3 }, 'epoch is no setting; did you mean epochs?'],
-    [{ ...least, sos: { bacthSize: 3 } }, 'sos.bacthSize is no setting; did you mean batchSize?'],
+    [{ ...least, epoch: 3 }, 'epoch is not a setting; did you mean epochs?'],
+    [{ ...least, sos: { bacthSize: 3 } }, 'sos.bacthSize is not a setting; did you mean batchSize?'],
     [
       { ...least, optimizer: { lerningRate: 1 } },
-      'optimizer.lerningRate is no setting; did you mean learningRate?',
+      'optimizer.lerningRate is not a setting; did you mean learningRate?',
     ],
-    [{ ...least, probes: { sampels: 1 } }, 'probes.sampels is no setting; did you mean samples?'],
-    [{ ...least, xyzzy: 1 }, 'xyzzy is no setting; known: preset, model'],
+    [{ ...least, probes: { sampels: 1 } }, 'probes.sampels is not a setting; did you mean samples?'],
+    [{ ...least, xyzzy: 1 }, 'xyzzy is not a setting; known: preset, model'],
     [{ ...least, preset: 'papr' }, 'for preset but received "papr"; did you mean paper?'],
     [{ ...least, epochs: '3' }, 'epochs: '],
     [{ ...least, epochs: 0 }, 'epochs: '],
@@ -75,8 +75,8 @@ describe('a configuration', () => {
     [{ ...least, preset: 10n }, 'for preset but received 10n'],
     [{ ...least, preset: circle() }, 'nested deeper than 10 levels'],
     [{ ...least, sos: circle() }, 'nested deeper than 10 levels'],
-    [{ ...least, toString: 1 }, 'toString is no setting'],
-    [{ ...least, sos: { constructor: 1 } }, 'sos.constructor is no setting'],
+    [{ ...least, toString: 1 }, 'toString is not a setting'],
+    [{ ...least, sos: { constructor: 1 } }, 'sos.constructor is not a setting'],
     [
       JSON.parse('{ "__proto__": { "model": "m.pt", "train": "cifar10:d:train" }, "preset": "paper" }'),
       '__proto__',
@@ -85,11 +85,11 @@ describe('a configuration', () => {
       JSON.parse('{ "preset": "paper", "model": "m.pt", "train": "t", "sos": { "__proto__": {} } }'),
       'sos: __proto__',
     ],
-    [Object.create(least), 'expected a plain object of settings'],
-    [Object.create(Object.assign(Object.create(null), least)), 'expected a plain object of settings'],
-    [{ ...least, sos: Object.create({ batchSize: 3 }) }, 'sos: expected a plain object of settings'],
-    [new Map(Object.entries(least)), 'expected a plain object of settings'],
-    [[], 'expected an object of settings but received an array'],
+    [Object.create(least), 'expected a plain object with settings'],
+    [Object.create(Object.assign(Object.create(null), least)), 'expected a plain object with settings'],
+    [{ ...least, sos: Object.create({ batchSize: 3 }) }, 'sos: expected a plain object with settings'],
+    [new Map(Object.entries(least)), 'expected a plain object with settings'],
+    [[], 'expected an object with settings but received an array'],
     [null, 'received null'],
   ])('refuses %o', (document: unknown, message: string) => {
     let error: { code?: string; message?: string } = {}
