@@ -96,7 +96,7 @@ describe('the record of an evaluation', () => {
     expect([header.outputs, header.output]).toEqual(['logits', null])
     expect(header.dataset).toMatchObject({ name: dataset.name, size: dataset.size })
     const missing = evaluationSubject([join(folder, 'none.pt')], dataset, subject.preprocess, options)
-    await expect(missing).rejects.toEqual(refusal('ERR_FILE_UNREADABLE', /none\.pt: cannot be read/))
+    await expect(missing).rejects.toEqual(refusal('ERR_FILE_UNREADABLE', /none\.pt: the file cannot be read/))
   })
 
   it('is begun where there is none, and not begun where there is one', async () => {

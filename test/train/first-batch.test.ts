@@ -26,7 +26,7 @@ describe('a last batch', () => {
     await expect(run(await head('Normed'))).rejects.toEqual(
       refusal(
         'ERR_TORCH',
-        /more than 1 value.*of 1 in place of 4 images \(vectors has 13\).*dropLast: true/s,
+        /more than 1 value.*with 1 instead of 4 images \(vectors has 13\).*dropLast: true/s,
       ),
     )
     expect(await run(await head('Normed'), { dropLast: true })).toBe('done')
