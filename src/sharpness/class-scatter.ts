@@ -2,23 +2,34 @@ import { count, SosError } from '../base/index.js'
 import { keepTensor, scope, type Tensor, torch } from '../torch/index.js'
 
 /**
- * Class means μ_c and the within-class scatter Σ_i (h_i − μ_{y_i})(h_i − μ_{y_i})ᵀ of rows that come in chunks, in float64
- * and in memory O(m² + Km), whatever their number.
+ * Collects the class means μ_c and the within-class scatter Σ_i (h_i − μ_{y_i})(h_i − μ_{y_i})ᵀ of rows that come in
+ * chunks, in float64. The memory is O(m² + Km), whatever the number of rows.
  *
- * Each chunk is centred on its own class means and merged by Chan, Golub and LeVeque 1983: with n_c rows so far, k_c new ones
- * and δ_c the difference of their means, the scatter grows by the chunk's own and Σ_c n_c k_c / (n_c + k_c) δ_c δ_cᵀ. Nothing
- * is subtracted from a large sum, which would lose the small scatter of collapsed features.
+ * Each chunk is centred on its own class means and then merged (Chan, Golub and LeVeque 1983). With n_c rows of a class
+ * so far, k_c new ones and δ_c the difference of their means, the scatter grows by that of the chunk and by Σ_c n_c k_c
+ * / (n_c + k_c) δ_c δ_cᵀ. Nothing is subtracted from a large sum, in which the small scatter of collapsed features
+ * would be lost.
+ *
+ * @example
+ * using scatter = new ClassScatter(2, 3)
+ * await scatter.add(torch.tensor([[1, 0, 0], [3, 0, 0], [0, 5, 0]]), [0, 0, 1])
+ * console.log(scatter.counts, scatter.means().toArray()) // → [ 2, 1 ] [ [ 2, 0, 0 ], [ 0, 5, 0 ] ]
  */
 export class ClassScatter {
-  /** K. */
+  /** K, the number of classes. */
   readonly classes: number
-  /** m. */
+  /** m, the number of features. */
   readonly features: number
   #samples = 0
   readonly #counts: Tensor
   readonly #means: Tensor
   readonly #scatter: Tensor
 
+  /**
+   * @param classes K, the number of classes
+   * @param features m, the number of features
+   * @throws `ERR_INVALID_ARGUMENT` if one is not a whole number of at least 1
+   */
   constructor(classes: number, features: number) {
     count('classes', classes)
     count('features', features)
@@ -29,20 +40,22 @@ export class ClassScatter {
     this.#scatter = keepTensor(torch.zeros([features, features], { dtype: 'float64' }))
   }
 
-  /** N, the rows added so far. */
+  /** N, the number of rows added so far. */
   get samples(): number {
     return this.#samples
   }
 
-  /** Rows of each class, in its order. */
+  /** The number of rows of each class, in the order of the classes. */
   get counts(): readonly number[] {
     return this.#counts.toArray() as number[]
   }
 
   /**
+   * Adds rows, off the event loop.
+   *
    * @param rows [k, m], any floating-point dtype and device
-   * @param labels the class of each, [k]
-   * @throws `ERR_SHAPE`, `ERR_LABELS` for a label that is none of 0 … K − 1
+   * @param labels the class of each row, [k]
+   * @throws `ERR_SHAPE`; `ERR_LABELS` for a label that is not one of 0 … K − 1
    */
   async add(rows: Tensor, labels: ArrayLike<number>): Promise<void> {
     const { classes, features } = this
@@ -68,16 +81,17 @@ export class ClassScatter {
     )
   }
 
-  /** μ_c in its rows, float64 [K, m]; zeros for a class without rows. */
+  /** μ_c as rows, float64 [K, m]; zeros for a class without rows. */
   means(): Tensor {
     return this.#means.clone()
   }
 
-  /** The scatter divided by N: Σ_W, float64 [m, m]. */
+  /** Σ_W, the scatter divided by N, float64 [m, m]. */
   within(): Tensor {
     return this.#scatter.div(this.#samples)
   }
 
+  /** Frees the sums. */
   dispose(): void {
     for (const tensor of [this.#counts, this.#means, this.#scatter]) tensor.dispose()
   }

@@ -2,9 +2,10 @@ import { type DType, type ScriptModule, scope } from '../torch/index.js'
 import { isHalf } from '../torch/internal.js'
 
 /**
- * The model whose curvature is measured, held in eval mode until it is disposed of: the model itself, or, where weights are in half
- * precision, a copy of the same numbers in float32. The curvature is that of the loss at these weights: in half precision most of
- * its terms would be rounded to nothing. A model whose code casts to half precision itself is measured as it is.
+ * The model whose curvature is measured, held in eval mode until it is disposed of. It is the model itself or, if
+ * weights are in half precision, a copy of the same numbers in float32. The curvature is that of the loss at these
+ * weights; in half precision most of its terms would be rounded to zero. A model whose own code casts to half precision
+ * is measured as it is.
  */
 export async function inFullPrecision(model: ScriptModule): Promise<ScriptModule> {
   const held = model.view({ eval: true })
@@ -24,7 +25,10 @@ export function measuredDtype(model: ScriptModule): DType {
 
 const halves = new Set<unknown>([5, 15]) // float16 and bfloat16 as c10::ScalarType
 
-/** Whether it has weights in half precision, and its code leaves them another: it does not name half precision, as by x.half(). */
+/**
+ * Whether a model has weights in half precision, and its code does not name half precision itself, for example by
+ * x.half(): they may then be converted.
+ */
 function isRounded(model: ScriptModule): boolean {
   if (!scope(() => model.parameters().some(({ dtype }) => isHalf(dtype)))) return false
   return !model.operatorCalls().some(({ arguments: { dtype } }) => halves.has(dtype?.value))

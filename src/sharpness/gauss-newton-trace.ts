@@ -8,36 +8,47 @@ import { inFullPrecision } from './full-precision.js'
 import { expectReach } from './gradient-reach.js'
 import { expectTrace, type HessianTrace, type TraceOptions, traceNumbers } from './hessian-trace.js'
 
+/** An estimate of the trace of the generalised Gauss-Newton matrix. */
 export interface GaussNewtonTrace extends HessianTrace {
   /**
-   * What makes the trace of the Hessian another, as `aten::gelu`; null where the model is piecewise linear, so that it is the
-   * trace of the Hessian too.
+   * What makes the trace of the Hessian a different number, for example `aten::gelu`. Null if the model is piecewise
+   * linear: this is then the trace of the Hessian too.
    */
   readonly curvedBy: string | null
 }
 
 /**
- * The trace of the generalised Gauss-Newton matrix G = Σ_i J_iᵀ (diag p_i − p_i p_iᵀ) J_i / N of a model's mean cross-entropy
- * over a fixed sample, in eval mode, with respect to all its parameters; J_i is the Jacobian of sample i's logits, p_i their
- * softmax. Where the model is piecewise linear (`isPiecewiseLinear`), it is tr(H), what `hessianTrace` estimates, by first derivatives
- * alone; elsewhere tr(H) differs, by a part that has either sign, and `curvedBy` says why. No label plays a part.
+ * Estimates the trace of the generalised Gauss-Newton matrix G = Σ_i J_iᵀ (diag p_i − p_i p_iᵀ) J_i / N of a model's
+ * mean cross-entropy over a fixed sample, in eval mode, with respect to all its parameters. J_i is the Jacobian of
+ * sample i's logits, and p_i their softmax. If the model is piecewise linear (`isPiecewiseLinear`), tr(G) is tr(H),
+ * which `hessianTrace` estimates, but from first derivatives alone. Otherwise tr(H) differs by a part that may be
+ * positive or negative, and `curvedBy` says why. No label is used.
  *
- * With B = diag √p − p√pᵀ, for which BBᵀ = diag p − ppᵀ, and independent signs ε for each sample and class
+ * With B = diag √p − p√pᵀ, for which BBᵀ = diag p − ppᵀ, and independent signs ε for each sample and class,
  *
  *     tr(G) = Σ_i E‖J_iᵀB_iε_i‖² / N = Σ_c E‖Σ_{i in chunk c} J_iᵀB_iε_i‖² / N,
  *
- * for the terms of two samples vanish on average. One ordinary backward of each chunk, of the logits with B_iε_i for gradient, is a
- * probe: unbiased whatever the chunks. Its variance goes by them. That of a chunk's squared length is at most 2 n² tr(G_c²), so
- * that N samples in chunks of n leave about 2 n tr(G²)/N, where Hutchinson's probes of the whole leave up to 2 tr(H²).
+ * because the terms of two samples vanish on average. One ordinary backward of each chunk, from the logits with B_iε_i
+ * as their gradient, is a probe. It is unbiased for any chunks, but its variance depends on them. The variance of a
+ * chunk's squared length is at most 2 n² tr(G_c²), so that N samples in chunks of n leave about 2 n tr(G²)/N.
+ * Hutchinson's probes of the whole leave up to 2 tr(H²).
  *
- * The residual p − e_ŷ of a label drawn from p (Martens 2020) has the covariance of Bε and would do as well, but for its tails: a
- * trained network's wrong classes are drawn once in a thousand times and then count a thousandfold.
+ * The residual p − e_ŷ of a label drawn from p (Martens 2020) has the covariance of Bε and would do as well, but it has
+ * long tails: the wrong classes of a trained network are drawn once in a thousand times and then count a thousandfold.
  *
- * Signs are drawn for one sample after another by the seed: two models that are measured with the same options share them, and
- * `compareWith` pairs their probes.
+ * The signs are drawn for one sample after another by the seed. Two models that are measured with the same options
+ * share them, and `compareWith` pairs their probes.
  *
- * @param options.chunk default: 32, where a convolutional network still runs at nine tenths of its full speed
- * @throws `ERR_BATCH_SIZE`, `ERR_FROZEN`, `ERR_NO_GRADIENT` where no gradient reaches any parameter, `ERR_PROBABILITIES` where `outputs` is wrong, `ERR_OUTPUT_SHAPE`, `ERR_NOT_FINITE`, `ERR_DATASET` where every image was skipped
+ * @param model a classifier; it is not changed
+ * @param dataset the dataset that the samples are drawn from
+ * @param options how many samples and probes, and how to run
+ * @param options.chunk default: 32, at which a convolutional network still runs at nine tenths of its full speed
+ * @returns the estimate, its standard error, and what makes tr(H) differ
+ * @throws `ERR_BATCH_SIZE`; `ERR_FROZEN`; `ERR_NO_GRADIENT` if no gradient reaches any parameter; `ERR_PROBABILITIES`
+ *   if `outputs` is wrong; `ERR_OUTPUT_SHAPE`; `ERR_NOT_FINITE`; `ERR_DATASET` if every image was skipped
+ * @example
+ * const { trace, standardError, curvedBy } = await gaussNewtonTrace(model, train, { samples: 8, probes: 2 })
+ * console.log(trace > 0, standardError >= 0, curvedBy) // → true true null
  */
 export async function gaussNewtonTrace(
   model: ScriptModule,
@@ -132,7 +143,7 @@ function whitened(p: Tensor, signs: Tensor): Tensor {
   return scaled.sub(p.mul(scaled.sum([1], true)))
 }
 
-/** The sum of squares of all entries, in float64. */
+/** The sum of the squares of all entries, in float64. */
 async function squaredLength(gradients: readonly (Tensor | null)[]): Promise<number> {
   const given = gradients.filter((gradient) => gradient !== null)
   if (given.length === 0) return 0

@@ -2,12 +2,12 @@ import { SosError } from '../base/index.js'
 import { type ScriptModule, scope, type Tensor, torch } from '../torch/index.js'
 
 /**
- * Which parameters a model's logits depend on as autograd sees it, by one backward of random numbers: a trace of a model whose gradient
- * reaches nothing would be 0 ± 0.
+ * Finds which parameters a model's logits depend on as autograd sees it, by one backward of random numbers. Without
+ * this check, the trace of a model whose gradient reaches nothing would be 0 ± 0.
  *
  * @param logits with their graph, which is kept
  * @returns the names of the parameters that are left out: they require no gradient, or none reaches them
- * @throws `ERR_NO_GRADIENT` where it reaches no parameter, or is zero in all of them
+ * @throws `ERR_NO_GRADIENT` if the gradient reaches no parameter, or is zero in all of them
  */
 export async function expectReach(
   model: ScriptModule,

@@ -17,12 +17,16 @@ import { expectModule } from '../torch/internal.js'
 import { type HessianOptions, hessian } from './hessian.js'
 import { hutchinsonTrace, probeCount, type TraceEstimate } from './hutchinson-trace.js'
 
+/** How a trace is estimated. */
 export interface TraceOptions extends HessianOptions {
-  /** Samples that the loss is the mean of, drawn uniformly by the seed. Default: 512, or all. */
+  /**
+   * The number of samples whose mean loss is measured, drawn uniformly by the seed. Default: 512, or all if there are
+   * fewer.
+   */
   samples?: number
-  /** Rademacher probes. Default: 32. */
+  /** The number of random probes, at least 2. Default: 32. */
   probes?: number
-  /** Of the samples and the probes alike. Default: 0. */
+  /** The seed of both the samples and the probes. Default: 0. */
   seed?: number
 }
 
@@ -34,32 +38,49 @@ export const traceNumbers: NumberChecks<TraceOptions> = {
   chunk: count,
 }
 
+/** The trace of a model's Hessian, estimated. */
 export interface HessianTrace extends TraceEstimate {
+  /** The number of samples that were asked for. */
   readonly samples: number
+  /** The indices of the samples in the dataset. */
   readonly indices: readonly number[]
   /**
-   * Parameters that are left out, whatever they add to the trace: they require no gradient, or none reaches them, as through a detach.
+   * The names of the parameters that are left out, whatever they would add to the trace: they require no gradient, or
+   * none reaches them, for example because of a detach.
    */
   readonly withoutGradient: readonly string[]
 }
 
-/** Two models on the same probes and samples. */
+/** The traces of two models on the same probes and samples. */
 export interface TraceComparison {
+  /** The trace of the first model. */
   readonly first: HessianTrace
+  /** The trace of the second model. */
   readonly second: HessianTrace
-  /** tr(H) of the second less that of the first. */
+  /** tr(H) of the second model less that of the first. */
   readonly difference: number
-  /** Of the mean paired difference: much smaller than either trace's own, since both share their probes. */
+  /**
+   * The standard error of the difference, from the paired probes. It is much smaller than that of either trace, since
+   * both models share the probes.
+   */
   readonly differenceStandardError: number
 }
 
 /**
- * The trace of the Hessian of a model's mean cross-entropy over a fixed sample, in eval mode, with respect to all its
- * parameters. The standard error tells how well the probes know the trace of this sample's loss, not how the sample
- * stands for the dataset.
+ * Estimates the trace of the Hessian of a model's mean cross-entropy over a fixed sample, in eval mode, with respect to
+ * all its parameters, by Hutchinson's probes and second derivatives. The standard error says how well the probes know
+ * the trace for this sample. It does not say how well the sample represents the dataset.
  *
- * @throws `ERR_BATCH_SIZE`, `ERR_FROZEN`, `ERR_NO_GRADIENT` where no gradient reaches any parameter, `ERR_LABELS`, `ERR_OUTPUT_SHAPE`,
- *   `ERR_NOT_FINITE` where logits or the trace are NaN or infinite
+ * @param model a classifier; it is not changed
+ * @param dataset the dataset that the samples are drawn from
+ * @param options how many samples and probes, and how to run
+ * @returns the estimate, its standard error, and the value of each probe
+ * @throws `ERR_BATCH_SIZE`; `ERR_FROZEN`; `ERR_NO_GRADIENT` if no gradient reaches any parameter; `ERR_PROBABILITIES`
+ *   if `outputs` is wrong; `ERR_LABELS`; `ERR_OUTPUT_SHAPE`; `ERR_NOT_FINITE` if logits or the trace are NaN or
+ *   infinite; `ERR_DATASET` if every image was skipped
+ * @example
+ * const { trace, standardError, size } = await hessianTrace(model, train, { samples: 8, probes: 2 })
+ * console.log(Number.isFinite(trace), standardError >= 0, size > 0) // → true true true
  */
 export async function hessianTrace(
   model: ScriptModule,
@@ -82,7 +103,7 @@ export async function hessianTrace(
   )
 }
 
-/** Throws `ERR_NOT_FINITE` where a trace of finite logits is no number. */
+/** Throws `ERR_NOT_FINITE` if the trace is not a number although the logits are finite. */
 export function expectTrace(model: ScriptModule, trace: number): void {
   if (Number.isFinite(trace)) return
   throw new SosError(
@@ -91,7 +112,22 @@ export function expectTrace(model: ScriptModule, trace: number): void {
   )
 }
 
-/** {@link hessianTrace} of two models on the same probes and samples, with the paired difference. */
+/**
+ * Estimates the traces of the Hessians of two models on the same probes and samples, as {@link hessianTrace} does, and
+ * their paired difference. Use it to compare a model before and after a shift.
+ *
+ * @param first a model
+ * @param second a model with the same parameters, for example the first after a shift
+ * @param dataset the dataset that the samples are drawn from
+ * @param options how many samples and probes, and how to run
+ * @returns both traces, their difference and its standard error
+ * @throws what {@link hessianTrace} throws
+ * @example
+ * const shifted = await model.clone()
+ * await shiftOptimum(shifted, train, { batchSize: 60 })
+ * const { difference, differenceStandardError } = await compareTraces(model, shifted, train, { samples: 4, probes: 2 })
+ * console.log(Number.isFinite(difference), differenceStandardError >= 0) // → true true
+ */
 export async function compareTraces(
   first: ScriptModule,
   second: ScriptModule,
@@ -105,7 +141,18 @@ export async function compareTraces(
   return compareWith(trace, await hessianTrace(after, dataset, options))
 }
 
-/** The paired difference of two traces that were measured with the same options on models of the same parameters. */
+/**
+ * Computes the paired difference of two traces that were measured with the same options on models with the same
+ * parameters. Use it with `gaussNewtonTrace`, or to compare several models with one.
+ *
+ * @param first the trace of one model
+ * @param second the trace of another
+ * @returns both traces, their difference and its standard error
+ * @throws `ERR_INVALID_ARGUMENT` if their probes, samples or numbers of parameters differ
+ * @example
+ * const trace = await gaussNewtonTrace(model, train, { samples: 8, probes: 2 })
+ * console.log(compareWith(trace, trace).difference) // → 0
+ */
 export function compareWith(first: HessianTrace, second: HessianTrace): TraceComparison {
   for (const trace of [first, second]) {
     expectObject('a trace', trace)

@@ -17,27 +17,45 @@ import { inFullPrecision, measuredDtype } from './full-precision.js'
 import { expectReach } from './gradient-reach.js'
 import type { SymmetricOperator } from './hutchinson-trace.js'
 
+/** How a Hessian is computed. */
 export interface HessianOptions extends RunOptions, OutputOptions {
-  /** Samples in one forward. Default: 128. */
+  /** How many samples one forward takes. Default: 128. */
   chunk?: number
-  /** What the model returns. Default: logits. */
+  /** What the model returns: `logits` or `probabilities`. Default: `logits`. */
   outputs?: OutputKind
 }
 
+/** The Hessian of a model's loss, by its products. */
 export interface HessianOperator extends SymmetricOperator {
-  /** Parameters that are no part of it: they require no gradient, or none reaches them. Known once it was applied. */
+  /**
+   * The names of the parameters that are left out: they require no gradient, or none reaches them. It is known once the
+   * operator was applied.
+   */
   withoutGradient(): readonly string[]
 }
 
 /**
- * The Hessian of the mean cross-entropy over fixed samples with respect to all parameters that require gradients, laid out
- * one after another in the order of `model.parameters()`. BatchNorm is in eval mode; attention takes libtorch's `math` kernel, the one
- * that can be differentiated twice. Of weights in half precision it is that of the same numbers in float32.
+ * Makes the Hessian of the mean cross-entropy over fixed samples, as an operator. Its vectors have all parameters that
+ * require gradients, one after another in the order of `model.parameters()`. BatchNorm is in eval mode. Attention uses
+ * libtorch's `math` kernel, the one that can be differentiated twice. For weights in half precision it is the Hessian
+ * of the same numbers in float32.
  *
- * A chunk's first-order graph is kept for all vectors of one `apply`; chunks are weighted by their size.
+ * A product takes two gradient calls. The first-order graph of a chunk is kept for all vectors of one `apply`, and
+ * chunks are weighted by their size.
  *
- * @throws `ERR_FROZEN`, `ERR_NO_GRADIENT` where no parameter requires a gradient or none reaches any, `ERR_PROBABILITIES` where
- *   `outputs` is wrong, `ERR_OUTPUT_SHAPE`, `ERR_NOT_FINITE` where logits are NaN or infinite, `ERR_LABELS` where the dataset's classes are not the model's, `ERR_DATASET` where every image was skipped
+ * @param model a classifier; it is not changed
+ * @param dataset the dataset of the samples
+ * @param indices the samples' indices in the dataset
+ * @param options what the model returns, and how to run
+ * @returns the operator: its size, its dtype and its products
+ * @throws `ERR_FROZEN`; `ERR_NO_GRADIENT` if no parameter requires a gradient. `apply` throws `ERR_NO_GRADIENT` if no
+ *   gradient reaches a parameter; `ERR_PROBABILITIES` if `outputs` is wrong; `ERR_OUTPUT_SHAPE`; `ERR_NOT_FINITE` if
+ *   logits are NaN or infinite; `ERR_LABELS` if the dataset's classes are not the model's; `ERR_DATASET` if every image
+ *   was skipped
+ * @example
+ * const operator = hessian(model, train, [0, 1, 2, 3])
+ * const [product] = await operator.apply([torch.ones([operator.size])])
+ * console.log(product!.shape[0] === operator.size) // → true
  */
 export function hessian(
   model: ScriptModule,
@@ -112,7 +130,7 @@ function lossOf(output: Tensor, labels: Tensor, { outputs = 'logits' }: HessianO
   return torch.enableGrad(() => torch.cross_entropy_loss(unrounded(logits), labels))
 }
 
-/** product += weight · parts, laid out flat. */
+/** product += weight · parts, where the parts are laid out one after another. */
 function accumulate(product: Tensor, parts: readonly Tensor[], weight: number): void {
   scope(() => {
     product.add_(

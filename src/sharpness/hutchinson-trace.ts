@@ -2,37 +2,52 @@ import { count, expectObject, meanWithError, whole, wholeSeed } from '../base/in
 import { type DType, scope, type Tensor, torch } from '../torch/index.js'
 import type { Generator } from '../torch/internal.js'
 
-/** A symmetric matrix known by its products alone: all that the algorithms of this folder see of a model. */
+/** A symmetric matrix that is known by its products alone. This is all that the estimators see of a model. */
 export interface SymmetricOperator {
   /** The matrix is size × size. */
   readonly size: number
-  /** Of the vectors and products, which live on the CPU. */
+  /** The dtype of the vectors and the products, which live on the CPU. */
   readonly dtype: DType
-  /** Its products with several vectors [size], which cost less together than alone. The caller disposes of them. */
+  /**
+   * The products with several vectors, each [size]. Together they cost less than one by one. The caller disposes of
+   * them.
+   */
   apply(vectors: readonly Tensor[]): Promise<Tensor[]>
 }
 
-/** The trace of a symmetric operator, estimated. */
+/** An estimate of the trace of a symmetric operator. */
 export interface TraceEstimate {
+  /** The mean over the probes. */
   readonly trace: number
-  /** The operator is size × size: the parameters of a model's Hessian. */
+  /** The operator is size × size. For a model's Hessian it is the number of parameters. */
   readonly size: number
-  /** Of the mean over the probes: their standard deviation / √probes. */
+  /** The standard error of that mean: the standard deviation of the probes / √probes. */
   readonly standardError: number
+  /** The number of probes. */
   readonly probes: number
-  /** vᵀHv of each probe, in the order of the bank. */
+  /** vᵀHv of each probe, in the order in which the probes are drawn. */
   readonly perProbe: readonly number[]
 }
 
 /** Checks a number of probes. There are at least two, since one probe has no standard error. */
 export const probeCount = whole(2, 1_000_000)
 
-/** Probes that are held in memory together: 256 MB. */
+/** The size of the probes that are held in memory together: 256 MB. */
 const blockBytes = 2 ** 28
 
 /**
- * Hutchinson's estimator: tr(H) = E[vᵀHv] for random v of independent signs (Hutchinson 1990). The probes are a fixed bank:
- * the same seed and size give the same ones, so that two operators can be compared on them.
+ * Estimates the trace of a symmetric operator: tr(H) = E[vᵀHv] for random v of independent signs (Hutchinson 1990). The
+ * same seed and size give the same probes, so that two operators can be compared on them.
+ *
+ * @param operator the operator
+ * @param options the probes
+ * @param options.probes how many probes, at least 2
+ * @param options.seed the seed of the probes
+ * @returns the estimate, its standard error, and the value of each probe
+ * @throws `ERR_INVALID_ARGUMENT` for invalid options, and what the operator throws
+ * @example
+ * const identity = { size: 5, dtype: 'float64', apply: async (vectors: readonly Tensor[]) => vectors.map((v) => v.clone()) } as const
+ * console.log((await hutchinsonTrace(identity, { probes: 2, seed: 0 })).trace) // → 5
  */
 export async function hutchinsonTrace(
   operator: SymmetricOperator,

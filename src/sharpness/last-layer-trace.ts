@@ -6,28 +6,38 @@ import { type ScriptModule, scope, Tensor, torch } from '../torch/index.js'
 import { expectModule } from '../torch/internal.js'
 import { type TraceOptions, traceNumbers } from './hessian-trace.js'
 
+/** The last layer's part of the trace of the Hessian. */
 export interface LastLayerTrace {
-  /** Of the block of the layer's weight and, where it has one, its bias. */
+  /** The trace of the block of the layer's weight and, if it has one, its bias. */
   readonly trace: number
   /** The block is size × size. */
   readonly size: number
+  /** The number of samples that were asked for. */
   readonly samples: number
+  /** The indices of the samples in the dataset. */
   readonly indices: readonly number[]
 }
 
 /**
- * The last layer's part of the trace of the Hessian, exactly: in z = Wa + b the cross-entropy's second derivatives are
- * (diag p − ppᵀ) ⊗ aaᵀ, so that for a mean over samples
+ * Computes the last layer's part of the trace of the Hessian, exactly. For z = Wa + b the second derivatives of the
+ * cross-entropy are (diag p − ppᵀ) ⊗ aaᵀ, so that for a mean over samples
  *
  *     tr(H_W) = E[‖a‖² (1 − ‖p‖²)],    and with the bias E[(‖a‖² + 1)(1 − ‖p‖²)],
  *
- * whatever comes before the layer. One forward pass, in eval mode and without gradients. It is the part that a shift of the
- * layer changes by itself, p being that of the shifted logits.
+ * whatever comes before the layer. It takes one forward pass, in eval mode and without gradients. This is the part that
+ * a shift of the layer changes by itself; p is then the softmax of the shifted logits.
  *
- * @param path that of the linear layer whose output is the model's, as `linearLayer(model).path`
- * @param options.samples, seed as those of `hessianTrace`: the same draw the same samples. `chunk` default: 128
- * @throws `ERR_NO_SUCH_MODULE`, `ERR_BATCH_SIZE`, `ERR_NOT_LAST` where the output of the layer is not the model's, nor is the model's its softmax,
- *   `ERR_DATASET` where every image was skipped
+ * @param model a classifier; it is not changed
+ * @param path the path of the linear layer whose output is the model's, for example `linearLayer(model).path`
+ * @param dataset the dataset that the samples are drawn from
+ * @param options how many samples, and how to run. The same `samples` and `seed` give the same samples as in
+ *   `hessianTrace`. The default `chunk` is 128
+ * @returns the trace, and the samples
+ * @throws `ERR_NO_SUCH_MODULE`; `ERR_BATCH_SIZE`; `ERR_NOT_LAST` if the model's output is neither the layer's output
+ *   nor its softmax or log-softmax; `ERR_DATASET` if every image was skipped
+ * @example
+ * const { trace, size } = await lastLayerTrace(model, 'fc', train, { samples: 64 })
+ * console.log(trace > 0, size) // → true 2570
  */
 export async function lastLayerTrace(
   model: ScriptModule,

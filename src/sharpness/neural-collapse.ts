@@ -3,7 +3,7 @@ import { scope, type Tensor, torch } from '../torch/index.js'
 import { expectTensor } from '../torch/internal.js'
 import { ClassScatter, rowsOf } from './class-scatter.js'
 
-/** Inputs of the last layer with their classes. */
+/** The inputs of the last layer with their classes. */
 export interface LabelledRows {
   /** [k, m], any floating-point dtype and device. */
   readonly rows: Tensor
@@ -13,63 +13,76 @@ export interface LabelledRows {
 
 /** The last layer, z = Wh + b. */
 export interface Classifier {
-  /** W as TorchScript keeps it, [K, m]. */
+  /** W as TorchScript stores it, [K, m]. */
   readonly weight: Tensor
-  /** [K] */
+  /** b, [K]; null if there is none. */
   readonly bias: Tensor | null
 }
 
-/** How evenly K vectors spread. */
+/** How evenly K vectors are spread. */
 export interface VectorSpread {
-  /** Their lengths' standard deviation / mean, over the K vectors: 0 where all are equally long. */
+  /** The standard deviation of their lengths divided by the mean: 0 if all are equally long. */
   readonly normVariation: number
-  /** The mean over pairs of |cos + 1/(K − 1)|: 0 where all are as far apart as K vectors can be. */
+  /** The mean over pairs of |cos + 1/(K − 1)|: 0 if all are as far apart as K vectors can be. */
   readonly angleDeviation: number
 }
 
-/** How far a classifier is from neural collapse; each figure is 0 in the limit. */
+/** How far a classifier is from neural collapse. Each figure is 0 in the limit. */
 export interface NeuralCollapse {
+  /** The number of samples. */
   readonly samples: number
+  /** K, the number of classes. */
   readonly classes: number
-  /** NC1, variability within classes: tr(Σ_W Σ_B⁺) / K. */
+  /** NC1, the variability within classes: tr(Σ_W Σ_B⁺) / K. */
   readonly variability: number
-  /** Of Σ_B, as it was inverted: K − 1 where the means are in general position and m allows it. */
+  /** The rank of Σ_B on which it was inverted: K − 1 if the means are in general position and m allows it. */
   readonly betweenRank: number
   /** NC2 of the centred class means, μ_c − μ_G. */
   readonly means: VectorSpread
   /** NC2 of the classifier's rows, w_c. */
   readonly weights: VectorSpread
-  /** NC3, self-duality: ‖W/‖W‖_F − M/‖M‖_F‖²_F with M the centred means in its rows; 2 where they are orthogonal, at most 4. */
+  /**
+   * NC3, self-duality: ‖W/‖W‖_F − M/‖M‖_F‖²_F with the centred means as the rows of M; 2 if they are orthogonal, 4 at
+   * most.
+   */
   readonly duality: number
-  /** NC4: the share of samples whose nearest class mean is not the class that the classifier, with its bias, predicts. */
+  /**
+   * NC4: the share of samples whose nearest class mean is not the class that the classifier, with its bias, predicts.
+   */
   readonly disagreement: number
 }
 
 /**
- * The four measures of neural collapse of Papyan, Han and Donoho, *Prevalence of neural collapse during the terminal phase of
- * deep learning training* (PNAS 2020), in float64. With h_i the inputs of the last layer, μ_c the mean of class c and
- * μ_G = Σ_c μ_c / K:
+ * Measures the four properties of neural collapse (Papyan, Han and Donoho, *Prevalence of neural collapse during the
+ * terminal phase of deep learning training*, PNAS 2020), in float64. With h_i the inputs of the last layer, μ_c the
+ * mean of class c and μ_G = Σ_c μ_c / K:
  *
  *     Σ_W = Σ_i (h_i − μ_{y_i})(h_i − μ_{y_i})ᵀ / N      Σ_B = Σ_c (μ_c − μ_G)(μ_c − μ_G)ᵀ / K
  *
- * The paper's classes are equally large. Where they are not, Σ_W weighs samples alike and μ_G classes, as the authors' own
- * code does: with μ_G the mean of the class means Σ_B has rank K − 1 at most, and it is inverted on that rank. A
- * pseudo-inverse by a tolerance alone takes the rounding of the K-th direction for a part of Σ_B. Standard deviations are
- * those of the K vectors at hand (divided by K).
+ * The paper's classes are equally large. For other classes, Σ_W weights all samples alike and μ_G all classes alike, as
+ * the authors' own code does. With μ_G the mean of the class means, Σ_B has rank K − 1 at most, and it is inverted on
+ * that rank: a pseudo-inverse by a tolerance alone would take the rounding of the K-th direction for a part of Σ_B.
+ * Standard deviations are those of the K vectors at hand (divided by K).
  *
- * It goes through the rows twice, for NC4 asks for the nearest of the final means: `chunks` is called twice and gives the same
- * rows both times. No features are kept: memory is O(m² + Km).
+ * The rows are read twice, since NC4 needs the nearest of the final means: `chunks` is called twice and must give the
+ * same rows both times. No features are kept, and the memory is O(m² + Km).
  *
+ * @param chunks returns the inputs of the last layer with their classes, chunk by chunk, from the beginning at each
+ *   call
+ * @param classifier the last layer's weight and bias
+ * @returns the four measures
+ * @throws `ERR_SHAPE`; `ERR_LABELS`; `ERR_CLASSES` for a class without samples, fewer than 2 classes, or class means
+ *   that are all equal; `ERR_NOT_FINITE`
  * @example
  * const parameters = model.namedParameters()
  * const classifier = { weight: parameters.get('fc.weight')!, bias: parameters.get('fc.bias')! }
- * const collapse = await neuralCollapse(async function* () {
+ * const samples = Array.from({ length: train.size }, (_, i) => i)
+ * const { classes, disagreement } = await neuralCollapse(async function* () {
  *   for await (const { rows, indices } of captureChunks(model, linearLayer(model), train, samples)) {
  *     yield { rows: rows[0]!, labels: indices.map((index) => train.labels[index]!) }
  *   }
  * }, classifier)
- * @throws `ERR_SHAPE`, `ERR_LABELS`; `ERR_CLASSES` for a class without samples, fewer than 2 classes, or means that are all
- *   equal; `ERR_NOT_FINITE`
+ * console.log(classes, disagreement >= 0) // → 10 true
  */
 export async function neuralCollapse(
   chunks: () => AsyncIterable<LabelledRows> | Iterable<LabelledRows>,
@@ -113,8 +126,8 @@ function measure(scatter: ClassScatter, means: Tensor, classifier: Classifier) {
 }
 
 /**
- * tr(Σ_W Σ_B⁺) / K by the singular values s_k and right vectors q_k of the centred means in their rows: Σ_B = Σ_k s_k² q_k q_kᵀ / K,
- * so that it is Σ_k q_kᵀ Σ_W q_k / s_k².
+ * tr(Σ_W Σ_B⁺) / K, by the singular values s_k and the right vectors q_k of the matrix whose rows are the centred
+ * means: Σ_B = Σ_k s_k² q_k q_kᵀ / K, so that it is Σ_k q_kᵀ Σ_W q_k / s_k².
  */
 function variabilityOf(within: Tensor, centred: Tensor): { variability: number; betweenRank: number } {
   const [classes, features] = centred.shape as [number, number]
@@ -138,7 +151,9 @@ function variabilityOf(within: Tensor, centred: Tensor): { variability: number; 
   return { variability, betweenRank }
 }
 
-/** Distances are compared about μ_G: ‖h − μ_c‖² less what all classes share, without the cancellation of a large mean. */
+/**
+ * Distances are compared about μ_G: ‖h − μ_c‖² less what all classes share, without the cancellation of a large mean.
+ */
 function disagreementsOf(rows: Tensor, means: Tensor, classifier: Classifier): number {
   const { weight, bias } = inFloat64(classifier)
   const centre = means.mean([0])

@@ -8,42 +8,59 @@ import { expectModule, type Generator } from '../torch/internal.js'
 import { convolutionRows, sampleWindows } from './layer/convolution-rows.js'
 import { groupsOf, isConvolution, type ShiftableLayer } from './layer/layer.js'
 
+/** How the inputs of a layer are captured. */
 export interface CaptureOptions extends RunOptions, OutputOptions {
-  /** Images in one forward. Default: 64. */
+  /** How many images one forward takes. Default: 64. */
   chunk?: number
-  /** Of a convolution: windows drawn from each image, without replacement. Default: all. */
+  /** For a convolution: how many windows to draw from each image, without replacement. Default: all. */
   windowsPerImage?: number
-  /** Of the windows drawn. Default: 0. */
+  /** The seed of the draw of the windows. Default: 0. */
   windowSeed?: number
 }
 
-/** Of the numbers in {@link CaptureOptions}. */
+/** The checks of the numbers in {@link CaptureOptions}. */
 export const captureNumbers: NumberChecks<CaptureOptions> = {
   chunk: count,
   windowsPerImage: count,
   windowSeed: wholeSeed,
 }
 
+/** The inputs of a layer for some samples. */
 export interface CapturedRows {
-  /** A of each group, [rows, m], on the CPU in the dtype of the features; a linear layer is one group. */
+  /** A of each group, [rows, m], on the CPU, in the dtype of the features. A linear layer is one group. */
   readonly rows: readonly Tensor[]
-  /** The samples that they are of, less those that the dataset skipped. */
+  /** The samples that the rows come from, without those that the dataset skipped. */
   readonly indices: readonly number[]
-  /** How many outputs the model has for an image; null where it does not return [images, outputs]. */
+  /** How many outputs the model has for an image; null if it does not return [images, outputs]. */
   readonly outputs: number | null
 }
 
-/** Told each forward: the model's output, or the item of it that is meant, the rows of each group, and the number of images. Tensors are freed after it. */
+/**
+ * Receives what each forward gave: the model's output, or the item of it that was asked for; the rows of each group;
+ * and the number of images. The tensors are freed after the call.
+ */
 export type Look = (output: Value, rows: readonly Tensor[], images: number) => void
 
 /**
- * The inputs of a layer for the samples at `indices`, taken by a forward pre-hook in eval mode, chunk by chunk: the paper's
- * A. A layer that is called several times in a forward, or on more than one position of an image, gives a row for each; a
- * convolution one for each window. A chunk is freed when the next is asked for.
+ * Captures the inputs of a layer for the samples at `indices`, the paper's A, chunk by chunk. They are taken by a
+ * forward pre-hook, in eval mode. A layer that is called several times in a forward, or on several positions of an
+ * image, gives a row for each. A convolution gives a row for each window. The tensors of a chunk are freed when the
+ * next chunk is asked for.
  *
- * @throws `ERR_NOT_CALLED` where a forward does not call the layer, `ERR_NOT_LINEAR` where it takes no tensor,
- *   `ERR_NOT_FINITE` where it takes NaN or infinity, `ERR_OUTPUT_SHAPE` where its output is the model's and has not one row for
- *   each image, or `output` means no item of the model's output
+ * @param model the model to run; it is not changed
+ * @param layer the layer whose inputs are captured, as `shiftableLayer` returns it
+ * @param dataset the dataset of the samples
+ * @param indices the samples' indices in the dataset
+ * @param options how many images a forward takes, which windows, and where to run
+ * @param look is called after each forward
+ * @returns a generator of chunks
+ * @throws `ERR_NOT_CALLED` if a forward does not call the layer; `ERR_NOT_LINEAR` if the layer's input is not a tensor;
+ *   `ERR_NOT_FINITE` if it holds NaN or infinity; `ERR_OUTPUT_SHAPE` if the layer's output is the model's but has not
+ *   one row for each image, or if the model's output has no item `output`
+ * @example
+ * let rows = 0
+ * for await (const chunk of captureChunks(model, linearLayer(model), train, [3, 1, 4], { chunk: 2 })) rows += chunk.rows[0]!.shape[0]!
+ * console.log(rows) // → 3
  */
 export async function* captureChunks(
   model: ScriptModule,
@@ -115,7 +132,21 @@ class HeardRows {
   }
 }
 
-/** {@link captureChunks} in one piece. */
+/**
+ * Captures the inputs of a layer for the samples at `indices`, as {@link captureChunks} does, in one piece.
+ *
+ * @param model the model to run; it is not changed
+ * @param layer the layer whose inputs are captured, as `shiftableLayer` returns it
+ * @param dataset the dataset of the samples
+ * @param indices the samples' indices in the dataset
+ * @param options how many images a forward takes, which windows, and where to run
+ * @param look is called after each forward
+ * @returns the rows of each group, and the samples that they come from
+ * @throws what {@link captureChunks} throws, and `ERR_INDICES` if there are no samples
+ * @example
+ * const { rows } = await captureRows(model, linearLayer(model), train, [3, 1, 4])
+ * console.log(rows[0]!.shape) // → [ 3, 256 ]
+ */
 export async function captureRows(
   model: ScriptModule,
   layer: ShiftableLayer,
@@ -144,13 +175,35 @@ export async function captureRows(
   })
 }
 
-/** The inputs of a linear layer, [rows, m], as {@link captureRows} takes them. */
-export async function captureInputs(...args: Parameters<typeof captureRows>): Promise<Tensor> {
-  return (await captureRows(...args)).rows[0]!
+/**
+ * Captures the inputs of a linear layer, as {@link captureRows} does.
+ *
+ * @param model the model to run; it is not changed
+ * @param layer the layer whose inputs are captured, as `linearLayer` returns it
+ * @param dataset the dataset of the samples
+ * @param indices the samples' indices in the dataset
+ * @param options how many images a forward takes, and where to run
+ * @param look is called after each forward
+ * @returns A, [rows, m], on the CPU, in the dtype of the features. You dispose of it, or a `scope` does
+ * @throws what {@link captureRows} throws
+ * @example
+ * const a = await captureInputs(model, linearLayer(model), train, [3, 1, 4])
+ * console.log(a.shape) // → [ 3, 256 ]
+ */
+export async function captureInputs(
+  model: ScriptModule,
+  layer: ShiftableLayer,
+  dataset: Dataset,
+  indices: readonly number[],
+  options: CaptureOptions = {},
+  look?: Look,
+): Promise<Tensor> {
+  return (await captureRows(model, layer, dataset, indices, options, look)).rows[0]!
 }
 
 /**
- * One forward calls the layer at least once. Where the layer's output is the model's, [rows, classes], an image has one row.
+ * Checks that the layer was called at least once and, if its output [rows, classes] is the model's, that there is one
+ * row for each image.
  */
 function expectRows(
   taken: readonly (readonly Tensor[])[],

@@ -3,11 +3,17 @@ import { scope, type Tensor, torch } from '../torch/index.js'
 import { expectTensor, handlesOf } from '../torch/internal.js'
 import type { LinearMap } from './solve/linear-map.js'
 
-/** How much rounding there is, as parts of what is rounded; no more than by 16 units in sums of products. */
+/**
+ * How much an output may be off by rounding, relative to what is rounded. A sum of products counts as 16 roundings at
+ * most.
+ */
 export interface Rounding {
-  /** Of the layer's products of inputs and weights, relative to the lengths of both. */
+  /**
+   * For the layer's products of inputs and weights: relative to the length of an input times that of a column of the
+   * weight.
+   */
   readonly products: number
-  /** Of what comes out, relative to the largest logit. */
+  /** For the model's output: relative to the largest logit. */
   readonly outputs: number
   /** Whether the model takes a softmax, or its logarithm, which rounds once more. */
   readonly softmax: boolean
@@ -16,31 +22,40 @@ export interface Rounding {
 const exact: Rounding = { products: 0, outputs: 0, softmax: false }
 
 /**
- * What a shift does to samples outside of the batch, known from their inputs a alone: Δz = a(V* − V) + b* − b. Labels play no
- * part, and no bound is a guess. Of losses and classes it speaks only where the layer's outputs z are the model's logits.
+ * What a shift does to samples outside of the batch. It follows from their inputs a alone: Δz = a(V* − V) + b* − b. No
+ * label is used, and no bound is estimated. Losses and classes are certified only if the layer's outputs z are the
+ * model's logits.
  */
 export interface DriftCertificate {
-  /** Rows of inputs: images, or windows or positions of them. */
+  /** The number of rows of inputs. A row is an image, or a window or position of one. */
   readonly samples: number
-  /** The largest |Δz| of any output of the layer, and the mean over samples of each one's largest. */
+  /** The largest |Δz| of any output of the layer for any row. */
   readonly maxLogitChange: number
+  /** The mean over the rows of the largest |Δz| of each. */
   readonly meanLogitChange: number
   /**
-   * By these at most does a sample's cross-entropy change, whatever its label: √2 · ‖Δz‖₂, largest and mean. Null where z are
-   * not the logits.
+   * A bound on the change of any sample's cross-entropy, whatever its label: the largest √2 · ‖Δz‖₂. Null if z are not
+   * the logits.
    */
   readonly maxLossChange: number | null
+  /**
+   * The mean of √2 · ‖Δz‖₂ over the samples: a bound on the change of the mean cross-entropy. Null if z are not the
+   * logits.
+   */
   readonly meanLossChange: number | null
   /**
-   * The share of samples whose predicted class cannot change: their margin exceeds max |Δzᵢ − Δzⱼ| and what rounding adds in
-   * the dtypes of the layer and of the model's output. Null where z are not the logits.
+   * The share of samples whose predicted class cannot change, from 0 to 1: their margin exceeds max |Δzᵢ − Δzⱼ| and
+   * what rounding adds in the dtypes of the layer and of the model's output. Null if z are not the logits.
    */
   readonly marginSafeShare: number | null
-  /** Samples whose predicted class did change; null where z are not the logits, or where for some of them rounding decides. */
+  /**
+   * How many samples' predicted class did change. Null if z are not the logits, or if rounding decides the class of a
+   * sample.
+   */
   readonly changedPredictions: number | null
 }
 
-/** A certificate of logits. */
+/** A certificate of logits: every figure is known. */
 export interface LogitCertificate extends DriftCertificate {
   readonly maxLossChange: number
   readonly meanLossChange: number
@@ -48,25 +63,25 @@ export interface LogitCertificate extends DriftCertificate {
   readonly changedPredictions: number
 }
 
-/** Of each sample, in order; all [N] float64. */
+/** How far the outputs of a layer move, for each sample in order. */
 export interface Drift {
-  /** max |Δzᵢ − Δzⱼ|: the largest less the smallest change. */
+  /** max |Δzᵢ − Δzⱼ|, float64 [N]: the largest change less the smallest. */
   readonly spread: Float64Array
-  /** The largest logit before less the second largest; infinite where there is one class. */
+  /** The largest logit before less the second largest, float64 [N]; infinite if there is one class. */
   readonly margin: Float64Array
-  /** max |Δz|. */
+  /** max |Δz|, float64 [N]. */
   readonly change: Float64Array
-  /** ‖Δz‖₂. */
+  /** ‖Δz‖₂, float64 [N]. */
   readonly norm: Float64Array
-  /** 1 where the predicted class changed. */
+  /** 1 if the predicted class changed, [N]. */
   readonly changed: Uint8Array
-  /** What rounding may move an output by, before or after. */
+  /** What rounding may move an output by, before or after the shift, float64 [N]. */
   readonly noise: Float64Array
-  /** 1 where rounding may decide which class is predicted, before or after. */
+  /** 1 if rounding may decide which class is predicted, before or after the shift, [N]. */
   readonly undecided: Uint8Array
 }
 
-/** One without any samples' values yet. */
+/** A drift of zeros. */
 export function emptyDrift(samples: number): Drift {
   return {
     spread: new Float64Array(samples),
@@ -82,10 +97,20 @@ export function emptyDrift(samples: number): Drift {
 const chunk = 4096
 
 /**
- * The drift of the samples with inputs `a` from one map to another, in float64.
+ * Measures how far the outputs of a layer move from one map to another, for the samples with inputs `a`, in float64: Δz
+ * = a(V* − V) + b* − b.
  *
- * @param a [N, m], any floating dtype
- * @param rounding of the model that is spoken of. Default: none
+ * @param a the inputs, [N, m], any floating-point dtype
+ * @param before V and b, the layer's map before
+ * @param after V* and b*, its map after
+ * @param rounding the rounding of the model whose outputs they are. Default: none
+ * @returns the drift of each sample
+ * @throws `ERR_INVALID_ARGUMENT` for invalid arguments
+ * @example
+ * const a = torch.eye(2)
+ * const before = { weight: torch.tensor([[2, 0], [0, 1]]), bias: null }
+ * const after = { weight: torch.tensor([[2, 0], [0, 0.5]]), bias: null }
+ * console.log(measureDrift(a, before, after).change) // → Float64Array(2) [ 0, 0.5 ]
  */
 export function measureDrift(a: Tensor, before: LinearMap, after: LinearMap, rounding = exact): Drift {
   expectTensor('a', a)
@@ -133,7 +158,13 @@ export function measureDrift(a: Tensor, before: LinearMap, after: LinearMap, rou
   return result
 }
 
-/** @param lengths of inputs times weights, the longest of each sample; `largest` logit of each; `classes` of a softmax */
+/**
+ * What rounding may move an output by, for each sample.
+ *
+ * @param lengths the length of each sample's input times that of the longest column of the weight, [N]
+ * @param largest each sample's largest |logit|, [N]
+ * @param classes the number of classes of a softmax
+ */
 function noiseOf(
   lengths: Tensor,
   largest: Tensor,
@@ -148,18 +179,28 @@ function longestColumn(matrix: Tensor): number {
   return matrix.square().sum([0]).max().sqrt().item()
 }
 
-/** Sums a drift of logits up. */
-export function certifyDrift(one: Drift): LogitCertificate {
-  expectObject('drift', one)
-  if (!ArrayBuffer.isView(one.spread)) refuseArgument('a drift', 'drift', one)
+/**
+ * Sums up a drift of logits.
+ *
+ * @param drift what `measureDrift` returned, for a layer whose outputs are the model's logits
+ * @returns the certificate of all samples
+ * @throws `ERR_INVALID_ARGUMENT` if it is not a drift
+ * @example
+ * const zero = { weight: torch.zeros([2, 3]), bias: null }
+ * const certificate = certifyDrift(measureDrift(torch.rand([5, 2]), zero, zero))
+ * console.log(certificate.maxLogitChange, certificate.changedPredictions) // → 0 0
+ */
+export function certifyDrift(drift: Drift): LogitCertificate {
+  expectObject('drift', drift)
+  if (!ArrayBuffer.isView(drift.spread)) refuseArgument('a drift', 'drift', drift)
   const sums = new DriftTotals()
-  sums.add(one)
+  sums.add(drift)
   return sums.certificate()
 }
 
 /**
- * The certificate of rows that come in chunks. A layer may take them in groups, as a convolution does: the outputs of all
- * groups are one row's.
+ * The certificate of rows that come in chunks, for a layer of one group or several. The groups of a convolution get a
+ * row each, and the outputs of all groups together count as one row.
  */
 export class DriftSums {
   readonly #before: LinearMap
@@ -167,7 +208,11 @@ export class DriftSums {
   readonly #totals = new DriftTotals()
   #largestLogit = 0
 
-  /** @param before of each group */
+  /**
+   * @param before V and b of each group before, [m, n / groups] and [n / groups]
+   * @param after V* and b* of each group after
+   * @throws `ERR_INVALID_ARGUMENT` for invalid maps
+   */
   constructor(before: readonly LinearMap[], after: readonly LinearMap[]) {
     expectList('before', before)
     expectList('after', after)
@@ -176,7 +221,12 @@ export class DriftSums {
     this.#after = joined(after)
   }
 
-  /** @param rows [N, m] of each group */
+  /**
+   * Adds rows.
+   *
+   * @param rows the inputs of each group, [N, m]
+   * @param rounding the rounding of the model whose outputs they are. Default: none
+   */
   add(rows: readonly Tensor[], rounding?: Rounding): void {
     handlesOf('rows', rows)
     scope(() => {
@@ -189,7 +239,11 @@ export class DriftSums {
     })
   }
 
-  /** @param areLogits whether the layer's outputs are the model's logits, a row for each image. Default: false */
+  /**
+   * The certificate of all rows added so far.
+   *
+   * @param areLogits whether the layer's outputs are the model's logits, a row for each image. Default: false
+   */
   certificate(areLogits = false): DriftCertificate {
     const all = this.#totals.certificate()
     if (areLogits)
@@ -203,7 +257,7 @@ export class DriftSums {
     return { ...all, ...none }
   }
 
-  /** max |z| of all rows, before: what rounding goes by. */
+  /** max |z| of all rows before. Rounding is relative to it. */
   get largestLogit(): number {
     return this.#largestLogit
   }
@@ -217,7 +271,7 @@ class DriftTotals {
   #largest = { change: 0, norm: 0 }
   #sum = { change: 0, norm: 0 }
 
-  /** Samples whose class rounding may decide. */
+  /** The number of samples whose class rounding may decide. */
   get undecided(): number {
     return this.#undecided
   }
@@ -250,7 +304,7 @@ class DriftTotals {
   }
 }
 
-/** Groups as one map: their matrices on the diagonal. */
+/** The groups as one map: their matrices stand on the diagonal. */
 function joined(maps: readonly LinearMap[]): LinearMap {
   if (maps.length === 1) return maps[0]!
   const biases = maps.flatMap(({ bias }) => (bias === null ? [] : [bias]))

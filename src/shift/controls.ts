@@ -5,18 +5,20 @@ import { frobeniusNorm, inFloat64 } from './solve/linear-map.js'
 import { projectOnRowSpace, rowSpace } from './solve/row-space.js'
 
 /**
- * What a shift must be better than before its effect can be called its own:
+ * Other ways to shrink V. The effect of a shift counts as its own only if it is better than theirs.
  *
  * - `shrink`: V scaled to the norm of V*.
- * - `pca`: V projected on as many principal directions, about the origin, of a larger set of inputs.
- * - `random`: V projected on a random subspace of equal dimension.
- * - `ridge`: (AᵀA + λI)⁻¹AᵀA V on the same batch, with λ such that its norm is that of V*. Where V* keeps all directions of the batch, λ is
- *   0, and this is the shift itself: no control then, which {@link ControlWeights} tells.
+ * - `pca`: V projected on as many principal directions of a larger set of inputs, about the origin.
+ * - `random`: V projected on a random subspace of the same dimension.
+ * - `ridge`: (AᵀA + λI)⁻¹AᵀA V on the same batch, with the λ at which its norm is that of V*. If V* keeps all
+ *   directions of the batch, λ is 0 and this is the shift itself, not a control; {@link ControlWeights} says so.
  */
 export type Control = 'shrink' | 'pca' | 'random' | 'ridge'
 
+/** The names of all controls. */
 export const controlNames: readonly Control[] = ['shrink', 'pca', 'random', 'ridge']
 
+/** What a control is made from. */
 export interface ControlOptions {
   /** A, the inputs of the shift's batch, [b, m]. */
   a: Tensor
@@ -26,21 +28,39 @@ export interface ControlOptions {
   vStar: Tensor
   /** r, the dimension that the shift kept. */
   rank: number
-  /** Inputs of many training samples, [N, m], for `pca`. Default: the batch itself, whose directions are the shift's. */
+  /**
+   * The inputs of many training samples, [N, m], for `pca`. Default: the batch itself, whose directions are those of
+   * the shift.
+   */
   pool?: Tensor
-  /** Of the random subspace. Default: 0. */
+  /** The seed of the random subspace. Default: 0. */
   seed?: number
 }
 
 /** What a control puts in the place of V. */
 export interface ControlWeights {
-  /** float64 [m, n] */
+  /** The weight, float64 [m, n]. */
   weight: Tensor
-  /** Of `ridge`; 0 where V* is no shorter than the projection without damping: then the control is that, the shift itself. Else null. */
+  /**
+   * λ of `ridge`; 0 if V* is not shorter than the projection without damping: the control is then the shift itself.
+   * Null for the other controls.
+   */
   lambda: number | null
 }
 
-/** The weights that a control puts in the place of V. The bias stays. */
+/**
+ * Computes the weight that a control puts in the place of V. The bias stays.
+ *
+ * @param control which control
+ * @param options the batch, V, V* and its rank
+ * @returns the weight, and λ of `ridge`
+ * @throws `ERR_INVALID_ARGUMENT` for an unknown control or an invalid option
+ * @example
+ * const [a, v] = [torch.rand([3, 5]), torch.rand([5, 2])]
+ * const { weight: vStar, rank } = await solveShift(a, v, null)
+ * const { weight } = await controlWeights('random', { a, v, vStar, rank, seed: 1 })
+ * console.log(rank, weight.shape) // → 3 [ 5, 2 ]
+ */
 export async function controlWeights(control: Control, options: ControlOptions): Promise<ControlWeights> {
   expectObject('options', options)
   const { a, rank, pool = a, seed = 0 } = options
@@ -80,10 +100,10 @@ export async function controlWeights(control: Control, options: ControlOptions):
   }
 }
 
-/** Norms that differ by less are one: rounding alone must not damp. */
+/** Norms that differ by a smaller share count as equal: rounding alone must not damp. */
 const sameNorm = 1e-9
 
-/** By bisection of log λ: the norm falls while λ grows. */
+/** Finds λ by bisection of its logarithm: the norm falls while λ grows. */
 async function ridgeOfNorm(a: Tensor, v: Tensor, target: number): Promise<ControlWeights> {
   const { basis, singularValues, rank } = await rowSpace(a)
   const coordinates = basis.t().matmul(v)

@@ -9,27 +9,33 @@ import type { LinearMap } from './solve/linear-map.js'
 
 /** The weights of a layer before and after a shift that is not yet written. */
 export interface Shifted {
-  /** Of each group, float64. */
+  /** V and b of each group, float64. */
   readonly before: readonly LinearMap[]
+  /** V* and b* of each group, float64. */
   readonly after: readonly LinearMap[]
+  /** The new weights as the layer will store them. */
   readonly shifted: StoredWeights
 }
 
 /** What a shift does to images outside of its batch. */
 export interface ShiftEffect {
+  /** What follows from the layer's inputs; null if there were no images. */
   readonly certificate: DriftCertificate | null
-  /** Where the certificate does not tell which predictions changed and the model returns [N, classes]; else null. */
+  /**
+   * The model's predictions before and after. Null if the certificate says which predictions changed, or if the model
+   * does not return [N, classes].
+   */
   readonly measured: MeasuredPredictions | null
-  /** As {@link OutputWatch.steps}; undefined where there were no images to tell. */
+  /** As {@link OutputWatch.steps}; undefined if there were no images to observe. */
   readonly toOutput?: readonly string[] | null
-  /** max |z| of the layer's outputs before: what rounding goes by. */
+  /** max |z| of the layer's outputs before. Rounding is relative to it. */
   readonly largestLogit: number
 }
 
 /**
- * Certifies a shift on the images at `indices`: from the layer's inputs alone where its outputs are the model's logits;
- * elsewhere, and where rounding decides a class, the images also go through a copy of the model that has the new weights, and
- * predictions are counted.
+ * Certifies a shift on the images at `indices`. If the layer's outputs are the model's logits, its inputs are enough.
+ * Otherwise, and if rounding decides a class, the images also go through a copy of the model with the new weights, and
+ * the changed predictions are counted.
  */
 export async function effectOn(
   model: ScriptModule,

@@ -7,16 +7,17 @@ import type { Rounding } from './certificates.js'
 import type { ShiftableLayer } from './layer/layer.js'
 import type { LinearMap } from './solve/linear-map.js'
 
-/** Predictions of the whole model on the same images before and after: measured, not derived. */
+/** The whole model's predictions for the same images before and after a shift: measured, not derived. */
 export interface MeasuredPredictions {
+  /** The number of images. */
   readonly images: number
-  /** Images whose predicted class changed. */
+  /** The number of images whose predicted class changed. */
   readonly changed: number
 }
 
 /**
- * Watches what becomes of a layer's outputs while images go through the model: whether they are the model's logits, and which
- * class the model predicts.
+ * Observes what becomes of a layer's outputs while images go through the model: whether they are the model's logits,
+ * and which class the model predicts.
  */
 export class OutputWatch {
   readonly #layer: ShiftableLayer
@@ -27,8 +28,8 @@ export class OutputWatch {
   #coarsest = 0
 
   /**
-   * @param map of the layer, as the images meet it; of one of its groups
-   * @param item which item of the model's output is looked at; it is what {@link look} is told
+   * @param map the layer's map while the images go through it; for a layer of several groups, that of the first
+   * @param item which item of the model's output is observed; {@link look} receives that item
    */
   constructor(model: ScriptModule, layer: ShiftableLayer, map: LinearMap, item?: OutputItem) {
     const found = model.kind === 'frozen' ? '' : findOutputLayer(model, item)
@@ -38,24 +39,24 @@ export class OutputWatch {
   }
 
   /**
-   * The operators between the layer's outputs and the model's, as `outputLayer` tells them and all images bore out; null
-   * where something else takes part.
+   * The operators between the layer's outputs and the model's, as `outputLayer` finds them in the graph and as all
+   * images confirmed; null if something else takes part.
    */
   get steps(): readonly string[] | null {
     return this.#steps
   }
 
-  /** Whether the layer's outputs are the logits, a row for each image: then they decide which class comes out. */
+  /** Whether the layer's outputs are the logits, a row for each image: they then decide which class is predicted. */
   get areLogits(): boolean {
     return this.#steps !== null && this.#oneRowEach && this.#predictions !== null
   }
 
-  /** The class predicted for each image; null where the model returns no [N, classes]. */
+  /** The class predicted for each image; null if the model does not return [N, classes]. */
   get predictions(): readonly number[] | null {
     return this.#predictions
   }
 
-  /** Of the model's outputs as its forwards made them, from a layer of this dtype. */
+  /** How the model's outputs may be rounded, for a layer of this dtype. */
   rounding(layer: DType): Rounding {
     return {
       products: 16 * (layer === 'float64' ? epsilon('float64') : epsilon('float32')), // the sums of float16 are of float32
@@ -64,7 +65,7 @@ export class OutputWatch {
     }
   }
 
-  /** Throws `ERR_NO_OUTPUT_LAYER` where the images showed that the layer's outputs are not the model's. */
+  /** Throws `ERR_NO_OUTPUT_LAYER` if the images showed that the layer's outputs are not the model's. */
   expectOutput(): void {
     if (this.#steps !== null) return
     throw new SosError(
@@ -73,7 +74,10 @@ export class OutputWatch {
     )
   }
 
-  /** What `captureChunks` tells of each forward: the model's output, and the layer's inputs [rows, m] of each group. */
+  /**
+   * Receives what `captureChunks` reports of each forward: the model's output, and the layer's inputs [rows, m] of each
+   * group.
+   */
   readonly look = (output: Value, rows: readonly Tensor[], images: number): void =>
     scope(() => {
       const found = tensorsIn(output)
@@ -86,7 +90,7 @@ export class OutputWatch {
       if (found.length !== 1 || !this.#makes(found[0]!, rows[0]!, this.#steps)) this.#steps = null
     })
 
-  /** Whether an output is that of the layer, but for the rounding of other kernels. */
+  /** Whether an output is the layer's, apart from the rounding of other kernels. */
   #makes(output: Tensor, rows: Tensor, steps: readonly string[]): boolean {
     const { weight, bias } = this.#map
     const a = rows.to('float64')
@@ -125,7 +129,7 @@ export class OutputWatch {
   }
 }
 
-/** Null where the model's outputs are not classes. */
+/** Compares the predictions of two watches; null if the model's outputs are not classes. */
 export function compared(before: OutputWatch, after: OutputWatch): MeasuredPredictions | null {
   const [first, second] = [before.predictions, after.predictions]
   if (first === null || second === null) return null
@@ -133,7 +137,7 @@ export function compared(before: OutputWatch, after: OutputWatch): MeasuredPredi
   return { images: first.length, changed }
 }
 
-/** [N, classes], of numbers that have an order. */
+/** Whether a tensor is [N, classes], of numbers that have an order. */
 function areScores({ ndim, shape, dtype }: Tensor, images: number): boolean {
   return (
     ndim === 2 &&

@@ -7,11 +7,23 @@ import type { ScriptModule } from '../torch/index.js'
 import type { ShiftRecord } from './shift-record.js'
 
 /**
- * Saves a shifted model with a record of the shift, or of several, in its `sos.json`: what was done to it, and how its images are
- * preprocessed. The batch's indices are left out: dataset, size, sampling and seed tell them.
+ * Saves a shifted model as TorchScript. Its `sos.json` records what was done to it and how its images are preprocessed.
+ * The samples of the batch are left out of it: the dataset, the size, the sampling and the seed determine them.
  *
- * @param from.classes the names of the outputs, for a model that tells none
- * @throws `ERR_SAME_FILE` where that is the file that the model was loaded from, `ERR_OUTPUT`
+ * @param model the shifted model
+ * @param path the file to write
+ * @param shifts the record of the shift, or the records of several. They are added to those that the model already
+ *   carries
+ * @param from what the shift was made from
+ * @param from.dataset the name of the dataset
+ * @param from.preprocess how the images were preprocessed; used if the model carries no record of its own
+ * @param from.classes the names of the model's outputs; used if the model does not carry them
+ * @throws `ERR_SAME_FILE` if `path` is the file that the model was loaded from; `ERR_OUTPUT` if the file cannot be
+ *   written
+ * @example
+ * const shift = await shiftOptimum(model, train, { batchSize: 60 })
+ * await saveShifted(model, 'out/doc-shifted.pt', shift, { dataset: train.name, preprocess })
+ * console.log(checkpointRecord(await ScriptModule.load('out/doc-shifted.pt'))!.shifts.length) // → 1
  */
 export async function saveShifted(
   model: ScriptModule,

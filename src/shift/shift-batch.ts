@@ -10,24 +10,29 @@ import type { StreamedSolve } from './solve/streamed-solve.js'
 /** Which samples make the batch of a shift. */
 export interface BatchOptions {
   /**
-   * b, the samples whose logits stay. Default: 300, the paper's best of 200, 300 and 400 on CIFAR-100 (Table 4), or half
-   * the layer's inputs where that is less: as many as its inputs and hardly anything is left to shift.
+   * b, the number of samples whose logits stay. Default: 300, the paper's best of 200, 300 and 400 on CIFAR-100 (Table
+   * 4), or half the number of the layer's inputs if that is less: a batch with as many samples as the layer has inputs
+   * leaves almost nothing to shift.
    */
   batchSize?: number
-  /** Default: stratified; the paper draws uniformly, and may miss classes, whose images then suffer. */
+  /**
+   * How the samples are drawn. Default: `stratified`. The paper draws uniformly, and may then miss classes, whose
+   * images suffer most.
+   */
   sampling?: Sampling
-  /** Of the batch. Default: 0. */
+  /** The seed of the draw. Default: 0. */
   seed?: number
-  /** The batch itself, in the place of a draw. */
+  /** The samples themselves, instead of a draw. */
   indices?: readonly number[]
 }
 
-/** The batch of a shift. */
+/** The samples whose logits a shift keeps. */
 export interface ShiftBatch {
-  /** `given` where the samples were given. */
+  /** How they were drawn; `given` if they were not drawn. */
   readonly sampling: Sampling | 'given'
+  /** The seed of the draw. */
   readonly seed: number
-  /** Samples of the dataset. */
+  /** The samples' indices in the dataset. */
   readonly indices: readonly number[]
 }
 
@@ -55,7 +60,15 @@ export function isSummed(batch: CapturedBatch | SummedBatch): batch is SummedBat
 /**
  * Draws the samples whose logits a shift of `layer` keeps.
  *
- * @throws `ERR_BATCH_SIZE` for more samples than the dataset has, `ERR_INDICES` for samples that it has not
+ * @param dataset the dataset to draw from
+ * @param layer the layer to be shifted: its number of inputs bounds the default batch size
+ * @param options the size, the sampling and the seed; or the samples themselves
+ * @returns the samples, in the order of the draw
+ * @throws `ERR_BATCH_SIZE` for more samples than the dataset has; `ERR_INDICES` for samples that it does not have, or
+ *   for none
+ * @example
+ * const batch = drawBatch(train, linearLayer(model), { batchSize: 50 })
+ * console.log(batch.indices.length, batch.sampling) // → 50 stratified
  */
 export function drawBatch(dataset: Dataset, layer: ShiftableLayer, options: BatchOptions = {}): ShiftBatch {
   expectDataset('dataset', dataset)
@@ -69,12 +82,15 @@ export function drawBatch(dataset: Dataset, layer: ShiftableLayer, options: Batc
   return { sampling, seed, indices: sampleIndices(dataset, { size: batchSize, sampling, seed }) }
 }
 
-/** 300, or half the layer's inputs, or the whole dataset, whichever is least. */
+/** 300, half the number of the layer's inputs, or the whole dataset, whichever is the least. */
 export function defaultBatchSize(dataset: Dataset, { inFeatures }: ShiftableLayer): number {
   return Math.min(300, Math.max(1, inFeatures >> 1), dataset.size)
 }
 
-/** Pixels outnumber a convolution's inputs soon: as many windows by default as leave half of the directions free. */
+/**
+ * The windows to draw for a convolution. Pixels soon outnumber a convolution's inputs; the default is as many windows
+ * as leave half of the directions free.
+ */
 export function windowsOf(
   layer: ShiftableLayer,
   images: number,

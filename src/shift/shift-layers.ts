@@ -10,11 +10,19 @@ import type { ShiftRecord } from './shift-record.js'
 import { checkRankPolicy } from './solve/rank.js'
 
 /**
- * Shifts several layers one after the other, in the order in which forward calls them, all on the same batch. The inputs
- * of each are taken anew: on the batch the shifts before have left them as they were.
+ * Shifts several layers on the same batch, one after another in the order in which forward calls them. The inputs of
+ * each layer are captured anew: for the batch, the earlier shifts have left them as they were.
  *
- * @param layers paths; one that is named twice is shifted once
- * @throws as {@link shiftOptimum}; then no layer is changed
+ * @param model the model; its weights are changed
+ * @param dataset the dataset that the batch is drawn from
+ * @param layers the paths of the layers; a path that is named twice is shifted once
+ * @param options as those of `shiftOptimum`. The default batch size is the smallest default of these layers
+ * @returns the records, in the order of the shifts
+ * @throws what {@link shiftOptimum} throws; then no layer is changed
+ * @example
+ * const paths = ['layer4.conv2', 'fc']
+ * const shifts = await shiftLayers(model, train, paths, { batchSize: 8 })
+ * console.log(shifts.map(({ layer, rows }) => `${layer} ${rows.of}`)) // → [ 'layer4.conv2 windows', 'fc images' ]
  */
 export async function shiftLayers(
   model: ScriptModule,

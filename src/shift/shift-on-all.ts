@@ -58,7 +58,10 @@ export async function shiftOnAll(
   }
 }
 
-/** Adds the rows of all samples to `solves`, one of each group, and returns the number of images that they come from. */
+/**
+ * Adds the rows of all samples to `solves`, which has one for each group. Returns the number of images that the rows
+ * come from.
+ */
 async function addUp(
   model: ScriptModule,
   layer: ShiftableLayer,

@@ -14,27 +14,41 @@ import type { ShiftRecord } from './shift-record.js'
 import { checkRankPolicy } from './solve/rank.js'
 import { verifyNumbers } from './verify-shift.js'
 
+/** How {@link shiftOptimum} draws its batch, solves, verifies and certifies. */
 export interface ShiftOptions extends BatchOptions, Omit<ApplyOptions, 'companions' | 'seed'> {
-  /** Path of a linear layer or a 2-d convolution. Default: the linear layer that makes the model's output (`outputLayer`). */
+  /**
+   * The path of a linear layer or of a 2-d convolution. Default: the linear layer that makes the model's output
+   * (`outputLayer`).
+   */
   layer?: string
 }
 
-/** Of the numbers in {@link ShiftOptions}. */
+/** The checks of the numbers in {@link ShiftOptions}. */
 export const shiftNumbers: NumberChecks<ShiftOptions> = { ...verifyNumbers, batchSize: batchCount }
 
 /**
- * Stochastic optimum shifting (Zhou et al., Algorithm 1's shift): replaces the weight V of a linear layer by the solution
- * V* of AV* = AV of least Frobenius norm, where A holds the layer's inputs for a small batch. The logits of the batch
- * stay, those of other images move a little. In a convolution, A holds windows of its inputs, each group apart, and its
- * outputs at those windows stay.
+ * Shifts a layer on a small batch: stochastic optimum shifting (the shift of Algorithm 1 in Zhou et al.). The weight V
+ * becomes the solution V* of AV* = AV with the least Frobenius norm, where A holds the layer's inputs for the batch.
+ * The logits of the batch stay as they are. Those of other images move a little. For a convolution, A holds windows of
+ * its input, a separate A for each group, and the outputs at these windows stay as they are.
  *
- * What is to be written is verified in the layer's own dtype before: nothing is written where a logit of the batch would move
- * by more than `logitBudget`, or the norm would grow. The weight is then written in place, between two forwards.
+ * The new weight is verified in the layer's own dtype before it is written. If a logit of the batch would move by more
+ * than `logitBudget`, or if the norm would grow, nothing is written. The weight is written in place, between two
+ * forwards.
  *
- * @throws `ERR_LABELS` where the dataset's classes are not the model's, `ERR_BATCH_SIZE`, `ERR_INDICES`, `ERR_NO_SUCH_MODULE`,
- * `ERR_NOT_LINEAR`, `ERR_NOT_SHIFTABLE`, `ERR_FROZEN`, `ERR_NO_OUTPUT_LAYER` and `ERR_NO_LINEAR` where no layer is named and none
- * makes the model's output, `ERR_RANK_POLICY`, `ERR_BIAS`, `ERR_NOT_FINITE`, `ERR_SHIFT_VERIFICATION`,
- * `ERR_BUSY` where a weight was written to since, or another task still holds the model (the model is as it was)
+ * @param model the model; its weights are changed. It runs in eval mode meanwhile
+ * @param dataset the dataset that the batch is drawn from, usually the training images
+ * @param options which layer, which batch, and how to solve, verify and certify
+ * @returns the record of the shift
+ * @throws `ERR_LABELS` if the dataset's classes are not the model's; `ERR_BATCH_SIZE` or `ERR_INDICES` for a batch that
+ *   the dataset does not have; `ERR_NO_OUTPUT_LAYER` or `ERR_NO_LINEAR` if no layer is named and no linear layer makes
+ *   the output; `ERR_NO_SUCH_MODULE`, `ERR_NOT_LINEAR`, `ERR_NOT_SHIFTABLE` or `ERR_FROZEN` for a layer that cannot be
+ *   shifted; `ERR_RANK_POLICY` or `ERR_BIAS` for these options; `ERR_NOT_FINITE` for NaN or infinity in the layer or
+ *   its inputs; `ERR_SHIFT_VERIFICATION` if the verification fails; `ERR_BUSY` if somebody wrote to a weight meanwhile
+ *   or another task still holds the model. After an error the model is as it was
+ * @example
+ * const shift = await shiftOptimum(model, train, { batchSize: 60, heldOut: 100 })
+ * console.log(shift.layer, shift.rank, shift.normAfter < shift.normBefore) // → fc 60 true
  */
 export async function shiftOptimum(
   model: ScriptModule,

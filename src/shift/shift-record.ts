@@ -8,62 +8,77 @@ import { frobeniusNorm, type LinearMap } from './solve/linear-map.js'
 import { type CutValues, defaultDelta, rankPolicyName, valuesAtCut } from './solve/rank.js'
 import type { BiasMode, Solution, SolveOptions, Solver } from './solve/solve.js'
 
-/** What a shift did, in words that `sos.json` and `--json` carry too. */
+/** What a shift did. `sos.json` and `--json` carry it too. */
 export interface ShiftRecord {
+  /** The path of the layer. */
   readonly layer: string
+  /** The solver of AV* = AV. */
   readonly solver: Solver
-  /** The rank policy and its number, as `logits:0.001`. */
+  /** The rank policy and its number, for example `logits:0.001`. */
   readonly policy: string
+  /** What became of the bias. */
   readonly bias: BiasMode
-  /** Images in the batch. */
+  /** The number of images in the batch. */
   readonly batchSize: number
-  /** The rows of A that they gave, and what a row is: an image, a convolution's window, or one position of several in an image. */
-  readonly rows: { readonly count: number; readonly of: 'images' | 'windows' | 'positions' }
-  /** `given` where the batch was given, `all` where it is the dataset. */
-  readonly sampling: Sampling | 'given' | 'all'
-  readonly seed: number
-  /** The samples of the dataset that made the batch; empty where they all did. */
-  readonly indices: readonly number[]
-  readonly classesCovered: number
-  readonly classes: number
-  /** Classes of which the batch has no image. */
-  readonly unseenClasses: readonly string[]
-  /** r, the dimension of the row space of A that was kept; m − r directions of V were free. Of all groups together. */
-  readonly rank: number
-  /** m, of all groups together. */
-  readonly inFeatures: number
-  /** σ₁, σ_r and σ_{r+1}; `next` is null where nothing was cut. Null where the solver tells
-   * none, or there are several groups.
+  /**
+   * How many rows of A the batch gave, and what a row is: an image, a window of a convolution, or one of several
+   * positions in an image.
    */
+  readonly rows: { readonly count: number; readonly of: 'images' | 'windows' | 'positions' }
+  /** How the batch was drawn: `given` if it was given, `all` if it is the whole dataset. */
+  readonly sampling: Sampling | 'given' | 'all'
+  /** The seed of the draw. */
+  readonly seed: number
+  /** The samples of the batch, by their indices in the dataset; empty if the batch is the whole dataset. */
+  readonly indices: readonly number[]
+  /** How many classes the batch has images of. */
+  readonly classesCovered: number
+  /** How many classes the dataset has. */
+  readonly classes: number
+  /** The classes that the batch has no image of. */
+  readonly unseenClasses: readonly string[]
+  /** r, the dimension of the row space of A that was kept, of all groups together. m − r directions of V were free. */
+  readonly rank: number
+  /** m, the layer's inputs, of all groups together. */
+  readonly inFeatures: number
+  /** σ₁, σ_r and σ_{r+1} of A. Null if the solver does not compute them, or if there are several groups. */
   readonly singularValues: CutValues | null
-  /** ‖V‖ and ‖V*‖, Frobenius, of the weight as stored. */
+  /** ‖V‖, the Frobenius norm of the weight before, as stored. */
   readonly normBefore: number
+  /** ‖V*‖, the Frobenius norm of the weight after, as stored. */
   readonly normAfter: number
-  /** The largest change of an output of the layer on the batch, in its dtype: of a logit, where these are its outputs. */
+  /**
+   * The largest change of an output of the layer on the batch, in the layer's dtype. It is the change of a logit if the
+   * layer's outputs are the logits.
+   */
   readonly batchLogitChange: number
-  /** The dtype in which the layer stores V*; it was solved for in float64. */
+  /** The dtype in which the layer stores V*, which was solved for in float64. */
   readonly dtype: DType
   /**
-   * The part of it that is rounding V* to that dtype alone: max |A(V*ᵣ − V*)|, in float64. Null where the batch is the whole dataset, which is
-   * not kept.
+   * The part of `batchLogitChange` that comes from rounding V* to that dtype alone: max |A(V*ᵣ − V*)|, in float64. Null
+   * if the batch is the whole dataset, whose rows are not kept.
    */
   readonly roundingChange: number | null
   /** Whether the batch left nothing to shift: V* is V. */
   readonly identity: boolean
   /**
-   * The operators between the layer's outputs and the model's, as `outputLayer` tells them: none where they are the model's; null
-   * where something else takes part in it.
+   * The operators between the layer's outputs and the model's, as `outputLayer` finds them; empty if the layer's
+   * outputs are the model's. Null if something else takes part in the output.
    */
   readonly toOutput: readonly string[] | null
-  /** Of the rows of the samples held out; null where there were none. */
+  /** What the shift does to the samples that were held out; null if there were none. */
   readonly certificate: DriftCertificate | null
-  /** The whole model's predictions on these samples, where the certificate cannot speak of classes; else null. */
+  /**
+   * The whole model's predictions for these samples, if the certificate cannot say which of them changed; else null.
+   */
   readonly measured: MeasuredPredictions | null
+  /** What may make these figures misleading, in sentences. */
   readonly warnings: readonly string[]
+  /** How long the shift took, with the capture of its rows. */
   readonly milliseconds: number
 }
 
-/** What a shift's record is made of. */
+/** What the record of a shift is made from. */
 export interface ShiftResult {
   layer: ShiftableLayer
   options: SolveOptions
@@ -82,6 +97,7 @@ export interface ShiftResult {
   milliseconds: number
 }
 
+/** Makes the record of a shift. */
 export function describeShift(result: ShiftResult): ShiftRecord {
   const { layer, options, dataset, batch, before, after, solutions, replaced } = result
   const { classes } = dataset
@@ -134,7 +150,7 @@ function rowsAre(
   return rows === batchSize ? 'images' : 'positions'
 }
 
-/** `indices` is null for all samples. */
+/** The classes without a sample among `indices`; null means all samples. */
 function classesWithout(dataset: Dataset, indices: readonly number[] | null): string[] {
   const seen = new Set(indices === null ? dataset.labels : indices.map((index) => dataset.labels[index]))
   return dataset.classes.filter((_, label) => !seen.has(label))

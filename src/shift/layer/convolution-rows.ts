@@ -3,7 +3,18 @@ import type { ConvolutionGeometry } from '../../model/index.js'
 import { type Generator, scope, type Tensor, torch } from '../../torch/index.js'
 import { expectTensor, handlesOf } from '../../torch/internal.js'
 
-/** Height and width of the convolution's output. */
+/**
+ * Computes the height and the width of a convolution's output: ⌊(H + top + bottom − d(k − 1) − 1) / s⌋ + 1, and
+ * likewise the width.
+ *
+ * @param input the images, [N, C, H, W], or one image, [C, H, W]
+ * @param geometry kernel, stride, padding, dilation and groups
+ * @returns the height and the width, in pixels
+ * @throws `ERR_INVALID_ARGUMENT` for invalid arguments
+ * @example
+ * const { geometry } = convolutionLayer(model, 'layer4.conv2')
+ * console.log(outputSize(torch.rand([1, 256, 4, 4]), geometry)) // → [ 4, 4 ]
+ */
 export function outputSize(input: Tensor, geometry: ConvolutionGeometry): [height: number, width: number] {
   expectTensor('input', input)
   expectObject('geometry', geometry)
@@ -18,17 +29,24 @@ export function outputSize(input: Tensor, geometry: ConvolutionGeometry): [heigh
 }
 
 /**
- * The rows of A for a convolution, by which it is a linear layer: the windows of the images (im2col). With V_g the group's
- * matrix ({@link groupMatrix}) and its part of the bias, `rows · V_g + bias` is the convolution's output, a row for each
- * pixel, images one after another and pixels in row-major order. Columns are ordered as the weight: channel, kernel row,
- * kernel column.
+ * Makes the rows of A for a convolution: the windows of the images (im2col). On these rows the convolution is a linear
+ * layer. With the group's matrix V_g ({@link groupMatrix}) and its part of the bias, `rows · V_g + bias` is the
+ * convolution's output, a row for each pixel. Images come one after another, and the pixels of an image in row-major
+ * order. The columns are ordered as the weight is: channel, kernel row, kernel column.
  *
- * No more than the rows themselves and a padded copy of the images is made: the windows are a view of the images.
+ * The windows are a view of a padded copy of the images; only the rows are copied from it.
  *
- * @param input [N, C, H, W], or one image [C, H, W]; any dtype, strides and device
- * @param options.group which group's channels. Default: 0, the only one of most layers
+ * @param input the images, [N, C, H, W], or one image, [C, H, W]; any dtype, strides and device
+ * @param geometry kernel, stride, padding, dilation and groups
+ * @param options which group and which windows
+ * @param options.group whose channels to take. Default: 0, the only group of most layers
  * @param options.positions which windows, as {@link sampleWindows} draws them. Default: all
  * @returns [windows, m] in the dtype of the input, with m = C/groups · kh · kw
+ * @throws `ERR_INVALID_ARGUMENT` for invalid arguments
+ * @example
+ * const { geometry } = convolutionLayer(model, 'layer4.conv2')
+ * const rows = convolutionRows(torch.rand([2, 256, 4, 4]), geometry)
+ * console.log(rows.shape) // → [ 32, 2304 ]
  */
 export function convolutionRows(
   input: Tensor,
@@ -50,11 +68,19 @@ export function convolutionRows(
 }
 
 /**
- * Draws windows of each image, without replacement and in random order: `torch.randperm(pixels)[:windowsPerImage]` of one
- * generator for image after image. All are taken, in order, where an image has no more.
+ * Draws windows of each image, without replacement and in random order: `torch.randperm(pixels)[:windowsPerImage]` of
+ * one generator, for image after image. If an image has no more windows than that, all are taken, in order.
  *
- * @param input [N, C, H, W], or one image [C, H, W]
- * @returns int64 [windows, 3]: the image, and row and column in the output
+ * @param input the images, [N, C, H, W], or one image, [C, H, W]
+ * @param geometry kernel, stride, padding, dilation and groups
+ * @param windowsPerImage how many windows to draw from each image
+ * @param generator the generator of the draws
+ * @returns int64 [windows, 3]: the image, and the row and the column in the output
+ * @throws `ERR_INVALID_ARGUMENT` for invalid arguments
+ * @example
+ * const { geometry } = convolutionLayer(model, 'layer4.conv2')
+ * const positions = sampleWindows(torch.rand([2, 256, 4, 4]), geometry, 3, new torch.Generator(0))
+ * console.log(positions.shape) // → [ 6, 3 ]
  */
 export function sampleWindows(
   input: Tensor,
@@ -79,10 +105,15 @@ export function sampleWindows(
 }
 
 /**
- * V_g, the matrix of one group of a convolution.
+ * Takes V_g, the matrix of one group, out of the weight of a convolution.
  *
- * @param weight [n, C/groups, kh, kw]
- * @returns [m, n/groups], a view where the weight is contiguous
+ * @param weight the weight, [n, C/groups, kh, kw]
+ * @param groups the number of groups
+ * @param group which group, counted from 0. Default: 0
+ * @returns [m, n/groups], a view if the weight is contiguous
+ * @throws `ERR_INVALID_ARGUMENT` for invalid arguments
+ * @example
+ * console.log(groupMatrix(torch.rand([8, 2, 3, 3]), 4, 1).shape) // → [ 18, 2 ]
  */
 export function groupMatrix(weight: Tensor, groups: number, group = 0): Tensor {
   expectTensor('weight', weight)
@@ -97,10 +128,16 @@ export function groupMatrix(weight: Tensor, groups: number, group = 0): Tensor {
 }
 
 /**
- * The weight whose groups have these matrices: the inverse of {@link groupMatrix}.
+ * Makes the weight whose groups have these matrices: the inverse of {@link groupMatrix}.
  *
- * @param matrices [m, n/groups] each, in the order of the groups
- * @param shape [n, C/groups, kh, kw]
+ * @param matrices the matrix of each group in order, [m, n/groups]
+ * @param shape the shape of the weight, [n, C/groups, kh, kw]
+ * @returns the weight, of that shape
+ * @throws `ERR_INVALID_ARGUMENT` for invalid arguments
+ * @example
+ * const weight = torch.rand([4, 2, 3, 3])
+ * const matrices = [groupMatrix(weight, 2, 0), groupMatrix(weight, 2, 1)]
+ * console.log(weightOfGroups(matrices, weight.shape).equal(weight)) // → true
  */
 export function weightOfGroups(matrices: readonly Tensor[], shape: readonly number[]): Tensor {
   handlesOf('matrices', matrices)
@@ -119,7 +156,7 @@ function checkGeometry({ kernel, stride, padding, dilation, groups }: Convolutio
   count('groups', groups)
 }
 
-/** A view [N, H_out, W_out, C/groups, kh, kw] of the group's channels, padded: windows overlap in memory. */
+/** A view [N, H_out, W_out, C/groups, kh, kw] of the group's channels, padded. The windows overlap in memory. */
 function windowsOf(input: Tensor, geometry: ConvolutionGeometry, group: number): Tensor {
   const { kernel, stride, padding, dilation, groups } = geometry
   const [top, bottom, left, right] = padding

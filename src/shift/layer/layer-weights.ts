@@ -6,24 +6,25 @@ import { frobeniusNorm, type LinearMap } from '../solve/linear-map.js'
 import type { Solution, SolveOptions } from '../solve/solve.js'
 import { groupMatrix, weightOfGroups } from './convolution-rows.js'
 
-/** What replacing a layer's weights does to them and to the batch. */
+/** What new weights do to the norm and to the batch. */
 export interface Replacement {
-  /** ‖V‖ and ‖V*‖, Frobenius, of the weight as stored. */
+  /** ‖V‖, the Frobenius norm of the weight before, as stored. */
   readonly normBefore: number
+  /** ‖V*‖, the Frobenius norm of the weight after, as stored. */
   readonly normAfter: number
   /** The largest change of a logit of the batch, in the layer's dtype. */
   readonly batchLogitChange: number
 }
 
-/** A weight and a bias as a layer stores them: its shapes, dtype and device. */
+/** A weight and a bias as a layer stores them: in its shapes and dtype, on its device. */
 export interface StoredWeights {
   readonly weight: Tensor
   readonly bias: Tensor | null
 }
 
 /**
- * The weight and the bias of a layer that multiplies rows by a matrix: a linear layer, or a convolution on unfolded inputs,
- * each of its groups apart.
+ * The weight and the bias of a layer that multiplies rows by a matrix: a linear layer, or a convolution on its windows.
+ * Each group of a convolution is treated separately.
  */
 export class LayerWeights {
   readonly #model: ScriptModule
@@ -31,7 +32,7 @@ export class LayerWeights {
   readonly #weight: Tensor
   readonly #bias: Tensor | null
   readonly #groups: number
-  /** As they were when this was made: others may write to them. */
+  /** The weights when this was made: somebody else may write to the layer later. */
   readonly #before: StoredWeights
 
   constructor(model: ScriptModule, layer: string, groups = 1) {
@@ -44,7 +45,11 @@ export class LayerWeights {
     this.#before = torch.noGrad(() => ({ weight: this.#weight.clone(), bias: this.#bias?.clone() ?? null }))
   }
 
-  /** V and b of each group, float64 on the CPU, [m, n / groups] and [n / groups]: as they were when this was made, or as others are stored. */
+  /**
+   * V and b of each group, float64 on the CPU, [m, n / groups] and [n / groups].
+   *
+   * @param stored the weights to read. Default: those of the layer when this was made
+   */
   maps(stored: StoredWeights = this.#before): LinearMap[] {
     return this.#parts(stored).map(({ weight, bias }) => ({
       weight: weight.to({ device: 'cpu', dtype: 'float64', copy: true }),
@@ -52,7 +57,10 @@ export class LayerWeights {
     }))
   }
 
-  /** Throws where there is nothing to shift: `ERR_NOT_FINITE` for NaN or infinity in the layer, `ERR_NOT_SHIFTABLE` for a weight of zeros. */
+  /**
+   * Refuses a layer with nothing to shift: `ERR_NOT_FINITE` for NaN or infinity in the layer, `ERR_NOT_SHIFTABLE` for a
+   * weight of zeros.
+   */
   expectNumbers(): void {
     const { weight, bias } = this.#before
     for (const [name, tensor] of [['weight', weight] as const, ['bias', bias] as const]) {
@@ -81,11 +89,12 @@ export class LayerWeights {
   }
 
   /**
-   * Holds weights that may be written against the layer as it was on the batch, in the layer's own dtype.
+   * Checks weights that may be written, on the batch and in the layer's own dtype.
    *
    * @param rows A of each group, [rows, m]
-   * @param logitBudget the most that a logit of the batch may move beside the rounding of the layer's dtype; null for any
-   * @throws `ERR_SHIFT_VERIFICATION` where a logit would move further or the norm would grow
+   * @param logitBudget the most that a logit of the batch may move beyond the rounding of the layer's dtype; null for
+   *   no limit
+   * @throws `ERR_SHIFT_VERIFICATION` if a logit would move further or the norm would grow
    */
   verify(rows: readonly Tensor[], to: StoredWeights, logitBudget: number | null): Replacement {
     return scope(() => {
@@ -109,8 +118,8 @@ export class LayerWeights {
   }
 
   /**
-   * What storing V* costs: the largest change of an output of the layer on the batch by rounding V* and b* to the layer's dtype alone,
-   * max |A(V*ᵣ − V*) + b*ᵣ − b*|, in float64.
+   * What it costs to store V*: the largest change of an output of the layer on the batch that comes from rounding V*
+   * and b* to the layer's dtype alone, max |A(V*ᵣ − V*) + b*ᵣ − b*|, in float64.
    *
    * @param rows A of each group, [rows, m]
    * @param exact V* and b* of each group, float64
@@ -122,24 +131,25 @@ export class LayerWeights {
     })
   }
 
-  /** Of the weight. */
+  /** The dtype of the weight. */
   get dtype(): DType {
     return this.#weight.dtype
   }
 
   /**
-   * Puts weights in the place of the layer's, of a view that holds the model in eval mode: between two forwards of any thread,
-   * each of which sees the old ones or the new.
+   * Writes weights into the layer of a view that holds the model in eval mode. It happens between two forwards of any
+   * thread, each of which sees the old weights or the new ones.
    *
-   * @param options.forced takes back what was written before, whoever else holds the model
-   * @throws `ERR_BUSY` where a weight of the model was written to since the hold began, or others hold it too: nothing is written
+   * @param options.forced restores weights that were written before, even if somebody else holds the model
+   * @throws `ERR_BUSY` if a weight of the model was written to since the hold began, or if somebody else holds the
+   *   model too: nothing is written
    */
   async write({ weight, bias }: StoredWeights, options: { forced?: boolean } = {}): Promise<void> {
     const to = [this.#weight, ...(this.#bias === null ? [] : [this.#bias])]
     await this.#model.write(to, [weight, ...(bias === null ? [] : [bias])], options)
   }
 
-  /** Both as they were when this was made, to be written again. */
+  /** The weights when this was made, for restoring them. */
   get before(): StoredWeights {
     return this.#before
   }
@@ -159,7 +169,7 @@ export class LayerWeights {
   }
 }
 
-/** Throws `ERR_SHIFT_VERIFICATION` where none of the directions of V was kept: V* would be 0. */
+/** Throws `ERR_SHIFT_VERIFICATION` if no direction of V was kept: V* would be 0. */
 export function expectSomeRank(layer: string, solutions: readonly Solution[], options: SolveOptions): void {
   if (solutions.some(({ rank }) => rank > 0)) return
   const absent = solutions.every(({ singularValues }) => singularValues?.[0] === 0)
@@ -174,7 +184,7 @@ export function expectSomeRank(layer: string, solutions: readonly Solution[], op
   )
 }
 
-/** max |A(V*ᵣ − V*) + b*ᵣ − b*|, in float64; both maps are float64, [m, n]. */
+/** max |A(V*ᵣ − V*) + b*ᵣ − b*|, in float64. Both maps are float64, [m, n]. */
 export function roundingChange(a: Tensor, exact: LinearMap, stored: LinearMap): number {
   return scope(() => {
     const moved = a.to({ device: 'cpu', dtype: 'float64' }).matmul(stored.weight.sub(exact.weight))
@@ -183,7 +193,10 @@ export function roundingChange(a: Tensor, exact: LinearMap, stored: LinearMap): 
   })
 }
 
-/** What to say of it where the layer is in half precision; null where it is not, or it is within what was asked for. */
+/**
+ * The warning about rounding for a layer in half precision; null for other dtypes, or if the change is within the
+ * budget.
+ */
 export function roundingWarning(
   change: number | null,
   dtype: DType,
@@ -202,10 +215,10 @@ export function notVerified(layer: string, why: string): SosError {
 }
 
 /**
- * Why weights are not to be written: the norm would grow, or an output of the layer on the batch move by more than the budget and what
- * rounding adds. Null where they may be.
+ * Says why weights must not be written: the norm would grow, or an output of the layer on the batch would move by more
+ * than the budget and what rounding adds. Null if they may be written.
  *
- * @param logitBudget null for any
+ * @param logitBudget null for no limit
  */
 export function whyNotWritten(
   { normBefore, normAfter, batchLogitChange }: Replacement,

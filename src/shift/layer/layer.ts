@@ -11,24 +11,41 @@ import type { ScriptModule } from '../../torch/index.js'
 import { expectModule } from '../../torch/internal.js'
 import type { BiasMode } from '../solve/solve.js'
 
-/** A layer whose output is its inputs' rows times a matrix: what can be shifted. */
+/** A layer that multiplies its inputs' rows by a matrix: it can be shifted. */
 export type ShiftableLayer = LinearLayer | ConvolutionLayer
 
 /**
- * The linear layer at `path`, or the one that makes the model's output ({@link outputLayer}).
+ * Finds a linear layer: the one at `path`, or the one that makes the model's output ({@link outputLayer}).
  *
- * @param item which item of the output is meant, where it is a tuple or a dictionary
- * @throws `ERR_FROZEN`, `ERR_NO_SUCH_MODULE`, `ERR_NOT_LINEAR`, `ERR_NOT_SHIFTABLE` where its weight is quantised or computed at run
- * time, or its own code does more; `ERR_NO_OUTPUT_LAYER`, and `ERR_NO_LINEAR` where forward calls none
+ * @param model the model
+ * @param path the path of the layer. Default: the layer that makes the output
+ * @param item which item of the output is meant, if the output is a tuple or a dictionary and no path is given
+ * @returns the layer's path, its numbers of inputs and outputs, and whether it has a bias
+ * @throws `ERR_FROZEN` for a frozen model; `ERR_NO_SUCH_MODULE` or `ERR_NOT_LINEAR` if there is no linear layer at the
+ *   path; `ERR_NOT_SHIFTABLE` if its weight is quantised or computed at run time, or its own code does more than
+ *   multiply; `ERR_NO_OUTPUT_LAYER` if something else makes the output; `ERR_NO_LINEAR` if forward calls no linear
+ *   layer
+ * @example
+ * const { path, inFeatures, outFeatures } = linearLayer(model)
+ * console.log(path, inFeatures, outFeatures) // → fc 256 10
  */
 export function linearLayer(model: ScriptModule, path?: string, item?: OutputItem): LinearLayer {
   return path === undefined ? outputLayer(model, item).layer : linearLayerAt(model, path)
 }
 
 /**
- * The linear layer or 2-d convolution at `path`, or the linear layer that makes the model's output.
+ * Finds a layer that can be shifted: the linear layer or 2-d convolution at `path`, or the linear layer that makes the
+ * model's output.
  *
- * @throws as {@link linearLayer}, and `ERR_NOT_SHIFTABLE` where its weight is tied: something else reads it too
+ * @param model the model
+ * @param path the path of the layer. Default: the linear layer that makes the output
+ * @param item which item of the output is meant, if the output is a tuple or a dictionary and no path is given
+ * @returns the layer
+ * @throws what {@link linearLayer} throws, and `ERR_NOT_SHIFTABLE` if the weight is tied, that is if something else
+ *   reads it too
+ * @example
+ * console.log(shiftableLayer(model).path) // → fc
+ * console.log(shiftableLayer(model, 'layer4.conv2').inFeatures) // → 2304
  */
 export function shiftableLayer(model: ScriptModule, path?: string, item?: OutputItem): ShiftableLayer {
   expectModule('model', model)
@@ -39,7 +56,7 @@ export function shiftableLayer(model: ScriptModule, path?: string, item?: Output
   return untied(model, linearLayer(model, path, item))
 }
 
-/** The layer itself. Throws `ERR_NOT_SHIFTABLE` where its weight is tied. */
+/** Returns the layer itself. Throws `ERR_NOT_SHIFTABLE` if its weight is tied. */
 export function untied(model: ScriptModule, layer: LinearLayer): LinearLayer {
   const calls = ownFlow(model, layer.path)?.calls ?? []
   const reads = new WeightReads(model)
@@ -53,9 +70,9 @@ export function untied(model: ScriptModule, layer: LinearLayer): LinearLayer {
 }
 
 /**
- * Refuses to change a bias that something else reads too: the batch would not stay as it is.
+ * Refuses to change a bias that something else reads too: the outputs for the batch would change.
  *
- * @param modes those of the shifts to come; undefined is `fixed`
+ * @param modes the bias modes of the shifts to come; undefined means `fixed`
  * @throws `ERR_BIAS`
  */
 export function expectOwnBias(
@@ -73,12 +90,20 @@ export function expectOwnBias(
   )
 }
 
+/**
+ * Whether a layer is a convolution, so that it has a `geometry`.
+ *
+ * @param layer a layer, as `shiftableLayer` returns it
+ * @returns true for a convolution, false for a linear layer
+ * @example
+ * console.log(isConvolution(shiftableLayer(model, 'layer4.conv2'))) // → true
+ */
 export function isConvolution(layer: ShiftableLayer): layer is ConvolutionLayer {
   expectObject('layer', layer)
   return 'geometry' in layer
 }
 
-/** Groups of a convolution have a matrix each; a linear layer is one group. */
+/** The number of groups, each of which has a matrix of its own. A linear layer is one group. */
 export function groupsOf(layer: ShiftableLayer): number {
   return isConvolution(layer) ? layer.geometry.groups : 1
 }

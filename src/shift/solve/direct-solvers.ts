@@ -2,16 +2,18 @@ import { scope, type Tensor, torch } from '../../torch/index.js'
 import { rowBasis } from './pivoted-qr.js'
 import { largestOf } from './row-space.js'
 
-// Solvers that know a tolerance alone. All take float64 tensors A [b, m], Z = AV [b, n] and V [m, n] on the CPU and cut below
-// `tolerance` times the largest pivot or singular value.
-
+/**
+ * What a solver finds that cuts by a tolerance alone. All of these solvers take float64 tensors A [b, m], Z = AV [b, n]
+ * and V [m, n] on the CPU, and cut below `tolerance` times the largest pivot or singular value.
+ */
 export interface DirectSolution {
   /** V*, [m, n]. */
   readonly solution: Tensor
+  /** r, the number of directions that are kept. */
   readonly rank: number
 }
 
-/** V* = Q(QᵀV) with Q from a QR decomposition of Aᵀ with column pivoting: nothing is divided by what is small. */
+/** V* = Q(QᵀV), with Q from a QR decomposition of Aᵀ with column pivoting. It divides by nothing small. */
 export async function solveByPivotedQr(
   a: Tensor,
   _z: Tensor,
@@ -23,7 +25,7 @@ export async function solveByPivotedQr(
   return { solution, rank: basis.shape[1]! }
 }
 
-/** The Moore–Penrose inverse A⁺ of a cut decomposition; its rank is the trace of A⁺A. */
+/** V* = A⁺Z, with the Moore–Penrose inverse A⁺ of a decomposition that is cut. The rank is the trace of A⁺A. */
 export async function solveByPseudoinverse(a: Tensor, z: Tensor, tolerance: number): Promise<DirectSolution> {
   const inverse = await torch.async.linalg_pinv(a, { rtol: tolerance })
   const solution = await torch.async.matmul(inverse, z)
@@ -31,8 +33,8 @@ export async function solveByPseudoinverse(a: Tensor, z: Tensor, tolerance: numb
 }
 
 /**
- * Algorithm 1's lines 5 to 7, with rows for samples: Gaussian elimination of [A, Z] with partial pivoting, without its zero
- * rows, then V* = A_*ᵀ(A_*A_*ᵀ)⁻¹Z_*.
+ * Lines 5 to 7 of Algorithm 1, with samples as rows: Gaussian elimination of [A, Z] with partial pivoting, without the
+ * rows that become zero; then V* = A_*ᵀ(A_*A_*ᵀ)⁻¹Z_*.
  */
 export async function solveByElimination(a: Tensor, z: Tensor, tolerance: number): Promise<DirectSolution> {
   const m = a.shape[1]!
@@ -48,7 +50,10 @@ export async function solveByElimination(a: Tensor, z: Tensor, tolerance: number
   })
 }
 
-/** Brings the first `columns` columns of `matrix` to row echelon form, in place. Returns the number of rows that are not zero. */
+/**
+ * Brings the first `columns` columns of `matrix` to row echelon form, in place. Returns the number of rows that are not
+ * zero.
+ */
 async function eliminate(matrix: Tensor, columns: number, tolerance: number): Promise<number> {
   const [rows, width] = matrix.shape as [number, number]
   let rank = 0

@@ -8,22 +8,23 @@ import { cutAt, type Spectrum } from './spectrum.js'
 const EPS = 2 ** -52
 
 /**
- * G has the symmetry to compute little more than half of it: column panels of this width, each with what is right of it.
- * ATen has no syrk.
+ * The width of the column panels in which G is computed. Of each panel only what lies from the diagonal to the right is
+ * computed, little more than half of G in all, since G is symmetric. ATen has no syrk.
  */
 const PANEL = 512
 
 /**
- * The Gram matrix AᵀA of rows that come in chunks, in float64: what full-data optimum shifting needs of A, in memory that
- * does not depend on the number of rows. Never in float32: its floor would be √(m·eps₃₂), 1.6 · 10⁻² for m = 2048.
+ * Adds up the Gram matrix AᵀA of rows that come in chunks, in float64. It is all that full-data optimum shifting needs
+ * of A, and its memory does not depend on the number of rows. It is never kept in float32, which could only resolve
+ * singular values above √(m·eps₃₂) of the largest: 1.6 · 10⁻² for m = 2048.
  *
  * @example
- * const gram = new GramAccumulator(2048)
- * for await (const features of chunks) await gram.add(features)
- * const space = await rowSpaceOfGram(gram)
+ * using gram = new GramAccumulator(4)
+ * for (const rows of torch.rand([30, 4]).split(10)) await gram.add(rows)
+ * console.log(gram.rows, (await rowSpaceOfGram(gram)).rank) // → 30 4
  */
 export class GramAccumulator {
-  /** m, the columns of A. */
+  /** m, the number of columns of A. */
   readonly features: number
   #rows = 0
   readonly #upper: Tensor // Only panels from the diagonal to the right are kept up.
@@ -31,7 +32,10 @@ export class GramAccumulator {
   readonly #ones: Tensor
   readonly #panels: { start: number; width: number; sums: Tensor }[] = []
 
-  /** @param features m */
+  /**
+   * @param features m, the number of columns of the rows to come
+   * @throws `ERR_INVALID_ARGUMENT` if it is not a whole number of at least 1
+   */
   constructor(features: number) {
     count('features', features)
     this.features = features
@@ -45,13 +49,13 @@ export class GramAccumulator {
     }
   }
 
-  /** The rows added so far. */
+  /** The number of rows added so far. */
   get rows(): number {
     return this.#rows
   }
 
   /**
-   * G += AᵀA, off the event loop.
+   * Adds AᵀA of these rows, off the event loop.
    *
    * @param rows [k, m], any floating-point dtype and device
    * @throws `ERR_SHAPE`, `ERR_DTYPE`
@@ -76,7 +80,7 @@ export class GramAccumulator {
     return this.#sum.div(this.#rows)
   }
 
-  /** (A − 1āᵀ)ᵀ(A − 1āᵀ) = AᵀA − N āāᵀ, float64 [m, m]. */
+  /** The Gram matrix of the centred rows: (A − 1āᵀ)ᵀ(A − 1āᵀ) = AᵀA − N āāᵀ, float64 [m, m]. */
   scatter(): Tensor {
     return scope(() => {
       const mean = this.mean()
@@ -84,6 +88,7 @@ export class GramAccumulator {
     })
   }
 
+  /** Frees the sums. */
   dispose(): void {
     for (const { sums } of this.#panels) sums.dispose()
     for (const tensor of [this.#upper, this.#sum, this.#ones]) tensor.dispose()
@@ -103,18 +108,27 @@ export class GramAccumulator {
   }
 }
 
+/** How the spectrum of rows that were added up is computed. */
 export interface StreamOptions {
-  /** Singular values below this share of the largest count as zero. */
+  /** Singular values below this share of the largest one count as zero. */
   tolerance?: number
-  /** Of the rows less their mean, for the bias policy `absorb`. Default: false. */
+  /** Whether to take the rows less their mean, for the bias mode `absorb`. Default: false. */
   centred?: boolean
 }
 
 /**
- * The row space of the rows whose Gram matrix it is, by its eigenvalues λ = σ².
+ * Finds the row space of the rows that a Gram matrix was added up from, by its eigenvalues λ = σ².
  *
- * @param options.tolerance default: 10⁻⁶, that of float32 features, or the least that the Gram matrix resolves
- * @throws `ERR_TOLERANCE` for a tolerance below √(m·eps₆₄): squared it drowns in the rounding of G; `ERR_NOT_FINITE`
+ * @param gram the sums, with all rows added
+ * @param options the tolerance, and whether to centre the rows
+ * @param options.tolerance default: 10⁻⁶, the one for float32 features, or the smallest that the Gram matrix resolves
+ * @returns the row space at that tolerance
+ * @throws `ERR_TOLERANCE` for a tolerance below √(m·eps₆₄), whose square is lost in the rounding of G; `ERR_NOT_FINITE`
+ *   if a row held NaN or infinity
+ * @example
+ * using gram = new GramAccumulator(5)
+ * await gram.add(torch.rand([30, 2]).matmul(torch.rand([2, 5])))
+ * console.log((await rowSpaceOfGram(gram)).rank) // → 2
  */
 export async function rowSpaceOfGram(gram: GramAccumulator, options: StreamOptions = {}): Promise<RowSpace> {
   if (!(gram instanceof GramAccumulator)) refuseArgument('a GramAccumulator', 'gram', gram)
@@ -133,10 +147,17 @@ export async function rowSpaceOfGram(gram: GramAccumulator, options: StreamOptio
 }
 
 /**
- * The spectrum of the rows whose Gram matrix it is, off the event loop: G = Q Σ² Qᵀ. Its uncertainty is √(m·eps₆₄·‖G‖), also
- * of centred rows: what the mean outweighs is lost.
+ * Computes the spectrum of the rows that a Gram matrix was added up from, off the event loop: G = QΣ²Qᵀ. Its
+ * uncertainty is √(m·eps₆₄·‖G‖), for centred rows too: singular values that the mean outweighs are lost.
  *
- * @throws `ERR_NOT_FINITE` where a row held NaN or infinity
+ * @param gram the sums, with all rows added
+ * @param options whether to centre the rows; its tolerance is not used
+ * @returns directions and singular values
+ * @throws `ERR_NOT_FINITE` if a row held NaN or infinity
+ * @example
+ * using gram = new GramAccumulator(4)
+ * await gram.add(torch.eye(4).mul(2))
+ * console.log((await spectrumOfGram(gram)).singularValues) // → [ 2, 2, 2, 2 ]
  */
 export async function spectrumOfGram(gram: GramAccumulator, options: StreamOptions = {}): Promise<Spectrum> {
   if (!(gram instanceof GramAccumulator)) refuseArgument('a GramAccumulator', 'gram', gram)

@@ -1,15 +1,19 @@
 import { scope, type Tensor, torch } from '../../torch/index.js'
 
-/** Where a length has lost this share of its square by subtraction, it is computed anew (LAPACK's dlaqp2: √eps). */
+/**
+ * If a length has lost all but this share of its square by subtraction, it is computed anew (√eps, as in LAPACK's
+ * dlaqp2).
+ */
 const cancellation = 2 ** -26
 
 /**
- * An orthonormal basis of the row space of A, by Householder's QR decomposition of Aᵀ with column pivoting (Businger and Golub
- * 1965): each step takes the row of A that lies farthest from those before, until none is farther than `tolerance` times the
- * first. libtorch's `linalg_lstsq` by gelsy does the like, but its pivots start from what memory held, and a zero column in
- * front may make its rank 0.
+ * Finds an orthonormal basis of the row space of A, by Householder's QR decomposition of Aᵀ with column pivoting
+ * (Businger and Golub 1965). Each step takes the row of A that lies farthest from those before, until none is farther
+ * than `tolerance` times the first. libtorch's `linalg_lstsq` by gelsy does something similar, but its pivots start
+ * from uninitialised memory, and a zero column in front may make its rank 0.
  *
- * What is pivoted is small: A is first reduced to min(rows, m) rows and columns by a QR decomposition without pivoting.
+ * Only a small matrix is pivoted: A is first reduced to min(rows, m) rows and columns by a QR decomposition without
+ * pivoting.
  *
  * @param a float64 [rows, m] on the CPU, finite, of a size whose squares neither overflow nor vanish
  * @returns float64 [m, rank]
@@ -26,7 +30,7 @@ export async function rowBasis(a: Tensor, tolerance: number): Promise<Tensor> {
   })
 }
 
-/** Of the columns of a square matrix, which is overwritten. */
+/** The basis of the columns of a square matrix, which is overwritten. */
 async function pivotedBasis(matrix: Tensor, tolerance: number): Promise<Tensor> {
   const size = matrix.shape[0]!
   const squares = matrix.square().sum([0]).toTypedArray<Float64Array>().slice()
@@ -68,7 +72,7 @@ async function pivotedBasis(matrix: Tensor, tolerance: number): Promise<Tensor> 
   return torch.async.linalg_householder_product(vectors, torch.tensor(factors, { dtype: 'float64' }))
 }
 
-/** The squared lengths of the columns below their first entries, which are R's. */
+/** Updates the squared lengths of the columns below their first entries, which now belong to R. */
 function lessen(squares: Float64Array, trusted: Float64Array, right: Tensor, start: number): void {
   const top = right.select(0, 0).toTypedArray<Float64Array>()
   const lost: number[] = []

@@ -2,16 +2,17 @@ import { expectObject, expectText, SosError, shown } from '../../base/index.js'
 import { scope, type Tensor, torch } from '../../torch/index.js'
 
 /**
- * How many directions of the row space are kept. The choice is a hyper-parameter of the method: on collapsed features the
- * usual tolerance of a numerical rank halves the rank, and the norm with it.
+ * How many directions of the row space are kept. The choice is a hyper-parameter of the method: on collapsed features
+ * the usual tolerance of a numerical rank halves the rank, and the norm with it.
  *
- * - `logits`: the smallest rank at which no logit of the batch moves by more than `delta`. Default: 1e-3, far below what
- *   separates two classes and above the rounding of float32.
- * - `tolerance`: singular values above `tolerance` · σ₁. Default: by the dtype of the features (`defaultTolerance`).
+ * - `logits`: the smallest rank at which no logit of the batch moves by more than `delta`. Default: 1e-3, far below
+ *   what separates two classes and above the rounding of float32.
+ * - `tolerance`: the number of singular values above `tolerance` · σ₁. Default: by the dtype of the features
+ *   (`defaultTolerance`).
  * - `energy`: the smallest rank whose Σσᵢ² is at least `share` of the whole.
- * - `fixed`: `rank` directions, or all that there are.
- * - `ridge`: none is cut; each is damped by σᵢ² / (σᵢ² + λ), with λ = `lambda` · σ₁². A control, no shift: the batch's
- *   logits move.
+ * - `fixed`: `rank` directions, or all if there are fewer.
+ * - `ridge`: all directions, each damped by σᵢ² / (σᵢ² + λ), with λ = `lambda` · σ₁². It is a control rather than a
+ *   shift: the batch's logits move.
  */
 export type RankPolicy =
   | { readonly policy: 'logits'; readonly delta?: number }
@@ -20,9 +21,18 @@ export type RankPolicy =
   | { readonly policy: 'fixed'; readonly rank: number }
   | { readonly policy: 'ridge'; readonly lambda: number }
 
+/** The default `delta` of the rank policy `logits`. */
 export const defaultDelta = 1e-3
 
-/** A policy in words that parse again: `logits:0.001`, `fixed:100`. */
+/**
+ * Names a rank policy, in the form that {@link parseRankPolicy} reads.
+ *
+ * @param policy the policy
+ * @returns its name and its number, for example `logits:0.001` or `fixed:100`; the name alone if it has no number
+ * @throws `ERR_INVALID_ARGUMENT` if it is not an object
+ * @example
+ * console.log(rankPolicyName({ policy: 'fixed', rank: 100 })) // → fixed:100
+ */
 export function rankPolicyName(policy: RankPolicy): string {
   expectObject('policy', policy)
   const { policy: name, ...values } = policy
@@ -38,7 +48,16 @@ const parameters = {
   ridge: 'lambda',
 } as const
 
-/** Reads `logits`, `logits:1e-3`, `tolerance`, `tolerance:1e-6`, `energy:0.99`, `fixed:100`, `ridge:1e-4`. Throws `ERR_RANK_POLICY`. */
+/**
+ * Reads a rank policy from a text: `logits`, `logits:1e-3`, `tolerance`, `tolerance:1e-6`, `energy:0.99`, `fixed:100`
+ * or `ridge:1e-4`.
+ *
+ * @param text the name, and for most policies a colon and a number
+ * @returns the policy
+ * @throws `ERR_RANK_POLICY` for any other text, or a number out of range
+ * @example
+ * console.log(parseRankPolicy('energy:0.99')) // → { policy: 'energy', share: 0.99 }
+ */
 export function parseRankPolicy(text: string): RankPolicy {
   expectText('rank policy', text)
   const [name = '', value, ...rest] = text.split(':')
@@ -58,7 +77,7 @@ export function parseRankPolicy(text: string): RankPolicy {
   )
 }
 
-/** Throws `ERR_RANK_POLICY` where a policy's number is out of its range. */
+/** Throws `ERR_RANK_POLICY` if a policy's number is out of its range. */
 export function checkRankPolicy(policy: RankPolicy): void {
   const given = policy as { readonly policy: keyof typeof parameters } & Readonly<Record<string, unknown>>
   const parameter = parameters[given?.policy]
@@ -90,11 +109,12 @@ const ranges = {
 }
 
 /**
- * The rank that a policy keeps. Beyond `full` there is nothing but noise, which only `rankOfDelta` may keep.
+ * The rank that a policy keeps. It is `full` at most, beyond which there is only noise; only `rankOfDelta` may keep
+ * more.
  *
  * @param singularValues in descending order
- * @param tolerance of the policy `tolerance` where it has none itself
- * @param rankOfDelta the smallest rank at which no logit moves by more than `delta`
+ * @param tolerance used for the policy `tolerance` if it has none itself
+ * @param rankOfDelta finds the smallest rank at which no logit moves by more than `delta`
  */
 export async function chooseRank(
   policy: RankPolicy,
@@ -138,13 +158,13 @@ export function rankOfEnergy(singularValues: readonly number[], share: number): 
 }
 
 /**
- * The smallest rank r with max |A(I − Q_r Q_rᵀ)V| ≤ δ, found by bisection: the residual of a cut at r is the product of the
- * columns and rows beyond r. A largest entry, unlike a norm, may dip by chance while r falls; such a dip may be passed
- * over, but the bound holds at the rank that is returned.
+ * The smallest rank r with max |A(I − Q_r Q_rᵀ)V| ≤ δ, found by bisection: the residual of a cut at r is the product of
+ * the columns and rows beyond r. The largest entry, unlike a norm, may become smaller by chance while r falls. Such a
+ * place may be missed, but the bound holds at the rank that is returned.
  *
  * @param left A·Q, float64 [b, k]
  * @param right QᵀV, float64 [k, n]
- * @param full the rank that nothing is cut beyond
+ * @param full the largest rank that may be returned
  */
 export async function rankOfLogits(
   left: Tensor,
@@ -176,7 +196,7 @@ export async function rankOfLogits(
   return high
 }
 
-/** What ridge multiplies each direction by: σᵢ² / (σᵢ² + λ), with λ = `lambda` · σ₁². */
+/** The factors by which ridge multiplies each direction: σᵢ² / (σᵢ² + λ), with λ = `lambda` · σ₁². */
 export function damping(singularValues: readonly number[], rank: number, lambda: number): number[] {
   const scaled = lambda * (singularValues[0] ?? 0) ** 2
   return singularValues.slice(0, rank).map((value) => value ** 2 / (value ** 2 + scaled))
@@ -201,7 +221,7 @@ export function valuesAtCut(singularValues: readonly number[], rank: number): Cu
   }
 }
 
-/** What to say of a cut without a gap; null where there is one, or nothing is cut. */
+/** The warning about a cut between singular values of similar size; null if there is a gap, or nothing is cut. */
 export function gapWarning(singularValues: readonly number[], rank: number): string | null {
   const [last, next] = [singularValues[rank - 1], singularValues[rank]]
   if (last === undefined || next === undefined || last >= leastGap * next) return null

@@ -1,12 +1,12 @@
 import { SosError } from '../../base/index.js'
 import { type Tensor, torch } from '../../torch/index.js'
 
-/** Bytes of a block in float64: large enough for matrix products at full speed, small beside what is accumulated. */
+/** The size of a block in float64: large enough for matrix products at full speed, small beside what is accumulated. */
 const BLOCK_BYTES = 2 ** 25
 
 /**
- * A chunk of rows as blocks of bounded size in float64 on the CPU, off the event loop. Each is disposed of when the next is
- * asked for.
+ * A chunk of rows as blocks of bounded size, in float64 on the CPU, off the event loop. A block is disposed of when the
+ * next one is asked for.
  *
  * @throws `ERR_SHAPE`, `ERR_DTYPE`
  */
@@ -25,7 +25,7 @@ export async function* blocksOf(rows: Tensor, features: number): AsyncGenerator<
   }
 }
 
-/** Rows in a block. */
+/** The number of rows in a block. */
 export function blockLength(features: number): number {
   return Math.max(1, Math.floor(BLOCK_BYTES / 8 / features))
 }

@@ -3,34 +3,43 @@ import { type DType, scope, type Tensor, torch } from '../../torch/index.js'
 import { expectTensor, hold } from '../../torch/internal.js'
 import { checkRankPolicy, chooseRank, countAbove, damping, type RankPolicy, rankOfLogits } from './rank.js'
 
-/** The row space of A, from its singular value decomposition A = U Σ Qᵀ. */
+/** The row space of A, from its singular value decomposition A = UΣQᵀ. */
 export interface RowSpace {
   /** An orthonormal basis, float64 [m, rank]. */
   readonly basis: Tensor
+  /** r, its dimension. */
   readonly rank: number
   /** All min(rows, m) singular values, in descending order. */
   readonly singularValues: readonly number[]
-  /** What each direction of the basis is multiplied by in a projection; null for 1. */
+  /** The factor of each direction of the basis in a projection; null if all are 1. */
   readonly filter: readonly number[] | null
-  /** Qᵀv, float64 [rank, n], where the rank policy needed it. */
+  /** Qᵀv, float64 [rank, n], if the rank policy needed it. */
   readonly coordinates?: Tensor
 }
 
-/** How the singular vectors are found: of A itself, or, cheaper and for half the digits, of its Gram matrix. */
+/**
+ * How the singular vectors are found: from A itself, or from its Gram matrix, which is cheaper and has half the digits.
+ */
 export type Decomposition = 'svd' | 'gram'
 
+/** How the row space is found and cut. */
 export interface RowSpaceOptions {
-  /** Default: svd. */
+  /** Default: `svd`. */
   decomposition?: Decomposition
-  /** Default: `tolerance`. */
+  /** How many directions to keep. Default: `tolerance`. */
   rank?: RankPolicy
-  /** V, float64 [m, n]: what the policy `logits` looks at. */
+  /** V, float64 [m, n]; needed by the policy `logits`. */
   v?: Tensor
 }
 
 /**
- * The rank tolerance by the dtype of the features: what is below it is noise of their arithmetic. The usual
+ * The default rank tolerance for features of a dtype. Singular values below it are noise of that arithmetic. The usual
  * max(rows, m) · eps would cut directions that carry logits: on collapsed features it halves the rank.
+ *
+ * @param dtype the dtype that the features came in
+ * @returns 1e-12 for float64, 1e-3 for float16 and bfloat16, 1e-6 for all others
+ * @example
+ * console.log(defaultTolerance('float32')) // → 0.000001
  */
 export function defaultTolerance(dtype: DType): number {
   if (dtype === 'float64') return 1e-12
@@ -39,10 +48,15 @@ export function defaultTolerance(dtype: DType): number {
 }
 
 /**
- * Finds the row space of A in float64 on the CPU, off the event loop.
+ * Finds the row space of A, in float64 on the CPU, off the event loop.
  *
- * @param a [rows, m], any floating dtype
- * @throws `ERR_RANK_POLICY`
+ * @param a A, [rows, m], any floating-point dtype
+ * @param options the decomposition, the rank policy, and V for the policy `logits`
+ * @returns an orthonormal basis of it, its rank, and all singular values
+ * @throws `ERR_RANK_POLICY` for an invalid policy, or for `logits` without `v`
+ * @example
+ * const space = await rowSpace(torch.rand([20, 2]).matmul(torch.rand([2, 6])))
+ * console.log(space.rank, space.basis.shape) // → 2 [ 6, 2 ]
  */
 export async function rowSpace(a: Tensor, options: RowSpaceOptions = {}): Promise<RowSpace> {
   expectTensor('a', a)
@@ -78,14 +92,18 @@ export async function rowSpace(a: Tensor, options: RowSpaceOptions = {}): Promis
 }
 
 /**
- * The orthogonal projection of V onto the row space: V* = Q(QᵀV), the least-norm solution of AV* = AV (equation 13 of the
- * paper, without its inverse).
+ * Projects V on a row space: V* = Q(QᵀV), the solution of AV* = AV with the least norm (equation 13 of the paper,
+ * without its inverse). It runs off the event loop.
  *
- * It runs off the event loop.
- *
- * @param v float64 [m, n]
- * @param coordinates Qᵀv, where it is known; as `rowSpace` tells of its own v. Default: it is computed
- * @returns float64 [m, n]
+ * @param space the row space, as `rowSpace` returns it
+ * @param v V, float64 [m, n]
+ * @param coordinates Qᵀv, if it is known; `rowSpace` returns that of its own v. Default: it is computed
+ * @returns V*, float64 [m, n]
+ * @throws `ERR_INVALID_ARGUMENT` for invalid arguments
+ * @example
+ * const [a, v] = [torch.rand([3, 6], { dtype: 'float64' }), torch.rand([6, 2], { dtype: 'float64' })]
+ * const vStar = await projectOnRowSpace(await rowSpace(a), v)
+ * console.log(torch.allclose(a.matmul(vStar), a.matmul(v))) // → true
  */
 export function projectOnRowSpace(space: RowSpace, v: Tensor, coordinates?: Tensor): Promise<Tensor> {
   expectObject('space', space)
@@ -106,7 +124,7 @@ interface SingularSystem {
   readonly singularValues: readonly number[]
   /** A·Q = UΣ, float64 [rows, k] */
   left(): Promise<Tensor>
-  /** Singular values below this share of the largest are noise of the decomposition. */
+  /** Singular values below this share of the largest one are noise of the decomposition. */
   readonly floor: number
 }
 
@@ -119,8 +137,8 @@ async function ofMatrix(a: Tensor): Promise<SingularSystem> {
 }
 
 /**
- * By the eigenvalues of AAᵀ or AᵀA, whichever is smaller: σ = √λ, Q = AᵀU/σ. Squaring halves the digits: singular values
- * below √(k · eps) · σ₁ are lost.
+ * By the eigenvalues of AAᵀ or AᵀA, whichever is smaller: σ = √λ, Q = AᵀU/σ. Squaring halves the digits: singular
+ * values below √(k · eps) · σ₁ are lost.
  */
 async function ofGram(whole: Tensor): Promise<SingularSystem> {
   const [rows, m] = whole.shape as [number, number]
@@ -141,7 +159,7 @@ async function ofGram(whole: Tensor): Promise<SingularSystem> {
   return { q: orthonormal, singularValues, left: () => torch.async.matmul(whole, orthonormal), floor }
 }
 
-/** max |a|; 0 of nothing. */
+/** max |a|; 0 for an empty tensor. */
 export async function largestOf(a: Tensor): Promise<number> {
   if (a.numel() === 0) return 0
   const [least, most] = await torch.async.aminmax(a)

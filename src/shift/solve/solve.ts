@@ -9,65 +9,87 @@ import { defaultTolerance, largestOf, projectOnRowSpace, rowSpace } from './row-
 /**
  * How AV* = Z is solved, all in float64:
  *
- * - `svd`: the singular value decomposition of A. The default: it tells the rank best and costs no more than a pseudo-inverse.
- * - `gram`: the eigenvalues of AAᵀ or AᵀA. Directions below about
- *   1e-7 · σ₁ are lost. `npm run bench -- solve` tells what each solver costs.
+ * - `svd`: by the singular value decomposition of A. The default: it finds the rank best and costs no more than a
+ *   pseudo-inverse.
+ * - `gram`: by the eigenvalues of AAᵀ or AᵀA. Directions below about 1e-7 · σ₁ are lost. `npm run bench -- solve`
+ *   prints what each solver costs.
  * - `qr`: the row space by a QR decomposition of Aᵀ with column pivoting.
- * - `gaussian`: Algorithm 1 of the paper to the letter: [A, Z] is eliminated, zero rows are dropped, A_*A_*ᵀ is inverted.
- *   For comparison: the inverse squares the condition number of A_*.
+ * - `gaussian`: Algorithm 1 of the paper to the letter: [A, Z] is eliminated, zero rows are dropped, A_*A_*ᵀ is
+ *   inverted. It is there for comparison: the inverse squares the condition number of A_*.
  * - `pinv`: the Moore–Penrose inverse times Z.
  *
- * `svd` and `gram` know every rank policy; the others have a tolerance alone.
+ * `svd` and `gram` support every rank policy; the others support a tolerance alone.
  */
 export type Solver = 'svd' | 'gram' | 'qr' | 'gaussian' | 'pinv'
 
 /**
- * What becomes of the bias b, all exact on the batch:
+ * What becomes of the bias b. All three ways keep the batch's logits exactly:
  *
- * - `fixed`: it stays (the paper).
- * - `absorb`: A is centred, b* = b + (V − V*)ᵀā with ā the mean of A's rows. ‖V*‖ is never larger than under `fixed`.
+ * - `fixed`: the bias stays, as in the paper.
+ * - `absorb`: A is centred, and b* = b + (V − V*)ᵀā with ā the mean of A's rows. ‖V*‖ is never larger than with
+ *   `fixed`.
  * - `augment`: [A 1] and [V; bᵀ] are projected together.
  */
 export type BiasMode = 'fixed' | 'absorb' | 'augment'
 
+/** The names of all solvers. */
 export const solvers: readonly Solver[] = ['svd', 'qr', 'gram', 'gaussian', 'pinv']
+/** The names of all bias modes. */
 export const biasModes: readonly BiasMode[] = ['fixed', 'absorb', 'augment']
 
+/** How V* is solved for. */
 export interface SolveOptions {
-  /** Default: svd. */
+  /** Default: `svd`. */
   solver?: Solver
-  /** Default: `logits` with δ = 1e-3 for svd and gram; `tolerance` by the dtype of A for the others. */
+  /**
+   * How many directions are kept. Default: `logits` with δ = 1e-3 for `svd` and `gram`; `tolerance` by the dtype of A
+   * for the others.
+   */
   rank?: RankPolicy
-  /** Default: fixed. */
+  /** What becomes of the bias. Default: `fixed`. */
   bias?: BiasMode
   /**
-   * More matrices [m, n], projected on the directions that V* keeps: an optimizer's momentum of V. With the solvers svd and
-   * gram, and not with the bias mode augment, whose directions are of m + 1 inputs. Default: none.
+   * More matrices [m, n] that are projected on the directions that V* keeps, for example an optimizer's momentum of V.
+   * They need the solver `svd` or `gram`, and cannot be used with the bias mode `augment`, whose directions have m + 1
+   * inputs. Default: none.
    */
   companions?: readonly Tensor[]
 }
 
+/** V*, and what was found on the way. */
 export interface Solution {
   /** V*, float64 [m, n]. */
   readonly weight: Tensor
-  /** b*, float64 [n]; null where there is none. */
+  /** b*, float64 [n]; null if there is none. */
   readonly bias: Tensor | null
-  /** r, the directions that are kept. */
+  /** r, the number of directions that are kept. */
   readonly rank: number
-  /** Of what was decomposed, in descending order; null where the solver does not tell. */
+  /**
+   * The singular values of the matrix that was decomposed, in descending order; null if the solver does not compute
+   * them.
+   */
   readonly singularValues: readonly number[] | null
-  /** The companions projected, float64 [m, n]. */
+  /** The projected companions, float64 [m, n]. */
   readonly companions: readonly Tensor[]
+  /** What may make the solution doubtful, in sentences. */
   readonly warnings: readonly string[]
 }
 
 /**
- * The least-norm solution V* of AV* = AV (equations 9 to 13 of the paper), in float64 on the CPU, off the event loop.
+ * Solves for V*, the solution of AV* = AV with the least norm (equations 9 to 13 of the paper), in float64 on the CPU,
+ * off the event loop.
  *
- * @param a A, the layer's inputs, [b, m], any floating dtype
+ * @param a A, the layer's inputs, [b, m], any floating-point dtype
  * @param v V, the layer's weights, [m, n]: the transpose of what TorchScript keeps
- * @param bias [n], or null
- * @throws `ERR_RANK_POLICY`, `ERR_BIAS` where there is none to absorb or augment, `ERR_NOT_FINITE`
+ * @param bias the layer's bias, [n], or null
+ * @param options the solver, the rank policy and the bias mode
+ * @returns V*, b* and the rank
+ * @throws `ERR_RANK_POLICY` for a policy that is invalid or that the solver does not support; `ERR_BIAS` if there is no
+ *   bias to absorb or augment; `ERR_NOT_FINITE` if A holds NaN or infinity
+ * @example
+ * const [a, v] = [torch.rand([3, 6]), torch.rand([6, 2])]
+ * const { weight, rank } = await solveShift(a, v, null)
+ * console.log(rank, weight.shape, torch.allclose(a.matmul(weight.to('float32')), a.matmul(v), { rtol: 1e-4 })) // → 3 [ 6, 2 ] true
  */
 export async function solveShift(
   a: Tensor,
@@ -147,7 +169,7 @@ async function solveAugmented(
   return { ...solved, weight: weight.narrow(0, 0, m).clone(), bias: weight.select(0, m).clone() }
 }
 
-/** Without a thought of the bias; all in float64. */
+/** Solves without regard to the bias, all in float64. */
 async function minimise(
   a: Tensor,
   v: Tensor,
@@ -191,7 +213,7 @@ function knowsSpace(solver: Solver = 'svd'): solver is 'svd' | 'gram' {
   return solver === 'svd' || solver === 'gram'
 }
 
-/** The smallest and the largest element are NaN where any is. */
+/** The smallest and the largest element are NaN if any element is. */
 async function allFinite(a: Tensor): Promise<boolean> {
   if (a.numel() === 0) return true
   const [least, most] = await torch.async.aminmax(a)

@@ -9,12 +9,18 @@ import { driftBounds, type Spectrum } from './spectrum.js'
 import { spectrumOfTsqr, TsqrAccumulator } from './tsqr.js'
 
 /**
- * V* for rows that come in chunks and are too many to keep: by their Gram matrix (`gram`, the default) or, for tolerances
- * below its floor of √(m · eps), by the factor R of a QR decomposition that each chunk updates (`svd`). Memory does not
- * depend on the number of rows.
+ * Solves for V* when the rows come in chunks and are too many to keep. It adds up their Gram matrix (`gram`, the
+ * default). For tolerances below that matrix's floor of √(m · eps) it keeps the factor R of a QR decomposition that
+ * each chunk updates (`svd`). The memory does not depend on the number of rows.
  *
- * The rank policy `logits` cuts where a bound on all rows together allows it: max_j √(Σ_{i>r} σᵢ² (qᵢᵀv_j)²) ≤ δ, which is
- * stricter than its meaning for a batch.
+ * The rank policy `logits` cuts by a bound on all rows together, max_j √(Σ_{i>r} σᵢ² (qᵢᵀv_j)²) ≤ δ. That is stricter
+ * than what it does for a batch.
+ *
+ * @example
+ * using solve = new StreamedSolve(4)
+ * for (const rows of torch.rand([30, 4]).split(10)) await solve.add(rows)
+ * const { rank } = await solve.solve({ weight: torch.rand([4, 2], { dtype: 'float64' }), bias: null })
+ * console.log(rank) // → 4
  */
 export class StreamedSolve {
   /** How it solves: the options that it was made with, and the defaults of those that were left out. */
@@ -22,7 +28,12 @@ export class StreamedSolve {
   readonly #accumulator: GramAccumulator | TsqrAccumulator
   readonly #inFeatures: number
 
-  /** @throws `ERR_SOLVER`, `ERR_RANK_POLICY`, `ERR_BIAS` */
+  /**
+   * @param inFeatures m, the number of columns of the rows to come
+   * @param options the solver, the rank policy and the bias mode
+   * @throws `ERR_SOLVER` for a solver other than `gram` and `svd`; `ERR_BIAS` for the bias mode `augment`;
+   *   `ERR_RANK_POLICY`
+   */
   constructor(inFeatures: number, options: SolveOptions = {}) {
     expectObject('options', options)
     const { solver = 'gram', bias = 'fixed', rank = { policy: 'logits', delta: defaultDelta } } = options
@@ -44,12 +55,24 @@ export class StreamedSolve {
     this.#accumulator = solver === 'gram' ? new GramAccumulator(inFeatures) : new TsqrAccumulator(inFeatures)
   }
 
-  /** @param rows [k, m], any floating dtype */
+  /**
+   * Adds rows, off the event loop.
+   *
+   * @param rows [k, m], any floating-point dtype
+   * @throws `ERR_SHAPE`, `ERR_DTYPE`
+   */
   add(rows: Tensor): Promise<void> {
     return this.#accumulator.add(rows)
   }
 
-  /** @throws `ERR_NOT_FINITE`, `ERR_BIAS`, `ERR_TOLERANCE` where a tolerance is below what the Gram matrix resolves */
+  /**
+   * Solves for V* on all rows added so far.
+   *
+   * @param map V [m, n] and b [n], float64
+   * @returns V* and b*
+   * @throws `ERR_NOT_FINITE` if a row held NaN or infinity; `ERR_BIAS` if there is no bias to absorb; `ERR_TOLERANCE`
+   *   for a tolerance that the solver cannot resolve
+   */
   async solve({ weight: v, bias }: LinearMap): Promise<Solution> {
     const centred = this.options.bias === 'absorb'
     if (centred && bias === null) {
@@ -80,6 +103,7 @@ export class StreamedSolve {
     })
   }
 
+  /** Frees the sums. */
   dispose(): void {
     this.#accumulator.dispose()
   }
@@ -88,7 +112,7 @@ export class StreamedSolve {
     this.dispose()
   }
 
-  /** ā. The factor's first row is that of [1 A]: √N [1 āᵀ], up to its sign. */
+  /** ā. The first row of R belongs to [1 A]: it is √N [1 āᵀ], up to its sign. */
   async #mean(): Promise<Tensor> {
     if (this.#accumulator instanceof GramAccumulator) return this.#accumulator.mean()
     const first = (await this.#accumulator.factor()).select(0, 0)

@@ -9,37 +9,47 @@ import { cutAt, type Spectrum } from './spectrum.js'
 const EPS = 2 ** -52
 
 /**
- * The triangular factor R of rows that come in chunks, by QR of [R; chunk] again and again (sequential TSQR: Demmel et al.
- * 2012, "Communication-optimal parallel and sequential QR and LU factorizations"), in float64 and memory that does not depend
- * on the number of rows. R has A's singular values to m·eps₆₄ · σ₁, where a Gram matrix has their squares to that: for
- * tolerances below √(m·eps₆₄). It takes some three times as long.
+ * Keeps the triangular factor R of rows that come in chunks, by a QR decomposition of [R; chunk] for each (sequential
+ * TSQR: Demmel et al. 2012, "Communication-optimal parallel and sequential QR and LU factorizations"). It works in
+ * float64, in memory that does not depend on the number of rows.
  *
- * The rows go in as [1 A]: R without its first column is a factor of A, and without its first row too one of the rows
- * less their mean.
+ * R has A's singular values to m·eps₆₄ · σ₁, whereas a Gram matrix has their squares to that precision. Use it for
+ * tolerances below √(m·eps₆₄). It takes about three times as long.
+ *
+ * The rows go in as [1 A]. R without its first column is a factor of A, and without its first row too it is a factor of
+ * the rows less their mean.
+ *
+ * @example
+ * using tsqr = new TsqrAccumulator(4)
+ * for (const rows of torch.rand([30, 4]).split(10)) await tsqr.add(rows)
+ * console.log(tsqr.rows, (await rowSpaceOfTsqr(tsqr)).rank) // → 30 4
  */
 export class TsqrAccumulator {
-  /** m, the columns of A. */
+  /** m, the number of columns of A. */
   readonly features: number
   #rows = 0
   #factor: Tensor // [≤ m + 1, m + 1]
   #waiting: Tensor[] = []
   #last: Promise<void> = Promise.resolve()
 
-  /** @param features m */
+  /**
+   * @param features m, the number of columns of the rows to come
+   * @throws `ERR_INVALID_ARGUMENT` if it is not a whole number of at least 1
+   */
   constructor(features: number) {
     count('features', features)
     this.features = features
     this.#factor = keepTensor(torch.zeros([0, features + 1], { dtype: 'float64' }))
   }
 
-  /** The rows added so far. */
+  /** The number of rows added so far. */
   get rows(): number {
     return this.#rows
   }
 
   /**
-   * R ← the factor of [R; rows], off the event loop. Rows wait until there are as many as columns: a QR costs as much for
-   * one.
+   * Updates R to the factor of [R; rows], off the event loop. Rows wait until there are more of them than columns,
+   * since a QR decomposition costs as much for one row.
    *
    * @param rows [k, m], any floating-point dtype and device
    * @throws `ERR_SHAPE`, `ERR_DTYPE`
@@ -51,13 +61,14 @@ export class TsqrAccumulator {
     await added
   }
 
-  /** The factor of [1 A], float64 [min(rows, m + 1), m + 1]; the signs of its rows mean nothing. */
+  /** The factor of [1 A], float64 [min(rows, m + 1), m + 1]. The signs of its rows are arbitrary. */
   async factor(): Promise<Tensor> {
     await this.#last
     await torch.noGrad(() => this.#reduce())
     return this.#factor.clone()
   }
 
+  /** Frees the factor and the waiting rows. */
   dispose(): void {
     for (const tensor of [this.#factor, ...this.#waiting.splice(0)]) tensor.dispose()
   }
@@ -92,10 +103,17 @@ export class TsqrAccumulator {
 }
 
 /**
- * The row space of the rows whose factor it is, by the singular values of R.
+ * Finds the row space of the rows that a factor was computed from, by the singular values of R.
  *
- * @param options.tolerance default: 10⁻¹², that of float64 features, or the least that float64 resolves
- * @throws `ERR_NOT_FINITE`
+ * @param tsqr the factor, with all rows added
+ * @param options the tolerance, and whether to centre the rows
+ * @param options.tolerance default: 10⁻¹², the one for float64 features, or the smallest that float64 resolves
+ * @returns the row space at that tolerance
+ * @throws `ERR_NOT_FINITE` if a row held NaN or infinity
+ * @example
+ * using tsqr = new TsqrAccumulator(5)
+ * await tsqr.add(torch.rand([30, 2], { dtype: 'float64' }).matmul(torch.rand([2, 5], { dtype: 'float64' })))
+ * console.log((await rowSpaceOfTsqr(tsqr)).rank) // → 2
  */
 export async function rowSpaceOfTsqr(tsqr: TsqrAccumulator, options: StreamOptions = {}): Promise<RowSpace> {
   if (!(tsqr instanceof TsqrAccumulator)) refuseArgument('a TsqrAccumulator', 'tsqr', tsqr)
@@ -106,10 +124,17 @@ export async function rowSpaceOfTsqr(tsqr: TsqrAccumulator, options: StreamOptio
 }
 
 /**
- * The spectrum of the rows whose factor it is, by a singular value decomposition of R, off the event loop. Its uncertainty
- * is m·eps₆₄·‖R‖.
+ * Computes the spectrum of the rows that a factor was computed from, by a singular value decomposition of R, off the
+ * event loop. Its uncertainty is m·eps₆₄·‖R‖.
  *
- * @throws `ERR_NOT_FINITE` where a row held NaN or infinity
+ * @param tsqr the factor, with all rows added
+ * @param options whether to centre the rows; its tolerance is not used
+ * @returns directions and singular values
+ * @throws `ERR_NOT_FINITE` if a row held NaN or infinity
+ * @example
+ * using tsqr = new TsqrAccumulator(3)
+ * await tsqr.add(torch.rand([2, 3]))
+ * console.log((await spectrumOfTsqr(tsqr)).directions.shape) // → [ 3, 2 ]
  */
 export async function spectrumOfTsqr(tsqr: TsqrAccumulator, options: StreamOptions = {}): Promise<Spectrum> {
   if (!(tsqr instanceof TsqrAccumulator)) refuseArgument('a TsqrAccumulator', 'tsqr', tsqr)

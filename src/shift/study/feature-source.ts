@@ -10,19 +10,21 @@ import {
 } from '../../model/internal.js'
 import { type ScriptModule, scope, Tensor, torch, type Value } from '../../torch/index.js'
 
-/** Gives the inputs of a model's last layer. */
+/** Computes the inputs of a model's last layer. */
 export interface FeatureSource {
-  /** @returns [N, m] on the CPU */
+  /** @returns the layer's inputs, [N, m], on the CPU */
   rows(images: Tensor): Promise<Tensor>
+  /** Frees what the source holds. */
   end(): void
 }
 
 /**
- * The inputs as a forward pre-hook hears them. It holds the model's output against the layer's on all images: it is the same, or its
- * softmax or log-softmax. What is evaluated are the layer's outputs, which are logits in any case.
+ * The inputs as a forward pre-hook receives them. For every batch of images it is checked that the model's output is
+ * the layer's, or its softmax or log-softmax. A study evaluates the layer's outputs, which are logits in each case.
  *
  * @param item which item of the model's output is meant
- * @throws (`rows`) `ERR_NOT_LAST` where the layer's output is not the model's, `ERR_OUTPUT_SHAPE` where the item is none
+ * @throws (`rows`) `ERR_NOT_LAST` if the layer's output is not the model's; `ERR_OUTPUT_SHAPE` if the model's output
+ *   has no such item
  */
 export function hookedSource(model: ScriptModule, layer: LinearLayer, item?: OutputItem): FeatureSource {
   let heard: Tensor[] = []
@@ -53,8 +55,8 @@ export function hookedSource(model: ScriptModule, layer: LinearLayer, item?: Out
 }
 
 /**
- * The output of a copy whose layer is the identity, run as evaluation runs a model: frozen, optimised, in channels_last. It is
- * the inputs of the layer, exact up to what these round.
+ * The output of a copy of the model whose layer is the identity. The copy runs as evaluation runs a model: frozen,
+ * optimised, in channels_last. Its output is the layer's input, apart from the rounding of these kernels.
  */
 export async function frozenSource(
   model: ScriptModule,

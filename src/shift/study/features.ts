@@ -6,32 +6,34 @@ import { kernelTolerance } from '../../torch/internal.js'
 import { type FeatureSource, frozenSource, hookedSource } from './feature-source.js'
 import { type RowStore, type RowStoreOptions, rowStore } from './row-store.js'
 
+/** How the inputs of the last layer are computed and kept. */
 export interface FeatureOptions extends RunOptions, RowStoreOptions, OutputOptions {
-  /** Images in one forward. Default: 64. */
+  /** How many images one forward takes. Default: 64. */
   chunk?: number
   /**
-   * Take them from a frozen copy of the model, optimised for this machine, where it gives the same up to rounding and the graph
-   * tells that nothing comes after the layer. Default: false. Evaluation runs such a copy, the shift captures its batch from the model itself.
+   * Whether to run a frozen copy of the model that is optimised for this machine. It is used if its features agree up
+   * to rounding and the graph shows that nothing comes after the layer. Evaluation runs such a copy; a shift captures
+   * its batch from the model itself. Default: false.
    */
   frozen?: boolean
 }
 
 /** The inputs of a model's last layer for the images of a dataset, computed once. */
 export interface Features {
-  /** [N, m] on the CPU, in the dtype in which they came; perhaps mapped from a file. */
+  /** [N, m] on the CPU, in the dtype in which they came; they may be mapped from a file. */
   readonly rows: Tensor
-  /** The dataset's index of each row. */
+  /** The index in the dataset of each row. */
   readonly indices: readonly number[]
-  /** Images that could not be read. */
+  /** The number of images that could not be read. */
   readonly skipped: number
 }
 
 /**
- * Runs a model on the images at `indices` and keeps what its last layer gets. The layer's output must be the model's: then
- * any other weight of it is evaluated by one matrix product.
+ * Runs a model on the images at `indices` and keeps the inputs of its last layer. The layer's output must be the
+ * model's: any other weight of the layer is then evaluated by one matrix product.
  *
- * @throws `ERR_NOT_LAST` where something comes after the layer, or it sees more than one row an image, `ERR_LABELS` where the
- *   dataset's classes are not the layer's outputs
+ * @throws `ERR_NOT_LAST` if something comes after the layer, or the layer gets more than one row for an image;
+ *   `ERR_LABELS` if the dataset's classes are not the layer's outputs
  */
 export async function cacheFeatures(
   model: ScriptModule,
@@ -69,7 +71,9 @@ export async function cacheFeatures(
   }
 }
 
-/** What comes from the hook is right; the frozen copy is taken where it agrees on the first images. */
+/**
+ * Returns the frozen copy if it agrees with the hook on the first images, otherwise the hook, which is always right.
+ */
 async function chooseSource(
   model: ScriptModule,
   layer: LinearLayer,

@@ -1,21 +1,23 @@
 import { scope, type Tensor, torch } from '../../torch/index.js'
 import { defaultTolerance } from '../solve/row-space.js'
 
+/** One point of a norm path. */
 export interface NormPathPoint {
   readonly batchSize: number
   readonly norm: number
 }
 
 /**
- * ‖V*_b‖ for all batches that are the first b rows of A, from one QR decomposition without pivoting: the first b columns of Q
- * in Aᵀ = QR span the row space of the first b rows, so ‖V*_b‖² is the sum of the squared norms of the first b rows of QᵀV.
+ * ‖V*_b‖ for all batches that are the first b rows of A, from one QR decomposition without pivoting. The first b
+ * columns of Q in Aᵀ = QR span the row space of the first b rows, so ‖V*_b‖² is the sum of the squared norms of the
+ * first b rows of QᵀV.
  *
- * That needs independent rows. Those that are not (|R_bb| is below the noise of A's dtype) add nothing; as their columns of Q
- * are of no meaning, they are left out and the rest is decomposed again.
+ * The rows must be independent for this. A row that is not (|R_bb| is below the noise of A's dtype) adds nothing, and
+ * its column of Q is arbitrary. Such rows are left out, and the others are decomposed again.
  *
  * @param a A, [b, m]
  * @param v V, float64 [m, n]
- * @param most points that are told, evenly from the first row to the last
+ * @param most the number of points to return, evenly from the first row to the last
  */
 export async function normPath(a: Tensor, v: Tensor, most = 60): Promise<NormPathPoint[]> {
   const [batch, inputs] = a.shape as [number, number]

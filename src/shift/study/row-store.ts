@@ -5,28 +5,29 @@ import { SosError } from '../../base/index.js'
 import { type DType, keepTensor, type Tensor, torch } from '../../torch/index.js'
 import { elementLayout } from '../../torch/internal.js'
 
+/** Where many rows are kept. */
 export interface RowStoreOptions {
-  /** Bytes above which rows are kept in a memory-mapped file. Default: 1 GiB. */
+  /** The number of bytes above which rows are kept in a memory-mapped file. Default: 1 GiB. */
   mapAbove?: number
-  /** The folder of that file. Default: the system's for temporary files. */
+  /** The folder of that file. Default: the system's folder for temporary files. */
   cacheFolder?: string
 }
 
-/** Rows of equal width that come one batch after another, and in the end are one tensor. */
+/** Collects rows of equal width, batch after batch, into one tensor. */
 export interface RowStore {
   /** @param rows [n, width], of the store's dtype, on the CPU */
   add(rows: Tensor): Promise<void>
-  /** All that came, [rows, width]. To be disposed of by the caller. */
+  /** Returns all rows, [rows, width]. The caller disposes of the tensor. */
   finish(): Promise<Tensor>
-  /** Frees what there is; does nothing after {@link finish}. */
+  /** Frees the rows; does nothing after {@link finish}. */
   discard(): Promise<void>
 }
 
 /**
- * In memory, or, where `most` rows would take more than `mapAbove`, in a file. The file has no name any more when its
- * tensor is handed out: whatever ends the process, nothing of it stays behind.
+ * Makes a store in memory or, if `most` rows would take more than `mapAbove`, in a file. The file has no name any more
+ * when its tensor is returned, so nothing of it stays behind however the process ends.
  *
- * @param most the rows that come at most
+ * @param most the largest number of rows that will be added
  */
 export function rowStore(
   most: number,

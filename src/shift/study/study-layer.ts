@@ -8,23 +8,25 @@ import { frobeniusNorm, type LinearMap } from '../solve/linear-map.js'
 export interface Candidate {
   /** weight [n, m] and bias [n], in the layer's dtype on the CPU. */
   readonly map: LinearMap
+  /** ‖V*‖, the Frobenius norm. */
   readonly normAfter: number
   /** The largest change of a logit of the batch, in the layer's dtype. */
   readonly batchLogitChange: number
-  /** The part of it that is rounding to that dtype alone. */
+  /** The part of it that comes from rounding to that dtype alone. */
   readonly roundingChange: number
+  /** Whether the weights are V up to rounding. */
   readonly identity: boolean
-  /** Why `shiftOptimum` would not write it; null where it would. */
+  /** Why `shiftOptimum` would not write these weights; null if it would. */
   readonly rolledBack: string | null
 }
 
-/** The layer of a study: copies of its weights, so that the model stays as it is. */
+/** The layer of a study. It has copies of the weights, so that the model stays as it is. */
 export class StudyLayer {
   /** V [m, n] and b, float64. */
   readonly exact: LinearMap
-  /** As stored: weight [n, m] and bias [n], in the layer's dtype on the CPU. */
+  /** The same as the layer stores them: weight [n, m] and bias [n], in the layer's dtype on the CPU. */
   readonly stored: LinearMap
-  /** ‖V‖, Frobenius. */
+  /** ‖V‖, the Frobenius norm. */
   readonly norm: number
 
   constructor(model: ScriptModule, layer: LinearLayer) {
@@ -37,9 +39,11 @@ export class StudyLayer {
   }
 
   /**
+   * Rounds weights to what the layer would store, and checks them on a batch.
+   *
    * @param a A, the inputs of the batch, [b, m]
    * @param map V* [m, n] and b*, float64
-   * @param logitBudget the most that a logit of the batch may move; null for any
+   * @param logitBudget the most that a logit of the batch may move; null for no limit
    */
   candidate(a: Tensor, map: LinearMap, logitBudget: number | null): Candidate {
     const stored = asStored(this.stored.weight, map)
@@ -77,13 +81,13 @@ export class StudyLayer {
   }
 }
 
-/** [m, n] in float64 → [n, m] as the layer keeps it. */
+/** From [m, n] in float64 to [n, m] as the layer stores it. */
 function asStored({ dtype }: Tensor, { weight, bias }: LinearMap): LinearMap {
   const stored = (tensor: Tensor) => tensor.to({ device: 'cpu', dtype, copy: true }).contiguous()
   return { weight: stored(weight.t()), bias: bias === null ? null : stored(bias) }
 }
 
-/** [n, m] as the layer keeps it → [m, n] in float64. */
+/** From [n, m] as the layer stores it to [m, n] in float64. */
 function asSolved({ weight, bias }: LinearMap): LinearMap {
   return { weight: weight.to('float64').t(), bias: bias?.to('float64') ?? null }
 }

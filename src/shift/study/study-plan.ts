@@ -10,21 +10,21 @@ import { type Dataset, type Sampling, sampleIndices } from '../../data/index.js'
 import { checkRankPolicy, defaultDelta, type RankPolicy } from '../solve/rank.js'
 import type { BiasMode, Solver } from '../solve/solve.js'
 
-/** What a study tries: each of these lists with each other. */
+/** What a study tries: every combination of the values in these lists. */
 export interface StudyPlanOptions {
-  /** b, each from 1 to the size of the training set. */
+  /** The batch sizes b, each from 1 to the size of the training set. */
   batchSizes: readonly number[]
-  /** Draws of each batch size, with the seeds `seed`, `seed` + 1, … Default: 5. */
+  /** How many batches to draw of each size, with the seeds `seed`, `seed` + 1, …. Default: 5. */
   draws?: number
-  /** Of the first draw. Default: 0. */
+  /** The seed of the first draw. Default: 0. */
   seed?: number
-  /** Default: `logits` with δ = 1e-3. */
+  /** The rank policies. Default: `logits` with δ = 1e-3. */
   policies?: readonly RankPolicy[]
-  /** Default: stratified. */
+  /** How batches are drawn. Default: `stratified`. */
   samplings?: readonly Sampling[]
-  /** Default: fixed. */
+  /** The bias modes. Default: `fixed`. */
   biases?: readonly BiasMode[]
-  /** Default: svd. */
+  /** The solver of all shifts. Default: `svd`. */
   solver?: Solver
 }
 
@@ -33,7 +33,7 @@ export interface StudyBatch {
   readonly batchSize: number
   readonly seed: number
   readonly sampling: Sampling
-  /** The first b of those of a larger batch with the same seed and sampling. */
+  /** The samples. They are the first b of those of a larger batch with the same seed and sampling. */
   readonly indices: readonly number[]
 }
 
@@ -45,7 +45,7 @@ export interface StudyPlan extends Required<Omit<StudyPlanOptions, 'draws' | 'se
 
 const planNumbers: NumberChecks<StudyPlanOptions> = { draws: someCount, seed: wholeSeed }
 
-/** Throws `ERR_BATCH_SIZE`, `ERR_RANK_POLICY`, and `ERR_INVALID_ARGUMENT` for a list that is empty. */
+/** Throws `ERR_BATCH_SIZE`, `ERR_RANK_POLICY`, and `ERR_INVALID_ARGUMENT` for an empty list. */
 export function planStudy(train: Dataset, options: StudyPlanOptions): StudyPlan {
   const {
     draws = 5,

@@ -12,81 +12,99 @@ import type { BiasMode, Solver } from '../solve/solve.js'
 export interface StudyData {
   readonly dataset: string
   readonly images: number
-  /** Images that could not be read, where that was allowed. */
+  /** The number of images that could not be read, if that was allowed. */
   readonly skipped: number
 }
 
 /** How well a classifier does on the validation images. */
 export interface StudyScore {
-  /** In per cent. */
+  /** Top-1 accuracy, in per cent. */
   readonly top1: number
-  /** In per cent; null where there are fewer than five classes. */
+  /** Top-5 accuracy, in per cent; null if there are fewer than five classes. */
   readonly top5: number | null
-  /** Mean cross-entropy, in nats. */
+  /** The mean cross-entropy, in nats. */
   readonly loss: number
-  /** Expected calibration error, from 0 to 1. */
+  /** The expected calibration error, from 0 to 1. */
   readonly calibrationError: number
+  /** The bins of the reliability diagram. */
   readonly reliability: readonly ReliabilityBin[]
 }
 
-/** McNemar's exact test of the same images before and after. */
+/** McNemar's exact test on the same images before and after. */
 export interface PairedTest {
-  /** Images that only the original model gets right, and only the shifted one. */
+  /** The number of images that only the original model classifies correctly. */
   readonly onlyBefore: number
+  /** The number of images that only the shifted model classifies correctly. */
   readonly onlyAfter: number
-  /** Two-sided, of this comparison alone. */
+  /** The two-sided p-value of this comparison alone. */
   readonly pValue: number
   /**
-   * The same after Holm's correction for all shifts of the study: below 0.05 it may be called significant. Controls are not
-   * corrected.
+   * The p-value after Holm's correction for all shifts of the study. Below 0.05 the difference may be called
+   * significant. Those of controls are not corrected.
    */
   readonly adjustedPValue: number
 }
 
-/** How far the logits of the validation images move, as they are computed, and how far they would have to. */
+/**
+ * How far the logits of the validation images move, as the layer computes them, and how far they would have to move to
+ * change a class.
+ */
 export interface StudyDrift extends LogitCertificate {
-  /** Images spread evenly: max |Δzᵢ − Δzⱼ|, and the margin between the two largest logits before. */
+  /**
+   * For images spread evenly over the dataset: max |Δzᵢ − Δzⱼ|, and the margin between the two largest logits before.
+   */
   readonly sample: readonly { readonly drift: number; readonly margin: number }[]
 }
 
-/** What a row is of: optimum shifting, or one of the controls that it must be held against. */
+/** How the weights of a row were made: by optimum shifting, or by one of the controls. */
 export type StudyMethod = 'shift' | Control
 
-/** What tells the rows of one batch size and one draw apart. */
+/** What distinguishes the rows of one batch size and one draw. */
 export interface StudyVariant {
   readonly method: StudyMethod
-  /** How the rank is chosen, as `logits:0.001`. */
+  /** The rank policy, for example `logits:0.001`. */
   readonly policy: string
   readonly sampling: Sampling
   readonly bias: BiasMode
 }
 
-/** One shift, or one control, from the original V: no row starts from another's result. */
+/** One shift, or one control. Each starts from the original V. */
 export interface StudyRow extends StudyVariant {
-  /** b */
+  /** b, the number of images in the batch. */
   readonly batchSize: number
-  /** Of the draw. `sos shift` with the same seed, size and policy writes this very model, save where it is `rolledBack`. */
+  /**
+   * The seed of the draw. `sos shift` with the same seed, size and policy writes exactly this model, unless the row is
+   * `rolledBack`.
+   */
   readonly seed: number
-  /** r; null where the method or the solver has none. */
+  /** r; null if the method or the solver has no rank. */
   readonly rank: number | null
-  /** Of the control `ridge`, 0 where it is the shift itself; null of all else. */
+  /** λ of the control `ridge`, which is 0 if the control is the shift itself; null for all other rows. */
   readonly lambda: number | null
-  /** σ₁, σ_r and σ_{r+1} of A, or of its centred or augmented form; null where the method or the solver has none. */
+  /**
+   * σ₁, σ_r and σ_{r+1} of A, or of its centred or augmented form; null if the method or the solver does not compute
+   * them.
+   */
   readonly singularValues: CutValues | null
   /** Whether V* is V up to rounding: the batch spans all inputs. */
   readonly identity: boolean
   /**
-   * Why `sos shift` would not write this model: logits of the batch move further than the policy allows, or the norm grows. Null
-   * where it would, and of controls.
+   * Why `sos shift` would not write this model: logits of the batch move further than the policy allows, or the norm
+   * grows. Null if it would, and for controls.
    */
   readonly rolledBack: string | null
   /** ‖V‖ and ‖V*‖, Frobenius. */
   readonly normBefore: number
+  /** ‖V*‖, the Frobenius norm of the weight as the layer stores it. */
   readonly normAfter: number
-  /** The largest change of a logit of the batch. */
+  /** The largest change of a logit of the batch, in the layer's dtype. */
   readonly batchLogitChange: number
+  /** The number of classes that the batch has images of. */
   readonly classesCovered: number
-  /** Classes of the validation images that the batch has no image of, and how their images fare; null without any. */
+  /**
+   * The classes of the validation images that the batch has no image of, how many images they have, and the accuracy on
+   * these, in per cent. Null if there are none.
+   */
   readonly unseen: {
     readonly classes: number
     readonly images: number
@@ -95,8 +113,11 @@ export interface StudyRow extends StudyVariant {
     readonly top1After: number
   } | null
   readonly score: StudyScore
+  /** The comparison with the original model. */
   readonly test: PairedTest
+  /** How far the logits of the validation images move. */
   readonly drift: StudyDrift
+  /** What may make these figures misleading, in sentences. */
   readonly warnings: readonly string[]
 }
 
@@ -115,17 +136,17 @@ export interface StudySummary extends StudyVariant {
   readonly marginSafeShare: Spread
   readonly onlyBefore: Spread
   readonly onlyAfter: Spread
-  /** The smallest and the largest p of the draws, each of its own comparison. */
+  /** The smallest and the largest p-value of the draws, each of its own comparison. */
   readonly pValues: { readonly smallest: number; readonly largest: number }
-  /** Draws whose adjusted p is below 0.05. */
+  /** The number of draws whose adjusted p-value is below 0.05. */
   readonly significantDraws: number
   readonly classesCovered: Spread
   readonly classesUnseen: Spread
-  /** Draws whose shift is the identity. */
+  /** The number of draws whose shift is the identity. */
   readonly identities: number
-  /** Draws of the control `ridge` that are the shift itself, since λ = 0. */
+  /** The number of draws of the control `ridge` that are the shift itself, since λ = 0. */
   readonly undamped: number
-  /** Draws whose shift would not be written. */
+  /** The number of draws whose shift would not be written. */
   readonly rolledBack: number
 }
 
@@ -139,19 +160,19 @@ export interface StudySpectrum {
   readonly cuts: readonly { readonly policy: string; readonly rank: number }[]
 }
 
-/** ‖V*_b‖ for batches that grow row by row, of one draw: each holds the one before. */
+/** ‖V*_b‖ for batches that grow row by row, of one draw: each batch contains the one before. */
 export interface NormPath {
   readonly seed: number
   readonly sampling: Sampling
   readonly points: readonly { readonly batchSize: number; readonly norm: number }[]
 }
 
-/** All that a study finds. */
+/** Everything that a study found. */
 export interface Study {
   readonly version: 1
   readonly model: string
   readonly layer: string
-  /** m */
+  /** m, the inputs of the layer. */
   readonly inFeatures: number
   /** n, the outputs of the layer. */
   readonly classes: number
@@ -163,11 +184,14 @@ export interface Study {
   readonly normBefore: number
   readonly before: StudyScore
   readonly rows: readonly StudyRow[]
-  /** Rows of the same form for other ways to shrink V, each made from the row of the first variant; [] without `controls`. */
+  /**
+   * Rows of the same form for other ways to shrink V, each made from a row of the first variant; empty without the
+   * option `controls`.
+   */
   readonly controls: readonly StudyRow[]
   readonly summaries: readonly StudySummary[]
   readonly spectra: readonly StudySpectrum[]
   readonly paths: readonly NormPath[]
-  /** Of the passes over the images, and of all the shifts. */
+  /** How long the passes over the images took, and all the shifts. */
   readonly milliseconds: { readonly features: number; readonly rows: number }
 }

@@ -12,18 +12,20 @@ import type { StudyBatch, StudyPlan } from './study-plan.js'
 import type { NormPath, StudyRow, StudySpectrum, StudyVariant } from './study-result.js'
 import type { ValidationMeter } from './validation-meter.js'
 
+/** What the rows of a study are computed from. */
 export interface StudyParts {
   readonly plan: StudyPlan
   readonly train: Dataset
-  /** Of the images of all batches. */
+  /** The inputs of the layer for the images of all batches. */
   readonly features: Features
   readonly layer: StudyLayer
   readonly meter: ValidationMeter
-  /** Whether the controls are measured beside the first policy, sampling and bias. */
+  /** Whether the controls are measured beside the first policy, sampling and bias mode. */
   readonly controls: boolean
   readonly signal: AbortSignal | undefined
 }
 
+/** What {@link studyRows} finds. */
 export interface StudyRows {
   readonly rows: StudyRow[]
   readonly controls: StudyRow[]
@@ -35,8 +37,8 @@ export interface StudyRows {
 const notedLogitChange = 1e-2
 
 /**
- * Solves and measures every combination of a plan: by batch size, sampling, bias, policy, and the draws innermost. The tests
- * of the rows are still to be corrected for their number.
+ * Solves and measures every combination of a plan, in the order of batch size, sampling, bias mode and policy, with the
+ * draws innermost. The p-values of the rows are not yet corrected for their number.
  */
 export async function studyRows(
   parts: StudyParts,
@@ -114,7 +116,7 @@ async function controlRows(
   return rows
 }
 
-/** A, the features of a batch in its order, without images that could not be read. */
+/** A: the features of a batch in its order, without the images that could not be read. */
 function inputsOf({ indices }: StudyBatch, { rows, indices: known }: Features): Tensor {
   const places = new Map(known.map((index, place) => [index, place]))
   const found = indices.flatMap((index) => places.get(index) ?? [])

@@ -43,6 +43,6 @@ export function summarise(rows: readonly StudyRow[]): StudySummary[] {
   })
 }
 
-/** Equal for rows of one variant. */
+/** The same for all rows of one variant. */
 export const variantKey = ({ method, policy, sampling, bias }: StudyVariant): string =>
   [method, policy, sampling, bias].join(' ')

@@ -15,22 +15,27 @@ import { studyRows } from './study-rows.js'
 import { summarise } from './study-summary.js'
 import { ValidationMeter } from './validation-meter.js'
 
+/** What a study tries, and how it runs. */
 export interface StudyOptions
   extends StudyPlanOptions,
     Omit<RunOptions, 'onProgress'>,
     RowStoreOptions,
     OutputOptions {
-  /** Path of the linear layer. Default: the last one that forward calls; its output must be the model's. */
+  /**
+   * The path of the linear layer, whose output must be the model's. Default: the linear layer that makes the output.
+   */
   layer?: string
-  /** Measure the controls beside each row of the first policy, sampling and bias. Default: false. */
+  /** Whether to measure the controls beside each row of the first policy, sampling and bias mode. Default: false. */
   controls?: boolean
-  /** Validation images, spread evenly over their dataset. Default: all. */
+  /** The number of validation images, spread evenly over their dataset. Default: all. */
   limit?: number
-  /** Images in one forward. Default: 64. */
+  /** How many images one forward takes. Default: 64. */
   chunk?: number
+  /** Called after each batch of images and after each shift. */
   onProgress?: (progress: StudyProgress) => void
 }
 
+/** How far a study is. */
 export interface StudyProgress {
   readonly phase: 'training images' | 'validation images' | 'shifts'
   readonly done: number
@@ -38,14 +43,23 @@ export interface StudyProgress {
 }
 
 /**
- * Shifts the last layer of a classifier in many ways and evaluates them all for one pass over the images: a shift changes
- * this layer alone, so its inputs are computed once, and every batch size, draw and policy is a matrix product. The model is
- * left as it is. Each shift starts from the original V.
+ * Shifts the last layer of a classifier in many ways and evaluates all of them for one pass over the images. A shift
+ * changes this layer alone, so its inputs are computed once. After that, every batch size, draw and policy is a matrix
+ * product. The model is left as it is, and each shift starts from the original V.
  *
- * A row's predictions are those of `evaluate` on the model that `shiftOptimum` makes with the same batch size, seed,
- * sampling, policy and bias, save for images whose two largest logits differ by no more than rounding.
+ * A row's predictions are those of `evaluate` for the model that `shiftOptimum` makes with the same batch size, seed,
+ * sampling, policy and bias mode, except for images whose two largest logits differ by no more than rounding.
  *
- * @throws `ERR_LABELS` where the classes of the datasets and the model are not the same, `ERR_NOT_LAST`, `ERR_BATCH_SIZE`, `ERR_RANK_POLICY`, `ERR_BIAS`, and what capturing throws
+ * @param model a classifier that ends in a linear layer
+ * @param train the dataset that batches are drawn from
+ * @param validation the dataset that all shifts are evaluated on
+ * @param options what to try, and how to run
+ * @returns everything that was found, as plain data
+ * @throws `ERR_LABELS` if the classes of the datasets and the model are not the same; `ERR_NOT_LAST` if the layer's
+ *   output is not the model's; `ERR_BATCH_SIZE`, `ERR_RANK_POLICY`, `ERR_BIAS`, and what capturing throws
+ * @example
+ * const study = await runStudy(model, train, test, { batchSizes: [30], draws: 2 })
+ * console.log(study.rows.map(({ seed, rank }) => [seed, rank])) // → [ [ 0, 30 ], [ 1, 30 ] ]
  */
 export async function runStudy(
   model: ScriptModule,

@@ -7,11 +7,15 @@ import type { Features } from './features.js'
 import { type RowStoreOptions, rowStore } from './row-store.js'
 import type { PairedTest, StudyDrift, StudyRow, StudyScore } from './study-result.js'
 
-/** Rows of one matrix product: few enough that the scoring, which runs on the event loop's thread, takes milliseconds. */
+/**
+ * The number of rows in one matrix product: so few that the scoring, which runs on the event loop's thread, takes
+ * milliseconds.
+ */
 const chunk = 1024
-/** Points of the plot of drift against margin. */
+/** The number of points in the plot of drift against margin. */
 const sampleSize = 300
 
+/** What was measured for one set of weights. */
 export interface Measured {
   readonly score: StudyScore
   readonly test: Omit<PairedTest, 'adjustedPValue'>
@@ -22,8 +26,8 @@ export interface Measured {
 }
 
 /**
- * Scores weights of the last layer on cached inputs of the validation images, against the original ones. The logits are
- * computed as the model's own forward would, in the dtype of the layer.
+ * Scores weights of the last layer on cached inputs of the validation images, and compares them with the original
+ * weights. The logits are computed as the model's own forward would, in the dtype of the layer.
  */
 export class ValidationMeter {
   readonly #rows: Tensor
@@ -46,7 +50,11 @@ export class ValidationMeter {
     this.#margins = margins
   }
 
-  /** @param original the layer's weight [n, m] and bias [n], in its dtype on the CPU */
+  /**
+   * Computes the original logits and their score.
+   *
+   * @param original the layer's weight [n, m] and bias [n], in its dtype on the CPU
+   */
   static async open(
     { rows, indices }: Features,
     labels: Int32Array,
@@ -71,12 +79,14 @@ export class ValidationMeter {
     return new ValidationMeter(rows, own, await store.finish(), sums.score(), margins)
   }
 
-  /** The original's. */
+  /** The score of the original weights. */
   get before(): StudyScore {
     return withoutPredictions(this.#before)
   }
 
   /**
+   * Scores other weights.
+   *
    * @param map weight [n, m] and bias [n], in the layer's dtype on the CPU
    * @param covered the classes that the batch has images of
    */
@@ -106,7 +116,7 @@ export class ValidationMeter {
     }
   }
 
-  /** The logits only: the features are their maker's. */
+  /** Frees the logits. The features belong to the caller. */
   dispose(): void {
     this.#logits.dispose()
   }
@@ -135,7 +145,7 @@ export class ValidationMeter {
   }
 }
 
-/** Goes through the logits of all rows; what `body` makes is freed after each chunk. */
+/** Calls `body` with the logits of all rows, chunk by chunk. What `body` makes is freed after each chunk. */
 async function forChunks(
   rows: Tensor,
   { weight, bias }: LinearMap,
