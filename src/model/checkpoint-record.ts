@@ -5,7 +5,7 @@ import { checkedPreprocess, preprocessSchema } from '../data/internal.js'
 import type { ScriptModule } from '../torch/index.js'
 import { expectModule } from '../torch/internal.js'
 
-/** The name under which the record travels in the archive's extra files. */
+/** The name of the record among the archive's extra files. */
 export const recordFile = 'sos.json'
 
 const recordSchema = z.object({
@@ -16,10 +16,21 @@ const recordSchema = z.object({
   shifts: z.array(z.record(z.string(), z.unknown())),
 })
 
-/** What a checkpoint tells of itself: how its images are preprocessed, its classes, the shifts applied to it. */
+/**
+ * What a checkpoint says about itself in its `sos.json`: how its images are preprocessed, its classes, and the shifts
+ * that were applied to it.
+ */
 export type CheckpointRecord = z.infer<typeof recordSchema>
 
-/** The record that `model` carries, or null where it is plain TorchScript. Throws `ERR_RECORD` where it is malformed. */
+/**
+ * Reads the `sos.json` that a model carries.
+ *
+ * @param model a model, as it was loaded
+ * @returns the record, or null for plain TorchScript
+ * @throws `ERR_RECORD` if the record is malformed
+ * @example
+ * console.log(checkpointRecord(model)!.classes!.length) // → 10
+ */
 export function checkpointRecord(model: ScriptModule): CheckpointRecord | null {
   expectModule('model', model)
   const text = model.extraFiles[recordFile]
@@ -30,7 +41,7 @@ export function checkpointRecord(model: ScriptModule): CheckpointRecord | null {
   } catch (cause) {
     throw new SosError(
       'ERR_RECORD',
-      `${model.path}: its ${recordFile} is no JSON: ${(cause as Error).message}`,
+      `${model.path}: its ${recordFile} is not valid JSON: ${(cause as Error).message}`,
       { cause },
     )
   }
@@ -42,18 +53,34 @@ export function checkpointRecord(model: ScriptModule): CheckpointRecord | null {
   )
 }
 
-/** The names of the outputs of `model`, in their order, where its record tells them; else null. Throws `ERR_RECORD`. */
+/**
+ * Returns the names of a model's outputs, in their order, as its `sos.json` lists them.
+ *
+ * @param model a model, as it was loaded
+ * @returns the names, or null if the model carries none
+ * @throws `ERR_RECORD` if the record is malformed
+ * @example
+ * console.log(classesOf(model)!.length) // → 10
+ */
 export function classesOf(model: ScriptModule): readonly string[] | null {
   return checkpointRecord(model)?.classes ?? null
 }
 
 /**
- * How images become inputs of `model`: by the named preset if there is one, else by the checkpoint's own record; what
- * `changes` says goes before either, and is enough where it says all but the interpolation (bilinear, as torchvision) and
- * the channels (those of the mean). There is no other default: a wrong one costs points of accuracy and says nothing.
+ * Determines how images become inputs of a model: by the named preset if there is one, otherwise by the checkpoint's
+ * own `sos.json`. `changes` take precedence over both. They are enough by themselves if they say everything except the
+ * interpolation (bilinear, as in torchvision) and the channels (as many as `mean` has). There is no other default,
+ * because a wrong one costs points of accuracy without any sign.
  *
- * @throws `ERR_PRESET` for an unknown name, `ERR_NO_PREPROCESS` where something is told by none of them,
- *   `ERR_PREPROCESS` where what they tell does not go together
+ * @param model the model
+ * @param preset the name of one of torchvision's classifiers, for example `resnet50`
+ * @param changes what differs: resize, crop, mean, std, interpolation
+ * @returns the preprocessing
+ * @throws `ERR_PRESET` for an unknown name; `ERR_NO_PREPROCESS` if something is given by none of them; `ERR_PREPROCESS`
+ *   if the values do not go together
+ * @example
+ * console.log(preprocessOf(model).channels) // → 1
+ * console.log(preprocessOf(model, 'resnet50').crop) // → 224
  */
 export function preprocessOf(
   model: ScriptModule,
@@ -63,17 +90,26 @@ export function preprocessOf(
   expectObject('changes', changes)
   const base = preset === undefined ? checkpointRecord(model)?.preprocess : presetNamed(preset)
   const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined))
-  const told: Partial<Preprocess> = { interpolation: 'bilinear', ...base, ...given }
-  const missing = (['resize', 'crop', 'mean', 'std'] as const).filter((name) => told[name] === undefined)
+  const known: Partial<Preprocess> = { interpolation: 'bilinear', ...base, ...given }
+  const missing = (['resize', 'crop', 'mean', 'std'] as const).filter((name) => known[name] === undefined)
   if (missing.length > 0) {
     throw new SosError(
       'ERR_NO_PREPROCESS',
-      `${model.path} does not tell how its images are preprocessed (it carries no ${recordFile}); name a preset, as --preset resnet50, or give ${missing.map((name) => `--${name}`).join(', ')}`,
+      `${model.path}: expected to know how its images are preprocessed but it carries no ${recordFile}; name a preset, for example --preset resnet50, or give ${missing.map((name) => `--${name}`).join(', ')}`,
     )
   }
-  return checkedPreprocess({ ...told, channels: told.mean?.length })
+  return checkedPreprocess({ ...known, channels: known.mean?.length })
 }
 
+/**
+ * Returns the preprocessing of one of torchvision's classifiers.
+ *
+ * @param name its name in torchvision
+ * @returns the preprocessing
+ * @throws `ERR_PRESET` for an unknown name
+ * @example
+ * console.log(presetNamed('resnet50').channels) // → 3
+ */
 export function presetNamed(name: string): Preprocess {
   expectText('preset', name)
   const preset = Object.hasOwn(presets, name) ? presets[name] : undefined

@@ -11,19 +11,22 @@ import {
 import type { ScriptModule } from '../torch/index.js'
 import { classesOf, recordFile } from './checkpoint-record.js'
 
-/** Lists of classes that were told as the outputs of a model. */
-const told = new WeakSet<readonly string[]>()
+/** Lists of classes that were given as the outputs of a model. */
+const listedOutputs = new WeakSet<readonly string[]>()
 
 /**
- * A dataset with its labels as the outputs of a model: each image of `cat` has the place of `cat` in `outputs` for label. The
- * dataset's classes may be a part of them, in any order; ImageNet's synsets are known under torchvision's names too.
+ * Relabels a dataset so that its labels are the outputs of a model: each image of `cat` gets the place of `cat` in
+ * `outputs` as its label. The dataset's classes may be a part of the outputs, in any order. ImageNet's synsets are
+ * known under torchvision's names too.
  *
- * @param outputs what each output of the model is called, in their order; it becomes the dataset's `classes`
+ * @param dataset the dataset
+ * @param outputs the name of each output of the model, in order; they become the dataset's `classes`
  * @param names what the dataset calls the same outputs. Default: `outputs`
  * @returns a view: the images are the dataset's own
- * @throws `ERR_LABELS` where a class that has images is none of the outputs, or where it could be several of them
+ * @throws `ERR_LABELS` if a class that has images is not one of the outputs, or could be several of them
  * @example
- * const val = withClasses(await imageFolder('val', preprocess), classesOf(model)!)
+ * const reversed = [...test.classes].reverse()
+ * console.log(withClasses(test, reversed).labels[0] === 9 - test.labels[0]!) // → true
  */
 export function withClasses(
   dataset: Dataset,
@@ -42,7 +45,7 @@ export function withClasses(
   const places = outputsOfClasses(dataset, names)
   const { name, size, pixels } = dataset
   const classes = [...outputs]
-  told.add(classes)
+  listedOutputs.add(classes)
   return {
     name,
     size,
@@ -54,10 +57,16 @@ export function withClasses(
 }
 
 /**
- * {@link withClasses} for a model that tells its classes (`classesOf`); for another, the dataset as it is.
+ * Relabels a dataset by {@link withClasses} for a model that names its classes (`classesOf`). For any other model it
+ * returns the dataset as it is.
  *
- * @param names what the dataset calls the model's outputs, in their order, where it is not as the model does
- * @throws `ERR_LABELS`
+ * @param model the model
+ * @param dataset the dataset
+ * @param names what the dataset calls the model's outputs, in their order, if it uses other names
+ * @returns a view of the dataset, or the dataset itself
+ * @throws `ERR_LABELS` as {@link withClasses}
+ * @example
+ * console.log(datasetFor(model, test).labels[0] === test.labels[0]) // → true
  */
 export function datasetFor(model: ScriptModule, dataset: Dataset, names?: readonly string[]): Dataset {
   expectDataset('dataset', dataset)
@@ -67,9 +76,10 @@ export function datasetFor(model: ScriptModule, dataset: Dataset, names?: readon
 }
 
 /**
- * Refuses a dataset whose classes are by their names others than its labels make them.
+ * Refuses a dataset whose labels mean other classes than `outputs` names.
  *
- * @param outputs the names that its labels should be places in, of `of`
+ * @param outputs the names that the labels should be places in
+ * @param of whose names these are, for the message
  * @throws `ERR_LABELS`
  */
 export function expectOrder(dataset: Dataset, outputs: readonly string[], of: string): void {
@@ -78,11 +88,14 @@ export function expectOrder(dataset: Dataset, outputs: readonly string[], of: st
   if (moved === undefined) return
   throw new SosError(
     'ERR_LABELS',
-    `${dataset.name}: expected its classes in the order of ${of} but '${dataset.classes[moved]}' is ${moved} in the one and ${places[moved]} in the other; withClasses(dataset, classes) puts its labels into that order`,
+    `${dataset.name}: expected its classes in the order of ${of} but '${dataset.classes[moved]}' is number ${moved} in the dataset and number ${places[moved]} there; withClasses(dataset, classes) puts its labels into that order`,
   )
 }
 
-/** Refuses a dataset whose labels are, by the names, not the outputs of `model`, where it tells them. Throws `ERR_LABELS`. */
+/**
+ * Refuses a dataset whose labels are, by the classes' names, not the outputs of `model`, if the model names them.
+ * Throws `ERR_LABELS`.
+ */
 export function expectClassesOf(model: ScriptModule, dataset: Dataset): void {
   expectDataset('dataset', dataset)
   const outputs = classesOf(model)
@@ -90,19 +103,22 @@ export function expectClassesOf(model: ScriptModule, dataset: Dataset): void {
   else expectOrder(dataset, outputs, `${model.path}'s ${recordFile}`)
 }
 
-/** Refuses two datasets for one model where a label means one class in the one and another in the other. Throws `ERR_LABELS`. */
+/**
+ * Refuses two datasets for one model if a label means one class in the first and another in the second. Throws
+ * `ERR_LABELS`.
+ */
 export function expectSameClasses(model: ScriptModule, first: Dataset, second: Dataset): void {
   for (const dataset of [first, second]) expectClassesOf(model, dataset)
   if (classesOf(model) === null) expectOrder(second, first.classes, first.name)
 }
 
 /**
- * Holds a dataset against a model, of which the number of outputs is known now.
+ * Compares a dataset with a model whose number of outputs is known.
  *
- * @returns why the labels may not be the outputs that they are taken for: `count` where the dataset has another number of
- *   classes and no names tell which they are, `order` where numbers may begin or be sorted in another way
- * @throws `ERR_LABELS` where a label is beyond the outputs, the names contradict, or another number of outputs was listed; `ERR_RECORD` where the model's record names
- *   another number of classes
+ * @returns why the labels may not mean the model's outputs: `count` if the dataset has another number of classes and no
+ *   names say which outputs they are; `order` if the numbering may begin elsewhere or be sorted differently
+ * @throws `ERR_LABELS` if a label is beyond the outputs, the names contradict the labels, or another number of outputs
+ *   was listed; `ERR_RECORD` if the model's `sos.json` names another number of classes
  */
 export function classDoubts(
   model: ScriptModule,
@@ -117,7 +133,7 @@ export function classDoubts(
     )
   }
   const { name, classes } = dataset
-  if (told.has(classes) && classes.length !== outputs) {
+  if (listedOutputs.has(classes) && classes.length !== outputs) {
     throw new SosError(
       'ERR_LABELS',
       `${name}: expected the names of all outputs of ${model.path}, ${outputs}, but ${classes.length} were listed (${shown(classes)}): list each output in its order, by --classes or withClasses`,
@@ -139,23 +155,24 @@ export function classDoubts(
   const place = sortedAsText(classes)
   if (place >= 0) {
     order.push(
-      `${name}: its classes are numbered, and sorted as text as torchvision does: '${classes[place]}' is output ${place}; list them in the order of the outputs, by classes.txt or --classes, if the model has them in another`,
+      `${name}: its classes are numbered, and sorted as text as torchvision does: '${classes[place]}' is output ${place}; list them in the order of the outputs, by classes.txt or --classes, if the model has another order`,
     )
   }
   const count =
     classes.length === outputs
       ? null
-      : `${name} has ${classes.length} classes (${shown(classes)}) but ${model.path} has ${outputs} outputs, and no names tell which of them they are: labels 0 to ${largest} are taken for outputs 0 to ${largest}; name the outputs by --classes FILE (--classes imagenet for ImageNet's), withClasses, or a classes.txt`
+      : `${name} has ${classes.length} classes (${shown(classes)}) but ${model.path} has ${outputs} outputs, and no names say which outputs they are: labels 0 to ${largest} are taken for outputs 0 to ${largest}; name the outputs by --classes FILE (--classes imagenet for ImageNet's), withClasses, or a classes.txt`
   return { count, order }
 }
 
-/** The outputs of models that were held against a dataset, so that each batch may ask. */
+/** The number of outputs of the models that a dataset was compared with, so that each batch may ask. */
 const agreed = new WeakMap<Dataset, WeakMap<ScriptModule, number>>()
 
 /**
- * {@link classDoubts} where doubtful labels would make what is computed wrong.
+ * Refuses doubtful labels ({@link classDoubts}) where they would make the computed numbers wrong.
  *
- * @throws as there, and `ERR_LABELS` where the dataset has another number of classes; it warns where their order is doubtful
+ * @throws what {@link classDoubts} throws, and `ERR_LABELS` if the dataset has another number of classes. If only their
+ *   order is doubtful, it warns
  */
 export function expectAgreement(model: ScriptModule, dataset: Dataset, outputs: number): void {
   const known = agreed.get(dataset) ?? new WeakMap<ScriptModule, number>()
@@ -166,14 +183,14 @@ export function expectAgreement(model: ScriptModule, dataset: Dataset, outputs: 
   agreed.set(dataset, known.set(model, outputs))
 }
 
-/** As process warnings with the code `SOS_CLASSES`. */
+/** Emits the doubts as process warnings with the code `SOS_CLASSES`. */
 export function warnOfClasses(doubts: readonly string[]): void {
   for (const doubt of doubts) process.emitWarning(doubt, { code: 'SOS_CLASSES' })
 }
 
 /**
- * Where names that differ by a number stand as texts do and not as the numbers: 0, 1, 10, 2, or class1, class10, class2. The place of
- * the first one that stands elsewhere by its number; −1 where there is none.
+ * Finds out whether names that differ by a number are sorted as text instead of by the number: 0, 1, 10, 2, or class1,
+ * class10, class2. Returns the place of the first name that would stand elsewhere by its number; −1 if there is none.
  */
 function sortedAsText(names: readonly string[]): number {
   const parts = names.map((name) => /^(-?\d{1,15}(?!\d)|\D+)(\d{1,15}(?!\d))?/.exec(name))

@@ -1,19 +1,19 @@
 import { SosError } from '../base/index.js'
 import { type ScriptModule, scope, type Tensor, torch } from '../torch/index.js'
 
-/** Whether no element is NaN or infinite. The device is waited for. */
+/** Whether no element is NaN or infinite. It waits for the device. */
 export function allFinite(tensor: Tensor): boolean {
   return scope(() => tensor.detach().isfinite().all().item() === 1)
 }
 
 /**
- * Why what a model computed holds NaN or infinity, as far as its weights and the images tell.
+ * Says why what a model computed holds NaN or infinity, as far as its weights and the images show it.
  *
- * @param images those that it was given, where they are at hand
+ * @param images the images that the model was given, if they are at hand
  */
 export function whyNotFinite(model: ScriptModule, images?: Tensor): string {
   if (images !== undefined && !allFinite(images)) {
-    return 'the images themselves hold NaN or infinity, so that their preprocessing is wrong'
+    return 'the images themselves hold NaN or infinity, so their preprocessing is wrong'
   }
   const weights = torch.noGrad(() => notFiniteAmong(model))
   if (weights.length > 0) {
@@ -24,13 +24,17 @@ export function whyNotFinite(model: ScriptModule, images?: Tensor): string {
   return `${images === undefined ? 'its weights are' : 'images and weights are'} finite: its own arithmetic goes beyond the range of its dtype, or divides by zero`
 }
 
-/** Throws `ERR_NOT_FINITE` where a tensor that a model computed holds NaN or infinity. */
+/** Throws `ERR_NOT_FINITE` if a tensor that a model computed holds NaN or infinity. */
 export function expectFinite(model: ScriptModule, what: string, tensor: Tensor, images?: Tensor): void {
   if (allFinite(tensor)) return
   throw notFinite(model, what, images)
 }
 
-/** The error of `what`, as `its logits`, that holds NaN or infinity. */
+/**
+ * The error of something that holds NaN or infinity.
+ *
+ * @param what its name in the message, for example `its logits`
+ */
 export function notFinite(model: ScriptModule, what: string, images?: Tensor): SosError {
   return new SosError(
     'ERR_NOT_FINITE',
@@ -38,7 +42,10 @@ export function notFinite(model: ScriptModule, what: string, images?: Tensor): S
   )
 }
 
-/** As `'fc.weight' (NaN)`; parameters before buffers, where a mask may well be infinite. */
+/**
+ * The names of the weights that hold NaN or infinity, as `'fc.weight' (NaN)`. Parameters come before buffers, in which
+ * an infinite mask may be normal.
+ */
 function notFiniteAmong(model: ScriptModule): string[] {
   const all = [...model.namedParameters(), ...model.namedBuffers()]
   return all.flatMap(([name, tensor]) => {

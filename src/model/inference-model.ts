@@ -15,28 +15,31 @@ type Select = (output: Value) => Value
 
 const whole: Select = (output) => output
 
-/** Images of the first batch on which the fast copy is held against the model. */
+/** The number of images of the first batch on which the fast copy is compared with the model. */
 const probes = 4
 
 /**
- * Pixels of images that one forward on the CPU takes for each thread, four of 224 × 224: a layer's activations then stay in
- * the processor's caches.
+ * The number of pixels that one forward on the CPU takes for each thread: four images of 224 × 224. A layer's
+ * activations then stay in the processor's caches.
  */
 const pixelsPerThread = 4 * 224 * 224
 
 /**
- * A model for forwards alone, in eval mode, with the weights that it has when this is made: what is written to the model later does
- * not reach it. On the CPU it runs a frozen copy with the processor's fused kernels, on some of a batch's images at a time;
- * elsewhere a frozen copy. One with convolutions lies in channels_last before, as do its images. Where libtorch cannot
- * make the copy or run it, or the copy's first logits are not the model's, a plain copy runs: the process warning
- * `SOS_NOT_OPTIMIZED` tells why. A hooked model runs itself (a copy has no hooks) and is held as it is until this is disposed of.
+ * A model for forwards alone, in eval mode, with the weights that it has when this is made: later changes of the
+ * model's weights have no effect on it. On the CPU it runs a frozen copy with the processor's fused kernels, on some of
+ * a batch's images at a time. On other devices it runs a frozen copy. A model with convolutions is converted to
+ * channels_last first, and so are its images.
+ *
+ * If libtorch cannot make the copy or run it, or if the copy's first logits differ from the model's, a plain copy runs
+ * instead, and the process warning `SOS_NOT_OPTIMIZED` says why. A hooked model runs itself, since a copy has no hooks.
+ * It is then held as it is until this is disposed of.
  */
 export class InferenceModel {
-  /** Runs where there is no fast copy; until the first forward, what that is held against. */
+  /** Runs if there is no fast copy. Until the first forward, the fast copy is compared with it. */
   readonly #model: ScriptModule
   readonly #channelsLast: boolean
   readonly #device: string
-  /** Of the images as the model takes them; null for any. */
+  /** The dtype in which the model takes its images; null for any. */
   readonly #dtype: DType | null
   #copy: ScriptModule | null
   readonly #select: Select
@@ -62,8 +65,11 @@ export class InferenceModel {
   }
 
   /**
-   * @param select what of the model's output is wanted, with a row for each image; what it throws, a forward throws
-   * @throws `ERR_BUSY` where the model is in train mode and calls of it are pending
+   * Makes an inference model.
+   *
+   * @param select picks what is wanted from the model's output, with a row for each image; whatever it throws, a
+   *   forward throws
+   * @throws `ERR_BUSY` if the model is in train mode and calls of it are pending
    */
   static async of(model: ScriptModule, select: Select = whole): Promise<InferenceModel> {
     const held = model.view({ eval: true })
@@ -91,7 +97,7 @@ export class InferenceModel {
     return this.#copy !== null
   }
 
-  /** @param images in any floating-point dtype: they are given to the model in its own */
+  /** @param images in any floating-point dtype: they are converted to the model's */
   async forward(images: Tensor): Promise<Value> {
     if (this.#dtype !== null && images.dtype !== this.#dtype && isFloating(images.dtype)) {
       return scope(() => this.#forward(images.to(this.#dtype!)))
@@ -159,7 +165,7 @@ export class InferenceModel {
   }
 }
 
-/** NaN, and infinities, count as equal where both have them. */
+/** NaN and infinities count as equal if both have them. */
 function agree(output: Tensor, expected: Tensor, model: DType): boolean {
   const same = output.eq(expected).logical_or(output.isnan().logical_and(expected.isnan()))
   const difference = output.to('float64').sub(expected).masked_fill(same, 0).abs().max().item()
@@ -167,7 +173,10 @@ function agree(output: Tensor, expected: Tensor, model: DType): boolean {
   return difference <= tolerance * expected.to('float64').nan_to_num(0, 0, 0).abs().max().item()
 }
 
-/** More than the probes, or a model in which the images of a batch influence each other would not be found out. */
+/**
+ * How many images one forward takes. There are more than the probes; otherwise a model in which the images of a batch
+ * influence each other would not be recognised.
+ */
 function imagesAtATime({ shape }: Tensor): number {
   const [height = 1, width = 1] = shape.slice(-2)
   return Math.max(2 * probes, Math.floor((torch.getNumThreads() * pixelsPerThread) / (height * width)))
@@ -179,7 +188,7 @@ function warnOfSlowness({ path }: ScriptModule, { message }: Error): void {
   })
 }
 
-/** The view itself where libtorch cannot copy it. */
+/** Returns the view itself if libtorch cannot copy it. */
 async function plainCopy(held: ScriptModule): Promise<ScriptModule> {
   try {
     return await held.clone()

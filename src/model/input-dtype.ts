@@ -1,15 +1,16 @@
 import { type ArgumentSource, type DType, type ModuleTree, type OperatorCall, scope } from '../torch/index.js'
 import { isFloating } from '../torch/internal.js'
 
-/** Operators whose arguments must be of one dtype. */
+/** Operators whose arguments must all have one dtype. */
 const products =
   /^aten::(_?conv\w*|linear|addmm|addmv|mm|mv|bmm|baddbmm|matmul|einsum|lstm|gru|rnn_\w+|scaled_dot_product_attention)$/
 const casts = /^aten::(to|_to_copy|type_as|half|float|double|bfloat16)$/
 
 /**
- * The floating-point dtype in which a model takes its first input: that of the weights that it meets first in a product, as of the first
- * convolution; where none is met, that of the model's first floating-point weight. Null where the model's code casts its input
- * itself, or the model has no such weight, or no forward: then any will do.
+ * Finds the floating-point dtype in which a model takes its first input. It is the dtype of the weights of the first
+ * product on the input's way, for example of the first convolution. If the input meets no product, it is that of the
+ * model's first floating-point weight. Null if the model's code casts its input itself, or the model has no such
+ * weight, or no forward: any dtype will do then.
  */
 export function inputDtype(model: ModuleTree): DType | null {
   if (!model.methods.some((schema) => schema.startsWith('forward('))) return null
@@ -27,7 +28,7 @@ export function inputDtype(model: ModuleTree): DType | null {
   })
 }
 
-/** Which calls work on what comes from the first input, and of which dtype the weights are that others work on. */
+/** Which calls work on what comes from the first input, and of which dtype their weights are. */
 class InputFlow {
   readonly #reached: boolean[] = []
   readonly #dtypes: (DType | null)[] = []

@@ -2,29 +2,32 @@ import { SosError, whole as wholeNumber } from '../base/index.js'
 import { ScriptObject, Tensor, type Value } from '../torch/index.js'
 
 /**
- * Which item of a model's output is meant, where that is a tuple, a list, a NamedTuple or a dictionary: its place, from 0, or its
- * key or field. An item of an item has both with a dot between them, as `aux.0`.
+ * Which item of a model's output is meant, if the output is a tuple, a list, a NamedTuple or a dictionary: its place,
+ * counted from 0, or its key or field. For an item of an item both are joined by a dot, for example `aux.0`.
  */
 export type OutputItem = number | string
 
 const index = wholeNumber(0)
 
-/** What everything that takes the logits of a model can be told. */
+/** An option of everything that uses the logits of a model. */
 export interface OutputOptions {
-  /** Which item of the model's output is the logits. Default: the output is one tensor. */
+  /** Which item of the model's output holds the logits. Default: the output is one tensor. */
   output?: OutputItem
 }
 
-/** An item with the names that mean it. */
+/** An item with the names that stand for it. */
 export interface NamedItem<T> {
   readonly names: readonly string[]
   readonly value: T
 }
 
-/** The items of a container; null for what is none. */
+/** The items of a container; null for a value that is not a container. */
 export type ItemsOf<T> = (value: T) => readonly NamedItem<T>[] | null
 
-/** The item that is meant; undefined where there is none. Throws `ERR_INVALID_ARGUMENT` for what means none. */
+/**
+ * The item that is meant; undefined if there is none. Throws `ERR_INVALID_ARGUMENT` for a name that is neither a place
+ * nor a text.
+ */
 export function itemAt<T>(whole: T, item: OutputItem, itemsOf: ItemsOf<T>): T | undefined {
   if (typeof item !== 'string') index('output, an index or a text,', item)
   const wanted = String(item)
@@ -42,8 +45,8 @@ export function itemAt<T>(whole: T, item: OutputItem, itemsOf: ItemsOf<T>): T | 
 /**
  * The output itself, or the item of it that is meant.
  *
- * @throws `ERR_OUTPUT_SHAPE` where the output is a container and no item is named, where it has none of that name or one that is no
- *   tensor, or where an item is named of what is no container; it lists the items
+ * @throws `ERR_OUTPUT_SHAPE` if the output is a container and no item is named; if it has no item of that name, or the
+ *   item is not a tensor; or if an item is named but the output is not a container. The message lists the items
  */
 export function outputOf(output: Value, item?: OutputItem): Value {
   const items = itemsOfValue(output)
@@ -68,11 +71,11 @@ export function outputOf(output: Value, item?: OutputItem): Value {
       : `it is ${described(found)}${itemsOfValue(found) === null ? '' : `; an item of it is '${item}.' and its name`}`
   throw new SosError(
     'ERR_OUTPUT_SHAPE',
-    `expected a tensor as item '${item}' of the model's output, which the option output (--output) means, but ${came}`,
+    `expected a tensor as item '${item}' of the model's output, which the option output (--output) names, but ${came}`,
   )
 }
 
-/** What a model returned, for messages: `a tuple of 2: 0 (float32 [64, 10]), 1 (None)`. */
+/** Describes what a model returned, for a message: `a tuple of 2: 0 (float32 [64, 10]), 1 (None)`. */
 export function described(value: Value): string {
   if (value instanceof Tensor) return `a tensor ${shapeOf(value)}`
   const items = itemsOfValue(value)
@@ -107,7 +110,7 @@ function briefly(value: Value): string {
   return value instanceof Tensor ? shapeOf(value) : described(value)
 }
 
-/** As one would write it for `output`. */
+/** The item as one would write it for `output`. */
 function named(names: readonly string[]): string {
   const each = names.map((name) => (/^\d+$/.test(name) ? name : `'${name}'`))
   return each.length === 0 ? 'a tensor as key' : each.join(' or ')

@@ -2,12 +2,13 @@ import { SosError } from '../base/index.js'
 import { type ScriptModule, scope, Tensor, torch } from '../torch/index.js'
 
 /**
- * Runs a model on images. Where it fails, the error tells what it was given, and what may be done: a model that fails on this many images
- * but not on another number, as a trace does that holds the size of its batch, asks for that number; else an error of shapes asks
- * for the preprocessing.
+ * Runs a model on images. If it fails, the error says what the model was given and what to do. A model that fails on
+ * this many images but not on another number, such as a trace that holds the size of its batch, asks for that number.
+ * Otherwise an error about shapes asks about the preprocessing.
  *
- * @param run the forward, and the check of what it returns; on failure it is run again on other numbers of these images
- * @throws what `run` throws, with more in the message of an `ERR_TORCH` or `ERR_OUTPUT_SHAPE`
+ * @param run the forward, and the check of what it returns; after a failure it is run again on other numbers of these
+ *   images
+ * @throws what `run` throws, with a longer message for `ERR_TORCH` and `ERR_OUTPUT_SHAPE`
  */
 export async function onImages<T>(
   model: ScriptModule,
@@ -25,7 +26,10 @@ export async function onImages<T>(
   }
 }
 
-/** The error of a forward that may fail for the shape of its images, with that shape and the question. */
+/**
+ * The error of a forward that may have failed because of the shape of its images, with that shape and a question about
+ * it.
+ */
 export function ofShape(error: Error, { dtype, shape }: Tensor): Error {
   const given = `the model was given images ${dtype} [${shape.join(', ')}]`
   const isOfShape = /shape|size|dimension|channel|stack|broadcast|out of range/i.test(error.message)
@@ -37,7 +41,7 @@ export function ofShape(error: Error, { dtype, shape }: Tensor): Error {
   )
 }
 
-/** The error again, with a line more. */
+/** The same error with one more line. */
 export function withMore(error: Error, more: string): Error {
   const { code, submodule, line } = error as Error & { code: string; submodule?: string; line?: string }
   const told = new SosError(code, `${error.message}\n  ${more}`, { cause: error })
@@ -49,7 +53,7 @@ function ofSize(given: number, size: number): string {
   return `it fails on ${given} ${given === 1 ? 'image' : 'images'} but runs on ${size}: a traced model may have the number of its images baked in; give it ${size} at a time by chunk: ${size} (--chunk ${size})${divides}`
 }
 
-/** Another number of images that the model runs on, the least that is found; null where there is none. */
+/** Another number of images on which the model runs, the smallest that is found; null if there is none. */
 async function sizeThatRuns<T>(
   model: ScriptModule,
   images: Tensor,
@@ -74,7 +78,10 @@ async function sizeThatRuns<T>(
   return null
 }
 
-/** A reshape may take the elements of three grey images for one in colour: what comes out has then another number of rows. */
+/**
+ * Whether an output has a row for each image. A reshape may take the elements of three grey images for one in colour;
+ * the output then has another number of rows.
+ */
 function hasRowsFor(size: number, output: unknown): boolean {
   if (output instanceof Tensor) return output.shape[0] === size
   if (Array.isArray(output) || output instanceof Map) {
@@ -83,7 +90,7 @@ function hasRowsFor(size: number, output: unknown): boolean {
   return false
 }
 
-/** Numbers that a graph may mean by the size of a batch: 1, and those among its constants. */
+/** Numbers by which a graph may mean the size of a batch: 1, and those among its constants. */
 function candidates(model: ScriptModule): number[] {
   const graph = model.graph('forward', { inlined: true })
   const constants = [...graph.matchAll(/prim::Constant\[value=(\d{1,4})\]|value=\[([\d, ]+)\]/g)]

@@ -5,7 +5,10 @@ export function parameterName(path: string, name: string): string {
   return path === '' ? name : `${path}.${name}`
 }
 
-/** The weight and the bias of the submodule at `path`, null where it has none. They are the module's own memory. */
+/**
+ * The weight and the bias of the submodule at `path`; null for one that it does not have. They share the module's own
+ * memory.
+ */
 export function parametersAt(
   model: ScriptModule,
   path: string,

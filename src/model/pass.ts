@@ -4,34 +4,37 @@ import type { DType, ScriptModule } from '../torch/index.js'
 import { inputDtype } from './input-dtype.js'
 import { warnIfRandom } from './randomness.js'
 
-/** What {@link pass} is told. */
+/** How {@link pass} runs. */
 export interface PassOptions extends RunOptions {
-  /** Images in one forward. */
+  /** How many images one forward takes. */
   chunk: number
-  /** Of the images; null leaves them as the dataset gives them. Default: the dtype in which the model takes its input. */
+  /**
+   * The dtype of the images; null leaves them as the dataset gives them. Default: the dtype in which the model takes
+   * its input.
+   */
   dtype?: DType | null
-  /** How often the caller works through each batch; progress counts each time. Default: 1. */
+  /** How often the caller works through each batch; progress counts every round. Default: 1. */
   rounds?: number
-  /** Images of an earlier run of the same pass, which are not among the indices. Default: none. */
+  /** How many images an earlier run of the same pass did, which are not among the indices. Default: none. */
   before?: { readonly loaded: number; readonly skipped: number }
-  /** Told the images of a batch that is corrupt throughout, which does not come. */
+  /** Receives the images of a batch that consists of corrupt images alone. Such a batch is not yielded. */
   onAllCorrupt?: (skipped: readonly SkippedImage[]) => void
 }
 
 /** Images that a model is run on. */
 export interface PassBatch extends Batch {
-  /** Tells that one of several rounds over this batch is done. */
+  /** Says that one of several rounds over this batch is done. */
   roundDone(): void
 }
 
 /**
- * One pass of a dataset's images through a model: the only loop over a dataset outside of training. Batches come on the model's device and
- * in its dtype, the next one is loaded while the caller works on this one, and each is freed when the next is asked for. Corrupt images
- * are left out; a batch that consists of them does not come. The caller runs the model, which it holds in eval mode (`model.view({ eval: true })`,
- * or an `InferenceModel`).
+ * Passes a dataset's images through a model. It is the only loop over a dataset outside of training. Batches come on
+ * the model's device and in its dtype. The next batch is loaded while the caller works on this one, and each is freed
+ * when the next is asked for. Corrupt images are left out; a batch that consists of them alone is not yielded. The
+ * caller runs the model, and holds it in eval mode (`model.view({ eval: true })`, or an `InferenceModel`).
  *
- * @param model of which the device and the dtype are; the last parameter says otherwise where it must
- * @throws `ERR_DATASET` where every image is corrupt, `ERR_INDICES`; the signal's reason, before a batch
+ * @param model its device and dtype are those of the batches, unless the options say otherwise
+ * @throws `ERR_DATASET` if every image is corrupt; `ERR_INDICES`; the signal's reason, before a batch
  */
 export async function* pass(
   model: ScriptModule,

@@ -4,7 +4,7 @@ import { graphReads } from './graph-reads.js'
 
 type Arguments = OperatorCall['arguments']
 
-/** Piecewise linear in all their tensors together, or handing them on as they are. */
+/** Operators that are piecewise linear in all their tensors together, or return them as they are. */
 const linear = names(`
   add sub rsub neg sum mean cumsum cat concat stack abs max min amax amin maximum minimum where
   relu relu6 leaky_relu hardtanh threshold clamp clamp_min clamp_max
@@ -15,12 +15,12 @@ const linear = names(`
   copy append insert list __getitem__
   pad constant_pad_nd reflection_pad2d replication_pad2d upsample_nearest2d upsample_bilinear2d to type_as`)
 
-/** Of shapes and numbers, or with steps for results: no gradient flows through them. */
+/** Operators on shapes and numbers, or with steps as results: no gradient flows through them. */
 const flat = names(`
   size len dim numel eq ne lt le gt ge __and__ __or__ __is__ __isnot__ __not__ __contains__ format warn
   Int Float Bool floordiv floor_divide remainder is_floating_point is_cuda`)
 
-/** Linear in each of two factors: one must be a tensor of the module, or a constant. */
+/** Operators that are linear in each of two factors: one of the two must be a tensor of the module, or a constant. */
 const bilinear: Readonly<Record<string, readonly [string, string]>> = {
   linear: ['input', 'weight'],
   conv1d: ['input', 'weight'],
@@ -40,21 +40,31 @@ const bilinear: Readonly<Record<string, readonly [string, string]>> = {
 }
 
 /**
- * Whether the logits of a model in eval mode are, about almost every point, an affine function of each single parameter while
- * the others stand still. Then no diagonal entry of the Hessian comes from the network's own curvature, and the trace of the
- * Hessian of its cross-entropy is that of the generalised Gauss-Newton matrix (Schraudolph 2002).
+ * Decides whether the logits of a model in eval mode are, near almost every point, an affine function of each single
+ * parameter while the others are kept fixed. Then no diagonal entry of the Hessian comes from the network's own
+ * curvature, and the trace of the Hessian of its cross-entropy equals that of the generalised Gauss-Newton matrix
+ * (Schraudolph 2002).
  *
- * It is so where every operator is linear or piecewise linear in what passes through (convolutions, BatchNorm with its running
- * statistics, ReLU, max-pooling, sums), where two things are multiplied only if one of them is a weight or a constant, and
- * where each parameter is read once: tied weights and loops make its square. What cannot be seen to be so counts as not so,
- * a dropout in train mode too.
+ * This holds if every operator is linear or piecewise linear in the tensors that pass through it (convolutions,
+ * BatchNorm with its running statistics, ReLU, max-pooling, sums), if two tensors are multiplied only when one of them
+ * is a weight or a constant, and if each parameter is read once: tied weights and loops make its square. The graph
+ * decides. An operator that is not known to be linear counts as curved, and so does a dropout in train mode.
+ *
+ * @param model the model
+ * @returns true if it is known to be piecewise linear
+ * @throws `ERR_INVALID_ARGUMENT` if it is not a module
+ * @example
+ * console.log(isPiecewiseLinear(model)) // → true
  */
 export function isPiecewiseLinear(model: ScriptModule): boolean {
   expectModule('model', model)
   return whyCurved(model) === null
 }
 
-/** What keeps a model from being piecewise linear, as `aten::gelu`, for people; null where it is. */
+/**
+ * What keeps a model from being piecewise linear, for a message, for example `aten::gelu`; null if it is piecewise
+ * linear.
+ */
 export function whyCurved(model: ScriptModule): string | null {
   const buffers = new Set(model.namedBuffers().keys())
   const trained = trainedStorages(model)
@@ -97,7 +107,7 @@ function reasonAgainst(
   return operator
 }
 
-/** A weight, a buffer or a constant. */
+/** Whether it is a weight, a buffer or a constant. */
 function isOfModule(source: ArgumentSource | undefined): boolean {
   return (
     source?.attribute !== undefined || source?.value !== undefined || source?.resultOf === 'prim::Constant'
@@ -117,7 +127,7 @@ function trainedStorages(model: ScriptModule): Map<string, bigint> {
   return new Map(trained.map(([name, parameter]) => [name, storageOf(name, parameter).id]))
 }
 
-/** `relu` of `aten::relu_`. */
+/** `relu` for `aten::relu_`. */
 function plainName(operator: string): string {
   const name = operator.replace(/^aten::/, '')
   return name.startsWith('__') ? name : name.replace(/_$/, '')

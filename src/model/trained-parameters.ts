@@ -2,9 +2,9 @@ import { SosError } from '../base/index.js'
 import type { ScriptModule, Tensor } from '../torch/index.js'
 
 /**
- * The parameters that require gradients, by their names in their order.
+ * The parameters that require gradients, by name, in their order.
  *
- * @throws `ERR_FROZEN` for a frozen module, `ERR_NO_GRADIENT` where there are no parameters or none requires gradients
+ * @throws `ERR_FROZEN` for a frozen module; `ERR_NO_GRADIENT` if there are no parameters or none requires gradients
  */
 export function trainedParameters(model: ScriptModule): Map<string, Tensor> {
   const all = model.namedParameters()

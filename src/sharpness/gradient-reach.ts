@@ -17,7 +17,7 @@ export async function expectReach(
   const refuse = (why: string): never => {
     throw new SosError('ERR_NO_GRADIENT', `${model.path}: no gradient reaches its parameters: ${why}`)
   }
-  const cut = 'its code cuts the output off, as by detach, no_grad, .data or whole numbers'
+  const cut = 'its code cuts the output off, for example by detach, no_grad, .data or whole numbers'
   if (!logits.requiresGrad) return refuse(cut)
   return scope(async () => {
     const random = torch.randn([...logits.shape], { generator: new torch.Generator(0), dtype: 'float64' })
@@ -30,7 +30,7 @@ export async function expectReach(
     if (reached.size === 0) return refuse(cut)
     // NaN differs from 0.
     const some = gradients.some((gradient) => gradient !== null && gradient.ne(0).any().item() === 1)
-    if (!some) return refuse('it is zero in all of them, as through round, sign or argmax')
+    if (!some) return refuse('it is zero in all of them, for example through round, sign or argmax')
     return [...model.namedParameters().keys()].filter((name) => !reached.has(name))
   })
 }

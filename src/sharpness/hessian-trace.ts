@@ -108,7 +108,7 @@ export function expectTrace(model: ScriptModule, trace: number): void {
   if (Number.isFinite(trace)) return
   throw new SosError(
     'ERR_NOT_FINITE',
-    `${model.path}: its logits are finite but the trace is ${trace}: a derivative is not, as that of a square root or a norm at 0; ${whyNotFinite(model)}`,
+    `${model.path}: its logits are finite but the trace is ${trace}: a derivative is not finite, for example that of a square root or a norm at 0; ${whyNotFinite(model)}`,
   )
 }
 

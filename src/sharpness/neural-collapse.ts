@@ -107,7 +107,7 @@ export async function neuralCollapse(
   if (samples !== scatter.samples) {
     throw new SosError(
       'ERR_INVALID_ARGUMENT',
-      `expected the same rows at both passes but there were ${scatter.samples}, then ${samples}: chunks is called twice and begins anew each time`,
+      `expected the same rows at both passes but there were ${scatter.samples}, then ${samples}: chunks is called twice and must give the same rows each time`,
     )
   }
   return { samples, classes, ...figures, disagreement: disagreements / samples }

@@ -110,7 +110,7 @@ class HeardRows {
     this.#layer = layer
     view.registerForwardPreHook(layer.path, ({ inputs: [input] }) => {
       if (!(input instanceof Tensor)) {
-        throw new SosError('ERR_NOT_LINEAR', `expected a tensor as input of '${layer.path}'`)
+        throw new SosError('ERR_NOT_LINEAR', `expected a tensor as the input of '${layer.path}'`)
       }
       this.#calls.push(rowsOf(input.detach(), layer, windowsPerImage, generator).map(keepTensor))
     })
@@ -212,7 +212,7 @@ function expectRows(
   output: Value,
 ): void {
   if (taken.length === 0) {
-    throw new SosError('ERR_NOT_CALLED', `'${path}' was not called by forward: there are no inputs to take`)
+    throw new SosError('ERR_NOT_CALLED', `forward did not call '${path}', so there are no inputs to capture`)
   }
   const rows = taken[0]![0]!.shape[0]!
   const isHead =

@@ -57,9 +57,13 @@ export interface DriftCertificate {
 
 /** A certificate of logits: every figure is known. */
 export interface LogitCertificate extends DriftCertificate {
+  /** A bound on the change of any sample's cross-entropy: the largest √2 · ‖Δz‖₂. */
   readonly maxLossChange: number
+  /** The mean of √2 · ‖Δz‖₂ over the samples. */
   readonly meanLossChange: number
+  /** The share of samples whose predicted class cannot change, from 0 to 1. */
   readonly marginSafeShare: number
+  /** How many samples' predicted class did change. */
   readonly changedPredictions: number
 }
 

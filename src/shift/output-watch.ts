@@ -70,7 +70,7 @@ export class OutputWatch {
     if (this.#steps !== null) return
     throw new SosError(
       'ERR_NO_OUTPUT_LAYER',
-      `expected '${this.#layer.path}' to make the model's output, as its graph has it, but on these images it does not: name the layer that is meant (--layer)`,
+      `expected '${this.#layer.path}' to make the model's output, as its graph shows, but on these images it does not; name the layer that is meant (--layer)`,
     )
   }
 

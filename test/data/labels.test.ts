@@ -44,7 +44,9 @@ describe('classes that a model tells', () => {
     })
     const data = await imageFolder(root, recipe)
     expect([...data.labels]).toEqual([0, 1, 1, 2])
-    await expect(evaluate(model, data)).rejects.toEqual(labels("'ant' is 0 in the one and 11 in the other"))
+    await expect(evaluate(model, data)).rejects.toEqual(
+      labels("'ant' is number 0 in the dataset and number 11 there"),
+    )
     const mapped = datasetFor(model, data)
     expect([...mapped.labels]).toEqual([11, 6, 6, 0])
     expect(mapped.classes).toEqual(classesOf(model))

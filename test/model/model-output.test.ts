@@ -176,7 +176,7 @@ describe('an item of a model’s output', () => {
     )
     await expect(layerOf('LogitsAndFeatures')).rejects.toEqual(none(/choose one by output/))
     await expect(layerOf('FeaturesFirst', 'logit')).rejects.toEqual(none(/no item 'logit'.*\[1\] by 'fc'/))
-    await expect(layerOf('AuxInTraining', 'aux')).rejects.toEqual(none(/'aux' is no tensor/))
+    await expect(layerOf('AuxInTraining', 'aux')).rejects.toEqual(none(/'aux' is not a tensor/))
     await expect(layerOf('KeyedLater', 'logits')).rejects.toEqual(none(/changed after it is made/))
     await expect(layerOf('Plain', 0)).rejects.toEqual(none(/no item '0'/))
   })
@@ -212,7 +212,7 @@ describe('outputOf', () => {
     expect(outputOf(new Map([['a', new Map([['b', y]])]]), 'a.b')).toBe(y)
   })
 
-  it('tells what is no tensor', () => {
+  it('describes what is not a tensor', () => {
     expect(() => outputOf([])).toThrow(/an empty tuple or list; choose the logits by output: INDEX or KEY/)
     expect(() => outputOf([x], 'toString')).toThrow(/'toString'/)
     expect(() => outputOf([x], 'length')).toThrow(/'length'/)

@@ -4,26 +4,27 @@ import type { ArgumentSource, DataFlow, OperatorCall } from '../../torch/index.j
 export interface AffineCall {
   readonly input: ArgumentSource
   readonly weight: ArgumentSource
-  /** Null where there is none. */
+  /** Null if there is none. */
   readonly bias: ArgumentSource | null
-  /** The submodule in whose code it stands. */
+  /** The submodule whose code contains the call. */
   readonly module: string
   readonly operator: string
 }
 
-/** The values that conditions choose between; the one value where there is no choice. */
+/** The values that a condition chooses between; the value itself if there is no condition. */
 export function alternatives(source: ArgumentSource): readonly ArgumentSource[] {
   return source.choices ?? [source]
 }
 
-/** The call that made the value; undefined where none did, or it is one of several results. */
+/** The call that made the value; undefined if none did, or if the value is one of several results. */
 export function callOf({ calls }: DataFlow, { call, output }: ArgumentSource): OperatorCall | undefined {
   return call === undefined || output !== undefined ? undefined : calls[call]
 }
 
 /**
- * Reads a value as a linear layer's output: `linear`, or what its Python code was before PyTorch 1.7 and is in old traces and
- * scripts: `addmm` with the transposed weight, or `matmul` with it and `add`. Null where it is none.
+ * Reads a value as the output of a linear layer: of `linear`, or of what Python's code called before PyTorch 1.7, which
+ * old traces and scripts still contain: `addmm` with the transposed weight, or `matmul` with it followed by `add`. Null
+ * if it is none of these.
  */
 export function affineCall(flow: DataFlow, source: ArgumentSource): AffineCall | null {
   const call = callOf(flow, source)
@@ -60,7 +61,7 @@ export function affineCall(flow: DataFlow, source: ArgumentSource): AffineCall |
   return null
 }
 
-/** What the value is the transposed matrix of. */
+/** The matrix that the value is the transpose of; null if it is not a transpose. */
 function transposed(flow: DataFlow, source: ArgumentSource): ArgumentSource | null {
   const call = callOf(flow, source)
   if (call === undefined) return null
@@ -78,7 +79,7 @@ function transposed(flow: DataFlow, source: ArgumentSource): ArgumentSource | nu
   return swaps ? given.self! : null
 }
 
-/** Also where it is left out. */
+/** Whether an argument is 1, or left out. */
 function isOne(source: ArgumentSource | undefined): boolean {
   return source === undefined || (source.value !== undefined && Number(source.value) === 1)
 }

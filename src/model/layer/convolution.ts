@@ -5,24 +5,31 @@ import { frozen } from './linear-layer.js'
 import { ownFlow } from './own-flow.js'
 import { WeightReads } from './weight-reads.js'
 
-/** How a 2-d convolution goes over an image. All is in pixels, the height first. */
+/** How a 2-d convolution moves over an image. Everything is in pixels, the height first. */
 export interface ConvolutionGeometry {
+  /** The size of the kernel. */
   readonly kernel: readonly [height: number, width: number]
+  /** The step from one window to the next. */
   readonly stride: readonly [height: number, width: number]
-  /** Zeros around the image. `same` of an even kernel has one more below and to the right, as PyTorch's. */
+  /** The zeros around the image. For an even kernel, `same` has one more below and to the right, as in PyTorch. */
   readonly padding: readonly [top: number, bottom: number, left: number, right: number]
+  /** The distance between neighbouring values of a window. */
   readonly dilation: readonly [height: number, width: number]
+  /** The number of groups, which divides the channels. */
   readonly groups: number
 }
 
-/** A 2-d convolution of a model: groups of linear layers on the windows of an image. */
+/** A 2-d convolution of a model. Each of its groups is a linear layer on the windows of an image. */
 export interface ConvolutionLayer {
+  /** The path of the submodule. */
   readonly path: string
-  /** m = C_in/groups · kh · kw, the inputs of each group on one window. */
+  /** m = C_in/groups · kh · kw, the inputs of each group for one window. */
   readonly inFeatures: number
-  /** n, the output channels of all groups; each has n/groups. */
+  /** n, the output channels of all groups together; each has n/groups. */
   readonly outFeatures: number
+  /** Whether the layer has a bias. */
   readonly hasBias: boolean
+  /** How it moves over an image. */
   readonly geometry: ConvolutionGeometry
 }
 
@@ -45,12 +52,20 @@ export function callsConvolution(node: ModuleNode): boolean {
   return node.operators.some((name) => convolutions.has(name))
 }
 
-/** Whether it is a call of a convolution of any kind. */
+/** Whether a call is one of a convolution of any kind. */
 export function isConvolutionCall({ operator }: OperatorCall): boolean {
   return convolutions.has(operator)
 }
 
-/** The 2-d convolutions of a model that can be shifted, in the order in which its forward calls them. */
+/**
+ * Lists the 2-d convolutions of a model that can be shifted, in the order in which its forward calls them.
+ *
+ * @param model the model
+ * @returns the layers; empty if there are none
+ * @throws `ERR_INVALID_ARGUMENT` if it is not a module
+ * @example
+ * console.log(convolutionLayers(model)[0]!.path) // → conv1
+ */
 export function convolutionLayers(model: ScriptModule): ConvolutionLayer[] {
   expectModule('model', model)
   const nodes = new Map(model.modules().map((node) => [node.path, node]))
@@ -64,11 +79,18 @@ export function convolutionLayers(model: ScriptModule): ConvolutionLayer[] {
 }
 
 /**
- * The 2-d convolution at `path`, or the last one that forward calls and that can be shifted.
+ * Finds a 2-d convolution that can be shifted: the one at `path`, or the last one that forward calls.
  *
- * @throws `ERR_FROZEN`, `ERR_NO_SUCH_MODULE`, `ERR_NO_CONVOLUTION`, `ERR_NOT_CONVOLUTION`, and `ERR_NOT_SHIFTABLE` with the
- * reason: transposed, 1-d or 3-d, quantised, other padding than zeros, a weight that is computed at run time or that
- * something else reads too
+ * @param model the model
+ * @param path the path of the layer. Default: the last one that can be shifted
+ * @returns the layer and its geometry
+ * @throws `ERR_FROZEN` for a frozen model; `ERR_NO_SUCH_MODULE`; `ERR_NO_CONVOLUTION` if no path is given and none can
+ *   be shifted; `ERR_NOT_CONVOLUTION` if the submodule is not a convolution; `ERR_NOT_SHIFTABLE` with the reason: it is
+ *   transposed, 1-d, 3-d or quantised, is padded by other values than zeros, or its weight is computed at run time or
+ *   read by something else too
+ * @example
+ * const { geometry, inFeatures } = convolutionLayer(model, 'layer4.conv2')
+ * console.log(geometry.kernel, inFeatures) // → [ 3, 3 ] 2304
  */
 export function convolutionLayer(model: ScriptModule, path?: string): ConvolutionLayer {
   expectModule('model', model)
@@ -78,7 +100,7 @@ export function convolutionLayer(model: ScriptModule, path?: string): Convolutio
     if (last !== undefined) return last
     throw new SosError(
       'ERR_NO_CONVOLUTION',
-      `${model.path}: expected a 2-d convolution to shift but forward calls none that can be`,
+      `${model.path}: expected a 2-d convolution to shift but forward calls none that can be shifted`,
     )
   }
   const nodes = model.modules()
@@ -99,7 +121,7 @@ export function convolutionLayer(model: ScriptModule, path?: string): Convolutio
   )
 }
 
-/** The layer, why it cannot be shifted, or '' where it is no convolution. */
+/** The layer; or why it cannot be shifted; or '' if the submodule is not a convolution. */
 function read(model: ScriptModule, node: ModuleNode, reads: WeightReads): ConvolutionLayer | string {
   const calls = ownFlow(model, node.path)?.calls ?? []
   if (calls.some(({ operator }) => operator.startsWith('quantized::conv'))) {
@@ -174,7 +196,7 @@ function padding(value: unknown, kernel: Pair, dilation: Pair): ConvolutionGeome
   return [height, height, width, width]
 }
 
-/** A schema's `int[2]` takes one number for both. */
+/** In a schema's `int[2]`, one number stands for both. */
 function pair(value: unknown): Pair {
   const numbers = ([value] as unknown[]).flat().map(Number)
   return [numbers[0]!, numbers[1] ?? numbers[0]!]

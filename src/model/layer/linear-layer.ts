@@ -6,15 +6,25 @@ import { ownFlow } from './own-flow.js'
 
 /** A fully connected layer of a model: its output is its input's rows times its weight, plus its bias. */
 export interface LinearLayer {
+  /** The path of the submodule; '' if the model itself is the layer. */
   readonly path: string
-  /** m, the inputs. */
+  /** m, the number of inputs. */
   readonly inFeatures: number
-  /** n, the outputs. */
+  /** n, the number of outputs. */
   readonly outFeatures: number
+  /** Whether the layer has a bias. */
   readonly hasBias: boolean
 }
 
-/** The linear layers of a model in the order in which its forward calls them. */
+/**
+ * Lists the linear layers of a model, in the order in which its forward calls them.
+ *
+ * @param model the model
+ * @returns the layers; empty if there are none
+ * @throws `ERR_INVALID_ARGUMENT` if it is not a module
+ * @example
+ * console.log(linearLayers(model).map(({ path }) => path)) // → [ 'fc' ]
+ */
 export function linearLayers(model: ScriptModule): LinearLayer[] {
   expectModule('model', model)
   const nodes = new Map(model.modules().map((node) => [node.path, node]))
@@ -29,8 +39,8 @@ export function linearLayers(model: ScriptModule): LinearLayer[] {
 /**
  * The linear layer at `path`.
  *
- * @throws `ERR_FROZEN`, `ERR_NO_SUCH_MODULE`, `ERR_NOT_LINEAR`, and `ERR_NOT_SHIFTABLE` where its weight is quantised or computed at
- * run time, or its own code does more
+ * @throws `ERR_FROZEN`; `ERR_NO_SUCH_MODULE`; `ERR_NOT_LINEAR` if the submodule is not a linear layer;
+ *   `ERR_NOT_SHIFTABLE` if its weight is quantised or computed at run time, or its own code does more
  */
 export function linearLayerAt(model: ScriptModule, path: string): LinearLayer {
   expectModule('model', model)
@@ -50,7 +60,7 @@ export function linearLayerAt(model: ScriptModule, path: string): LinearLayer {
   const known = linearLayers(model).map((candidate) => candidate.path)
   const what =
     ownFlow(model, path) === null
-      ? `has no code, as what a traced forward does not call`
+      ? `has no code, because a traced forward does not call it`
       : `is a ${node.type}`
   throw new SosError(
     'ERR_NOT_LINEAR',
@@ -66,8 +76,8 @@ export function frozen(model: ScriptModule): SosError {
 }
 
 /**
- * What a submodule is by the graph of its own forward: a linear layer, whatever its class; why it is not quite one; or null
- * where it is none at all.
+ * Reads what a submodule is from the graph of its own forward: a linear layer, whatever its class; the reason why it is
+ * not quite one; or null if it is none at all.
  */
 export function readLinear(model: ScriptModule, node: ModuleNode): LinearLayer | string | null {
   const flow = ownFlow(model, node.path)
@@ -94,7 +104,7 @@ export function readLinear(model: ScriptModule, node: ModuleNode): LinearLayer |
   }
 }
 
-/** [n, m], where the module has a parameter `weight` of that form. */
+/** [n, m], if the module has a parameter `weight` of this form. */
 function weightOf({ parameters }: ModuleNode): readonly [number, number] | undefined {
   const shape = parameters.find(({ name }) => name === 'weight')?.shape
   return shape?.length === 2 ? (shape as [number, number]) : undefined
@@ -119,7 +129,10 @@ function reasonAgainst({ input, weight, bias }: AffineCall): string | null {
   return null
 }
 
-/** Whether z = xWᵀ + b holds with the `bias` that the module has, an element for each of `outputs`. */
+/**
+ * Why z = xWᵀ + b does not hold with the module's own `bias`, which has an element for each of `outputs`; null if it
+ * does.
+ */
 function reasonAgainstBias(calls: readonly AffineCall[], node: ModuleNode, outputs: number): string | null {
   const used = calls.filter(({ bias }) => bias !== null).length
   const shape = node.parameters.find(({ name }) => name === 'bias')?.shape
@@ -127,7 +140,7 @@ function reasonAgainstBias(calls: readonly AffineCall[], node: ModuleNode, outpu
   if (used === 0) return shape === undefined ? null : 'its own code does not add its bias'
   if (shape === undefined) return 'its bias is a buffer, and only parameters are known'
   if (shape.length === 1 && shape[0] === outputs) return null
-  return `its bias has the shape [${shape.join(', ')}] in the place of [${outputs}]`
+  return `its bias has the shape [${shape.join(', ')}] instead of [${outputs}]`
 }
 
 const by = ({ resultOf }: ArgumentSource): string => (resultOf === undefined ? '' : ` by ${resultOf}`)

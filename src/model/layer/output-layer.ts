@@ -10,23 +10,33 @@ import { writesTo } from './writes-to.js'
 
 /** The linear layer that makes a model's output, and what comes after it. */
 export interface OutputLayer {
+  /** The layer. */
   readonly layer: LinearLayer
   /**
-   * The operators between the layer's output and the model's, in their order: none of them changes which class comes out, as
-   * `aten::softmax`, `aten::flatten`, `aten::mean` over positions. Those of dropout, copies and casts are left out.
+   * The operators between the layer's output and the model's, in order, for example `aten::softmax`, `aten::flatten`,
+   * or `aten::mean` over positions. None of them changes which class is predicted. Dropout, copies and casts are left
+   * out.
    */
   readonly steps: readonly string[]
-  /** Where in the model's output it stands, as `[0]` or `['logits']`; null where it is the output. */
+  /**
+   * Where the layer's output stands in the model's, for example `[0]` or `['logits']`; null if it is the whole output.
+   */
   readonly item: string | null
 }
 
 /**
- * The linear layer whose output is the model's, or is it up to softmax, log-softmax, flattening and the mean over positions: it is
- * found by following the graph back from what forward returns, as in eval mode.
+ * Finds the linear layer that makes a model's output: the output is the layer's, or its softmax, log-softmax,
+ * flattening or mean over positions. The layer is found by following the graph back from what forward returns, as in
+ * eval mode.
  *
- * @param item which item of the output is meant, where the model returns several tensors
- * @throws `ERR_FROZEN`; `ERR_NO_OUTPUT_LAYER` where something else makes the output: it is named, with the layers that could
- * be named in its place; `ERR_NO_LINEAR` where forward calls no linear layer
+ * @param model the model
+ * @param item which item of the output is meant, if the model returns several tensors
+ * @returns the layer, and the operators that come after it
+ * @throws `ERR_FROZEN` for a frozen model; `ERR_NO_OUTPUT_LAYER` if something else makes the output (the message names
+ *   it, and the layers that could be named instead); `ERR_NO_LINEAR` if forward calls no linear layer
+ * @example
+ * const { layer, steps } = outputLayer(model)
+ * console.log(layer.path, steps) // → fc []
  */
 export function outputLayer(model: ScriptModule, item?: OutputItem): OutputLayer {
   expectModule('model', model)
@@ -41,7 +51,7 @@ export function outputLayer(model: ScriptModule, item?: OutputItem): OutputLayer
   )
 }
 
-/** The layer, or what makes the output in its place. */
+/** The layer, or a text that says what makes the output instead. */
 export function findOutputLayer(model: ScriptModule, item?: OutputItem): OutputLayer | string {
   const flow = model.dataFlow()
   const part = meant(model, flow, item)
@@ -61,7 +71,7 @@ export function findOutputLayer(model: ScriptModule, item?: OutputItem): OutputL
   const node = model.modules().find((candidate) => candidate.path === path)
   const layer = node === undefined || affine.module !== path ? null : readLinear(model, node)
   if (layer === null || (path === '' && typeof layer === 'string')) {
-    return `${operator} in the code of ${place(affine.module)} makes it from the parameter '${attribute}', not a layer whose inputs could be taken`
+    return `${operator} in the code of ${place(affine.module)} makes it from the parameter '${attribute}' directly, without a layer whose inputs could be captured`
   }
   if (typeof layer === 'string') return `'${path}' makes it, and ${layer}`
   const writer = writesTo(flow, way.calls)
@@ -71,20 +81,18 @@ export function findOutputLayer(model: ScriptModule, item?: OutputItem): OutputL
   return { layer, steps, item: at === '' ? null : at }
 }
 
-/** The tensor that is meant by the output, or why that cannot be told. */
+/** The tensor of the output that is meant, or why it cannot be found. */
 function meant(model: ScriptModule, flow: DataFlow, item: OutputItem | undefined): OutputPart | string {
   const parts = outputParts(flow.result)
   const each = parts.map(({ source, at }) => `${at === '' ? 'one' : at} by ${makers(flow, source)}`)
   if (item !== undefined) {
     const part = outputPart(model, flow, item)
-    if (part !== null && part.source.value !== undefined) return `its output '${item}' is no tensor`
+    if (part !== null && part.source.value !== undefined) return `its output '${item}' is not a tensor`
     if (part === null && flow.calls.some(changesContainer)) return changed
-    return (
-      part ?? `its graph tells of no item '${item}' of what it returns: ${each.join(', ') || 'no tensor'}`
-    )
+    return part ?? `its graph shows no item '${item}' in what it returns: ${each.join(', ') || 'no tensor'}`
   }
   if (parts.length === 1) return parts[0]!
-  if (parts.length === 0) return 'it returns no tensor, as far as its graph tells'
+  if (parts.length === 0) return 'it returns no tensor, as far as its graph shows'
   return `it returns ${parts.length} tensors: ${each.join(', ')}; choose one by output (--output INDEX|KEY)`
 }
 
@@ -102,18 +110,18 @@ function changesContainer({ operator, skipped }: OperatorCall): boolean {
 interface Way {
   readonly affine: AffineCall
   readonly steps: readonly string[]
-  /** The calls on it, by their places. */
+  /** The calls on the way, by their places. */
   readonly calls: ReadonlySet<number>
 }
 
 const same = names('contiguous clone detach detach_ alias to type_as _unwrap_optional')
-/** An item of a list or a dictionary that stands in the graph. */
+/** Takes an item of a list or a dictionary that the graph itself builds. */
 const taking = '__getitem__'
 const reshapes = names('squeeze flatten view reshape')
 const softmaxes = names('softmax log_softmax _softmax _log_softmax')
 const dropouts = names('dropout dropout_ feature_dropout feature_dropout_ alpha_dropout alpha_dropout_')
 
-/** The way from a value back to the linear layer that makes it. */
+/** Follows a value back to the linear layer that makes it. */
 class Walk {
   readonly #known = new Map<number, Way | string>()
   readonly #flow: DataFlow
@@ -124,11 +132,11 @@ class Walk {
     this.#training = training
   }
 
-  /** Or what makes the value in the layer's place. */
+  /** Returns the way to the layer, or a text that says what makes the value instead. */
   back(source: ArgumentSource): Way | string {
     const ways = alternatives(source).map((one) => this.#ofOne(one))
     const [first] = ways
-    if (first === undefined) return 'its graph does not tell what makes it'
+    if (first === undefined) return 'its graph does not show what makes it'
     const wrong = ways.find((way) => typeof way === 'string')
     if (wrong !== undefined) return wrong
     const all = ways as Way[]
@@ -163,7 +171,7 @@ class Walk {
     }
   }
 
-  /** The argument that an operator hands on with the same classes in it. */
+  /** The argument that an operator passes on with the same classes in it. */
   #passedOn(
     { arguments: given }: OperatorCall,
     name: string,
@@ -213,7 +221,7 @@ function joined(rest: Way | string, passed: readonly string[], calls: ReadonlySe
 function nameless({ resultOf, attribute, input }: ArgumentSource): string {
   if (attribute !== undefined) return `it is the model's own tensor '${attribute}'`
   if (input !== undefined) return 'it is an input of the model'
-  return `its graph does not tell what makes it${resultOf === undefined ? '' : `, only ${resultOf}`}`
+  return `its graph does not show what makes it${resultOf === undefined ? '' : `, only ${resultOf}`}`
 }
 
 function blocked(flow: DataFlow, source: ArgumentSource): string {
@@ -228,7 +236,7 @@ function blocked(flow: DataFlow, source: ArgumentSource): string {
   return `${operator} in the code of ${place(module)} makes it, of ${makers(flow, source)}`
 }
 
-/** The nearest layers that a value is computed from, for people. */
+/** The nearest layers that a value is computed from, for a message. */
 function makers(flow: DataFlow, source: ArgumentSource): string {
   const found = new Set<string>()
   const seen = new Set<number>()

@@ -1,14 +1,14 @@
 import type { ArgumentSource, DataFlow, ScriptModule } from '../../torch/index.js'
 import { type ItemsOf, itemAt, type OutputItem } from '../model-output.js'
 
-/** A tensor among those that a model returns, as its graph tells. */
+/** A tensor among those that a model returns, as its graph shows them. */
 export interface OutputPart {
   readonly source: ArgumentSource
-  /** Where it stands, as `[0]` or `['logits']`; empty where it is the output itself. */
+  /** Where it stands, for example `[0]` or `['logits']`; empty if it is the whole output. */
   readonly at: string
 }
 
-/** The tensors in a tuple, a list or a dictionary; the value itself where it is none. */
+/** The tensors in a tuple, a list or a dictionary; the value itself if it is none of these. */
 export function outputParts(source: ArgumentSource, at = ''): OutputPart[] {
   const { items, entries, value } = source
   if (items !== undefined) return items.flatMap((item, i) => outputParts(item, `${at}[${i}]`))
@@ -22,7 +22,7 @@ export function outputParts(source: ArgumentSource, at = ''): OutputPart[] {
   return value === undefined ? [{ source, at }] : []
 }
 
-/** The item of what a model returns that is meant; null where its graph tells of none. */
+/** The item of a model's output that is meant; null if its graph shows no such item. */
 export function outputPart(model: ScriptModule, { result }: DataFlow, item: OutputItem): OutputPart | null {
   const type = returnType(model.graph('forward', { inlined: true }))
   // Of conditions at run time, each way has the item.
@@ -35,7 +35,7 @@ export function outputPart(model: ScriptModule, { result }: DataFlow, item: Outp
 
 interface Typed {
   readonly source: ArgumentSource
-  /** As TorchScript writes it: it has the names of a NamedTuple's fields. */
+  /** The type as TorchScript writes it. It contains the names of a NamedTuple's fields. */
   readonly type: string
 }
 
@@ -59,14 +59,14 @@ const itemsOf: ItemsOf<Typed> = ({ source: { items, entries }, type }) => {
   })
 }
 
-/** The type of what a graph returns, with what follows it in its line. */
+/** The type of what a graph returns, with the rest of its line. */
 function returnType(graph: string): string {
   const value = /\n {2}return \((%[^\s)]+)\)/.exec(graph)?.[1]
   const at = value === undefined ? -1 : graph.lastIndexOf(`${value} : `)
   return at < 0 ? '' : graph.slice(at + `${value} : `.length, graph.indexOf('\n', at))
 }
 
-/** The parts of `(A, B)`, `NamedTuple(a : A, b : B)` or `Dict(K, V)`, which the text begins with. */
+/** The parts of `(A, B)`, `NamedTuple(a : A, b : B)` or `Dict(K, V)`, with which the text begins. */
 function elementTypes(type: string): { field?: string; of: string }[] {
   const start = /^(NamedTuple|Dict)?\(/.exec(type)?.[0].length
   if (start === undefined) return []

@@ -1,6 +1,6 @@
 import type { DataFlow, ScriptModule } from '../../torch/index.js'
 
-/** What the forward of the submodule at `path` computes by itself; null where it has none. */
+/** What the forward of the submodule at `path` computes itself; null if it has no forward. */
 export function ownFlow(model: ScriptModule, path: string): DataFlow | null {
   const own = model.submodule(path)
   try {

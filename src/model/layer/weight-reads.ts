@@ -1,11 +1,14 @@
 import type { ArgumentSource, OperatorCall, ScriptModule } from '../../torch/index.js'
 import { type Memory, memoryOf, overlap } from '../../torch/internal.js'
 
-/** How often a model's forward reads the memory of each of its tensors: what more than one layer reads is tied. */
+/**
+ * Counts how often a model's forward reads the memory of each of its tensors. A weight is tied if something beside its
+ * own layer reads it.
+ */
 export class WeightReads {
   readonly #called: readonly string[]
   readonly #memory: ReadonlyMap<string, Memory>
-  /** By the tensor's name: how many arguments of operators it is. */
+  /** How many arguments of operators each tensor is, by its name. */
   readonly #counts = new Map<string, number>()
 
   constructor(model: ScriptModule) {
@@ -34,7 +37,10 @@ export class WeightReads {
     return all > calls.flatMap(attributesOf).filter((name) => name === own).length * times
   }
 
-  /** Whether elements of the `weight` at `path` lie in one place: they cannot be written to each by itself. */
+  /**
+   * Whether several elements of the `weight` at `path` share one place in memory, so that they cannot be written one by
+   * one.
+   */
   repeats(path: string): boolean {
     return this.#memoryOf(path, 'weight').repeats
   }

@@ -1,6 +1,6 @@
 import type { ArgumentSource, DataFlow, OperatorCall } from '../../torch/index.js'
 
-/** Operators whose result may lie in the memory of their first tensor. */
+/** Operators whose result may share the memory of their first tensor. */
 const views = new Set(
   `select slice narrow view view_as reshape flatten unflatten squeeze unsqueeze t transpose permute swapaxes swapdims movedim
   numpy_T expand expand_as detach alias contiguous to type_as chunk split split_with_sizes tensor_split unbind unfold diagonal
@@ -9,7 +9,10 @@ const views = new Set(
     .map((name) => `aten::${name}`),
 )
 
-/** The first call that writes in place to what one of `made` (calls, by their places) gave, or to a view of it. */
+/**
+ * The first call that writes in place to the result of one of the calls in `made`, which lists them by their places, or
+ * to a view of it.
+ */
 export function writesTo({ calls }: DataFlow, made: ReadonlySet<number>): OperatorCall | undefined {
   return calls.find(({ operator, skipped, arguments: given }, place) => {
     if (skipped || made.has(place)) return false
@@ -35,7 +38,7 @@ export function writesTo({ calls }: DataFlow, made: ReadonlySet<number>): Operat
   }
 }
 
-/** `aten::mul_`, but not `aten::__and__`. */
+/** True for `aten::mul_`, but not for `aten::__and__`. */
 function writes(operator: string): boolean {
   return /[^_]_$/.test(operator)
 }

@@ -70,7 +70,7 @@ export class LayerWeights {
     if (frobeniusNorm(weight) > 0) return
     throw new SosError(
       'ERR_NOT_SHIFTABLE',
-      `'${this.#layer}' cannot be shifted: its weight is zero throughout, as that of a head that is not trained yet: train it first (in a training, begin shifts later by startEpoch)`,
+      `'${this.#layer}' cannot be shifted: its weight consists of zeros, like that of a head that is not trained yet; train it first (during a training, begin the shifts later by startEpoch)`,
     )
   }
 
@@ -203,7 +203,7 @@ export function roundingWarning(
   logitBudget: number | null,
 ): string | null {
   if (change === null || !isHalf(dtype) || change <= (logitBudget ?? Number.POSITIVE_INFINITY)) return null
-  return `rounding to ${dtype} alone moves the layer's outputs on the batch by up to ${change.toPrecision(2)}: they stay by that much, not by ${logitBudget}; shift a model in float32 and convert it afterwards to know what either does`
+  return `rounding to ${dtype} alone moves the layer's outputs on the batch by up to ${change.toPrecision(2)}, more than the ${logitBudget} that was asked for; shift the model in float32 and convert it afterwards to see the effect of each`
 }
 
 /** The error of a shift that was not written. */

@@ -140,7 +140,7 @@ export async function rowSpaceOfGram(gram: GramAccumulator, options: StreamOptio
   if (tolerance < floor) {
     throw new SosError(
       'ERR_TOLERANCE',
-      `expected a tolerance of at least ${floor.toExponential(2)}, what a Gram matrix of ${gram.features} features resolves in float64, but received ${tolerance}; use TSQR for less`,
+      `expected a tolerance of at least ${floor.toExponential(2)}, the smallest that a Gram matrix of ${gram.features} features resolves in float64, but received ${tolerance}; use TSQR for less`,
     )
   }
   return cutAt(spectrum, tolerance)

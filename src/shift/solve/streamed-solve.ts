@@ -40,13 +40,13 @@ export class StreamedSolve {
     if (solver !== 'gram' && solver !== 'svd') {
       throw new SosError(
         'ERR_SOLVER',
-        `expected the solver gram, or svd for small tolerances, where all samples are the batch but received '${solver}'`,
+        `expected the solver gram, or svd for small tolerances, if all samples are the batch, but received '${solver}'`,
       )
     }
     if (bias === 'augment') {
       throw new SosError(
         'ERR_BIAS',
-        "expected the bias mode 'fixed' or 'absorb' where all samples are the batch but received 'augment'",
+        "expected the bias mode 'fixed' or 'absorb' if all samples are the batch, but received 'augment'",
       )
     }
     checkRankPolicy(rank)
@@ -126,7 +126,7 @@ export class StreamedSolve {
     if (policy.policy === 'tolerance' && policy.tolerance !== undefined && policy.tolerance < floor) {
       throw new SosError(
         'ERR_TOLERANCE',
-        `expected a tolerance of at least ${floor.toExponential(2)}, what the streamed ${this.options.solver} of ${this.#inFeatures} inputs resolves, but received ${policy.tolerance}; the solver svd resolves more`,
+        `expected a tolerance of at least ${floor.toExponential(2)}, the smallest that the streamed ${this.options.solver} of ${this.#inFeatures} inputs resolves, but received ${policy.tolerance}; the solver svd resolves more`,
       )
     }
     return chooseRank(policy, singularValues, countAbove(singularValues, floor), {

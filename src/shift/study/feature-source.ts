@@ -89,6 +89,6 @@ export async function frozenSource(
 function notLast(layer: LinearLayer, why: string): SosError {
   return new SosError(
     'ERR_NOT_LAST',
-    `a study takes the last layer of a classifier but '${layer.path}' is not that: ${why}; shift it by \`sos shift\` and evaluate the result`,
+    `expected the last layer of a classifier to study but '${layer.path}' is not that: ${why}; shift it by \`sos shift\` and evaluate the result`,
   )
 }

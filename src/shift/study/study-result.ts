@@ -10,7 +10,9 @@ import type { BiasMode, Solver } from '../solve/solve.js'
 
 /** A dataset of a study, and how many of its images took part. */
 export interface StudyData {
+  /** The name of the dataset. */
   readonly dataset: string
+  /** The number of images that took part. */
   readonly images: number
   /** The number of images that could not be read, if that was allowed. */
   readonly skipped: number
@@ -61,10 +63,13 @@ export type StudyMethod = 'shift' | Control
 
 /** What distinguishes the rows of one batch size and one draw. */
 export interface StudyVariant {
+  /** How the weights were made. */
   readonly method: StudyMethod
   /** The rank policy, for example `logits:0.001`. */
   readonly policy: string
+  /** How the batch was drawn. */
   readonly sampling: Sampling
+  /** What became of the bias. */
   readonly bias: BiasMode
 }
 
@@ -112,6 +117,7 @@ export interface StudyRow extends StudyVariant {
     readonly top1Before: number
     readonly top1After: number
   } | null
+  /** How well these weights do on the validation images. */
   readonly score: StudyScore
   /** The comparison with the original model. */
   readonly test: PairedTest
@@ -123,24 +129,37 @@ export interface StudyRow extends StudyVariant {
 
 /** The draws of one batch size and one variant together. */
 export interface StudySummary extends StudyVariant {
+  /** b, the number of images in each batch. */
   readonly batchSize: number
+  /** The number of draws. */
   readonly draws: number
+  /** Top-1 accuracy, in per cent. */
   readonly top1: Spread
+  /** Top-5 accuracy, in per cent; null if there are fewer than five classes. */
   readonly top5: Spread | null
+  /** The mean cross-entropy. */
   readonly loss: Spread
+  /** The expected calibration error. */
   readonly calibrationError: Spread
+  /** r; null if the method or the solver has no rank. */
   readonly rank: Spread | null
+  /** ‖V*‖, the Frobenius norm. */
   readonly norm: Spread
   /** The largest |Δz| of a logit of the validation images. */
   readonly logitChange: Spread
+  /** The share of validation images whose predicted class cannot change, by their margin. */
   readonly marginSafeShare: Spread
+  /** The number of images that only the original model classifies correctly. */
   readonly onlyBefore: Spread
+  /** The number of images that only the shifted model classifies correctly. */
   readonly onlyAfter: Spread
   /** The smallest and the largest p-value of the draws, each of its own comparison. */
   readonly pValues: { readonly smallest: number; readonly largest: number }
   /** The number of draws whose adjusted p-value is below 0.05. */
   readonly significantDraws: number
+  /** The number of classes that a batch has images of. */
   readonly classesCovered: Spread
+  /** The number of classes of the validation images that a batch has no image of. */
   readonly classesUnseen: Spread
   /** The number of draws whose shift is the identity. */
   readonly identities: number
@@ -152,45 +171,68 @@ export interface StudySummary extends StudyVariant {
 
 /** The singular values of the first draw of a batch size, and where each policy cuts them. */
 export interface StudySpectrum {
+  /** b, the number of images in the batch. */
   readonly batchSize: number
+  /** The seed of the draw. */
   readonly seed: number
+  /** How the batch was drawn. */
   readonly sampling: Sampling
+  /** What becomes of the bias: A is centred or augmented accordingly. */
   readonly bias: BiasMode
+  /** The singular values of A, in descending order. */
   readonly values: readonly number[]
+  /** The rank that each policy keeps. */
   readonly cuts: readonly { readonly policy: string; readonly rank: number }[]
 }
 
 /** ‖V*_b‖ for batches that grow row by row, of one draw: each batch contains the one before. */
 export interface NormPath {
+  /** The seed of the draw. */
   readonly seed: number
+  /** How the batch was drawn. */
   readonly sampling: Sampling
+  /** The norms for growing batches. */
   readonly points: readonly { readonly batchSize: number; readonly norm: number }[]
 }
 
 /** Everything that a study found. */
 export interface Study {
+  /** The version of this form. */
   readonly version: 1
+  /** The file of the model. */
   readonly model: string
+  /** The path of the layer. */
   readonly layer: string
   /** m, the inputs of the layer. */
   readonly inFeatures: number
   /** n, the outputs of the layer. */
   readonly classes: number
+  /** The training images that were used. */
   readonly train: StudyData
+  /** The validation images that were used. */
   readonly validation: StudyData
+  /** The batch sizes, in ascending order. */
   readonly batchSizes: readonly number[]
+  /** The seeds of the draws. */
   readonly seeds: readonly number[]
+  /** The solver of all shifts. */
   readonly solver: Solver
+  /** ‖V‖, the Frobenius norm. */
   readonly normBefore: number
+  /** How well the original model does on the validation images. */
   readonly before: StudyScore
+  /** Every shift. */
   readonly rows: readonly StudyRow[]
   /**
    * Rows of the same form for other ways to shrink V, each made from a row of the first variant; empty without the
    * option `controls`.
    */
   readonly controls: readonly StudyRow[]
+  /** The rows and the controls, with the draws of each batch size and variant together. */
   readonly summaries: readonly StudySummary[]
+  /** The singular values of each batch size. */
   readonly spectra: readonly StudySpectrum[]
+  /** How the norm grows with the batch. */
   readonly paths: readonly NormPath[]
   /** How long the passes over the images took, and all the shifts. */
   readonly milliseconds: { readonly features: number; readonly rows: number }

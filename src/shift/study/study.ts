@@ -37,8 +37,11 @@ export interface StudyOptions
 
 /** How far a study is. */
 export interface StudyProgress {
+  /** What the study is working on. */
   readonly phase: 'training images' | 'validation images' | 'shifts'
+  /** How many images or shifts are done. */
   readonly done: number
+  /** How many there are. */
   readonly total: number
 }
 
