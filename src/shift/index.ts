@@ -15,15 +15,7 @@ export {
   captureRows,
   type Look,
 } from './capture.js'
-export {
-  certifyDrift,
-  type Drift,
-  type DriftCertificate,
-  DriftSums,
-  type LogitCertificate,
-  measureDrift,
-  type Rounding,
-} from './certificates.js'
+export { certifyDrift, type DriftCertificate, DriftSums, type LogitCertificate } from './certificates.js'
 export {
   type Control,
   type ControlOptions,
@@ -31,6 +23,7 @@ export {
   controlNames,
   controlWeights,
 } from './controls.js'
+export { type Drift, measureDrift, type Rounding } from './drift.js'
 export {
   convolutionRows,
   groupMatrix,

@@ -3,7 +3,7 @@ import type { OutputItem } from '../model/index.js'
 import { findOutputLayer, tensorsIn } from '../model/internal.js'
 import { type DType, type ScriptModule, scope, type Tensor, type Value } from '../torch/index.js'
 import { epsilon } from '../torch/internal.js'
-import type { Rounding } from './certificates.js'
+import type { Rounding } from './drift.js'
 import type { ShiftableLayer } from './layer/layer.js'
 import type { LinearMap } from './solve/linear-map.js'
 

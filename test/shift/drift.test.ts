@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { torch } from '../../src/index.js'
-import { DriftSums, emptyDrift } from '../../src/shift/certificates.js'
+import { DriftSums } from '../../src/shift/certificates.js'
+import { emptyDrift } from '../../src/shift/drift.js'
 import { certifyDrift, measureDrift } from '../../src/shift/index.js'
 
 const tensor = (rows: number[][]) => torch.tensor(rows, { dtype: 'float64' })
