@@ -1,4 +1,5 @@
-import { binding, type NativePreprocess } from './native/binding.js'
+import { binding } from './native/binding.js'
+import type { NativePreprocess } from './native/structures.js'
 import { handleOf, Tensor } from './tensor/tensor.js'
 
 // What images need of native code. All that returns a promise works on libuv's threads, several images side by side, and

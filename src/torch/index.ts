@@ -35,7 +35,8 @@ export { torch } from './torch.js'
 // Memory, and the order of work
 
 export { pendingCalls, setQueueLimit, withSignal } from './context/lane.js'
-export { emptyCache, keepTensor, type MemoryStats, memoryStats, scope } from './tensor/scope.js'
+export { emptyCache, type MemoryStats, memoryStats } from './tensor/memory.js'
+export { keepTensor, scope } from './tensor/scope.js'
 
 // TorchScript modules and their hooks
 
@@ -54,7 +55,13 @@ export type {
 export { ModuleTree } from './module/module-tree.js'
 export { ScriptModule, type SharedModule } from './module/script-module.js'
 export { ScriptObject } from './module/script-object.js'
-export type { ArgumentSource, DataFlow, ModuleKind, ModuleNode, OperatorCall } from './native/binding.js'
+export type {
+  ArgumentSource,
+  DataFlow,
+  ModuleKind,
+  ModuleNode,
+  OperatorCall,
+} from './native/module-description.js'
 
 // Derivatives. `torch.autograd` has grad and backward.
 
@@ -82,7 +89,7 @@ export type { MatmulPrecision } from './device/backends.js'
 export type { CudaDevice } from './device/cuda.js'
 export type { Generator, Seed } from './device/generator.js'
 export { type RuntimeInfo, runtimeInfo } from './device/runtime.js'
-export type { DeviceProperties } from './native/binding.js'
+export type { DeviceProperties } from './native/structures.js'
 
 // Several processes
 

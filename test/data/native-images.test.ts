@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { torch } from '../../src/index.js'
-import { binding, type NativePreprocess } from '../../src/torch/native/binding.js'
+import { binding } from '../../src/torch/native/binding.js'
+import type { NativePreprocess } from '../../src/torch/native/structures.js'
 import { handleOf } from '../../src/torch/tensor/tensor.js'
 
 const code = (code: string) => expect.objectContaining({ code })

@@ -1,6 +1,7 @@
 import { SosError, shown } from '../../base/index.js'
 import { onLane } from '../context/lane.js'
-import { binding, type DeviceProperties } from '../native/binding.js'
+import { binding } from '../native/binding.js'
+import type { DeviceProperties } from '../native/structures.js'
 import type { Device } from '../tensor/dtype.js'
 import type { Tensor } from '../tensor/tensor.js'
 import { fromSeed, type Seed, toSeed } from './generator.js'

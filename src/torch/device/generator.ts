@@ -1,5 +1,6 @@
 import { expectObject, notSerializable, SosError, shown } from '../../base/index.js'
-import { binding, type GeneratorHandle } from '../native/binding.js'
+import { binding } from '../native/binding.js'
+import type { GeneratorHandle } from '../native/handles.js'
 import type { Device } from '../tensor/dtype.js'
 import { handleOf, Tensor } from '../tensor/tensor.js'
 

@@ -1,6 +1,7 @@
 import { count, expectObject, SosError } from '../../base/index.js'
 import { onLane } from '../context/lane.js'
-import { binding, type GradientReducerHandle } from '../native/binding.js'
+import { binding } from '../native/binding.js'
+import type { GradientReducerHandle } from '../native/handles.js'
 import { handleOf, handlesOf, type Tensor } from '../tensor/tensor.js'
 import { handleOfGroup, type ProcessGroup } from './process-group.js'
 

@@ -1,6 +1,7 @@
 import { count, refuseArgument, SosError, whole } from '../../base/index.js'
 import { onLane } from '../context/lane.js'
-import { binding, type ProcessGroupHandle } from '../native/binding.js'
+import { binding } from '../native/binding.js'
+import type { ProcessGroupHandle } from '../native/handles.js'
 import type { DType } from '../tensor/dtype.js'
 import { handleOf, Tensor } from '../tensor/tensor.js'
 import { type Launch, launchOf } from './launch.js'

@@ -1,7 +1,8 @@
 import { resolve } from 'node:path'
 import { expectText, refuseArgument, SosError } from '../../base/index.js'
 import { onLane } from '../context/lane.js'
-import { binding, type ModuleHandle, type TensorHandle } from '../native/binding.js'
+import { binding } from '../native/binding.js'
+import type { ModuleHandle, TensorHandle } from '../native/handles.js'
 import { ByteSource } from '../serialization/byte-source.js'
 import { pickledModule } from '../serialization/checkpoint-contents.js'
 import {

@@ -1,11 +1,6 @@
-import {
-  binding,
-  type DataFlow,
-  type ModuleHandle,
-  type ModuleKind,
-  type ModuleNode,
-  type OperatorCall,
-} from '../native/binding.js'
+import { binding } from '../native/binding.js'
+import type { ModuleHandle } from '../native/handles.js'
+import type { DataFlow, ModuleKind, ModuleNode, OperatorCall } from '../native/module-description.js'
 import { collectState } from '../serialization/copy-state.js'
 import { Tensor } from '../tensor/tensor.js'
 import { ScriptObject } from './script-object.js'

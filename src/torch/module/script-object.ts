@@ -2,7 +2,8 @@ import { inspect } from 'node:util'
 import { expectObject, notSerializable } from '../../base/index.js'
 import { currentContext } from '../context/context.js'
 import { onLane } from '../context/lane.js'
-import { binding, type ModuleHandle, type NativeValue, type ObjectHandle } from '../native/binding.js'
+import { binding } from '../native/binding.js'
+import type { ModuleHandle, NativeValue, ObjectHandle } from '../native/handles.js'
 import { fromNative, isOptions, toHandle, toNative, toNativeRecord, type Value } from '../operators/values.js'
 
 /** An instance of a TorchScript class: an object that a method returned, or a module. */

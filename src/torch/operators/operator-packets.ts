@@ -1,5 +1,6 @@
 import { nearest, SosError } from '../../base/index.js'
-import { binding, type OperatorHandle } from '../native/binding.js'
+import { binding } from '../native/binding.js'
+import type { OperatorHandle } from '../native/handles.js'
 import type { OperatorNamespaces } from './operator-packets.generated.js'
 import type { Value } from './values.js'
 

@@ -1,6 +1,6 @@
 import { SosError } from '../../base/index.js'
 import { Generator, handleOfGenerator } from '../device/generator.js'
-import type { ModuleHandle, NativeValue, ObjectHandle, TensorHandle } from '../native/binding.js'
+import type { ModuleHandle, NativeValue, ObjectHandle, TensorHandle } from '../native/handles.js'
 import { Complex } from '../tensor/complex.js'
 import { handleOf, Tensor } from '../tensor/tensor.js'
 

@@ -3,7 +3,8 @@ import { resolve } from 'node:path'
 import { refuseArgument, SosError } from '../../base/index.js'
 import { currentContext } from '../context/context.js'
 import { onLane } from '../context/lane.js'
-import { binding, type TensorHandle } from '../native/binding.js'
+import { binding } from '../native/binding.js'
+import type { TensorHandle } from '../native/handles.js'
 
 /** What a file format is read from: a file, read by parts, or bytes in memory. */
 export class ByteSource {

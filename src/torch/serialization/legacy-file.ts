@@ -1,5 +1,6 @@
 import { clipped, SosError } from '../../base/index.js'
-import { binding, type TensorHandle } from '../native/binding.js'
+import { binding } from '../native/binding.js'
+import type { TensorHandle } from '../native/handles.js'
 import type { ByteSource } from './byte-source.js'
 import { PickleReader, PickleTruncated } from './pickle-reader.js'
 import { StorageTable } from './storage-table.js'

@@ -8,6 +8,7 @@ import {
 } from '../../base/index.js'
 import { onLane } from '../context/lane.js'
 import { binding } from '../native/binding.js'
+import { elementCount, rowMajorStrides } from '../tensor/shape.js'
 import { expectTensor, handleOf, Tensor } from '../tensor/tensor.js'
 import { ByteSource, bytesTensor } from './byte-source.js'
 import { duplicateKey } from './duplicate-key.js'
@@ -92,7 +93,7 @@ export async function writeSafetensors(
   let end = 0
   for (const { name, tensor, dtype } of named) {
     const begin = end
-    end += tensor.shape.reduce((count, extent) => count * extent, dtype.bytes)
+    end += tensor.numel() * dtype.bytes
     header.push([name, { dtype: dtype.safetensors, shape: tensor.shape, data_offsets: [begin, end] }])
   }
   const text = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)))
@@ -170,23 +171,14 @@ function toEntry(name: string, value: unknown, damaged: (why: string) => SosErro
     )
   }
   const [begin, end] = range as [number, number]
-  const bytes = shape.reduce((count, extent) => count * extent, stored.bytes)
-  const countable = shape.reduce((count, extent) => count * Math.max(1, extent), 1)
+  const bytes = elementCount(shape) * stored.bytes
+  const countable = elementCount(shape.map((extent) => Math.max(1, extent)))
   if (bytes !== end - begin || shape.length > 64 || !Number.isSafeInteger(countable)) {
     throw damaged(
       `'${clipped(name)}' of shape [${clipped(shape.join(', '))}] and dtype ${dtype} cannot have ${end - begin} bytes`,
     )
   }
   return { name, dtype: stored, shape, begin, end }
-}
-
-function rowMajorStrides(shape: readonly number[]): number[] {
-  const strides: number[] = []
-  shape.reduceRight((stride, extent) => {
-    strides.unshift(stride)
-    return stride * Math.max(1, extent)
-  }, 1)
-  return strides
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

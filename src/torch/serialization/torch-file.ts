@@ -1,5 +1,6 @@
 import { SosError } from '../../base/index.js'
-import { binding, type TensorHandle } from '../native/binding.js'
+import { binding } from '../native/binding.js'
+import type { TensorHandle } from '../native/handles.js'
 import { Tensor } from '../tensor/tensor.js'
 import type { PickledStorage, PickledTensor, PickleValue } from './pickle-values.js'
 import { elementSize } from './stored-dtype.js'

@@ -1,6 +1,7 @@
 import { writeAtomically } from '../../base/index.js'
 import { onLane } from '../context/lane.js'
-import { binding, type TensorHandle } from '../native/binding.js'
+import { binding } from '../native/binding.js'
+import type { TensorHandle } from '../native/handles.js'
 import type { Tensor } from '../tensor/tensor.js'
 import { bytesTensor } from './byte-source.js'
 import { pickleStateDict, type TensorDescription } from './pickler.js'

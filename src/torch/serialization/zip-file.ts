@@ -1,5 +1,6 @@
 import { clipped, SosError } from '../../base/index.js'
-import { binding, type TensorHandle } from '../native/binding.js'
+import { binding } from '../native/binding.js'
+import type { TensorHandle } from '../native/handles.js'
 import { type ByteSource, bytesTensor } from './byte-source.js'
 import { exportedProgram, foreignFile, foreignFileStart, isExportedProgram } from './foreign-file.js'
 import { PickleReader } from './pickle-reader.js'

@@ -2,10 +2,12 @@ import { types } from 'node:util'
 import { markAsUntransferable } from 'node:worker_threads'
 import { SosError } from '../../base/index.js'
 import { currentContext } from '../context/context.js'
-import { binding, type TensorHandle } from '../native/binding.js'
+import { binding } from '../native/binding.js'
+import type { TensorHandle } from '../native/handles.js'
 import { Complex } from './complex.js'
 import { type Device, type DType, dtypeOf, elementLayout, elementSize, type TypedArray } from './dtype.js'
 import { flatten, type NestedValues } from './nested-array.js'
+import { elementCount } from './shape.js'
 
 /** Options of `torch.tensor`. */
 export interface TensorOptions {
@@ -56,7 +58,7 @@ function viewed(values: TypedArray) {
 }
 
 function checkShape(shape: readonly number[], length: number): void {
-  const size = shape.reduce((a, b) => a * b, 1)
+  const size = elementCount(shape)
   if (size === length && shape.every((extent) => Number.isInteger(extent) && extent >= 0)) return
   throw new SosError(
     'ERR_SHAPE',
@@ -94,7 +96,7 @@ export function tensorOverBuffer(
     )
   }
   const extents = shape ?? [rest / size]
-  const bytes = extents.reduce((a, b) => a * b, size)
+  const bytes = elementCount(extents) * size
   if (!extents.every((extent) => Number.isInteger(extent) && extent >= 0) || bytes > rest) {
     throw new SosError(
       'ERR_SHAPE',

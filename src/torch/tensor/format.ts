@@ -1,5 +1,6 @@
 import { type Complex, pythonExponent, pythonNumber } from './complex.js'
 import type { DType } from './dtype.js'
+import { elementCount } from './shape.js'
 import type { Tensor } from './tensor.js'
 
 // PyTorch's default print options.
@@ -92,7 +93,7 @@ function sparseParts(tensor: Tensor, indent: number, read: Read): string {
 function formatElements(tensor: Tensor, indent: number, read: Read): string {
   const { shape, dtype } = tensor
   if (shape.includes(0)) return '[]'
-  const summarize = shape.reduce((a, b) => a * b, 1) > threshold
+  const summarize = elementCount(shape) > threshold
   const shown = summarize ? atEdges(tensor) : tensor
   const { width, texts } = elementTexts(read(shown), dtype)
   const layout = { texts, width, shape, extents: shown.shape }
@@ -142,7 +143,7 @@ function brackets(laid: Laid, dim: number, offset: number, indent: number): stri
     for (let i = 0; i < row.length; i += perLine) lines.push(row.slice(i, i + perLine).join(', '))
     return `[${lines.join(`,\n${' '.repeat(indent + 1)}`)}]`
   }
-  const stride = extents.slice(dim + 1).reduce((a, b) => a * b, 1)
+  const stride = elementCount(extents.slice(dim + 1))
   const parts = Array.from({ length: extent }, (_, i) =>
     brackets(laid, dim + 1, offset + i * stride, indent + 1),
   )

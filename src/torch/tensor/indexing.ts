@@ -1,6 +1,7 @@
 import { SosError } from '../../base/index.js'
 import { currentContext } from '../context/context.js'
-import { binding, type NativeValue, type TensorHandle } from '../native/binding.js'
+import { binding } from '../native/binding.js'
+import type { NativeValue, TensorHandle } from '../native/handles.js'
 import { Complex } from './complex.js'
 import type { Scalar, TypedArray } from './dtype.js'
 import { tensorOfValues } from './elements.js'

@@ -1,6 +1,7 @@
 import { SosError } from '../../base/index.js'
 import { Complex } from './complex.js'
 import { type DType, integerRanges, type TypedArray } from './dtype.js'
+import { elementCount } from './shape.js'
 
 export type NestedArray<T> = T | NestedArray<T>[]
 
@@ -121,6 +122,6 @@ export function nest<T>(values: T[], shape: readonly number[]): NestedArray<T> {
   if (shape.length === 0) return values[0]!
   const [length, ...inner] = shape
   if (inner.length === 0) return values
-  const stride = inner.reduce((a, b) => a * b, 1)
+  const stride = elementCount(inner)
   return Array.from({ length: length! }, (_, i) => nest(values.slice(i * stride, (i + 1) * stride), inner))
 }

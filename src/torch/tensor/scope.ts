@@ -1,22 +1,33 @@
 import { expectFunction } from '../../base/index.js'
 import { currentContext, runIn } from '../context/context.js'
-import { binding } from '../native/binding.js'
 import { Tensor } from './tensor.js'
 
 /**
- * Runs `body`, sync or async (a promise, or another object with `then`), and disposes of every tensor made in it, save those that it
- * returns (alone, or in arrays, maps, sets and plain objects, also where these hold themselves) and those given to {@link keepTensor}. What gets out belongs to the scope around, if there is one. Where
- * `body` throws, all are disposed of. Tensors of modules and of graphs live on: a scope drops JavaScript's hold of them.
+ * Runs a function and then frees every tensor that was made in it, except those that it returns.
  *
+ * The tensors that are returned may stand alone or in arrays, maps, sets and plain objects, also in those that contain themselves.
+ * They belong to the scope around this one, if there is one. Tensors given to {@link keepTensor} are not freed either.
+ *
+ * If `body` throws, all of its tensors are freed. What modules and graphs of gradients hold stays alive: a scope only drops JavaScript's
+ * references.
+ *
+ * @param body a synchronous or asynchronous function; an asynchronous one returns a promise or another object with `then`
+ * @returns what `body` returns
+ * @throws `ERR_INVALID_ARGUMENT` when `body` is not a function; otherwise what `body` throws
  * @example
- * const loss = await scope(async () => (await model.forward(x)).cross_entropy_loss(y))
+ * const loss = await scope(async () => {
+ *   const logits = await model.forward(images)
+ *   return logits.cross_entropy_loss(labels)
+ * })
+ * console.log(loss.disposed)
+ * // → false
  */
 export function scope<T>(body: () => T): T {
   expectFunction('body', body)
-  const parent = currentContext().scope
+  const outer = currentContext().scope
   const made = new Set<Tensor>()
   const end = <R>(result: R): R => {
-    release(result, made, parent)
+    moveTensors(result, made, outer)
     for (const tensor of made) tensor.dispose()
     return result
   }
@@ -26,51 +37,42 @@ export function scope<T>(body: () => T): T {
   }
   let result: T
   try {
-    result = runIn({ scope: made }, () => settling(body()))
+    result = runIn({ scope: made }, () => promiseOfThenable(body()))
   } catch (error) {
     return fail(error)
   }
   return result instanceof Promise ? (result.then(end, fail) as T) : end(result)
 }
 
-/** Lets a tensor out of the scopes around: from here on its owner disposes of it, or the garbage collector. */
+/**
+ * Takes a tensor out of the scopes around the call, so that they do not free it. From then on its owner frees it, or the garbage
+ * collector does.
+ *
+ * @param tensor a tensor that was made in the current {@link scope}
+ * @returns the same tensor
+ * @example
+ * const kept: Tensor[] = []
+ * scope(() => {
+ *   const row = torch.ones([4])
+ *   kept.push(keepTensor(row))
+ * })
+ * console.log(kept[0]?.disposed)
+ * // → false
+ */
 export function keepTensor<T extends Tensor>(tensor: T): T {
   currentContext().scope?.delete(tensor)
   return tensor
 }
 
-/** What {@link memoryStats} tells. */
-export interface MemoryStats {
-  /** Tensors of this environment that live. */
-  readonly tensors: number
-  /** The bytes of their elements. */
-  readonly bytes: number
-  /** The CPU's memory that no tensor uses and the process keeps for those to come. */
-  readonly cachedBytes: number
-}
-
-/** Tensors and their memory, at the moment. */
-export function memoryStats(): MemoryStats {
-  return binding.memoryStats()
-}
-
-/**
- * Gives the CPU's memory that is kept for tensors to come back to the system, as `torch.cuda.emptyCache()` does for GPUs. It
- * needs no call: with what tensors use, never much more is kept than they used at once in the last half minute of
- * work. It is for a program that worked on much and now waits.
- */
-export function emptyCache(): void {
-  binding.emptyCache('cpu')
-}
-
-/** A promise for whatever has `then`, which is called in the context of here. */
-function settling<T>(value: T): T {
+/** A promise in place of an object with `then`, whose `then` is called in the present context; anything else as it is. */
+function promiseOfThenable<T>(value: T): T {
   if (value === null || typeof value !== 'object' || value instanceof Promise || value instanceof Tensor)
     return value
   return typeof (value as { then?: unknown }).then === 'function' ? (Promise.resolve(value) as T) : value
 }
 
-function release(value: unknown, from: Set<Tensor>, to: Set<Disposable> | null): void {
+/** Moves the tensors in a value from one scope to another. */
+function moveTensors(value: unknown, from: Set<Tensor>, to: Set<Disposable> | null): void {
   const seen = new Set<unknown>()
   const left = [value]
   while (left.length > 0) {

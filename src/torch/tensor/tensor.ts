@@ -1,6 +1,7 @@
 import { expectList, refuseArgument, SosError, shown } from '../../base/index.js'
 import { currentContext } from '../context/context.js'
-import { binding, type TensorHandle } from '../native/binding.js'
+import { binding } from '../native/binding.js'
+import type { TensorHandle } from '../native/handles.js'
 import { Complex } from './complex.js'
 import { type Device, type DType, elementLayout, type Layout, type TypedArray } from './dtype.js'
 import {
