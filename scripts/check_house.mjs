@@ -40,7 +40,6 @@ const mostValues = 60
 const mostLines = 320
 /** Longer ones that were there before the rule; each is to be split. */
 const longer = new Set([
-  'src/torch/module/script-module.ts',
   'native/binding/module.cpp',
   'test/fixtures/heads.py',
   'test/fixtures/zoo.py',

@@ -41,6 +41,7 @@ export { keepTensor, scope } from './tensor/scope.js'
 // TorchScript modules and their hooks
 
 export type { HookHandle } from './context/hook-handle.js'
+export { HookableModule } from './module/hookable-module.js'
 export type {
   CaptureTreatment,
   ForwardHook,
@@ -55,6 +56,7 @@ export type {
 export { ModuleTree } from './module/module-tree.js'
 export { ScriptModule, type SharedModule } from './module/script-module.js'
 export { ScriptObject } from './module/script-object.js'
+export { StatefulModule } from './module/stateful-module.js'
 export type {
   ArgumentSource,
   DataFlow,

@@ -5,11 +5,14 @@ import { collectState } from '../serialization/copy-state.js'
 import { Tensor } from '../tensor/tensor.js'
 import { ScriptObject } from './script-object.js'
 
-/** What a TorchScript module is made of: submodules, weights, the calls in its graphs. */
+/** The parts of a TorchScript module: its submodules, its weights and the calls in its graphs. {@link ScriptModule} is the class to use. */
 export class ModuleTree extends ScriptObject {
   readonly #handle: ModuleHandle
 
-  /** The file it was loaded from; `<buffer>` where that was bytes; with the submodule's path where it is a part. */
+  /**
+   * The file that the module was loaded from; `<buffer>` if it was loaded from bytes. A submodule has its own path after it, as in
+   * `model.pt:layer1`.
+   */
   readonly path: string
 
   /** @internal */
@@ -19,70 +22,112 @@ export class ModuleTree extends ScriptObject {
     this.path = path
   }
 
-  /** How it was made. A frozen module has neither parameters nor submodules left. */
+  /** How the module was made. A frozen module has neither parameters nor submodules. */
   get kind(): ModuleKind {
     return binding.moduleKind(this.#handle)
   }
 
-  /** All modules, the root first, in the order of their registration. */
+  /**
+   * Lists all modules of the tree.
+   *
+   * @returns the root first, then the submodules in the order of their registration
+   * @example
+   * console.log(model.modules().map(({ path }) => path).slice(0, 3))
+   * // → [ '', 'conv1', 'bn1' ]
+   */
   modules(): ModuleNode[] {
     return binding.moduleTree(this.#handle)
   }
 
-  /** Paths of the submodules that `method` calls, in the order of the calls in its graph. */
+  /**
+   * Lists the submodules that a method calls.
+   *
+   * @param method the name of the method. Default: `forward`.
+   * @returns their paths, in the order of the calls in the graph
+   * @throws `ERR_NO_METHOD` when there is no such method
+   * @example
+   * console.log(model.calledSubmodules().slice(0, 3))
+   * // → [ 'conv1', 'bn1', 'layer1' ]
+   */
   calledSubmodules(method = 'forward'): string[] {
     return binding.moduleCalledSubmodules(this.#handle, method)
   }
 
   /**
-   * The operators that `method` calls, itself and by way of submodules, in the order of its graph, each with where its
-   * arguments come from. What stands in a loop or under a condition is listed once.
+   * Lists the operators that a method calls, itself and through submodules, and where the arguments of each come from. A call in a loop or
+   * under a condition is listed once.
    *
-   * @throws `ERR_NO_METHOD`
+   * @param method the name of the method. Default: `forward`.
+   * @returns the calls, in the order of the graph
+   * @throws `ERR_NO_METHOD` when there is no such method
+   * @example
+   * const [first] = model.operatorCalls()
+   * console.log(first?.operator, first?.arguments.weight)
+   * // → aten::conv2d { attribute: 'conv1.weight', dtype: 'float32' }
    */
   operatorCalls(method = 'forward'): OperatorCall[] {
     return this.dataFlow(method).calls
   }
 
   /**
-   * {@link operatorCalls}, and where what `method` returns comes from: the way from the result back to weights and inputs.
+   * Describes what a method computes: its {@link operatorCalls}, and where its result comes from. This leads from the result back to weights
+   * and inputs.
    *
-   * @throws `ERR_NO_METHOD`
+   * @param method the name of the method. Default: `forward`.
+   * @returns the calls and the source of the result
+   * @throws `ERR_NO_METHOD` when there is no such method
    */
   dataFlow(method = 'forward'): DataFlow {
     return binding.moduleDataFlow(this.#handle, method)
   }
 
-  /** The parameters by their dotted names, in the order of their registration. They are the module's own memory: writing to them changes the module. */
+  /**
+   * The parameters. They are the module's own memory: writing to them changes the module.
+   *
+   * @returns them by their dotted names, in the order of their registration
+   * @example
+   * console.log(model.namedParameters().get('fc.weight')?.shape)
+   * // → [ 10, 256 ]
+   */
   namedParameters(): Map<string, Tensor> {
     return new Map(binding.moduleParameters(this.#handle).map(([name, handle]) => [name, new Tensor(handle)]))
   }
 
-  /** The parameters alone, as {@link namedParameters} orders them. */
+  /**
+   * The parameters without their names.
+   *
+   * @returns them in the order of {@link namedParameters}
+   */
   parameters(): Tensor[] {
     return [...this.namedParameters().values()]
   }
 
-  /** The buffers, such as BatchNorm's running statistics, by their dotted names; the module's own memory too. */
+  /**
+   * The buffers, such as the running statistics of batch norms. They are the module's own memory too.
+   *
+   * @returns them by their dotted names, in the order of their registration
+   */
   namedBuffers(): Map<string, Tensor> {
     return new Map(binding.moduleBuffers(this.#handle).map(([name, handle]) => [name, new Tensor(handle)]))
   }
 
   /**
-   * Parameters and buffers by their dotted names, in Python's order. They are the module's own memory, and detached:
-   * `saveStateDict` writes them, writing to them changes the module.
+   * The parameters and buffers, for `saveStateDict`. They are the module's own memory, detached from gradients: writing to them changes the
+   * module.
+   *
+   * @returns them by their dotted names, in the order of Python's `state_dict()`
    */
   stateDict(): Map<string, Tensor> {
     const paths = this.modules().map(({ path }) => path)
     return collectState(paths, this.namedParameters(), this.namedBuffers())
   }
 
-  /** Extra files of the archive, as `sos.json`, by name. */
+  /** The extra files of the archive, for example `sos.json`, as texts by name. */
   get extraFiles(): Record<string, string> {
     return binding.moduleExtraFiles(this.#handle)
   }
 
-  /** Whether the module is in train mode. False where it has no mode, as a frozen one. */
+  /** Whether the module is in train mode. False if it has no mode, as a frozen module. */
   get training(): boolean {
     return binding.moduleIsTraining(this.#handle)
   }

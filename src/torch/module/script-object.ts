@@ -10,7 +10,7 @@ import { fromNative, isOptions, toHandle, toNative, toNativeRecord, type Value }
 export class ScriptObject {
   readonly #handle: ObjectHandle | ModuleHandle
 
-  /** As {@link Tensor.id}: no two objects are equal field by field, and none can be cloned. */
+  /** As {@link Tensor.id}: comparisons field by field find no two objects equal, and objects cannot be cloned. */
   readonly id: () => string = () => 'A ScriptObject: post what its methods return, or the share() of a module'
 
   /**
@@ -23,12 +23,21 @@ export class ScriptObject {
   }
 
   /**
-   * Calls a method, off the event loop. Arguments are converted as its schema asks: numbers, strings, null, arrays (lists
-   * and tuples), NamedTuples by their fields, maps and plain objects (dicts), tensors, objects. A plain object at the end
-   * holds keyword arguments, or, where these do not fit, it is the last argument; a Map is always an argument.
+   * Calls a method, off the event loop.
    *
-   * @throws `ERR_NO_METHOD`, `ERR_METHOD_ARGUMENTS`; `ERR_TORCH` where the method fails, with the properties `submodule`
-   * (the path of the one at work) and `line` (of the serialized code)
+   * Arguments are converted as the method's schema asks: numbers, strings, null, arrays (for lists and tuples), plain objects or Maps (for
+   * dicts), plain objects (for NamedTuples, by their fields), tensors and objects. A plain object at the end holds keyword arguments; if
+   * these do not fit the schema, it is the last positional argument. A Map is always a positional argument.
+   *
+   * @param method the name of the method
+   * @param inputs positional arguments, and perhaps a plain object with keyword arguments at the end
+   * @returns the result: arrays for lists and tuples, Maps for dicts, arrays with named fields for NamedTuples
+   * @throws `ERR_NO_METHOD` when there is no such method, `ERR_METHOD_ARGUMENTS` when the arguments do not fit; `ERR_TORCH` when the method
+   *   fails, with the properties `submodule` (the path of the submodule at work) and `line` (of the serialized code)
+   * @example
+   * const logits = (await model.call('forward', images)) as Tensor
+   * console.log(logits.shape)
+   * // → [ 8, 10 ]
    */
   async call(method: string, ...inputs: unknown[]): Promise<Value> {
     const { positional, keyword } = splitArguments(inputs)
@@ -38,43 +47,72 @@ export class ScriptObject {
     )
   }
 
-  /** The Python class, as `torch.nn.modules.conv.Conv2d`. */
+  /** The Python class, for example `torch.nn.modules.conv.Conv2d`. */
   get type(): string {
     return binding.objectType(this.#handle)
   }
 
-  /** Schemas of the methods, as `forward(Tensor x) -> Tensor`. */
+  /** The schemas of the methods, for example `forward(Tensor x) -> Tensor`. */
   get methods(): string[] {
     return binding.objectMethods(this.#handle)
   }
 
-  /** Types of the attributes by their names, in TorchScript's notation, as `Dict[str, Tensor]`. */
+  /** The types of the attributes by their names, in TorchScript's notation, for example `Dict[str, Tensor]`. */
   get attributes(): Map<string, string> {
     return new Map(binding.objectAttributes(this.#handle))
   }
 
-  /** The value of an attribute or constant. Tensors and objects are the instance's own. Throws `ERR_NO_ATTRIBUTE`. */
+  /**
+   * Reads an attribute or a constant.
+   *
+   * @param name its name
+   * @returns the value; tensors and objects are the object's own, not copies
+   * @throws `ERR_NO_ATTRIBUTE` when there is none of that name
+   */
   attribute(name: string): Value {
     return fromNative(binding.objectAttribute(this.#handle, name))
   }
 
-  /** Sets an attribute to a value of its type. Throws `ERR_NO_ATTRIBUTE`, `ERR_INVALID_ARGUMENT`. */
+  /**
+   * Sets an attribute.
+   *
+   * @param name its name
+   * @param value a value of the attribute's type
+   * @throws `ERR_NO_ATTRIBUTE` when there is none of that name, `ERR_INVALID_ARGUMENT` for a value of another type; `ERR_BUSY` while a view
+   *   holds the module in eval mode
+   */
   setAttribute(name: string, value: Value): void {
     binding.objectSetAttribute(this.#handle, name, toNative(value))
   }
 
-  /** A method in TorchScript's Python-like code, as Python's `module.code`. */
+  /**
+   * The code of a method in TorchScript's Python-like language, as Python's `module.code`.
+   *
+   * @param method the name of the method. Default: `forward`.
+   * @returns the code
+   * @throws `ERR_NO_METHOD` when there is no such method
+   * @example
+   * console.log(model.code().split('\n')[0])
+   * // → def forward(self,
+   */
   code(method = 'forward'): string {
     return binding.objectCode(this.#handle, method)
   }
 
-  /** The text of a method's graph; `inlined` puts the bodies of the methods that it calls in their places. */
+  /**
+   * The graph of a method as text.
+   *
+   * @param method the name of the method. Default: `forward`.
+   * @param options.inlined whether the methods that it calls are replaced by their bodies. Default: false.
+   * @returns the text
+   * @throws `ERR_NO_METHOD` when there is no such method
+   */
   graph(method = 'forward', options: { inlined?: boolean } = {}): string {
     expectObject('options', options)
     return binding.objectGraph(this.#handle, method, options.inlined ?? false)
   }
 
-  /** Frees it once its pending calls are done. Using it afterwards throws `ERR_DISPOSED`. */
+  /** Frees the object when its pending calls are done. Using it afterwards throws `ERR_DISPOSED`. */
   dispose(): void {
     binding.dispose(this.#handle)
   }
@@ -83,11 +121,11 @@ export class ScriptObject {
     this.dispose()
   }
 
-  /** Throws `ERR_NOT_SERIALIZABLE`: it has no JSON. */
+  /** Throws `ERR_NOT_SERIALIZABLE`: objects and modules cannot be written as JSON. */
   toJSON(): never {
     throw notSerializable(
       'a module or an object of TorchScript',
-      'save() writes modules, stateDict() has their weights',
+      'save() writes modules, and stateDict() returns their weights',
     )
   }
 
@@ -101,7 +139,7 @@ export class ScriptObject {
   }
 }
 
-/** Positional values and, from a plain object at the end, keyword values. */
+/** Separates the positional arguments from the keyword arguments, which are a plain object at the end. */
 export function splitArguments(inputs: readonly unknown[]): {
   positional: NativeValue[]
   keyword: Record<string, NativeValue> | undefined
