@@ -2,16 +2,18 @@ import { binding } from './native/binding.js'
 import type { NativePreprocess } from './native/structures.js'
 import { handleOf, Tensor } from './tensor/tensor.js'
 
-// What images need of native code. All that returns a promise works on libuv's threads, several images side by side, and
-// not on the lane: the caller keeps its hands off the tensors meanwhile.
+// The native code for images. Functions that return a promise work on libuv's threads, several images at the same time, and not on the lane.
+// The caller must not use the tensors until the promise is fulfilled.
 
-/** Whether the addon decodes JPEG. Where not, every image is left to a more general decoder. */
+/** Whether the addon decodes JPEG. If not, every image must be decoded by a more general decoder. */
 export const hasJpegDecoder: boolean = binding.hasJpegDecoder()
 
 /**
- * A JPEG file as Pillow decodes it: uint8 [1, channels, H, W], channels last; null where it is left to a more general
- * decoder (CMYK, colour where grey is asked for, no JPEG, damaged).
+ * Decodes a JPEG file to the pixels that Pillow gives.
  *
+ * @param channels 1 for grey, 3 for colour
+ * @returns uint8 [1, channels, H, W], channels last; null if the file must be decoded by a more general decoder (CMYK, a colour image when grey
+ *   is asked for, another format, damaged)
  * @throws `ERR_FILE_NOT_FOUND`, `ERR_FILE_UNREADABLE`, `ERR_IMAGE` for more than 178,956,970 pixels
  */
 export async function decodeJpeg(path: string, channels: 1 | 3): Promise<Tensor | null> {
@@ -20,8 +22,11 @@ export async function decodeJpeg(path: string, channels: 1 | 3): Promise<Tensor 
 }
 
 /**
- * Decodes a JPEG file and preprocesses it into a row of `batch`, float32 [N, C, crop, crop]; false where it is left to a
- * more general decoder, as above.
+ * Decodes a JPEG file and preprocesses it into a row of a batch.
+ *
+ * @param batch float32 [N, C, crop, crop]
+ * @param row the row to write
+ * @returns false if the file must be decoded by a more general decoder, as for {@link decodeJpeg}
  */
 export function loadJpeg(
   path: string,
@@ -32,14 +37,18 @@ export function loadJpeg(
   return binding.loadJpeg(path, recipe, handleOf(batch), row)
 }
 
-/** uint8 [N, C, H, W] → float32 [N, C, h, w] (native/core/preprocess.h), on this thread. */
+/** Preprocesses images on this thread: uint8 [N, C, H, W] → float32 [N, C, h, w] (native/core/preprocess.h). */
 export function preprocessImages(images: Tensor, recipe: NativePreprocess): Tensor {
   return new Tensor(binding.preprocessImages(handleOf(images), recipe))
 }
 
 /**
- * The same for the bytes of one image, [H, W, C], into a row of `batch`, float32 [N, C, crop, crop], off the event loop.
- * The bytes are used up: their buffer is detached, since a megabyte a time makes the collector busy.
+ * Preprocesses the bytes of one image into a row of a batch, off the event loop. The buffer of the bytes is detached: leaving a megabyte for
+ * each image to the garbage collector would keep it busy.
+ *
+ * @param bytes the pixels, uint8 [H, W, C]
+ * @param batch float32 [N, C, crop, crop]
+ * @param row the row to write
  */
 export function preprocessBytes(
   bytes: Uint8Array,

@@ -1,17 +1,17 @@
 /**
- * PyTorch for TypeScript: tensors with every ATen operator, TorchScript modules with hooks, autograd, weights in and out, devices, processes.
- * It knows nothing of datasets, nor of optimum shifting.
+ * PyTorch for TypeScript: tensors with every ATen operator, TorchScript modules with hooks, autograd, weights files, devices and process
+ * groups. It does not depend on datasets or on optimum shifting.
  *
  * @module torch
  */
 
-// What tensors can do is added to them by these.
+// These files add methods to the class Tensor.
 import './autograd/tensor-autograd.js'
 import './tensor/indexing.js'
 import './tensor/tensor-as-value.js'
 import './tensor/tensor-conversions.js'
 
-// Errors: every one of the package is one of these, with a `code`.
+// The class of every error of this package, with a `code`.
 
 export { SosError } from '../base/index.js'
 
@@ -83,7 +83,7 @@ export {
   saveStateDict,
 } from './serialization/state-dict.js'
 
-// Devices and modes, of which `torch` has the functions
+// Types for the functions of `torch` that concern devices and modes
 
 export type { AutocastDevice, AutocastDType, AutocastOptions } from './context/autocast.js'
 export type { SDPBackend } from './context/sdpa-kernel.js'

@@ -1,4 +1,4 @@
-// What the package's other folders use of this one beside its front door, index.ts. It is no part of the package's interface.
+// What other folders of this package use beside the front door, index.ts. It is not part of the public interface.
 
 export { runIn } from './context/context.js'
 export { Generator } from './device/generator.js'

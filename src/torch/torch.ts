@@ -25,7 +25,7 @@ import { getNumInteropThreads, getNumThreads, setNumInteropThreads, setNumThread
 import { aten } from './operators/ops.js'
 import { Tensor } from './tensor/tensor.js'
 
-/** What Python has under `torch` beside the operators, by Python's names in camelCase. */
+/** What Python has under `torch` beside the operators, with Python's names in camelCase. */
 const functions = {
   Generator,
   areDeterministicAlgorithmsEnabled,
@@ -62,9 +62,13 @@ const functions = {
 }
 
 /**
- * PyTorch's functions: every ATen operator by its name (`torch.matmul(a, b)`, `torch.linalg_svd(a, { full_matrices: false })`),
- * the same off the event loop under `torch.async`, all namespaces and single overloads under `torch.ops`
- * (`torch.ops.aten.add.Tensor(a, b)`), `torch.tensor`, `torch.fromBuffer`, and the functions beside them, as
- * `torch.noGrad(…)`, `torch.autograd.grad(…)` and `torch.cuda.isAvailable()`.
+ * PyTorch's functions:
+ * - every ATen operator by its name: `torch.matmul(a, b)`, `torch.linalg_svd(a, { full_matrices: false })`;
+ * - the same operators off the event loop: `await torch.async.matmul(a, b)`;
+ * - all namespaces and single overloads: `torch.ops.aten.add.Tensor(a, b)`;
+ * - `torch.tensor`, `torch.fromBuffer`, and what else Python has there: `torch.noGrad(…)`, `torch.autograd.grad(…)`,
+ *   `torch.cuda.isAvailable()`.
+ *
+ * Arguments are positional; one plain object at the end holds keyword arguments under the names of the operator's schema.
  */
 export const torch = Object.assign(aten, functions) as typeof aten & typeof functions

@@ -8,38 +8,49 @@ import { aten } from '../operators/ops.js'
 import { hold } from '../tensor/hold.js'
 import { expectTensor, handlesOf, Tensor } from '../tensor/tensor.js'
 
-/** Options of {@link grad}, as those of Python's `torch.autograd.grad`. */
+/** Options of `torch.autograd.grad`, as in Python. */
 export interface GradOptions {
   /**
-   * The vectors of the vector-Jacobian product, one for each output, of its shape. Default: 1 for outputs of one element; others
-   * need one.
+   * The vectors of the vector-Jacobian product: one for each output, of the shape of the output. Default: 1, which only outputs of one element
+   * allow.
    */
   gradOutputs?: readonly Tensor[]
-  /** Makes the gradients differentiable themselves. Default: false. */
+  /** Whether the gradients can be differentiated again. Default: false. */
   createGraph?: boolean
-  /** Keeps the graph for another call. Default: as createGraph. */
+  /** Whether the graph is kept for another call. Default: the value of `createGraph`. */
   retainGraph?: boolean
-  /** Gives null for an input that the outputs don't depend on, where it is an error otherwise. Default: false. */
+  /** Whether the gradient of an input that the outputs do not depend on is null instead of an error. Default: false. */
   allowUnused?: boolean
 }
 
-/** Options of {@link backward}, as those of Python's `torch.autograd.backward`. */
+/** Options of `torch.autograd.backward`, as in Python. */
 export interface BackwardOptions {
-  /** As in {@link GradOptions}. */
+  /** The vectors of the vector-Jacobian product, as in {@link GradOptions}. */
   gradOutputs?: readonly Tensor[]
-  /** As in {@link GradOptions}. Default: false. */
+  /** Whether the gradients can be differentiated again, as in {@link GradOptions}. Default: false. */
   createGraph?: boolean
-  /** As in {@link GradOptions}. Default: as createGraph. */
+  /** Whether the graph is kept, as in {@link GradOptions}. Default: the value of `createGraph`. */
   retainGraph?: boolean
-  /** The tensors whose `grad` is added to. Default: all leaves that the outputs depend on. */
+  /** The tensors to whose `grad` the gradients are added. Default: all leaves that the outputs depend on. */
   inputs?: readonly Tensor[]
 }
 
 /**
- * The gradients of `outputs` with respect to `inputs`, one tensor for each, of its shape, dtype and device, off the event loop; nothing
- * is accumulated in the inputs. As Python's `torch.autograd.grad`. The graph of the outputs is used up, save with `retainGraph`.
+ * Computes the gradients of outputs with respect to inputs, off the event loop. Nothing is added to the `grad` of the inputs. As Python's
+ * `torch.autograd.grad`.
  *
- * @throws `ERR_TORCH` where an output does not require gradients, an input is unused (save with `allowUnused`), or the graph is used up
+ * The graph of the outputs is freed, unless `retainGraph` is set.
+ *
+ * @param outputs tensors that require gradients
+ * @param inputs the tensors to differentiate with respect to
+ * @param options as in Python
+ * @returns one gradient for each input, of its shape, dtype and device; with `allowUnused`, null for inputs that the outputs do not depend on
+ * @throws `ERR_TORCH` when an output does not require gradients, when an input is unused (without `allowUnused`), or when the graph was
+ *   freed before; `ERR_SECOND_DERIVATIVE` when attention that ran in a fused kernel is differentiated twice
+ * @example
+ * const w = torch.tensor([1, 2, 3], { requiresGrad: true })
+ * console.log(await torch.autograd.grad([w.square().sum()], [w]))
+ * // → [ tensor([2., 4., 6.]) ]
  */
 export function grad(
   outputs: readonly Tensor[],
@@ -61,10 +72,17 @@ export async function grad(
 }
 
 /**
- * Adds the gradients of `outputs` to the `grad` of the leaves that they depend on, off the event loop. As Python's
+ * Computes the gradients of outputs and adds them to the `grad` of the leaves that the outputs depend on, off the event loop. As Python's
  * `torch.autograd.backward`.
  *
- * @throws `ERR_TORCH` as {@link grad}
+ * @param outputs tensors that require gradients
+ * @param options as in Python
+ * @throws `ERR_TORCH` and `ERR_SECOND_DERIVATIVE` as {@link grad}
+ * @example
+ * const w = torch.tensor([1, 2, 3], { requiresGrad: true })
+ * await torch.autograd.backward([w.square().sum()])
+ * console.log(w.grad)
+ * // → tensor([2., 4., 6.])
  */
 export async function backward(outputs: readonly Tensor[], options: BackwardOptions = {}): Promise<void> {
   expectObject('options', options)
@@ -104,18 +122,26 @@ function differentiate(
 function noSecondDerivative(cause: Error): SosError {
   return new SosError(
     'ERR_SECOND_DERIVATIVE',
-    `expected a forward whose gradients have gradients, but its attention ran in a fused kernel, which has first ones alone: compute it within sdpaKernel('math', …) (${cause.message})`,
+    `expected gradients that can be differentiated again but attention ran in a fused kernel, which only has a first derivative; compute the forward inside torch.nn.attention.sdpaKernel('math', …) (${cause.message})`,
     { cause },
   )
 }
 
 /**
- * The outputs of `fn` and the product of `vector`, one tensor for each output, with its Jacobian: `vᵀJ`, one tensor for each
- * input. Where there is one output with one element, `vector` may be left out. As `torch.autograd.functional.vjp`.
+ * Computes a vector-Jacobian product: vᵀJ, where J is the Jacobian of a function at the inputs. As Python's
+ * `torch.autograd.functional.vjp`.
  *
- * Where nothing depends on an input, or an output on anything, there are zeros.
- *
- * @param fn of tensors, sync or async; it is given `inputs` detached, sharing their memory, to require gradients
+ * @param fn a synchronous or asynchronous function of tensors. It receives tensors that share the memory of `inputs`, are detached and
+ *   require gradients.
+ * @param inputs the point at which the Jacobian is taken
+ * @param vector one tensor for each output, of its shape. It may be left out if there is one output with one element.
+ * @returns the outputs of `fn`, and the product: one tensor for each input. Where nothing depends on an input, or an output depends on
+ *   nothing, the entries are zeros.
+ * @throws `ERR_SHAPE` unless `vector` has one tensor for each output; `ERR_INVALID_ARGUMENT`; `ERR_TORCH` as {@link grad}
+ * @example
+ * const { outputs, product } = await vjp((a) => a.square(), [torch.tensor([1, 2])], [torch.tensor([1, 10])])
+ * console.log(outputs, product)
+ * // → [ tensor([1., 4.]) ] [ tensor([ 2., 40.]) ]
  */
 export async function vjp(
   fn: (...inputs: Tensor[]) => Tensor | readonly Tensor[] | Promise<Tensor | readonly Tensor[]>,
@@ -124,14 +150,14 @@ export async function vjp(
 ): Promise<{ outputs: Tensor[]; product: Tensor[] }> {
   handlesOf('vector', vector)
   using _held = hold('vjp()', vector)
-  const { leaves, outputs } = await evaluate(fn, inputs)
+  const { leaves, outputs } = await callOnLeaves(fn, inputs)
   if (vector.length > 0 || outputs.length > 1) expectOneForEach(vector, outputs, 'output')
-  // Outputs that depend on nothing have rows of zeros.
-  const live = outputs.flatMap((output, i) => (output.requiresGrad ? [i] : []))
-  const product = await gradOfAny(
-    live.map((i) => outputs[i]!),
+  // An output that depends on no input has rows of zeros in J.
+  const dependent = outputs.flatMap((output, i) => (output.requiresGrad ? [i] : []))
+  const product = await gradOrNull(
+    dependent.map((i) => outputs[i]!),
     leaves,
-    { gradOutputs: vector.length > 0 ? live.map((i) => vector[i]!) : [] },
+    { gradOutputs: vector.length > 0 ? dependent.map((i) => vector[i]!) : [] },
   )
   return {
     outputs: outputs.map((output) => output.detach()),
@@ -140,11 +166,21 @@ export async function vjp(
 }
 
 /**
- * The outputs of `fn` and the product of its Jacobian with `vector`, one tensor for each input: `Jv`, one tensor for each
- * output. It differentiates `uᵀJ`, which is linear in u, with respect to u. As `torch.autograd.functional.jvp`.
+ * Computes a Jacobian-vector product: Jv, where J is the Jacobian of a function at the inputs. As Python's
+ * `torch.autograd.functional.jvp`.
  *
- * @param fn as in {@link vjp}
- * @throws `ERR_SHAPE` where `vector` has not one tensor for each input
+ * It differentiates uᵀJ, which is linear in u, with respect to u. Attention is computed by the `math` kernel, since the function is
+ * differentiated twice.
+ *
+ * @param fn as for {@link vjp}
+ * @param inputs the point at which the Jacobian is taken
+ * @param vector one tensor for each input, of its shape
+ * @returns the outputs of `fn`, and the product: one tensor for each output
+ * @throws `ERR_SHAPE` unless `vector` has one tensor of the right shape for each input; `ERR_INVALID_ARGUMENT`; `ERR_TORCH` as {@link grad}
+ * @example
+ * const { product } = await jvp((a) => a.square(), [torch.tensor([1, 2])], [torch.tensor([1, 10])])
+ * console.log(product)
+ * // → [ tensor([ 2., 40.]) ]
  */
 export async function jvp(
   fn: (...inputs: Tensor[]) => Tensor | readonly Tensor[] | Promise<Tensor | readonly Tensor[]>,
@@ -154,16 +190,16 @@ export async function jvp(
   expectOneForEach(vector, inputs, 'input')
   for (const [i, tensor] of vector.entries()) expectShape(tensor, inputs[i]!)
   using _held = hold('jvp()', vector)
-  const { leaves, outputs } = await sdpaKernel('math', () => evaluate(fn, inputs)) // it is differentiated twice
-  const live = outputs.flatMap((output, i) => (output.requiresGrad ? [i] : []))
+  const { leaves, outputs } = await sdpaKernel('math', () => callOnLeaves(fn, inputs))
+  const dependent = outputs.flatMap((output, i) => (output.requiresGrad ? [i] : []))
   const covectors = outputs.map((output) => aten.zeros_like(output).requires_grad_())
-  const pullback = await gradOfAny(
-    live.map((i) => outputs[i]!),
+  const pullback = await gradOrNull(
+    dependent.map((i) => outputs[i]!),
     leaves,
-    { gradOutputs: live.map((i) => covectors[i]!), createGraph: true },
+    { gradOutputs: dependent.map((i) => covectors[i]!), createGraph: true },
   )
   const linear = pullback.flatMap((tensor, i) => (tensor?.requiresGrad ? [i] : []))
-  const product = await gradOfAny(
+  const product = await gradOrNull(
     linear.map((i) => pullback[i]!),
     covectors,
     { gradOutputs: linear.map((i) => vector[i]!) },
@@ -174,7 +210,8 @@ export async function jvp(
   }
 }
 
-async function evaluate(
+/** Calls a function with detached copies of the inputs that require gradients. */
+async function callOnLeaves(
   fn: (...inputs: Tensor[]) => Tensor | readonly Tensor[] | Promise<Tensor | readonly Tensor[]>,
   inputs: readonly Tensor[],
 ): Promise<{ leaves: Tensor[]; outputs: readonly Tensor[] }> {
@@ -182,13 +219,13 @@ async function evaluate(
   handlesOf('inputs', inputs)
   const leaves = inputs.map((input) => input.detach().requires_grad_())
   const outputs = await enableGrad(() => fn(...leaves))
-  const told = outputs instanceof Tensor ? [outputs] : outputs
-  handlesOf('the outputs of fn', told)
-  return { leaves, outputs: told }
+  const listed = outputs instanceof Tensor ? [outputs] : outputs
+  handlesOf('the outputs of fn', listed)
+  return { leaves, outputs: listed }
 }
 
-/** As {@link grad} with `allowUnused`, also of no outputs. */
-async function gradOfAny(
+/** {@link grad} with `allowUnused`. There may be no outputs at all. */
+async function gradOrNull(
   outputs: readonly Tensor[],
   inputs: readonly Tensor[],
   options: GradOptions,
@@ -211,18 +248,24 @@ function expectShape(tensor: Tensor, like: Tensor): void {
   if (String(tensor.shape) === String(like.shape)) return
   throw new SosError(
     'ERR_SHAPE',
-    `expected a vector of shape [${like.shape}], that of its input, but received [${tensor.shape}]`,
+    `expected a vector of the shape of its input, [${like.shape}], but received [${tensor.shape}]`,
   )
 }
 
 /**
- * The product of the Hessian of `loss` with `vector`, one tensor for each of `inputs`: the gradient of (∇loss · vector).
- * Inputs that the gradient does not depend on get zeros. The graph of `loss` is used up.
+ * Computes a Hessian-vector product: Hv, where H is the Hessian of a loss with respect to the inputs. It is the gradient of ∇loss · v, and it
+ * runs off the event loop. The graph of the loss is freed.
  *
- * @param loss a scalar that was computed with gradients recorded
- * @param vector tensors of the shapes of `inputs`
- * @throws `ERR_SHAPE` where `vector` has not one tensor for each input, `ERR_SECOND_DERIVATIVE` where attention ran in a fused
- *   kernel (`sdpaKernel('math', …)`), `ERR_TORCH` as {@link grad}
+ * @param loss a tensor with one element, computed with gradients recorded
+ * @param inputs the tensors with respect to which the loss is differentiated, for example the parameters of a model
+ * @param vector one tensor for each input, of its shape
+ * @returns the product: one tensor for each input; zeros for inputs that the gradient does not depend on
+ * @throws `ERR_SHAPE` unless `vector` has one tensor for each input; `ERR_SECOND_DERIVATIVE` when attention ran in a fused kernel (compute
+ *   the loss inside `torch.nn.attention.sdpaKernel('math', …)`); `ERR_INVALID_ARGUMENT`; `ERR_TORCH` as {@link grad}
+ * @example
+ * const w = torch.tensor([1, 2], { requiresGrad: true })
+ * console.log(await hvp(w.pow(3).sum(), [w], [torch.tensor([1, 10])])) // H = diag(6w)
+ * // → [ tensor([  6., 120.]) ]
  */
 export async function hvp(
   loss: Tensor,
@@ -239,8 +282,21 @@ export async function hvp(
 }
 
 /**
- * As {@link hvp}, from gradients that were made with `createGraph`: with `retainGraph` the first-order graph is kept, and
- * each further product on the same batch costs one backward only.
+ * Computes a Hessian-vector product as {@link hvp} does, from gradients that exist already. For many products with the same Hessian, keep the
+ * graph of the gradients: each product then costs one backward.
+ *
+ * @param gradients the gradients of the loss with respect to the inputs, made with `createGraph`; null for an unused input
+ * @param inputs the tensors with respect to which the loss was differentiated
+ * @param vector one tensor for each input, of its shape
+ * @param retainGraph whether the graph of the gradients is kept for another product
+ * @returns the product: one tensor for each input; zeros for inputs that the gradient does not depend on
+ * @throws as {@link hvp}
+ * @example
+ * const w = torch.tensor([1, 2], { requiresGrad: true })
+ * const gradients = await torch.autograd.grad([w.pow(3).sum()], [w], { createGraph: true })
+ * for (const v of torch.eye(2)) console.log(await hvpOfGradients(gradients, [w], [v], true))
+ * // → [ tensor([6., 0.]) ]
+ * // → [ tensor([ 0., 12.]) ]
  */
 export async function hvpOfGradients(
   gradients: readonly (Tensor | null)[],
@@ -253,9 +309,9 @@ export async function hvpOfGradients(
   handlesOf('vector', vector)
   for (const [i, gradient] of gradients.entries())
     if (gradient !== null) expectTensor(`gradients[${i}]`, gradient)
-  // A gradient that does not depend on any input (of a linear function) has no graph: its Hessian rows are zero.
+  // The gradient of a function that is linear in an input has no graph: its rows of the Hessian are zero.
   const curved = gradients.flatMap((gradient, i) => (gradient?.requiresGrad ? [i] : []))
-  const products = await gradOfAny(
+  const products = await gradOrNull(
     curved.map((i) => gradients[i]!),
     inputs,
     { gradOutputs: curved.map((i) => vector[i]!), retainGraph },

@@ -8,11 +8,11 @@ import { extendTensor } from '../tensor/extend.js'
 import { expectTensor, handleOf, Tensor } from '../tensor/tensor.js'
 import { type BackwardOptions, backward } from './autograd.js'
 
-/** What a tensor has for gradients. */
+/** The members of a tensor that concern gradients. */
 export interface TensorAutograd {
   /**
-   * The gradient that `backward` has gathered in this leaf, or null. It is the memory that the next `backward` adds to: set
-   * it to null before each step. Throws `ERR_BUSY` while a gradient of what depends on this tensor is pending: await it.
+   * The gradient that calls of `backward` have added up in this leaf, or null. The next `backward` adds to the same memory: set it to null
+   * before each step. It throws `ERR_BUSY` while a gradient that depends on this tensor is pending: await that first.
    */
   grad: Tensor | null
 
@@ -20,14 +20,32 @@ export interface TensorAutograd {
    * Adds the gradients of this tensor to the `grad` of the leaves that it depends on, off the event loop. As Python's
    * `tensor.backward(gradient)`.
    *
-   * @param options.gradient of this tensor's shape; default: 1 where it has one element, others need it
+   * @param options those of `torch.autograd.backward`, and `gradient`: a tensor of this tensor's shape. Default: 1, which only a tensor with
+   *   one element allows.
+   * @throws as `torch.autograd.backward`
+   * @example
+   * const w = torch.tensor([1, 2], { requiresGrad: true })
+   * await w.square().sum().backward()
+   * console.log(w.grad)
+   * // → tensor([2., 4.])
    */
   backward(options?: BackwardOptions & { gradient?: Tensor }): Promise<void>
 
   /**
-   * Calls `hook` with the gradient with respect to this tensor each time that one is computed, on this thread, while the
-   * backward waits; what it returns, if anything, goes on in its place. Sync: a promise is refused with `ERR_HOOK_RESULT`. What it
-   * throws rejects the backward. Throws `ERR_BUSY` as `grad` does, `ERR_TORCH` where the tensor requires no gradients.
+   * Calls `hook` with the gradient with respect to this tensor each time that one is computed. The backward waits for the hook, which runs on
+   * this thread. If the hook throws, the backward rejects with the same error.
+   *
+   * @param hook a synchronous function; what it returns, if anything, replaces the gradient
+   * @returns a handle that removes the hook
+   * @throws `ERR_BUSY` as for `grad`, `ERR_TORCH` when the tensor does not require gradients; the backward rejects with `ERR_HOOK_RESULT` if
+   *   the hook returns something else than a tensor
+   * @example
+   * const w = torch.tensor([1, 2], { requiresGrad: true })
+   * const doubled = w.mul(2)
+   * doubled.registerHook((gradient) => gradient.clamp({ max: 3 }))
+   * await doubled.square().sum().backward()
+   * console.log(w.grad)
+   * // → tensor([6., 6.])
    */
   // biome-ignore lint/suspicious/noConfusingVoidType: a function without `return` returns void to TypeScript
   registerHook(hook: (gradient: Tensor) => Tensor | undefined | void): HookHandle
@@ -56,14 +74,14 @@ extendTensor<TensorAutograd>({
 
   registerHook(hook) {
     expectFunction('hook', hook)
-    // In the context of the registration, but recording just where the backward does.
+    // The hook runs in the context of its registration, but records operators for gradients only if the backward does.
     const listener = AsyncResource.bind((gradient: TensorHandle, recording: boolean) => {
       const answer: unknown = setGradEnabled(recording, () => hook(new Tensor(gradient)))
       if (answer === undefined) return undefined
       if (answer instanceof Tensor) return handleOf(answer)
       throw new SosError(
         'ERR_HOOK_RESULT',
-        `expected the hook of a gradient to return a Tensor or nothing but it returned ${answer instanceof Promise ? 'a promise; make it sync' : typeof answer}`,
+        `expected the hook of a gradient to return a Tensor or nothing but it returned ${answer instanceof Promise ? 'a promise; make it synchronous' : typeof answer}`,
       )
     })
     return hookHandle(binding.tensorRegisterHook(handleOf(this), listener))

@@ -1,35 +1,43 @@
 import { expectObject, SosError, shown } from '../../base/index.js'
 import { currentContext, runIn } from './context.js'
 
-/** Two bits for each device from bit 3 on: its place in `dtypes` (native/core/modes.h). */
+/** Each device has two bits of the modes, from bit 3 on: the place of its dtype in `dtypes` (native/core/modes.h). */
 const devices: readonly AutocastDevice[] = ['cpu', 'cuda', 'mps', 'xpu']
 const dtypes = [null, 'float16', 'bfloat16'] as const
 const UNCACHED = 4
 
-/** A kind of device that autocast knows. */
+/** A kind of device for which autocast exists. */
 export type AutocastDevice = 'cpu' | 'cuda' | 'mps' | 'xpu'
-/** A dtype that autocast casts to. */
+/** A dtype to which autocast casts. */
 export type AutocastDType = 'float16' | 'bfloat16'
 
-/** What {@link autocast} casts. */
+/** Options of {@link autocast}. */
 export interface AutocastOptions {
   /** The kind of device whose operators are cast. */
   device: AutocastDevice
-  /** Default: bfloat16 on the CPU, float16 elsewhere. */
+  /** The dtype to which they are cast. Default: bfloat16 on the CPU, float16 on other devices. */
   dtype?: AutocastDType
-  /** With false the operators of `device` are not cast, also inside another `autocast`. Default: true. */
+  /** Whether the operators are cast. With false they are not, also inside another `autocast`. Default: true. */
   enabled?: boolean
-  /** Whether a weight is cast once in a call that uses it several times. Default: true. */
+  /** Whether a weight that one call uses several times is cast only once. Default: true. */
   cacheEnabled?: boolean
 }
 
 /**
- * Runs `body`, sync or async, in mixed precision: operators that gain by it, as `linear`, `matmul` and convolutions, run
- * in `dtype`; those that need the range or the precision, as `softmax` and losses, in float32. Which is which, is
- * libtorch's. It holds for TorchScript modules too, and across `await`. As Python's `torch.autocast(device, dtype, …)`,
- * save that the cache of cast weights lasts for one call, not for the whole body.
+ * Runs a function in mixed precision, also the TorchScript modules that it calls. As Python's `torch.autocast(device, dtype, …)`, except
+ * that the cache of cast weights lasts for one call and not for the whole function.
  *
+ * Operators that gain from it, such as `linear`, `matmul` and convolutions, run in `dtype`. Operators that need the range or the precision,
+ * such as `softmax` and losses, run in float32. libtorch's own lists decide which operators belong to which group.
+ *
+ * @param options the device, the dtype, and whether casting is on
+ * @param body a synchronous or asynchronous function; the setting holds in it across every `await`
+ * @returns what `body` returns
  * @throws `ERR_INVALID_ARGUMENT` for another kind of device, `ERR_DTYPE` for another dtype
+ * @example
+ * const logits = await torch.autocast({ device: 'cpu', dtype: 'bfloat16' }, () => model.forward(images))
+ * console.log(logits.dtype)
+ * // → bfloat16
  */
 export function autocast<T>(options: AutocastOptions, body: () => T): T {
   expectObject('options', options)
@@ -47,14 +55,23 @@ export function autocast<T>(options: AutocastOptions, body: () => T): T {
   return runIn({ modes: others | ((enabled ? code : 0) << shift) | (cacheEnabled ? 0 : UNCACHED) }, body)
 }
 
-/** Whether operators of this kind of device are cast here. As Python's `torch.is_autocast_enabled(device)`. */
+/**
+ * Whether operators of a kind of device are cast here. As Python's `torch.is_autocast_enabled(device)`.
+ *
+ * @param device the kind of device
+ * @returns true inside of an `autocast` for it
+ * @throws `ERR_INVALID_ARGUMENT` for another kind of device
+ */
 export function isAutocastEnabled(device: AutocastDevice): boolean {
   return codeOf(device) !== 0
 }
 
 /**
- * The dtype that operators of this kind of device are cast to here, or would be by `autocast({ device })` where they are
- * not. As Python's `torch.get_autocast_dtype(device)`.
+ * The dtype to which operators of a kind of device are cast here. As Python's `torch.get_autocast_dtype(device)`.
+ *
+ * @param device the kind of device
+ * @returns the dtype; outside of any `autocast`, the one that `autocast({ device })` would use
+ * @throws `ERR_INVALID_ARGUMENT` for another kind of device
  */
 export function getAutocastDtype(device: AutocastDevice): AutocastDType {
   return dtypes[codeOf(device)] ?? defaultDtype(device)

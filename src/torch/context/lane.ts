@@ -3,8 +3,8 @@ import { binding } from '../native/binding.js'
 import { currentContext, runIn } from './context.js'
 
 /**
- * Submits native work to this environment's lane and waits for it. An error made on the native side carries no JavaScript
- * frames: it is given those of the caller, taken before the work began.
+ * Submits native work to the lane of this environment and waits for it. An error from native code has no JavaScript stack frames: it is
+ * given those of the caller, which are taken before the work begins.
  */
 export async function onLane<T>(submit: () => Promise<T>): Promise<T> {
   const { signal } = currentContext()
@@ -33,27 +33,44 @@ function cancellation(signal: AbortSignal): () => void {
 }
 
 /**
- * Runs `body`, in which asynchronous calls (forwards, gradients, `torch.async`, loads) that have not begun when `signal`
- * aborts are rejected with its reason. What has begun is finished: an operator cannot be stopped halfway. Within another
- * `withSignal` the inner signal alone holds; `AbortSignal.any` joins two.
+ * Runs a function whose asynchronous calls (forwards, gradients, `torch.async`, loads) can be cancelled. When the signal aborts, calls that
+ * have not begun are rejected with its reason. A call that has begun is finished, since an operator cannot be stopped halfway.
  *
+ * @param signal the signal. Inside another `withSignal` only the inner signal holds; `AbortSignal.any` joins two.
+ * @param body a synchronous or asynchronous function; the signal holds in it across every `await`
+ * @returns what `body` returns
+ * @throws `ERR_INVALID_ARGUMENT` when `body` is not a function; calls that are cancelled reject with the reason of the signal
  * @example
- * await withSignal(AbortSignal.timeout(1000), () => model.forward(x))
+ * const logits = await withSignal(AbortSignal.timeout(60_000), () => model.forward(images))
+ * console.log(logits.shape)
+ * // → [ 8, 10 ]
  */
 export function withSignal<T>(signal: AbortSignal, body: () => T): T {
   return runIn({ signal }, body)
 }
 
-/** Asynchronous calls of this environment that have not been answered. */
+/**
+ * Counts the asynchronous calls of this environment (the main thread or a worker) that are pending.
+ *
+ * @returns how many calls have neither been fulfilled nor rejected
+ * @example
+ * const pending = torch.async.ones([2])
+ * console.log(pendingCalls())
+ * // → 1
+ * await pending
+ */
 export function pendingCalls(): number {
   return binding.pendingTasks()
 }
 
 /**
- * How many asynchronous calls may be pending at a time; one more is rejected with `ERR_QUEUE_FULL`. Each holds its
- * arguments and results in memory. Default: 4096. Each environment has its own.
+ * Sets how many asynchronous calls may be pending at a time. Further calls are rejected with `ERR_QUEUE_FULL`. Each pending call keeps its
+ * arguments and results in memory. Each environment (the main thread or a worker) has a limit of its own.
  *
- * @throws `ERR_INVALID_ARGUMENT` for what is no whole number of at least 1
+ * @param limit at least 1. The limit at the start is 4096.
+ * @throws `ERR_INVALID_ARGUMENT` unless `limit` is a whole number of at least 1
+ * @example
+ * setQueueLimit(10_000)
  */
 export function setQueueLimit(limit: number): void {
   count('limit', limit)

@@ -1,12 +1,12 @@
 import { SosError, shown } from '../../base/index.js'
 import { currentContext, runIn } from './context.js'
 
-/** Each by its bit from bit 11 of the modes on: its number in at::SDPBackend (native/core/attention.h). */
+/** Each has a bit of the modes, from bit 11 on, in the order of at::SDPBackend (native/core/attention.h). */
 const kernels: readonly SDPBackend[] = ['math', 'flash_attention', 'efficient_attention', 'cudnn_attention']
 
 /**
- * How `scaled_dot_product_attention` is computed: by matrix products and a softmax (`math`), which has derivatives of any order, or by
- * a fused kernel, which has a first one. The CPU has `math` and `flash_attention`.
+ * A way to compute `scaled_dot_product_attention`. `math` uses matrix products and a softmax, and has derivatives of any order. The others
+ * are fused kernels, which only have a first derivative. The CPU has `math` and `flash_attention`.
  */
 export type SDPBackend = 'math' | 'flash_attention' | 'efficient_attention' | 'cudnn_attention'
 
@@ -14,14 +14,22 @@ const FIRST = 11
 const ALL = (1 << kernels.length) - 1
 
 /**
- * Runs `body`, sync or async, in which `scaled_dot_product_attention` takes one of these kernels alone, in TorchScript modules too. It
- * holds across `await` and is not seen by others; within another `sdpaKernel` the inner one holds. A kernel that `torch.backends`
- * switches off stays off. As Python's `torch.nn.attention.sdpa_kernel(backends)`, which is of the whole process.
+ * Runs a function in which `scaled_dot_product_attention` uses only the given kernels, also in TorchScript modules.
  *
+ * Other tasks are not affected, unlike in Python, where `torch.nn.attention.sdpa_kernel(backends)` holds for the whole process. Inside
+ * another `sdpaKernel` the inner one holds. A kernel that `torch.backends` switches off stays off.
+ *
+ * @param allowed one kernel or several; libtorch chooses among several
+ * @param body a synchronous or asynchronous function; the setting holds in it across every `await`
+ * @returns what `body` returns
+ * @throws `ERR_INVALID_ARGUMENT` for another name, or for an empty list. If none of the kernels can compute the arguments, the operator
+ *   throws `ERR_TORCH`.
  * @example
- * const loss = await sdpaKernel('math', async () => torch.cross_entropy_loss(await model.forward(images), labels))
- * const products = await hvp(loss, parameters, vector) // a fused kernel has no second derivative
- * @throws `ERR_INVALID_ARGUMENT` for another name, or none at all. Where none of them fits, the operator throws `ERR_TORCH`
+ * const q = torch.ones([1, 1, 2, 4]).requires_grad_()
+ * const loss = torch.nn.attention.sdpaKernel('math', () => torch.scaled_dot_product_attention(q, q, q).square().sum())
+ * const [product] = await hvp(loss, [q], [q]) // a fused kernel has no second derivative
+ * console.log(product?.shape)
+ * // → [ 1, 1, 2, 4 ]
  */
 export function sdpaKernel<T>(allowed: SDPBackend | readonly SDPBackend[], body: () => T): T {
   const names: readonly SDPBackend[] = Array.isArray(allowed) ? allowed : [allowed]

@@ -1,7 +1,7 @@
 import { SosError } from '../../base/index.js'
 import { binding } from '../native/binding.js'
 
-/** Properties that read and write libtorch's switches, each by its name in Python. */
+/** An object whose properties read and write libtorch's switches. `names` gives the Python name of each. */
 function switches<Name extends string>(names: Readonly<Record<Name, string>>): Record<Name, boolean> {
   const object = {} as Record<Name, boolean>
   for (const [property, name] of Object.entries<string>(names)) {
@@ -20,15 +20,16 @@ function switches<Name extends string>(names: Readonly<Record<Name, string>>): R
 }
 
 /**
- * Switches of libtorch's backends, for the whole process; properties as in Python's `torch.backends`:
+ * Switches of libtorch's backends, as Python's `torch.backends`. They hold for the whole process, and can be read and set:
  *
- * - `cuda.matmul.allowTF32` (default: false), `cudnn.allowTF32` (true): whether float32 may be computed in TF32 on NVIDIA's
- *   tensor cores, faster and with 10 bits of mantissa
- * - `cudnn.benchmark` (false): tries cuDNN's algorithms for each new shape and takes the fastest
- * - `cudnn.deterministic`, `mkldnn.deterministic` (false): only algorithms that give the same bits at every run
- * - `cudnn.enabled`, `mkldnn.enabled` (true): whether the library is used at all
- * - `cuda.flashSDP`, `cuda.memEfficientSDP`, `cuda.cudnnSDP`, `cuda.mathSDP` (true): which kernels `scaled_dot_product_attention` may
- *   take; the name is Python's, and the first and the last are the CPU's too. `sdpaKernel` chooses for a part of a program.
+ * - `cuda.matmul.allowTF32` (default: false) and `cudnn.allowTF32` (default: true): whether float32 may be computed in TF32 on NVIDIA's
+ *   tensor cores, which is faster and has 10 bits of mantissa
+ * - `cudnn.benchmark` (default: false): whether cuDNN tries its algorithms for each new shape and takes the fastest
+ * - `cudnn.deterministic` and `mkldnn.deterministic` (default: false): whether only algorithms are used that give the same bits at every run
+ * - `cudnn.enabled` and `mkldnn.enabled` (default: true): whether the library is used at all
+ * - `cuda.flashSDP`, `cuda.memEfficientSDP`, `cuda.cudnnSDP` and `cuda.mathSDP` (default: true): which kernels
+ *   `scaled_dot_product_attention` may use. The names are Python's; the first and the last hold for the CPU too. `sdpaKernel` chooses for a
+ *   part of a program.
  */
 export const backends = Object.freeze({
   cuda: Object.seal(
@@ -60,17 +61,26 @@ export const backends = Object.freeze({
 
 const precisions: readonly MatmulPrecision[] = ['highest', 'high', 'medium']
 
-/** How float32 matrices may be multiplied: in float32, in TF32 or three bfloat16, in bfloat16. */
+/** How float32 matrices may be multiplied: `highest` in float32, `high` in TF32 or as three bfloat16, `medium` in bfloat16. */
 export type MatmulPrecision = 'highest' | 'high' | 'medium'
 
-/** As Python's `torch.get_float32_matmul_precision()`. */
+/**
+ * The precision in which float32 matrices may be multiplied. As Python's `torch.get_float32_matmul_precision()`.
+ *
+ * @returns the precision; `highest` unless it was set
+ */
 export function getFloat32MatmulPrecision(): MatmulPrecision {
   return binding.getFloat32MatmulPrecision() as MatmulPrecision
 }
 
 /**
- * Lets float32 matrices be multiplied faster at lower precision, on the backends that can, in the whole process. As
- * Python's `torch.set_float32_matmul_precision(precision)`. Default: 'highest'.
+ * Allows float32 matrices to be multiplied faster at a lower precision, on backends that can do so, in the whole process. As Python's
+ * `torch.set_float32_matmul_precision(precision)`.
+ *
+ * @param precision the lowest precision that is allowed
+ * @throws `ERR_INVALID_ARGUMENT` for another name
+ * @example
+ * torch.setFloat32MatmulPrecision('highest')
  */
 export function setFloat32MatmulPrecision(precision: MatmulPrecision): void {
   if (!precisions.includes(precision)) {
@@ -83,20 +93,36 @@ export function setFloat32MatmulPrecision(precision: MatmulPrecision): void {
 }
 
 /**
- * Makes operators give the same result at every run, in the whole process: those with a deterministic implementation take
- * it, the others fail with `ERR_TORCH`, or with `warnOnly` warn on stderr. Memory of `torch.empty` is filled too. As Python's
- * `torch.use_deterministic_algorithms(mode, warn_only=…)`.
+ * Makes operators give the same result at every run, in the whole process. Operators with a deterministic implementation use it; others
+ * fail with `ERR_TORCH`. The memory of `torch.empty` is filled as well. As Python's `torch.use_deterministic_algorithms(mode, warn_only=…)`.
+ *
+ * @param mode whether results must be deterministic
+ * @param options.warnOnly whether operators without a deterministic implementation warn on stderr and run. Default: false.
+ * @example
+ * torch.useDeterministicAlgorithms(true)
+ * console.log(torch.areDeterministicAlgorithmsEnabled())
+ * // → true
+ * torch.useDeterministicAlgorithms(false)
  */
 export function useDeterministicAlgorithms(mode: boolean, options: { warnOnly?: boolean } = {}): void {
   binding.setDeterminism(mode, options.warnOnly ?? false)
 }
 
-/** As Python's `torch.are_deterministic_algorithms_enabled()`. */
+/**
+ * Whether results must be deterministic. As Python's `torch.are_deterministic_algorithms_enabled()`.
+ *
+ * @returns what {@link useDeterministicAlgorithms} set
+ */
 export function areDeterministicAlgorithmsEnabled(): boolean {
   return binding.getDeterminism()[0]
 }
 
-/** As Python's `torch.is_deterministic_algorithms_warn_only_enabled()`. */
+/**
+ * Whether operators without a deterministic implementation only warn. As Python's
+ * `torch.is_deterministic_algorithms_warn_only_enabled()`.
+ *
+ * @returns what {@link useDeterministicAlgorithms} set
+ */
 export function isDeterministicAlgorithmsWarnOnlyEnabled(): boolean {
   return binding.getDeterminism()[1]
 }

@@ -4,22 +4,27 @@ import type { GeneratorHandle } from '../native/handles.js'
 import type { Device } from '../tensor/dtype.js'
 import { handleOf, Tensor } from '../tensor/tensor.js'
 
-/** A whole number from −2^63 to 2^64 − 1, a negative one standing for itself plus 2^64, as in Python. */
+/** A whole number from −2^63 to 2^64 − 1. A negative seed means itself plus 2^64, as in Python. */
 export type Seed = number | bigint
 
-/** What libtorch seeds a generator with that was given no seed. */
+/** The seed that libtorch gives to a generator without one. */
 const DEFAULT_SEED = 67280421310721
 
 let readHandle: (generator: Generator) => GeneratorHandle
 
 /**
- * A source of random numbers of its own: on the same device it draws what Python's `torch.Generator(device)` draws from the
- * same seed. Operators that draw take it as `{ generator }`.
+ * A generator of random numbers. From the same seed and on the same device it draws the numbers that Python's `torch.Generator(device)`
+ * draws. Operators that draw random numbers take it as `{ generator }`.
+ *
+ * @example
+ * const generator = new torch.Generator(0)
+ * console.log(torch.rand([2], { generator }))
+ * // → tensor([0.4963, 0.7682])
  */
 export class Generator {
   readonly #handle: GeneratorHandle
 
-  /** As {@link Tensor.id}: no two generators are equal field by field, and none can be cloned. */
+  /** As {@link Tensor.id}: comparisons field by field find no two generators equal, and generators cannot be cloned. */
   readonly id: () => string = () => 'A Generator: post the toTypedArray() of its getState()'
 
   static {
@@ -27,74 +32,97 @@ export class Generator {
   }
 
   /**
-   * @param seed default: 67280421310721, libtorch's own
-   * @throws `ERR_INVALID_ARGUMENT` for a seed that is none, `ERR_DEVICE` for a device that is not there
+   * Makes a generator.
+   *
+   * @param seed where it begins. Default: 67280421310721, libtorch's default.
+   * @param options.device the device on which it draws. Default: `cpu`.
+   * @throws `ERR_INVALID_ARGUMENT` for an invalid seed, `ERR_DEVICE` for a device that does not exist
    */
   constructor(seed: Seed = DEFAULT_SEED, options: { device?: Device } = {}) {
     expectObject('options', options)
     this.#handle = binding.createGenerator(options.device ?? 'cpu', toSeed(seed))
   }
 
-  /** Where it draws, as `cpu` or `cuda:0`. */
+  /** The device on which it draws, for example `cpu` or `cuda:0`. */
   get device(): Device {
     return binding.generatorDevice(this.#handle)
   }
 
-  /** Begins anew from `seed`. As Python's `generator.manual_seed(seed)`. */
+  /**
+   * Restarts the generator from a seed. As Python's `generator.manual_seed(seed)`.
+   *
+   * @param seed where it begins
+   * @returns the generator itself
+   * @throws `ERR_INVALID_ARGUMENT` for an invalid seed
+   */
   manualSeed(seed: Seed): this {
     binding.generatorSetSeed(this.#handle, toSeed(seed))
     return this
   }
 
-  /** Begins anew from a seed that the system's randomness gives, and returns it. As `generator.seed()`. */
+  /**
+   * Restarts the generator from a random seed of the operating system. As Python's `generator.seed()`.
+   *
+   * @returns the seed
+   */
   seed(): Seed {
     return fromSeed(binding.generatorSeed(this.#handle))
   }
 
-  /** The seed that it last began from; a bigint where it is no safe integer. As `generator.initial_seed()`. */
+  /**
+   * The seed from which the generator last began. As Python's `generator.initial_seed()`.
+   *
+   * @returns a number, or a bigint for a seed beyond 2^53
+   */
   initialSeed(): Seed {
     return fromSeed(binding.generatorInitialSeed(this.#handle))
   }
 
-  /** Where it is in its sequence: bytes in a CPU tensor, the same as Python's `generator.get_state()`. */
+  /**
+   * The state of the generator: its place in its sequence. As Python's `generator.get_state()`.
+   *
+   * @returns the same bytes as in Python, a uint8 tensor on the CPU
+   */
   getState(): Tensor {
     return new Tensor(binding.generatorGetState(this.#handle))
   }
 
   /**
-   * Goes on from a state of {@link getState}, or of a Python generator on a device of the same kind.
+   * Sets the state of the generator.
    *
-   * @throws `ERR_TORCH` for bytes that are no state
+   * @param state what {@link getState} returned, here or in Python, for a device of the same kind
+   * @returns the generator itself
+   * @throws `ERR_TORCH` for bytes that are not a state
    */
   setState(state: Tensor): this {
     binding.generatorSetState(this.#handle, handleOf(state))
     return this
   }
 
-  /** Throws `ERR_NOT_SERIALIZABLE`: it has no JSON. */
+  /** Throws `ERR_NOT_SERIALIZABLE`: generators cannot be written as JSON. */
   toJSON(): never {
-    throw notSerializable('a Generator', 'getState() has its state')
+    throw notSerializable('a Generator', 'getState() returns its state')
   }
 }
 
-/** The native side of a generator, for this folder's other files. */
+/** The native object of a generator. */
 export function handleOfGenerator(generator: Generator): GeneratorHandle {
   return readHandle(generator)
 }
 
-/** The 64 bits of a seed. */
+/** A seed as 64 bits, which native code takes. */
 export function toSeed(seed: Seed): bigint {
   const whole = typeof seed === 'bigint' || Number.isSafeInteger(seed)
   if (!whole || seed < -(2n ** 63n) || seed >= 2n ** 64n) {
     throw new SosError(
       'ERR_INVALID_ARGUMENT',
-      `expected a whole number from -2^63 to 2^64 - 1 for seed (a bigint beyond 2^53) but received ${shown(seed)}`,
+      `expected a whole number from -2^63 to 2^64 - 1 for seed (as a bigint beyond 2^53) but received ${shown(seed)}`,
     )
   }
   return BigInt.asUintN(64, BigInt(seed))
 }
 
-/** A number where it is a safe integer, as everywhere else. */
+/** A seed of native code as a number, or as a bigint if it is beyond 2^53. */
 export function fromSeed(seed: bigint): Seed {
   return seed <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(seed) : seed
 }

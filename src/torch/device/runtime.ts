@@ -1,26 +1,33 @@
 import { addonPath, binding } from '../native/binding.js'
 
-/** What {@link runtimeInfo} tells. */
+/** What {@link runtimeInfo} returns. */
 export interface RuntimeInfo {
-  /** Of the libtorch that the addon was built with, as `2.13.0`. */
+  /** The version of the libtorch that the addon was built with, for example `2.13.0`. */
   torchVersion: string
-  /** Path of the libtorch_cpu that is loaded. */
+  /** The path of the libtorch_cpu library that is loaded. */
   library: string
-  /** `cpu`, then the accelerators that are there, as `cuda:0`. */
+  /** `cpu`, then the accelerators of this machine, for example `cuda:0`. */
   devices: string[]
-  /** Intra-operator threads. */
+  /** The number of threads that one operator may use. */
   threads: number
-  /** The vector instructions in use, as `AVX2`. */
+  /** The vector instructions in use, for example `AVX2`. */
   cpuCapability: string
-  /** What decodes JPEG images: `sharp` where the addon was built without libturbojpeg. */
+  /** The library that decodes JPEG images: `sharp` if the addon was built without libturbojpeg. */
   jpegDecoder: 'libturbojpeg' | 'sharp'
-  /** The backends of process groups: none where the addon was built without gloo's headers. */
+  /** The backends of process groups: none if the addon was built without gloo's headers. */
   processGroups: ('gloo' | 'nccl')[]
-  /** Path of the native addon. */
+  /** The path of the native addon. */
   addon: string
 }
 
-/** Which libtorch is loaded, from where, and what it finds on this machine. */
+/**
+ * Describes the libtorch that is loaded and the devices that it finds on this machine.
+ *
+ * @returns versions, paths, devices and what the addon was built with
+ * @example
+ * console.log(runtimeInfo().devices[0])
+ * // → cpu
+ */
 export function runtimeInfo(): RuntimeInfo {
   const jpegDecoder = binding.hasJpegDecoder() ? 'libturbojpeg' : 'sharp'
   const processGroups = binding.processGroupBackends() as RuntimeInfo['processGroups']

@@ -6,24 +6,24 @@ import type { DType } from '../tensor/dtype.js'
 import { handleOf, Tensor } from '../tensor/tensor.js'
 import { type Launch, launchOf } from './launch.js'
 
-/** What {@link ProcessGroup.allReduce} makes of the numbers of all ranks. */
+/** How {@link ProcessGroup.allReduce} combines the numbers of all ranks. */
 export type Reduction = 'sum' | 'mean' | 'min' | 'max'
 
-/** What moves the tensors: gloo over TCP, those of CUDA by way of the CPU; nccl between CUDA devices. */
+/** The library that moves the tensors: gloo over TCP, with CUDA tensors passing through the CPU; nccl between CUDA devices. */
 export type ProcessGroupBackend = 'gloo' | 'nccl'
 
 /** Options of {@link ProcessGroup.fromEnvironment}. */
 export interface ProcessGroupOptions {
-  /** Default: gloo. nccl is there where libtorch is one for CUDA ({@link ProcessGroup.backends}). */
+  /** The library that moves the tensors. nccl needs a libtorch for CUDA ({@link ProcessGroup.backends}). Default: gloo. */
   backend?: ProcessGroupBackend
-  /** How long to wait for the other ranks, each time, in milliseconds. Default: 1,800,000, half an hour, as c10d's. */
+  /** How long each call waits for the other ranks, in milliseconds. Default: 1,800,000, half an hour, as in c10d. */
   timeout?: number
 }
 
 // In the order of Reduction in native/core/process_group.h.
 const reductions: readonly Reduction[] = ['sum', 'mean', 'min', 'max']
 const floats: readonly DType[] = ['float32', 'float64', 'float16', 'bfloat16']
-/** Those that gloo computes with. */
+/** The dtypes with which gloo computes. */
 const reducible: readonly DType[] = [...floats, 'uint8', 'int8', 'int32', 'int64']
 
 const DEFAULT_TIMEOUT = 1_800_000
@@ -32,31 +32,34 @@ let readHandle: (group: ProcessGroup) => ProcessGroupHandle
 let groups = 0
 
 /**
- * Processes that compute together, each with its rank from 0 to size − 1: PyTorch's c10d, which `torchrun` starts. Its
- * methods are collectives: **all ranks must call the same ones in the same order**, with tensors of the same shapes and dtypes. They
- * run off the event loop, on the lane, in the order of the calls, also with respect to forwards and backwards.
+ * Processes that compute together, over PyTorch's c10d. `torchrun` starts them. Each process has a rank from 0 to size − 1.
  *
- * Each is rejected with `ERR_PROCESS_GROUP` where the ranks differ in what they call, which sends nothing, and where a rank has ended,
- * is not reached or does not come within the timeout. After that the group refuses everything: end the process, and let
- * torchrun start all of them again.
+ * The methods are collectives: **all ranks must call the same methods in the same order**, with tensors of the same shapes and dtypes. They
+ * run off the event loop, on the lane, in the order of the calls, also relative to forwards and backwards.
+ *
+ * A collective is rejected with `ERR_PROCESS_GROUP` if the ranks call different ones (nothing is sent then), or if a rank has ended, cannot be
+ * reached or does not call within the timeout. After that the group refuses every call: end the process, and let torchrun start all of
+ * them again.
  *
  * @example
- * // torchrun --no-python --nproc-per-node 2 node program.js
- * using group = await ProcessGroup.fromEnvironment()
- * const x = torch.full([3], group.rank)
- * await group.allReduce([x], 'mean') // 0.5 on both
+ * if (ProcessGroup.isLaunched()) {
+ *   using group = await ProcessGroup.fromEnvironment() // in: torchrun --no-python --nproc-per-node 2 node program.js
+ *   const mean = torch.full([3], group.rank, { dtype: 'float32' })
+ *   await group.allReduce([mean], 'mean') // 0.5 on both ranks
+ * }
  */
 export class ProcessGroup {
   readonly #handle: ProcessGroupHandle
 
-  /** As {@link Tensor.id}: no two groups are equal field by field, and none can be cloned. */
+  /** As {@link Tensor.id}: comparisons field by field find no two groups equal, and groups cannot be cloned. */
   readonly id: () => string = () => 'A ProcessGroup: it belongs to its thread'
-  /** This process's own number, from 0 to size − 1. */
+  /** The number of this process, from 0 to size − 1. */
   readonly rank: number
-  /** How many processes there are. */
+  /** The number of processes. */
   readonly size: number
-  /** The number among the processes of this machine, for choosing a device: `cuda:0`, `cuda:1`, … */
+  /** The number of this process among those of its machine, for choosing a device: `cuda:0`, `cuda:1`, … */
   readonly localRank: number
+  /** The library that moves the tensors. */
   readonly backend: ProcessGroupBackend
 
   static {
@@ -71,23 +74,35 @@ export class ProcessGroup {
     this.backend = backend
   }
 
-  /** The backends that the addon was built with: [] without gloo's headers, nccl with a libtorch for CUDA. */
+  /**
+   * Lists the backends that the addon was built with.
+   *
+   * @returns [] without gloo's headers; nccl only with a libtorch for CUDA
+   */
   static backends(): ProcessGroupBackend[] {
     return binding.processGroupBackends() as ProcessGroupBackend[]
   }
 
-  /** Whether `torchrun`, or what does as it does, started this process: whether RANK and WORLD_SIZE are set. */
+  /**
+   * Whether `torchrun`, or a program that acts like it, started this process.
+   *
+   * @returns whether the variables RANK and WORLD_SIZE are set
+   */
   static isLaunched(): boolean {
     return Boolean(process.env.RANK && process.env.WORLD_SIZE)
   }
 
   /**
-   * Meets the other processes and answers when all have come. Where and who comes from the variables that `torchrun` sets: RANK,
-   * WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT, and TORCHELASTIC_USE_AGENT_STORE, without which rank 0 serves the store at
-   * that address. gloo listens at the interface that GLOO_SOCKET_IFNAME names, else at that of the host's name.
+   * Connects this process with the others, and waits until all have connected.
    *
-   * @throws `ERR_ENVIRONMENT` for a variable that is missing or wrong, `ERR_NOT_BUILT` for a backend that the addon was built without, `ERR_DEVICE` for nccl without a CUDA device,
-   * `ERR_PROCESS_GROUP` where not all come within the timeout, `ERR_INVALID_ARGUMENT`
+   * It uses the environment variables that `torchrun` sets: RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT. Without
+   * TORCHELASTIC_USE_AGENT_STORE, rank 0 serves the store at that address. gloo listens on the network interface that GLOO_SOCKET_IFNAME
+   * names, otherwise on that of the host's name.
+   *
+   * @param options the backend and the timeout
+   * @returns the group
+   * @throws `ERR_ENVIRONMENT` for a variable that is missing or wrong; `ERR_NOT_BUILT` for a backend that the addon was built without;
+   *   `ERR_DEVICE` for nccl without a CUDA device; `ERR_PROCESS_GROUP` unless all connect within the timeout; `ERR_INVALID_ARGUMENT`
    */
   static async fromEnvironment(options: ProcessGroupOptions = {}): Promise<ProcessGroup> {
     const { backend = 'gloo', timeout = DEFAULT_TIMEOUT } = options
@@ -100,16 +115,19 @@ export class ProcessGroup {
   }
 
   /**
-   * Puts the sum (or mean, minimum, maximum) over the ranks of each tensor into it, in place, on all ranks the same to the last bit.
+   * Replaces each tensor, in place, by the sum over all ranks (or the mean, minimum or maximum). All ranks get the same bits.
    *
-   * @throws `ERR_DTYPE` for bool, complex and float8, and for a mean of whole numbers
+   * @param tensors tensors of the same shapes and dtypes on all ranks
+   * @param reduction how the numbers are combined. Default: `sum`.
+   * @throws `ERR_DTYPE` for bool, complex and float8 tensors, and for the mean of integers; `ERR_INVALID_ARGUMENT` for another reduction;
+   *   `ERR_PROCESS_GROUP`
    */
   async allReduce(tensors: readonly Tensor[], reduction: Reduction = 'sum'): Promise<void> {
     const code = reductions.indexOf(reduction)
     if (code === -1) {
       throw new SosError(
         'ERR_INVALID_ARGUMENT',
-        `expected ${reductions.join(', ')} as reduction but received ${reduction}`,
+        `expected one of ${reductions.join(', ')} as the reduction but received ${reduction}`,
       )
     }
     const allowed = reduction === 'mean' ? floats : reducible
@@ -117,44 +135,57 @@ export class ProcessGroup {
       if (allowed.includes(dtype)) continue
       throw new SosError(
         'ERR_DTYPE',
-        `expected ${allowed.join(', ')} for ${reduction} over ranks but received ${dtype}; convert it by to()`,
+        `expected a tensor of ${allowed.join(', ')} for the ${reduction} over ranks but received ${dtype}; convert it with to()`,
       )
     }
     await onLane(() => binding.allReduce(this.#handle, tensors.map(handleOf), code))
   }
 
-  /** Puts the values of the tensors on rank `root` into those of all ranks, in place. Of any dtype. */
+  /**
+   * Replaces the tensors of all ranks, in place, by those of one rank.
+   *
+   * @param tensors tensors of any dtype
+   * @param root the rank whose values are sent. Default: 0.
+   * @throws `ERR_INVALID_ARGUMENT` when there is no such rank, `ERR_PROCESS_GROUP`
+   */
   async broadcast(tensors: readonly Tensor[], root = 0): Promise<void> {
     whole(0, this.size - 1)('root, a rank,', root)
     await onLane(() => binding.broadcast(this.#handle, tensors.map(handleOf), root))
   }
 
-  /** The tensors of all ranks, of one shape and any dtype, as one of shape [size, …]: `gathered.at(rank)`. */
+  /**
+   * Collects a tensor of each rank.
+   *
+   * @param tensor a tensor of any dtype, with the same shape on all ranks
+   * @returns one tensor [size, …], in which `gathered.at(rank)` is that of a rank
+   * @throws `ERR_PROCESS_GROUP`
+   */
   async allGather(tensor: Tensor): Promise<Tensor> {
     return new Tensor(await onLane(() => binding.gather(this.#handle, handleOf(tensor), false)))
   }
 
   /**
-   * The rows of all ranks, in the order of the ranks: of tensors [n, …], whose n may differ and may be 0, one of shape [Σ n, …].
-   * What is sent is padded to the largest n.
+   * Collects the rows of all ranks. What is sent is padded to the largest number of rows.
    *
-   * @throws `ERR_SHAPE` for a tensor without dimensions
+   * @param rows a tensor [n, …], whose n may differ between ranks and may be 0
+   * @returns one tensor [Σ n, …], with the rows in the order of the ranks
+   * @throws `ERR_SHAPE` for a tensor without dimensions, `ERR_PROCESS_GROUP`
    */
   async gatherRows(rows: Tensor): Promise<Tensor> {
     if (rows.ndim === 0) {
-      throw new SosError('ERR_SHAPE', 'expected rows, a tensor [n, …], but received one without dimensions')
+      throw new SosError('ERR_SHAPE', 'expected a tensor [n, …] of rows but received one without dimensions')
     }
     return new Tensor(await onLane(() => binding.gather(this.#handle, handleOf(rows), true)))
   }
 
-  /** Answers once all ranks have called it. */
+  /** Waits until all ranks have called it. Throws `ERR_PROCESS_GROUP`. */
   async barrier(): Promise<void> {
     await onLane(() => binding.barrier(this.#handle))
   }
 
   /**
-   * Leaves the group. The others are not told: they find out by their next collective. Collectives that are pending are finished.
-   * Using the group afterwards rejects with `ERR_DISPOSED`.
+   * Leaves the group. Pending collectives are finished. The other ranks are not informed: their next collective fails. Using the group
+   * afterwards rejects with `ERR_DISPOSED`.
    */
   dispose(): void {
     if (!binding.isDisposed(this.#handle)) binding.dispose(this.#handle)
@@ -165,7 +196,7 @@ export class ProcessGroup {
   }
 }
 
-/** The native side of a group, for this folder's other files. */
+/** The native object of a group. */
 export function handleOfGroup(group: ProcessGroup): ProcessGroupHandle {
   if (group instanceof ProcessGroup) return readHandle(group)
   return refuseArgument('a ProcessGroup', 'group', group)

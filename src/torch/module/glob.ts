@@ -1,9 +1,10 @@
 /**
- * Whether a dotted path is one that a glob means: `*` and `?` within a name, `**` across the dots, at least one character long. In a time that
- * grows with the product of both lengths: as a regular expression, several stars on a long path would take for ever.
+ * Whether a glob matches a dotted path: `*` and `?` match within a name, `**` matches one or more characters, also dots.
+ *
+ * The time grows with the product of both lengths. A regular expression with several stars would take exponential time on a long path.
  */
 export function matchesGlob(glob: string, path: string): boolean {
-  // Where in the path what was matched of the glob may end.
+  // ends[i] is 1 when the tokens so far match the first i characters of the path.
   let ends = new Uint8Array(path.length + 1)
   ends[0] = 1
   for (const token of glob.match(/\*\*|[\s\S]/g) ?? []) {

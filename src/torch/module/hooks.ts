@@ -7,59 +7,60 @@ import { fromNative, toNative, type Value } from '../operators/values.js'
 import type { Device } from '../tensor/dtype.js'
 import { matchesGlob } from './glob.js'
 
-/** What a forward pre-hook is told: the positional inputs of the submodule, in their order. */
+/** What a forward pre-hook receives. */
 export interface PreHookEvent {
-  /** Of the submodule, dotted; '' is the root. */
+  /** The dotted path of the submodule; '' is the root. */
   readonly path: string
+  /** The positional inputs of the submodule, in their order. */
   readonly inputs: readonly Value[]
 }
 
-/** What a forward hook is told: the output of the submodule. */
+/** What a forward hook receives. */
 export interface HookEvent {
-  /** Of the submodule, dotted; '' is the root. */
+  /** The dotted path of the submodule; '' is the root. */
   readonly path: string
-  /** A tensor, or what the submodule returns: arrays for lists and tuples, maps for dicts. */
+  /** What the submodule returned: a tensor, an array for a list or tuple, a Map for a dict. */
   readonly output: Value
 }
 
 /**
- * Told of the inputs of a submodule, after the forward of the whole, which waits for the promise that an async hook returns. What it throws, or
- * what the promise rejects with, rejects the forward.
+ * A hook that observes the inputs of a submodule. It is called after the whole forward, which waits for the promise of an asynchronous hook.
+ * If the hook throws, or its promise rejects, the forward rejects with the same error.
  */
 export type ForwardPreHook = (event: PreHookEvent) => unknown
-/** As {@link ForwardPreHook}, of the output of a submodule. */
+/** A hook that observes the output of a submodule; see {@link ForwardPreHook}. */
 export type ForwardHook = (event: HookEvent) => unknown
 
-/** Returns the inputs to go on with, or nothing to leave them. Sync: the forward waits. */
+/** A hook that returns the inputs to continue with, or nothing to leave them unchanged. It must be synchronous, since the forward waits. */
 // biome-ignore lint/suspicious/noConfusingVoidType: a function without `return` returns void to TypeScript
 export type ReplacingPreHook = (event: PreHookEvent) => readonly Value[] | undefined | void
-/** Returns the output to go on with, or nothing to leave it. Sync: the forward waits. */
+/** A hook that returns the output to continue with, or nothing to leave it unchanged. It must be synchronous, since the forward waits. */
 // biome-ignore lint/suspicious/noConfusingVoidType: a function without `return` returns void to TypeScript
 export type ReplacingHook = (event: HookEvent) => Value | void
 
-/** What is done natively with each tensor that an observing hook captures, in this order. */
+/** What is done natively with each tensor that an observing hook captures. The steps are taken in this order. */
 export interface CaptureTreatment {
-  /** Cuts it from the graph of gradients. Default: false, as in PyTorch. */
+  /** Detaches the tensor from the graph of gradients. Default: false, as in PyTorch. */
   detach?: boolean
-  /** Name of an operator that takes a tensor alone and returns one, as `mean`, `norm` or `amax`. Default: none. */
+  /** The name of an operator that takes one tensor and returns one, for example `mean`, `norm` or `amax`. Default: none. */
   reduce?: string
-  /** Where it is moved to, as `cpu`. Default: where it is. */
+  /** The device to which the tensor is moved, for example `cpu`. Default: it stays where it is. */
   device?: Device
 }
 
 /** Options of a hook that observes. */
 export interface ObserveOptions extends CaptureTreatment {
-  /** Default: false. */
+  /** False for a hook that observes. Default: false. */
   replace?: false
-  /** The submodule's method whose calls are hooked. Default: its forward. */
+  /** The method of the submodule whose calls are hooked. Default: `forward`. */
   method?: string
 }
 
 /** Options of a hook that replaces. */
 export interface ReplaceOptions {
-  /** Calls the hook in the middle of the forward, which goes on with what it returns. */
+  /** True for a hook that is called in the middle of the forward, which continues with what the hook returns. */
   replace: true
-  /** The submodule's method whose calls are hooked. Default: its forward. */
+  /** The method of the submodule whose calls are hooked. Default: `forward`. */
   method?: string
 }
 
@@ -69,27 +70,27 @@ interface Registration {
   active: boolean
 }
 
-/** What one call needs of the hooks that are set when it is made. */
+/** The hooks as they are at the moment of a call, in the form that the call needs. */
 export interface HookSnapshot {
   taps: NativeTap[]
   replace: ((tap: number, value: NativeValue) => NativeValue) | undefined
-  /** Its promise is that of the hooks that are async; undefined where none is. */
+  /** Calls the hooks that observe. Returns a promise for the asynchronous ones, or undefined if there are none. */
   deliver: (captures: [tap: number, value: NativeValue][]) => Promise<unknown> | undefined
 }
 
 /**
- * The hooks of one module. What passes one that observes is captured natively, without a stop in JavaScript, and told
- * after the forward, in the order of the calls. One that replaces is called in the middle of the forward.
+ * The hooks of one module. For a hook that observes, values are captured natively, without a stop in JavaScript, and delivered after the
+ * forward in the order of the calls. A hook that replaces is called in the middle of the forward.
  */
 export class HookRegistry {
   readonly #registrations: Set<Registration>
 
-  /** Those that replace and may not be removed. */
+  /** The replacing hooks that must not be removed. */
   readonly #fixed: readonly Registration[]
 
   /**
-   * @param first those that it begins with, until they are removed where they were added
-   * @param fixed whether a call is refused where one of these that replaces was removed: the module is another then
+   * @param first the hooks to begin with; they hold until they are removed where they were added
+   * @param fixed whether calls are refused after one of these that replaces was removed, since the module then computes something else
    */
   constructor(first: readonly Registration[] = [], fixed = false) {
     this.#registrations = new Set(first)
@@ -100,14 +101,14 @@ export class HookRegistry {
     return this.active().length === 0
   }
 
-  /** In the order in which they were added. */
+  /** The hooks that have not been removed, in the order in which they were added. */
   active(): Registration[] {
     return [...this.#registrations].filter(({ active }) => active)
   }
 
   /**
-   * @param path as it was given: one that names a submodule is expected to be called, those that a glob means are not
-   * @param paths of the submodules that it means
+   * @param path the path or glob as it was given: the submodule of a path must be called, those that a glob matches need not be
+   * @param paths the paths of the submodules that it matches
    */
   add(
     path: string,
@@ -139,33 +140,33 @@ export class HookRegistry {
   }
 
   snapshot(): HookSnapshot {
-    const gone = this.#fixed.find(({ active }) => !active)
-    if (gone !== undefined) {
+    const removed = this.#fixed.find(({ active }) => !active)
+    if (removed !== undefined) {
       throw new SosError(
         'ERR_BUSY',
-        `the hook on '${gone.tap.path}' that replaces was removed while an evaluation, capture or shift of the module went on: its result would be of two models; await it before`,
+        `the hook on '${removed.tap.path}' that replaces was removed during an evaluation, capture or shift of the module, whose result would then come from two different models; await that task before you remove the hook`,
       )
     }
     const registrations = this.active()
-    const tell = ({ tap, listener, active }: Registration, native: NativeValue): unknown => {
+    const callListener = ({ tap, listener, active }: Registration, native: NativeValue): unknown => {
       if (!active) return undefined
       const value = fromNative(native)
-      // One of the two, by the kind of the hook.
+      // A hook uses one of the two, depending on its kind.
       return listener({ path: tap.path, inputs: value as Value[], output: value })
     }
     const replaces = registrations.some(({ tap }) => tap.replaces)
     return {
       taps: registrations.map(({ tap }) => tap),
-      // In the context of the call: a scope, noGrad and the like hold for its hooks too.
+      // Bound to the context of the call: a scope, noGrad and the like hold for its hooks too.
       replace: replaces
         ? AsyncResource.bind((tap: number, native: NativeValue) => {
             const registration = registrations[tap]!
-            return replacement(registration.tap, tell(registration, native))
+            return checkedReplacement(registration.tap, callListener(registration, native))
           })
         : undefined,
       deliver: (captures) => {
-        const told = captures.map(([tap, native]) => tell(registrations[tap]!, native))
-        return told.some(isThenable) ? Promise.all(told) : undefined
+        const answers = captures.map(([tap, native]) => callListener(registrations[tap]!, native))
+        return answers.some(isThenable) ? Promise.all(answers) : undefined
       },
     }
   }
@@ -174,18 +175,18 @@ export class HookRegistry {
 const isThenable = (value: unknown): boolean =>
   typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
 
-function replacement({ path, before }: NativeTap, answer: unknown): NativeValue {
+function checkedReplacement({ path, before }: NativeTap, answer: unknown): NativeValue {
   if (answer === undefined) return undefined
   if (answer instanceof Promise) {
     throw new SosError(
       'ERR_HOOK_RESULT',
-      `expected the hook on '${path}' to return its result but it returned a promise; the forward waits for it, so make it sync`,
+      `expected the hook on '${path}' to return its result but it returned a promise; the forward waits for this hook, so make it synchronous`,
     )
   }
   return toNative(before && !Array.isArray(answer) ? [answer] : answer)
 }
 
-/** Those of `paths` that a glob means: `*` and `?` within a name, `**` across the dots. */
+/** Selects the paths that a path or glob matches: `*` and `?` match within a name, `**` also across dots. */
 export function matchPaths(glob: string, paths: readonly string[]): string[] {
   expectText('path', glob)
   if (!/[*?]/.test(glob)) return paths.filter((path) => path === glob)

@@ -16,7 +16,7 @@ import { isSafetensors } from '../serialization/safetensors.js'
 import type { TorchFile } from '../serialization/torch-file.js'
 import { openZipFile } from '../serialization/zip-file.js'
 
-/** Loads a TorchScript archive, a file or its bytes. What is none is told by its name where its content tells it. */
+/** Loads a TorchScript archive from a file or its bytes. The error for another kind of file names that kind if its content shows it. */
 export async function loadModule(source: string | Uint8Array, device: string): Promise<ModuleHandle> {
   if (typeof source !== 'string' && !(source instanceof Uint8Array)) {
     refuseArgument('a path or a Uint8Array', 'source', source)
@@ -30,16 +30,16 @@ export async function loadModule(source: string | Uint8Array, device: string): P
   return handle
 }
 
-/** The code of `with torch.autocast(…)` in a forward. */
+/** The records with the code of autocast, which an archive contains if a forward uses `with torch.autocast(…)`. */
 const autocastCode = /\/torch\/((cuda|cpu)\/)?amp\/autocast_mode(\.py|\/.*)$/
 
-/** libtorch casts in such a forward only where it optimises it, which calls here do not: they would give another result without a word. */
+/** libtorch applies autocast inside a forward only when it optimises the graph. Calls here do not, so their results differ without an error. */
 async function warnOfAutocast(opened: ByteSource | null): Promise<void> {
-  // The module is loaded: a file that was taken away since can no longer tell, and is no error.
+  // The module is loaded already: if its file has gone meanwhile, there is no warning, and no error either.
   const records = await opened?.native((from) => binding.archiveRecords(from)).catch(() => [])
   if (!records?.some(([name]) => autocastCode.test(name))) return
   process.emitWarning(
-    `${opened!.name}: its code turns autocast on, which calls here do not: its operators run in the dtypes of their inputs. Call it inside torch.autocast(…), or export it without`,
+    `${opened!.name}: the code of this module turns autocast on, which has no effect here: its operators run in the dtypes of their inputs. Call the module inside torch.autocast(…), or export it without autocast`,
     { code: 'SOS_AUTOCAST' },
   )
 }
@@ -51,7 +51,7 @@ async function explain(error: SosError, source: string | Uint8Array): Promise<ne
   const opened = await ByteSource.open(source).catch(() => {
     throw error
   })
-  const what = await whatElse(opened).catch(() => undefined)
+  const what = await describeFile(opened).catch(() => undefined)
   if (what === undefined) throw error
   throw new SosError(
     what === weights ? 'ERR_STATE_DICT' : 'ERR_NOT_TORCHSCRIPT',
@@ -60,26 +60,27 @@ async function explain(error: SosError, source: string | Uint8Array): Promise<ne
   )
 }
 
-/** What libtorch says of a constant that it does not know how to write, as the blocked weights of oneDNN's kernels. */
+/** libtorch's message for a constant that it could not write, such as the blocked weights of oneDNN's kernels. */
 const lostConstant = "required keyword attribute 'value' is undefined"
 const optimized =
-  'a file of torch.jit.optimize_for_inference is such a one: it does not load, in Python neither; save the model as it was before'
+  'files that torch.jit.optimize_for_inference made have this fault and do not load in Python either; save the model before it is optimised'
 
 const weights =
-  'holds weights without a model; load an export of the model, then give it the weights: model.loadStateDict(await loadStateDict(FILE))'
+  'holds weights without a model; load an export of the model, then load the weights into it: model.loadStateDict(await loadStateDict(FILE))'
 
-async function whatElse(source: ByteSource): Promise<string | undefined> {
+/** What a file is that is not TorchScript: continues "but this …". Undefined if its content does not show it. */
+async function describeFile(source: ByteSource): Promise<string | undefined> {
   const start = Buffer.from(await source.read(0, foreignFileStart))
   const foreign = foreignFile(start)
   if (foreign !== undefined) return `is ${foreign}`
   if (isSafetensors(start, source.size)) return weights
-  if (start[0] === 0x80) return whatPickle(await openLegacyFile(source))
+  if (start[0] === 0x80) return describePickle(await openLegacyFile(source))
   if (start.toString('latin1', 0, 4) !== 'PK\x03\x04') return undefined
   const records = await source.native((from) => binding.archiveRecords(from))
   if (isExportedProgram(records.map(([name]) => name))) return `is ${exportedProgram}`
-  return whatPickle(await openZipFile(source))
+  return describePickle(await openZipFile(source))
 }
 
-function whatPickle({ value }: TorchFile): string {
+function describePickle({ value }: TorchFile): string {
   return pickledModule(value) ?? weights
 }

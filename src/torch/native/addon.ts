@@ -13,11 +13,11 @@ import type { DataFlow, ModuleKind, ModuleNode } from './module-description.js'
 import type { DeviceProperties, NativeMeeting, NativePreprocess, NativeTap } from './structures.js'
 
 /**
- * The addon's exports (native/binding). Arguments are positional and valid; TypeScript checks them before. `modes` is the
- * context's (context.ts).
+ * The exports of the addon (native/binding). Arguments are positional, and TypeScript checks them before the call. `modes` are those of the
+ * context (context.ts).
  */
 export interface Addon {
-  /** Finds this environment from the second one, in which handles are finalized (native/binding/env_data.h). */
+  /** Identifies this environment for the second one, in which handles are finalized (native/binding/env_data.h). */
   readonly environment: unknown
 
   tensorFromTypedArray(
@@ -35,13 +35,13 @@ export interface Addon {
   tensorStrides(tensor: TensorHandle): number[]
   tensorDim(tensor: TensorHandle): number
   tensorLayout(tensor: TensorHandle): string
-  /** The dtype's place in `dtypeNames()`. */
+  /** The index of the dtype in `dtypeNames()`. */
   tensorDtype(tensor: TensorHandle): number
   dtypeNames(): string[]
   tensorDevice(tensor: TensorHandle): string
   tensorRequiresGrad(tensor: TensorHandle): boolean
   tensorSetRequiresGrad(tensor: TensorHandle, value: boolean, modes: number): void
-  /** Whether both hold the same tensor, and not just its memory. */
+  /** Whether both are the same tensor, and do not merely share memory. */
   isSameTensor(a: TensorHandle, b: TensorHandle): boolean
   tensorIsLeaf(tensor: TensorHandle): boolean
   tensorGradFn(tensor: TensorHandle): string | null
@@ -68,7 +68,7 @@ export interface Addon {
     operator: OperatorHandle,
     modes: number,
     keyword: Record<string, NativeValue> | undefined,
-    /** A disposed external, which then holds the result, if that is one tensor; or that of the tensor that the result is. */
+    /** A disposed handle, which then holds the result if that is one tensor; or the handle of the tensor that the operator returns. */
     spare: TensorHandle | undefined,
     ...positional: NativeValue[]
   ): NativeValue
@@ -91,12 +91,12 @@ export interface Addon {
   ): Promise<[output: NativeValue, captures: [tap: number, value: NativeValue][]]>
   saveModule(module: ModuleHandle, path: string, extraFiles: [name: string, text: string][]): Promise<void>
   moduleSubmodule(module: ModuleHandle, path: string): ModuleHandle
-  /** One that holds the module in eval mode, perhaps to write to it in the end, or that counts as a pending call. */
+  /** `eval` and `shift` hold the module in eval mode, `shift` to write to it at the end; `work` counts as a pending call. */
   moduleView(module: ModuleHandle, kind: 'plain' | 'eval' | 'shift' | 'work'): ModuleHandle
   moduleExpectIdle(module: ModuleHandle, what: string): void
   moduleModes(module: ModuleHandle): boolean[]
   moduleGiveBack(module: ModuleHandle, modes: readonly boolean[]): Promise<void>
-  /** Of a view that holds its module in eval mode. */
+  /** Only for a view that holds its module in eval mode. */
   moduleWrite(
     module: ModuleHandle,
     weights: TensorHandle[],
@@ -174,7 +174,7 @@ export interface Addon {
   connectProcessGroup(meeting: NativeMeeting): Promise<ProcessGroupHandle>
   allReduce(group: ProcessGroupHandle, tensors: TensorHandle[], reduction: number): Promise<void>
   broadcast(group: ProcessGroupHandle, tensors: TensorHandle[], root: number): Promise<void>
-  /** [size, …], or of rows [n, …], whose n differ, [Σ n, …]. */
+  /** Returns [size, …]; for rows, tensors [n, …] whose n may differ, [Σ n, …]. */
   gather(group: ProcessGroupHandle, tensor: TensorHandle, rows: boolean): Promise<TensorHandle>
   barrier(group: ProcessGroupHandle): Promise<void>
   createReducer(
@@ -184,7 +184,7 @@ export interface Addon {
   ): GradientReducerHandle
   prepareReducer(reducer: GradientReducerHandle): Promise<void>
 
-  /** A number for `releaseMemory`. */
+  /** Returns a number for `releaseMemory`. */
   holdMemory(what: string, tensors: TensorHandle[]): number
   releaseMemory(held: number): void
   lastTask(): number
@@ -193,7 +193,7 @@ export interface Addon {
   setQueueLimit(limit: number): void
   stopLane(): void
   setCollector(collect: (full: boolean) => void): void
-  /** The class of whatever the addon throws; to be told before anything else is called. */
+  /** Sets the class of the errors that the addon throws. It must be called before anything else. */
   setErrorClass(made: new (code: string, message: string) => Error): void
   createGenerator(device: string, seed: bigint): GeneratorHandle
   defaultGenerator(device: string): GeneratorHandle
@@ -226,9 +226,9 @@ export interface Addon {
   setFloat32MatmulPrecision(precision: string): void
   getDeterminism(): [mode: boolean, warnOnly: boolean]
   setDeterminism(mode: boolean, warnOnly: boolean): void
-  /** Null where the image is left to a more general decoder (native/core/jpeg.h). */
+  /** Returns null if the image must be decoded by a more general decoder (native/core/jpeg.h). */
   decodeJpeg(path: string, channels: number): Promise<TensorHandle | null>
-  /** Into a row of `batch`, float32 [N, C, crop, crop]; false where it is left to a more general decoder. */
+  /** Writes a row of `batch`, float32 [N, C, crop, crop]. Returns false if the image must be decoded by a more general decoder. */
   loadJpeg(path: string, recipe: NativePreprocess, batch: TensorHandle, row: number): Promise<boolean>
   preprocessImages(images: TensorHandle, recipe: NativePreprocess): TensorHandle
   /** Detaches the buffer of the bytes. */

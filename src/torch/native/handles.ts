@@ -1,5 +1,5 @@
 declare const brand: unique symbol
-/** Native objects, opaque here; the classes of this folder keep them private. */
+/** A native object. Handles are opaque to JavaScript; the classes of src/torch keep them private. */
 export type TensorHandle = { readonly [brand]: 'Tensor' }
 export type ModuleHandle = { readonly [brand]: 'ScriptModule' }
 export type ObjectHandle = { readonly [brand]: 'ScriptObject' }
@@ -8,6 +8,7 @@ export type ProcessGroupHandle = { readonly [brand]: 'ProcessGroup' }
 export type GradientReducerHandle = { readonly [brand]: 'GradientReducer' }
 export type OperatorHandle = { readonly [brand]: 'Operator' }
 
+/** A native object that can be freed before the garbage collector frees it. */
 export type DisposableHandle =
   | TensorHandle
   | ModuleHandle
@@ -15,7 +16,7 @@ export type DisposableHandle =
   | ProcessGroupHandle
   | GradientReducerHandle
 
-/** What crosses the boundary: tensors and generators as handles, a complex number as its two parts, all else as itself. */
+/** A value as it crosses the boundary: native objects are handles, a complex number is an array of its two parts. */
 export type NativeValue =
   | TensorHandle
   | GeneratorHandle

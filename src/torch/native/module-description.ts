@@ -1,62 +1,61 @@
-/** A module of the tree, as `ScriptModule.modules()` lists them. */
+/** A module of the tree, as `ScriptModule.modules()` lists it. */
 export interface ModuleNode {
-  /** Dotted path from the root, whose own is ''. */
+  /** The dotted path from the root; '' for the root itself. */
   path: string
-  /** The Python class, as `torch.nn.modules.linear.Linear`. */
+  /** The Python class, for example `torch.nn.modules.linear.Linear`. */
   type: string
-  /** The module's own parameters, without its children's. */
+  /** The parameters of the module itself, without those of its submodules. */
   parameters: { name: string; shape: number[]; dtype: string }[]
-  /** The operators that the module's own methods call, as `aten::linear`, each once. */
+  /** The operators that the methods of the module itself call, for example `aten::linear`, each once. */
   operators: string[]
 }
 
-/** Where a value comes from, as an argument of an operator's call (native/core/data_flow.h). */
+/** Where a value comes from, for example an argument of an operator (native/core/data_flow.h). */
 export interface ArgumentSource {
-  /** The index of an input of the method. */
+  /** For an input of the method: its index. */
   input?: number
-  /** The dotted path of a tensor of the module: a parameter or a buffer. */
+  /** For a parameter or a buffer: its dotted path. */
   attribute?: string
-  /** Of a tensor that is an attribute or a constant. */
+  /** For a tensor that is an attribute or a constant: its dtype. */
   dtype?: string
-  /** A constant, or the present value of an attribute that is no tensor. */
+  /** For a constant, or an attribute that is not a tensor: its present value. */
   value?: unknown
-  /** The operator that computed it, as `aten::pad`. */
+  /** For a computed value: the operator that computed it, for example `aten::pad`. */
   resultOf?: string
-  /** Beside `resultOf`: the place of that call among the calls. */
+  /** With `resultOf`: the index of that call in the list of calls. */
   call?: number
-  /** Beside `call`: which of its results, or of the items of its list. */
+  /** With `call`: the index of the value among the results of the call, or among the items of the list that it returned. */
   output?: number
-  /** Those of the items of a list that is no constant. */
+  /** For a list that is not a constant: the sources of its items. */
   items?: ArgumentSource[]
-  /** Those of the keys and the values of a dictionary, in turn. */
+  /** For a dictionary: the sources of its keys and values, alternating. */
   entries?: ArgumentSource[]
-  /** One of these, as conditions decide at run time; a condition on `training` is taken as in eval mode. */
+  /** For a value that depends on conditions at run time: the possible sources. A condition on `training` is decided as in eval mode. */
   choices?: ArgumentSource[]
 }
 
-/** A call of an operator in the graph of a method. */
+/** One call of an operator in the graph of a method. */
 export interface OperatorCall {
-  /** As `aten::conv2d`. */
+  /** The name of the operator, for example `aten::conv2d`. */
   operator: string
   /** The dotted path of the submodule whose code calls it. */
   module: string
-  /** Whether it stands under a condition that is known not to hold in eval mode. */
+  /** Whether the call is under a condition that is known to be false in eval mode. */
   skipped: boolean
-  /** By the names of the operator's schema. */
+  /** The sources of the arguments, by the names of the operator's schema. */
   arguments: Record<string, ArgumentSource>
 }
 
-/** What a method computes. */
+/** What a method computes: the operators that it calls, and where its result comes from. */
 export interface DataFlow {
-  /** In the order of its graph. */
+  /** The calls, in the order of the graph. */
   calls: OperatorCall[]
-  /** Where what it returns comes from. */
+  /** The source of the value that the method returns. */
   result: ArgumentSource
 }
 
 /**
- * How a TorchScript module was made: by `torch.jit.script`, by `torch.jit.trace` (its mode, train or eval, is baked in), or by
- * `torch.jit.freeze` (its weights are); undetermined where nothing in it differs
- * between these.
+ * How a TorchScript module was made: by `torch.jit.script`; by `torch.jit.trace`, which fixes its mode (train or eval); or by
+ * `torch.jit.freeze`, which makes its weights constants. It is undetermined if nothing in the module shows the difference.
  */
 export type ModuleKind = 'scripted' | 'traced' | 'frozen' | 'undetermined'

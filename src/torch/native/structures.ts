@@ -1,17 +1,17 @@
-/** A place in a module at which a call is listened to (native/core/tapped_graph.h). */
+/** A hook on the calls of a submodule (native/core/tapped_graph.h). */
 export interface NativeTap {
   path: string
   before: boolean
   method?: string
   replaces: boolean
-  /** It is an error where no method of the module calls what is listened to. */
+  /** Whether it is an error if no method of the module calls the submodule. */
   expected: boolean
   detach: boolean
   reduce?: string
   device?: string
 }
 
-/** How images become a network's input (native/core/preprocess.h); 0 for no resizing or no crop. */
+/** How images are preprocessed (native/core/preprocess.h). `resize` and `crop` are 0 for none. */
 export interface NativePreprocess {
   resize: number
   bicubic: boolean
@@ -20,7 +20,7 @@ export interface NativePreprocess {
   std: readonly number[]
 }
 
-/** Which process of which group is to be connected (native/core/process_group.h). */
+/** How a process connects with its group (native/core/process_group.h). */
 export interface NativeMeeting {
   host: string
   port: number
@@ -29,29 +29,30 @@ export interface NativeMeeting {
   backend: string
   rank: number
   size: number
-  /** Milliseconds. */
+  /** In milliseconds. */
   timeout: number
 }
 
-/** What the driver of CUDA tells of a device, as Python's `torch.cuda.get_device_properties`. */
+/** The properties of a CUDA device, as Python's `torch.cuda.get_device_properties`. */
 export interface DeviceProperties {
-  /** As `NVIDIA H100 80GB HBM3`. */
+  /** The name, for example `NVIDIA H100 80GB HBM3`. */
   name: string
-  /** Compute capability, before and after the point. */
+  /** The compute capability, before the point. */
   major: number
+  /** The compute capability, after the point. */
   minor: number
-  /** Bytes. */
+  /** The memory of the device, in bytes. */
   totalMemory: number
-  /** Streaming multiprocessors. */
+  /** The number of streaming multiprocessors. */
   multiProcessorCount: number
-  /** Threads in a warp. */
+  /** The number of threads in a warp. */
   warpSize: number
-  /** Threads that one multiprocessor holds at a time. */
+  /** The most threads that a multiprocessor holds at a time. */
   maxThreadsPerMultiProcessor: number
-  /** Bytes. */
+  /** The size of the L2 cache, in bytes. */
   l2CacheSize: number
-  /** Bytes. */
+  /** The shared memory of a block, in bytes. */
   sharedMemoryPerBlock: number
-  /** Whether it shares the memory of the CPU. */
+  /** Whether the device shares the memory of the CPU. */
   integrated: boolean
 }

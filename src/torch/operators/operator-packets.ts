@@ -4,7 +4,7 @@ import type { OperatorHandle } from '../native/handles.js'
 import type { OperatorNamespaces } from './operator-packets.generated.js'
 import type { Value } from './values.js'
 
-/** Each namespace's operators by name, with the overloads of each. */
+/** The operators of each namespace by name, with the overloads of each. */
 type Index = Map<string, Map<string, string[]>>
 
 function readIndex(): Index {
@@ -19,12 +19,12 @@ function readIndex(): Index {
   return index
 }
 
-/** By these, `await` and `JSON.stringify` ask an object what it is. */
-const asked = new Set(['then', 'toJSON'])
+/** Properties that `await` and `JSON.stringify` look up on any object. */
+const askedByJavaScript = new Set(['then', 'toJSON'])
 
 /**
- * Lets `target` have a member for each of `names`, made at its first use and kept. Other names are an error, except those that
- * `target` inherits and those that JavaScript itself asks for.
+ * Gives `target` a member for each of the names. A member is made at its first use and kept. Other names are an error, except those that
+ * `target` inherits and those that JavaScript itself looks up.
  */
 function withMembers<T extends object>(
   target: T,
@@ -42,22 +42,24 @@ function withMembers<T extends object>(
         Object.defineProperty(target, key, { value, enumerable: true })
         return value
       }
-      if (asked.has(key) || Reflect.has(inherited, key)) return Reflect.get(inherited, key, receiver)
+      if (askedByJavaScript.has(key) || Reflect.has(inherited, key))
+        return Reflect.get(inherited, key, receiver)
       const similar = nearest(key, names().keys())
       throw new SosError(
         'ERR_OPERATOR_UNKNOWN',
-        `expected ${expected} but this libtorch has no '${key}'${similar.length > 0 ? `; near it: ${similar.join(', ')}` : ''}`,
+        `expected ${expected} but this libtorch has no '${key}'${similar.length > 0 ? `; did you mean ${similar.join(', ')}?` : ''}`,
       )
     },
   }
-  // In the prototype: what was made once is an own member, and no proxy stands in the way.
+  // The proxy is the prototype: members that were made are own properties, and reading them does not pass through it.
   Object.setPrototypeOf(target, new Proxy(Object.create(inherited), lookUp))
   return target
 }
 
 /**
- * `torch.ops.NAMESPACE.NAME` and `torch.ops.NAMESPACE.NAME.OVERLOAD`, over how an operator is called. All operators that are registered
- * when the first is asked for are there.
+ * Makes `torch.ops.NAMESPACE.NAME` and `torch.ops.NAMESPACE.NAME.OVERLOAD`. It has all operators that are registered when it is first used.
+ *
+ * @param invoke calls an operator
  */
 export function operatorPackets(
   invoke: (name: string, operator: OperatorHandle, args: unknown[]) => Value,

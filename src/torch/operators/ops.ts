@@ -9,35 +9,52 @@ import { operatorPackets } from './operator-packets.js'
 import type { AsyncOperators, Operators, TensorMethods } from './operators.generated.js'
 import { fromNative, isOptions, toNative, toNativeRecord, type Value } from './values.js'
 
-// Every ATen operator whose first argument is `self` is a method: their types are generated from libtorch's schemas.
+// Every ATen operator whose first argument is `self` is a method. The types are generated from libtorch's schemas.
 declare module '../tensor/tensor.js' {
   interface Tensor extends TensorMethods {}
 }
 
 /**
- * Calls any registered operator by its full name, as `aten::add` or `aten::add.Tensor`: positional arguments, then
- * perhaps a plain object with keyword arguments under the schema's own names. Overloads are resolved by the arguments.
+ * Calls any registered operator by its full name.
+ *
+ * @param name for example `aten::add`, whose overload is resolved by the arguments, or `aten::add.Tensor`
+ * @param args positional arguments, and perhaps a plain object with keyword arguments at the end, under the names of the operator's schema
+ * @returns the result: a tensor, or an array of several results
+ * @throws `ERR_OPERATOR_UNKNOWN` when there is no such operator, `ERR_OPERATOR_ARGUMENTS` when no overload fits, `ERR_TORCH` when it fails
+ * @example
+ * console.log(callOperator('aten::add.Tensor', torch.ones([2]), torch.ones([2]), { alpha: 10 }))
+ * // → tensor([11., 11.])
  */
 export function callOperator(name: string, ...args: unknown[]): Value {
   return invoke(binding.findOperator(name), args, isInPlace(name))
 }
 
-/** As {@link callOperator}, off the event loop. */
+/**
+ * Calls any registered operator by its full name, off the event loop.
+ *
+ * @param name as for {@link callOperator}
+ * @param args as for {@link callOperator}
+ * @returns the result
+ * @throws as {@link callOperator}, and `ERR_QUEUE_FULL` when too many calls are pending
+ * @example
+ * console.log(await callOperatorAsync('aten::neg', torch.ones([2])))
+ * // → tensor([-1., -1.])
+ */
 export function callOperatorAsync(name: string, ...args: unknown[]): Promise<Value> {
   return invokeAsync(binding.findOperator(name), args, isInPlace(name))
 }
 
-// Calls with up to three arguments and no keywords are by far the most frequent: they make no array. `target` is the
-// tensor that an operator in place is called on, and returns.
+// Calls with up to three arguments and no keywords are by far the most frequent. They make no array. `target` is the tensor that an in-place
+// operator writes to and returns.
 
 function call1(operator: OperatorHandle, target: Tensor | undefined, a: NativeValue): Value {
   const into = target === undefined ? takeSpareHandle() : handleOf(target)
-  return result(binding.callOperator(operator, currentContext().modes, undefined, into, a), target)
+  return wrapResult(binding.callOperator(operator, currentContext().modes, undefined, into, a), target)
 }
 
 function call2(operator: OperatorHandle, target: Tensor | undefined, a: NativeValue, b: NativeValue): Value {
   const into = target === undefined ? takeSpareHandle() : handleOf(target)
-  return result(binding.callOperator(operator, currentContext().modes, undefined, into, a, b), target)
+  return wrapResult(binding.callOperator(operator, currentContext().modes, undefined, into, a, b), target)
 }
 
 function call3(
@@ -48,10 +65,11 @@ function call3(
   c: NativeValue,
 ): Value {
   const into = target === undefined ? takeSpareHandle() : handleOf(target)
-  return result(binding.callOperator(operator, currentContext().modes, undefined, into, a, b, c), target)
+  return wrapResult(binding.callOperator(operator, currentContext().modes, undefined, into, a, b, c), target)
 }
 
-function result(native: NativeValue, target: Tensor | undefined): Value {
+/** The result of a call: `target` itself if the operator returned it. */
+function wrapResult(native: NativeValue, target: Tensor | undefined): Value {
   return target !== undefined && native === handleOf(target) ? target : fromNative(native)
 }
 
@@ -69,7 +87,7 @@ function invoke(operator: OperatorHandle, args: unknown[], inPlace: boolean): Va
   const target = targetOf(args, options, inPlace)
   const into = target === undefined ? takeSpareHandle() : handleOf(target)
   const { modes } = currentContext()
-  return result(
+  return wrapResult(
     binding.callOperator(
       operator,
       modes,
@@ -100,7 +118,7 @@ async function invokeAsync(operator: OperatorHandle, args: unknown[], inPlace: b
   return target
 }
 
-/** Which tensor a call gives back: the one that it writes to, as in Python. */
+/** The tensor that a call writes to and returns, as in Python; undefined if it makes a new one. */
 function targetOf(
   args: readonly unknown[],
   options: Record<string, unknown> | undefined,
@@ -110,11 +128,12 @@ function targetOf(
   return target instanceof Tensor ? target : undefined
 }
 
-/** As `aten::add_`, `add_.Tensor` and `__iand__`. */
+/** Whether a name is that of an in-place operator: `aten::add_`, `add_.Tensor`, `__iand__`. */
 function isInPlace(name: string): boolean {
   return /[^_]_(\.\w+)?$|\b__i\w+__(\.\w+)?$/.test(name)
 }
 
+/** Removes the plain object with keyword arguments from the end of the arguments. */
 function takeOptions(args: unknown[]): Record<string, unknown> | undefined {
   const last = args[args.length - 1]
   if (!isOptions(last)) return undefined
@@ -122,7 +141,7 @@ function takeOptions(args: unknown[]): Record<string, unknown> | undefined {
   return last
 }
 
-/** An operator is looked up at its first call; there are thousands. */
+/** A function that looks its operator up at the first call, since there are thousands of operators. */
 function lazily(
   name: string,
   call: (operator: OperatorHandle, args: unknown[], inPlace: boolean) => unknown,
@@ -155,7 +174,10 @@ function defineMethod(name: string): void {
   const method = {
     [name](this: Tensor, first: unknown, second: unknown): Value {
       if (!(this instanceof Tensor)) {
-        throw new SosError('ERR_INVALID_ARGUMENT', `expected ${name} to be called on a Tensor`)
+        throw new SosError(
+          'ERR_INVALID_ARGUMENT',
+          `expected ${name} to be called as a method of a Tensor but it was called on something else`,
+        )
       }
       operator ??= binding.findOperator(`aten::${name}`)
       const target = inPlace ? this : undefined
@@ -178,7 +200,7 @@ function defineMethod(name: string): void {
   })
 }
 
-/** Every ATen operator by its name, the same off the event loop under `async`, all namespaces and single overloads under `ops`. */
+/** Every ATen operator by its name; the same off the event loop under `async`; all namespaces and single overloads under `ops`. */
 export const aten = Object.assign(operators, {
   async: asyncOperators,
   ops: operatorPackets((name, operator, args) => invoke(operator, args, isInPlace(name))),

@@ -4,16 +4,16 @@ import type { ModuleHandle, NativeValue, ObjectHandle, TensorHandle } from '../n
 import { Complex } from '../tensor/complex.js'
 import { handleOf, Tensor } from '../tensor/tensor.js'
 
-/** By this method an object of this package gives its native side. */
+/** The method by which an object of this package returns its native object. */
 export const toHandle = Symbol('native handle')
 
-/** An object with a native side: a ScriptObject, or a ScriptModule, which is one. */
+/** An object of this package that native code knows: a ScriptObject or a ScriptModule. */
 export interface NativeObject {
   /** @internal */
   [toHandle](): NativeValue
 }
 
-/** What operators and TorchScript methods take and return, nested as their schemas say. */
+/** The values that operators and TorchScript methods take and return, nested as their schemas say. */
 export type Value =
   | Tensor
   | Generator
@@ -29,20 +29,24 @@ export type Value =
   | Map<Value, Value>
   | { readonly [name: string]: Value }
 
-/** A NamedTuple that a method returned: an array whose elements have the names of their fields too. */
+/** A NamedTuple that a method returned: an array whose elements are also available under the names of their fields. */
 export type NamedTuple<Fields extends Record<string, Value> = Record<string, Value>> = readonly Value[] &
   Readonly<Fields>
 
-/** Deeper than any real argument, and far from the end of the native stack. */
+/** Real arguments are less deep, and the native stack is far from its end. */
 const DEEPEST = 64
 
+/** Converts a value for native code. */
 export function toNative(value: unknown, depth: unknown = 0): NativeValue {
   if (value instanceof Tensor) return handleOf(value)
   if (value === null || typeof value !== 'object') return value as NativeValue
-  // Array.map passes an index where a depth is wanted: nested calls give it themselves.
+  // A caller may pass this function to Array.map, which passes an index as the second argument.
   const level = typeof depth === 'number' ? depth : 0
   if (level > DEEPEST) {
-    throw new SosError('ERR_INVALID_ARGUMENT', `expected values nested at most ${DEEPEST} deep`)
+    throw new SosError(
+      'ERR_INVALID_ARGUMENT',
+      `expected values that are nested at most ${DEEPEST} deep but these are nested deeper`,
+    )
   }
   if (Array.isArray(value)) return value.map((element) => toNative(element, level + 1))
   if (value instanceof Complex) return Float64Array.of(value.re, value.im)
@@ -66,6 +70,7 @@ export function toNative(value: unknown, depth: unknown = 0): NativeValue {
   )
 }
 
+/** Converts the values of a plain object for native code. */
 export function toNativeRecord(record: object, depth = 0): Record<string, NativeValue> {
   const native: Record<string, NativeValue> = {}
   for (const [name, value] of Object.entries(record)) native[name] = toNative(value, depth + 1)
@@ -75,32 +80,32 @@ export function toNativeRecord(record: object, depth = 0): Record<string, Native
 let wrapObject: (handle: ObjectHandle) => Value
 let wrapModule: (handle: ModuleHandle) => Value
 
-/** The classes of objects and modules, whose files import this one, say how they are made. */
+/** Registers how objects and modules are made. Their files import this one, so that it cannot import them. */
 export function setWrappers(object: typeof wrapObject, module: typeof wrapModule): void {
   wrapObject = object
   wrapModule = module
 }
 
-/** Lists and tuples come back as arrays, dicts as maps; every other native object is a tensor. */
+/** Converts a value from native code: lists and tuples become arrays, dicts become Maps. */
 export function fromNative(value: NativeValue): Value {
   if (value === null || typeof value !== 'object') return value
-  // By far the most frequent. Externals are the only objects here that inherit from none.
+  // Tensors are by far the most frequent. Their handles are the only objects here without a prototype.
   if ((value as object).constructor === undefined) return new Tensor(value as TensorHandle)
   if (Array.isArray(value)) return value.map(fromNative)
   if (value instanceof Map) {
     return new Map([...value].map(([key, element]) => [fromNative(key), fromNative(element)]))
   }
   if (value instanceof Float64Array) return new Complex(value[0]!, value[1]!)
-  return fromMarked(value as Marked)
+  return fromMarked(value as MarkedValue)
 }
 
-/** What native code marks by a plain object. */
-type Marked =
+/** The plain objects by which native code marks named tuples, objects and modules. */
+type MarkedValue =
   | { names: string[]; values: NativeValue[] }
   | { object: ObjectHandle; module?: undefined }
   | { module: ModuleHandle; object?: undefined }
 
-function fromMarked(value: Marked): Value {
+function fromMarked(value: MarkedValue): Value {
   if ('names' in value) {
     const tuple = value.values.map(fromNative)
     value.names.forEach((name, i) => {
@@ -111,7 +116,7 @@ function fromMarked(value: Marked): Value {
   return value.module === undefined ? wrapObject(value.object) : wrapModule(value.module)
 }
 
-/** Whether `value` is a plain object, as the keyword arguments at the end of a call. */
+/** Whether a value is a plain object, such as the keyword arguments at the end of a call. */
 export function isOptions(value: unknown): value is Record<string, unknown> {
   if (value === null || typeof value !== 'object') return false
   const prototype = Object.getPrototypeOf(value)

@@ -6,11 +6,11 @@ import { onLane } from '../context/lane.js'
 import { binding } from '../native/binding.js'
 import type { TensorHandle } from '../native/handles.js'
 
-/** What a file format is read from: a file, read by parts, or bytes in memory. */
+/** The source of a file format: a file that is read in parts, or bytes in memory. */
 export class ByteSource {
-  /** The path as it was given, or `<buffer>`, for messages. */
+  /** The path as it was given, or `<buffer>`; for messages. */
   readonly name: string
-  /** In bytes. */
+  /** The size in bytes. */
   readonly size: number
   readonly #from: string | Uint8Array
 
@@ -20,25 +20,33 @@ export class ByteSource {
     this.#from = from
   }
 
-  /** Copies the bytes, for the caller may go on to write to them. */
+  /** A source of bytes in memory. They are copied, since the caller may write to them later. */
   static over(source: Uint8Array): ByteSource {
-    if (!(source instanceof Uint8Array)) refuseArgument('a path or a Uint8Array', 'a file', source)
-    const bytes = new Uint8Array(source) // a Buffer's own slice() makes no copy
+    if (!(source instanceof Uint8Array)) refuseArgument('a path or a Uint8Array', 'source', source)
+    const bytes = new Uint8Array(source) // Buffer.prototype.slice() would not copy
     return new ByteSource('<buffer>', bytes.length, bytes)
   }
 
-  /** @throws `ERR_FILE_NOT_FOUND`, `ERR_FILE_UNREADABLE` */
+  /**
+   * A source for a file, or for bytes in memory.
+   *
+   * @throws `ERR_FILE_NOT_FOUND`, `ERR_FILE_UNREADABLE`
+   */
   static async open(source: string | Uint8Array): Promise<ByteSource> {
     if (typeof source !== 'string') return ByteSource.over(source)
     const path = resolve(source)
     const status = await stat(path).catch((cause) => {
       throw unreadable(source, cause)
     })
-    if (!status.isFile()) throw new SosError('ERR_FILE_UNREADABLE', `${source}: this is not a file`)
+    if (!status.isFile())
+      throw new SosError(
+        'ERR_FILE_UNREADABLE',
+        `${source}: expected a file but this is something else, such as a folder`,
+      )
     return new ByteSource(source, status.size, path)
   }
 
-  /** Up to `length` bytes from `offset` on, fewer at the end; for the small parts of a format. */
+  /** Reads up to `length` bytes from `offset` on, fewer at the end of the file. For the small parts of a format. */
   async read(offset: number, length: number): Promise<Uint8Array> {
     if (typeof this.#from !== 'string') return this.#from.subarray(offset, offset + length)
     const buffer = new Uint8Array(Math.max(0, Math.min(length, this.size - offset)))
@@ -51,14 +59,14 @@ export class ByteSource {
     }
   }
 
-  /** `length` bytes from `offset` on as a uint8 tensor with memory of its own, read off the event loop. */
+  /** Reads `length` bytes from `offset` on, off the event loop, into a uint8 tensor with its own memory. */
   async readTensor(offset: number, length: number): Promise<TensorHandle> {
     const from = this.#from
     if (typeof from === 'string') return onLane(() => binding.readFileBytes(from, offset, length))
     return bytesTensor(from.subarray(offset, offset + length))
   }
 
-  /** Runs `body` with what the addon's archive functions read from: the path, or a tensor with the bytes. */
+  /** Runs `body` with the source in the form that the addon's archive functions take: the path, or a tensor with the bytes. */
   async native<T>(body: (source: string | TensorHandle) => Promise<T>): Promise<T> {
     const from = this.#from
     if (typeof from === 'string') return onLane(() => body(from))
@@ -71,7 +79,7 @@ export class ByteSource {
   }
 }
 
-/** A uint8 tensor with a copy of `bytes`. */
+/** A uint8 tensor with a copy of the bytes. */
 export function bytesTensor(bytes: Uint8Array): TensorHandle {
   return binding.tensorFromTypedArray(bytes, 'uint8', [bytes.length], 'cpu', currentContext().modes)
 }
@@ -79,7 +87,9 @@ export function bytesTensor(bytes: Uint8Array): TensorHandle {
 function unreadable(name: string, cause: unknown): SosError {
   const { code, message } = cause as NodeJS.ErrnoException
   if (code === 'ENOENT' || code === 'ENOTDIR') {
-    return new SosError('ERR_FILE_NOT_FOUND', `${name}: no such file`, { cause })
+    return new SosError('ERR_FILE_NOT_FOUND', `${name}: expected a file but there is none at this path`, {
+      cause,
+    })
   }
   return new SosError('ERR_FILE_UNREADABLE', `${name}: the file cannot be read: ${message}`, { cause })
 }

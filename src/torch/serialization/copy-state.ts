@@ -3,18 +3,19 @@ import { noGrad } from '../context/context.js'
 import { binding } from '../native/binding.js'
 import { handleOf, Tensor } from '../tensor/tensor.js'
 
-/** What did not fit when a state dict was loaded without `strict`. */
+/** The names that did not match when a state dict was loaded. */
 export interface LoadResult {
-  /** Names that the module has and the state dict does not. */
+  /** Names that the module has and the state dict does not have. */
   missingKeys: string[]
+  /** Names that the state dict has and the module does not have. */
   unexpectedKeys: string[]
 }
 
 /**
- * Parameters and buffers of a module in the order of Python's `state_dict`: module by module, the parameters of each before
- * its buffers. They are detached, and those passed in disposed of.
+ * Orders the parameters and buffers of a module as Python's `state_dict` does: module by module, the parameters of each before its buffers.
+ * The result is detached from gradients; the tensors that are passed in are disposed of.
  *
- * @param paths of the modules, the root's '' first, in the order of their registration
+ * @param paths the paths of the modules, '' for the root first, in the order of their registration
  */
 export function collectState(
   paths: readonly string[],
@@ -31,13 +32,13 @@ export function collectState(
 }
 
 /**
- * Copies tensors into those of the same names, as PyTorch's `load_state_dict`: in place, converting dtype and device, a
- * tensor of one element into a scalar too. All are checked before the first is written.
+ * Copies tensors in place into those of the same names, as PyTorch's `load_state_dict`. Dtype and device are converted, and a tensor with one
+ * element may be copied into a scalar. All are checked before the first is written.
  *
- * `num_batches_tracked`, which batch norms have since PyTorch 0.4.1, may be missing, as for eager modules in PyTorch: it is left.
+ * `num_batches_tracked`, which batch norms have since PyTorch 0.4.1, may be missing, as for eager modules in PyTorch. It stays unchanged then.
  *
- * @throws `ERR_DTYPE` for a complex tensor where the module's is real, whose imaginary part would be lost;
- *   `ERR_STATE_DICT_MISMATCH`, in one message, for missing and unexpected names (where `strict`) and for shapes
+ * @throws `ERR_DTYPE` for a complex tensor when the module's is real, since the imaginary part would be lost; `ERR_STATE_DICT_MISMATCH`, with
+ *   one message for all missing and unexpected names (if `strict`) and wrong shapes
  */
 export function copyStateDict(
   into: ReadonlyMap<string, Tensor>,
@@ -91,19 +92,19 @@ export function copyStateDict(
 
 const isComplex = (dtype: string): boolean => dtype.startsWith('complex')
 
-/** Names the words in front of all names that are too much, or are missing, as DataParallel and torch.compile put them there. */
+/** A hint for names that all have a prefix too much or too little, such as those of DataParallel and torch.compile. */
 function prefixHint(missing: readonly string[], unexpected: readonly string[]): string {
   if (missing.length === 0 || unexpected.length === 0) return ''
   const names = new Set(unexpected)
   const fits = (prefix: string) => missing.every((name) => names.has(prefix + name))
   const more = unexpected[0]!.endsWith(missing[0]!) ? unexpected[0]!.slice(0, -missing[0]!.length) : ''
   if (more !== '' && fits(more)) {
-    return `, whose names have no '${more}' in front; take it off: new Map([...state].map(([name, tensor]) => [name.slice(${more.length}), tensor]))`
+    return `, whose names do not begin with '${more}'; remove the prefix: new Map([...state].map(([name, tensor]) => [name.slice(${more.length}), tensor]))`
   }
   const less = missing[0]!.endsWith(unexpected[0]!) ? missing[0]!.slice(0, -unexpected[0]!.length) : ''
   const wanted = new Set(missing)
   if (less !== '' && unexpected.every((name) => wanted.has(less + name))) {
-    return `, whose names have '${less}' in front; put it there: new Map([...state].map(([name, tensor]) => ['${less}' + name, tensor]))`
+    return `, whose names begin with '${less}'; add the prefix: new Map([...state].map(([name, tensor]) => ['${less}' + name, tensor]))`
   }
   return ''
 }

@@ -1,6 +1,7 @@
 /**
- * The first key that an object of a JSON text has twice, which JSON.parse does not tell: two readers may take different
- * ones. `text` is valid JSON.
+ * The first key that occurs twice in an object of a JSON text, if any. JSON.parse accepts such texts, but two readers may use different values.
+ *
+ * @param text valid JSON
  */
 export function duplicateKey(text: string): string | undefined {
   const open: Set<string>[] = []

@@ -4,7 +4,7 @@ import type { TensorHandle } from '../native/handles.js'
 import type { ByteSource } from './byte-source.js'
 import { PickleReader, PickleTruncated } from './pickle-reader.js'
 import { StorageTable } from './storage-table.js'
-import { elementSize } from './stored-dtype.js'
+import { storedElementSize } from './stored-dtype.js'
 import { largestPickle, loadTensors, type TorchFile } from './torch-file.js'
 import { unpickle } from './unpickler.js'
 
@@ -12,8 +12,8 @@ const magic = 0x1950a86a20f9469cfc6cn
 const version = 1001
 
 /**
- * Opens a file as torch.save wrote them until PyTorch 1.5, and as many of torchvision's still are: pickles (a magic number,
- * a version, sizes of C's types, the object, the keys of its storages), then the storages, each after the number of its
+ * Opens a file in the format of torch.save until PyTorch 1.5, in which many of torchvision's files still are. It begins with pickles: a magic
+ * number, a version, the sizes of C's types, the object, and the keys of its storages. The storages follow, each after the number of its
  * elements.
  *
  * @throws `ERR_UNSAFE_PICKLE`, `ERR_DAMAGED_FILE`
@@ -52,21 +52,21 @@ async function readStorage(
   if (start === undefined || start + 8 + bytes > source.size) {
     throw new SosError(
       'ERR_DAMAGED_FILE',
-      `${source.name}: it ends before its storage '${clipped(key)}' does`,
+      `${source.name}: the file is damaged: it ends before its storage '${clipped(key)}' does`,
     )
   }
   const count = await source.read(start, 8)
   const view = new DataView(count.buffer, count.byteOffset, count.byteLength)
-  if (view.getBigInt64(0, true) !== BigInt(bytes / elementSize(dtype))) {
+  if (view.getBigInt64(0, true) !== BigInt(bytes / storedElementSize(dtype))) {
     throw new SosError(
       'ERR_DAMAGED_FILE',
-      `${source.name}: its storage '${clipped(key)}' is not where it should be`,
+      `${source.name}: the file is damaged: its storage '${clipped(key)}' is not where it should be`,
     )
   }
   return source.readTensor(start + 8, bytes)
 }
 
-/** The pickles' size is written nowhere: more is read until they are whole. */
+/** Reads the pickles. Their size is not in the file: more bytes are read until the pickles are complete. */
 async function readHead(source: ByteSource) {
   for (let length = 2 ** 20; ; length *= 8) {
     const reader = new PickleReader(await source.read(0, Math.min(length, largestPickle)), source.name)
@@ -82,11 +82,11 @@ function unpickleHead(reader: PickleReader) {
   if (unpickle(reader) !== magic) {
     throw new SosError(
       'ERR_NOT_STATE_DICT',
-      `${reader.name}: expected weights but this is a pickle of another program than torch.save; load it in Python, and save its tensors with torch.save(…, FILE)`,
+      `${reader.name}: expected weights but this is a pickle that torch.save did not write; load it in Python and save its tensors with torch.save(…, FILE)`,
     )
   }
   const found = unpickle(reader)
-  if (found !== version) throw reader.damaged(`its version is another than ${version}`)
+  if (found !== version) throw reader.damaged(`expected the version ${version} but it has another`)
   unpickle(reader)
   const storages = new StorageTable(reader.name)
   const value = unpickle(reader, (id) => storages.of(id))

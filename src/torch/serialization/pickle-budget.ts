@@ -3,22 +3,23 @@ import type { PickleValue } from './pickle-values.js'
 import { refusedPickle } from './refused-pickle.js'
 
 /**
- * In units of some ten bytes or a few nanoseconds. A tensor and its share of an optimizer's state take about 200, so that a checkpoint of
- * 100,000 tensors stays far below; what uses it up took seconds and some hundred megabytes, whatever the file's size.
+ * The budget of one pickle, in units of about ten bytes or a few nanoseconds. A tensor and its share of an optimizer's state take about 200, so
+ * that a checkpoint of 100,000 tensors stays far below. A pickle that uses it up has taken seconds and some hundred megabytes, whatever the
+ * size of the file.
  */
-const whole = 64_000_000
+const totalBudget = 64_000_000
 
-/** Of a container that is empty, and of each value that is put into one; dicts, sets and the memo are hash tables. */
+/** The cost of an empty container, and of each value that is put into one. Dicts, sets and the memo are hash tables. */
 const costs = { list: 4, listed: 1, table: 40, entered: 4 }
 
-/** Work and memory that one pickle may take: a few bytes of a zip archive unpack to a thousand times as many opcodes. */
+/** Limits the work and memory of one pickle: a few bytes of a zip archive can unpack to a thousand times as many opcodes. */
 export class PickleBudget {
-  #left = whole
+  #left = totalBudget
   #numericKeys = 0
 
   constructor(readonly reader: PickleReader) {}
 
-  /** @throws `ERR_UNSAFE_PICKLE` where nothing is left */
+  /** Throws `ERR_UNSAFE_PICKLE` when the budget is used up. */
   spend(units: number): void {
     this.#left -= units
     if (this.#left < 0) throw refusedPickle(this.reader, 'builds more than weights need')
@@ -41,15 +42,15 @@ export class PickleBudget {
   }
 
   /**
-   * A key of a dict, or a member of a set. Of numbers whoever makes the file can choose those of one hash, each of which is compared with
-   * all before it: later ones cost more. Texts are hashed with a secret.
+   * Pays for a key of a dict or a member of a set. The maker of a file can choose numbers with equal hashes, and each of these is compared with
+   * all before it: later numbers cost more. Texts are hashed with a secret.
    */
   entered(key: PickleValue): void {
     const numeric = typeof key === 'number' || typeof key === 'bigint'
     this.spend(costs.entered + (numeric ? this.#numericKeys++ / 32 : 0))
   }
 
-  /** What a call may copy of an argument. */
+  /** Pays for what a call may copy of an argument. */
   copied(value: PickleValue): void {
     if (typeof value === 'string' || value instanceof Uint8Array) this.spend(value.length / 2)
     else if (Array.isArray(value)) for (const element of value) this.entered(element)

@@ -11,11 +11,11 @@ import {
 import { storedDType } from './stored-dtype.js'
 
 /**
- * What `module.name` means in a pickle. What is on the list below, which is all that a file of weights needs, builds data; any other name
- * stands for itself, and for an {@link InertObject} where it is called. None runs foreign code. A call with other arguments than Python's
- * throws an Error.
+ * The meaning of `module.name` in a pickle. The names on the list below, which are all that a file of weights needs, build data. Any other name
+ * stands for itself, and a call of it gives an {@link InertObject}. None of them runs foreign code. A call with other arguments than in
+ * Python throws an Error.
  *
- * @returns undefined for what is there to run programs
+ * @returns undefined for names whose purpose is to run programs
  */
 export function pickleGlobal(module: string, name: string): PickledDType | PickleGlobal | undefined {
   const call = calls.get(`${renamed.get(module) ?? module}.${name}`)
@@ -31,14 +31,17 @@ export function pickleGlobal(module: string, name: string): PickledDType | Pickl
   return foreign(`${module}.${name}`)
 }
 
-/** Of a class that is not known here. A function that makes one of what it is given, as copyreg's, gives it its name. */
+/**
+ * A class that is not known here. Its calls give objects with its name, except for a function that receives a class and makes an object of it,
+ * such as copyreg's: then the object has the name of that class.
+ */
 function foreign(name: string): PickleGlobal {
   const call = ([first]: PickleValue[]): InertObject =>
     new InertObject(first instanceof PickleGlobal && first.foreign ? first.name : name)
   return new PickleGlobal(name, call, true)
 }
 
-/** Modules and functions that checkpoints don't name, and programs in the clothes of one do. */
+/** Modules and functions that do not occur in checkpoints, only in programs that pretend to be one. */
 const programs = new Set(
   `os posix nt subprocess sys runpy pty socket ctypes importlib webbrowser shutil pip pickle _pickle
   builtins.eval builtins.exec builtins.execfile builtins.compile builtins.open builtins.__import__ builtins.breakpoint`.split(
@@ -46,7 +49,7 @@ const programs = new Set(
   ),
 )
 
-/** The storages of quantised tensors, which are not read; but where others lie depends on their sizes. */
+/** The storages of quantised tensors. They are not read, but the places of other storages depend on their sizes. */
 const quantised = new Map([
   ['QInt8Storage', 'CharStorage'],
   ['QUInt8Storage', 'ByteStorage'],
@@ -55,7 +58,7 @@ const quantised = new Map([
   ['QUInt2x4Storage', 'ByteStorage'],
 ])
 
-/** Modules under the names that Python 2 and older numpys gave them. */
+/** Modules under the names that they have in Python 2 and in other versions of NumPy. */
 const renamed = new Map([
   ['__builtin__', 'builtins'],
   ['numpy._core.multiarray', 'numpy.core.multiarray'],
@@ -117,7 +120,7 @@ function rebuild(
   })
 }
 
-/** A number, or two of a complex one. Texts, times and structures of numpy are left as objects. */
+/** A number, or two for a complex one. Texts, times and structures of NumPy stay objects. */
 function numpyScalar(dtype: PickleValue | undefined, bytes: PickleValue | undefined): PickleValue {
   if (!(dtype instanceof NumpyDType)) throw new Error('expected a numpy scalar')
   const read = numpyNumbers[dtype.code]

@@ -1,19 +1,19 @@
 import { SosError } from '../../base/index.js'
 
-/** Thrown where a pickle goes on past the bytes at hand. */
+/** Thrown when a pickle continues beyond the bytes that were read. */
 export class PickleTruncated extends SosError {}
 
-/** The longest integer that is read, in bytes: arithmetic on longer ones takes a time that grows as their square. */
+/** The longest integer that is read, in bytes. The time for longer ones grows as the square of the length. */
 const longestInteger = 1024
 
 /** Reads the operands of a pickle's opcodes. */
 export class PickleReader {
   readonly #bytes: Uint8Array
   readonly #view: DataView
-  /** The next byte. */
+  /** The position of the next byte. */
   position: number
 
-  /** @param name the file's, for messages */
+  /** @param name the name of the file, for messages */
   constructor(
     bytes: Uint8Array,
     readonly name: string,
@@ -24,7 +24,7 @@ export class PickleReader {
     this.position = position
   }
 
-  /** The bytes at hand, read or not. */
+  /** The number of bytes, read or not. */
   get length(): number {
     return this.#bytes.length
   }
@@ -78,7 +78,7 @@ export class PickleReader {
     return Buffer.from(this.bytes(length)).toString('latin1')
   }
 
-  /** A two's complement integer, little-endian: a number, or a bigint where that would lose digits. */
+  /** A two's complement integer, little-endian: a number, or a bigint if a number would lose digits. */
   long(length: number): number | bigint {
     if (length > longestInteger) throw this.damaged(`an integer has ${length} bytes`)
     const bytes = this.bytes(length)
@@ -88,7 +88,7 @@ export class PickleReader {
     return Number.isSafeInteger(Number(value)) ? Number(value) : value
   }
 
-  /** Text up to the next line feed. */
+  /** The text up to the next line feed. */
   line(): string {
     const end = this.#bytes.indexOf(0x0a, this.position)
     if (end === -1) throw this.#truncated()
@@ -107,7 +107,7 @@ export class PickleReader {
   #truncated(): PickleTruncated {
     return new PickleTruncated(
       'ERR_DAMAGED_FILE',
-      `${this.name}: the file is truncated, or damaged, in its pickle`,
+      `${this.name}: the pickle in the file is truncated or damaged`,
     )
   }
 }

@@ -3,11 +3,11 @@ import type { PickleReader } from './pickle-reader.js'
 import type { PickleValue } from './pickle-values.js'
 import { refusedPickle } from './refused-pickle.js'
 
-// Bounds against pickles that are made to exhaust memory; a checkpoint of 100,000 tensors stays far below.
+// Bounds against pickles that are made to exhaust memory. A checkpoint of 100,000 tensors stays far below.
 const deepestMarks = 1000
 const tallestStack = 4_000_000
 
-/** The values of a pickle that is being read: a stack with marks, below which nothing is taken, and a memo. */
+/** The values of a pickle that is being read: a stack with marks, which limit what can be taken, and a memo. */
 export class PickleStack {
   readonly #values: PickleValue[] = []
   readonly #marks: number[] = []
@@ -45,20 +45,20 @@ export class PickleStack {
     this.#marks.push(this.#values.length)
   }
 
-  /** Takes the last mark and the values above. */
+  /** Takes the last mark and the values above it. */
   popMark(): PickleValue[] {
     const mark = this.#marks.pop()
     if (mark === undefined) throw this.reader.damaged('it ends a group that did not begin')
     return this.#values.splice(mark)
   }
 
-  /** Takes the last value, or the mark that nothing follows. */
+  /** Takes the last value, or the last mark if nothing is above it. */
   discard(): void {
     if (this.#values.length === this.#marks.at(-1)) this.#marks.pop()
     else this.pop()
   }
 
-  /** Notes the last value in the memo, by default under the next number. */
+  /** Stores the last value in the memo, by default under the next number. */
   remember(index = this.#memo.size): void {
     this.budget.remembered()
     this.#memo.set(index, this.top())

@@ -1,4 +1,4 @@
-/** What the unpickler builds: plain data, and descriptions of tensors whose memory is not read yet. */
+/** The values that the unpickler builds: plain data, and descriptions of tensors whose memory has not been read yet. */
 export type PickleValue =
   | null
   | boolean
@@ -16,13 +16,13 @@ export type PickleValue =
   | PickleGlobal
   | InertObject
 
-/** A storage that the file holds elsewhere. */
+/** A storage, whose bytes are in another place of the file. */
 export class PickledStorage {
   /**
-   * @param key its name in the file
-   * @param dtype PyTorch's name; null where the storage is untyped, and the tensor tells
-   * @param bytes its size
-   * @param start the byte of the record at which it begins: files of old have storages that lie in others
+   * @param key the name of the storage in the file
+   * @param dtype PyTorch's name; null if the storage is untyped and only the tensor has a dtype
+   * @param bytes the size
+   * @param start where it begins in its record, in bytes: in old files storages can be parts of others
    */
   constructor(
     readonly key: string,
@@ -32,7 +32,7 @@ export class PickledStorage {
   ) {}
 }
 
-/** A tensor over a storage; offset and strides count elements. */
+/** A tensor over a storage. Offset and strides are in elements. */
 export class PickledTensor {
   constructor(
     readonly storage: PickledStorage,
@@ -45,31 +45,31 @@ export class PickledTensor {
   ) {}
 }
 
-/** `torch.float32` and the like, or a storage class, whose dtype is null where it is untyped. */
+/** A dtype such as `torch.float32`, or a storage class, whose dtype is null if it is untyped. */
 export class PickledDType {
   constructor(readonly dtype: string | null) {}
 }
 
-/** `numpy.dtype('f8')`, of which scalars are made. */
+/** A dtype of NumPy, such as `numpy.dtype('f8')`, with which scalars are made. */
 export class NumpyDType {
   littleEndian = true
   constructor(readonly code: string) {}
 }
 
-/** A name that a pickle may call, or only mention where `call` throws. */
+/** A name that a pickle may call. If `call` throws, the pickle may only mention it. */
 export class PickleGlobal {
   constructor(
     readonly name: string,
     readonly call: (args: PickleValue[]) => PickleValue,
-    /** Whether nothing is known of it but its name: what its calls give is an {@link InertObject}. */
+    /** Whether only the name is known: its calls give an {@link InertObject}. */
     readonly foreign = false,
   ) {}
 }
 
-/** In the place of an object of a class that is not known here, of which nothing is kept. */
+/** Stands for an object of a class that is not known here. Nothing of the object is kept. */
 export class InertObject {
-  /** Whether it has a module's attributes: a model that was pickled whole. */
+  /** Whether it has the attributes of a module: it is a model that was pickled as a whole. */
   isModule = false
-  /** @param name of the class, or of the function that would make the object */
+  /** @param name the name of the class, or of the function that would make the object */
   constructor(readonly name: string) {}
 }

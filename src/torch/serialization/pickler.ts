@@ -1,17 +1,17 @@
 import type { StoredDType } from './stored-dtype.js'
 
-/** A tensor as torch.save describes it; sizes count elements. */
+/** A tensor as torch.save describes it. Offset and strides are in elements. */
 export interface TensorDescription {
   readonly name: string
   readonly dtype: StoredDType
-  /** Of the storage, whose bytes are the record `data/KEY`. */
+  /** The storage, whose bytes are the record `data/KEY`. */
   readonly storage: { readonly key: string; readonly bytes: number }
   readonly offset: number
   readonly shape: readonly number[]
   readonly strides: readonly number[]
 }
 
-/** The pickle (protocol 2) of an OrderedDict of tensors, which `torch.load(weights_only=True)` reads. */
+/** Writes the pickle (protocol 2) of an OrderedDict of tensors, which `torch.load(weights_only=True)` reads. */
 export function pickleStateDict(tensors: readonly TensorDescription[]): Uint8Array {
   const pickle = new PickleWriter()
   pickle.protocol().emptyOrderedDict().raw('(')
@@ -22,7 +22,7 @@ export function pickleStateDict(tensors: readonly TensorDescription[]): Uint8Arr
   return pickle.raw('u.').bytes()
 }
 
-/** A call of torch's own functions that rebuild a tensor; v3 is for dtypes that have no storage class. */
+/** Writes a call of the function that rebuilds a tensor in Python. Its version 3 is for dtypes without a storage class. */
 function writeTensor(
   pickle: PickleWriter,
   { dtype, storage, offset, shape, strides }: TensorDescription,
@@ -35,13 +35,13 @@ function writeTensor(
   pickle.text(storage.key).text('cpu')
   pickle.integer(typed ? storage.bytes / dtype.bytes : storage.bytes).raw('tQ')
   pickle.integer(offset).integers(shape).integers(strides)
-  // Whether it requires a gradient, and its hooks: a state dict's tensors are detached.
+  // Whether the tensor requires gradients (false), and its hooks (none).
   pickle.raw('\x89').emptyOrderedDict()
   if (!typed) pickle.global('torch', dtype.dtype)
   pickle.raw('tR')
 }
 
-/** Writes opcodes, without a memo. */
+/** Writes the opcodes of a pickle, without a memo. */
 class PickleWriter {
   readonly #parts: Buffer[] = []
 
@@ -71,7 +71,7 @@ class PickleWriter {
     return this
   }
 
-  /** A safe integer that is not negative. */
+  /** Writes a safe integer that is not negative. */
   integer(value: number): this {
     if (value < 2 ** 31) {
       const small = Buffer.alloc(5)
@@ -87,7 +87,7 @@ class PickleWriter {
     return this
   }
 
-  /** A tuple. */
+  /** Writes a tuple of integers. */
   integers(values: readonly number[]): this {
     this.raw('(')
     for (const value of values) this.integer(value)

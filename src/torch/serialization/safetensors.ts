@@ -15,18 +15,18 @@ import { duplicateKey } from './duplicate-key.js'
 import { storageOf } from './storage.js'
 import { type StoredDType, storedDType, writableDType } from './stored-dtype.js'
 
-/** What a safetensors file holds. */
+/** The contents of a safetensors file. */
 export interface Safetensors {
-  /** By name, in the order of their bytes. */
+  /** The tensors by name, in the order of their bytes. */
   tensors: Map<string, Tensor>
-  /** The text map `__metadata__`; `{ format: 'pt' }` says that PyTorch wrote the file. */
+  /** The texts of `__metadata__`. `{ format: 'pt' }` means that the file is for PyTorch. */
   metadata: Record<string, string>
 }
 
-/** The format's own limit, which keeps a lying length from asking for memory. */
+/** The limit of the format. It prevents a wrong length from requesting too much memory. */
 const longestHeader = 100_000_000
 
-/** Whether a file begins as one of safetensors: its first 8 bytes are the length of the header, whose first is a brace. */
+/** Whether a file begins like a safetensors file: 8 bytes with the length of the header, and a header that begins with a brace. */
 export function isSafetensors(start: Buffer, size: number): boolean {
   return start[8] === 0x7b && start.readBigUInt64LE(0) <= BigInt(size - 8)
 }
@@ -40,18 +40,25 @@ interface Entry {
 }
 
 /**
- * Reads a safetensors file of any size, or its bytes. Each tensor gets memory of its own.
+ * Reads a safetensors file of any size, off the event loop.
  *
- * Format: 8 bytes with the length of a JSON header, the header with dtype, shape and range of each tensor, then the
- * ranges, without holes. https://huggingface.co/docs/safetensors
+ * The format is 8 bytes with the length of a JSON header; the header with dtype, shape and byte range of each tensor; then the ranges, without
+ * gaps. https://huggingface.co/docs/safetensors
  *
- * @throws `ERR_DAMAGED_FILE`, `ERR_FILE_NOT_FOUND`, `ERR_FILE_UNREADABLE`
+ * @param path the path of the file, or its bytes
+ * @returns the tensors, each with its own memory on the CPU, and the metadata
+ * @throws `ERR_DAMAGED_FILE`, `ERR_FILE_NOT_FOUND`, `ERR_FILE_UNREADABLE`; `ERR_DTYPE` for a dtype that PyTorch does not have
+ * @example
+ * await writeSafetensors('out/example.safetensors', new Map([['a', torch.ones([2])]]), { author: 'me' })
+ * const { tensors, metadata } = await readSafetensors('out/example.safetensors')
+ * console.log(tensors.get('a'), metadata.author)
+ * // → tensor([1., 1.]) me
  */
 export async function readSafetensors(path: string | Uint8Array): Promise<Safetensors> {
   return readSafetensorsFrom(await ByteSource.open(path))
 }
 
-/** As {@link readSafetensors}, of a source that is open. */
+/** Reads a safetensors file as {@link readSafetensors} does, from a source that is open. */
 export async function readSafetensorsFrom(source: ByteSource): Promise<Safetensors> {
   const { entries, metadata, dataStart } = await readHeader(source)
   const tensors = new Map<string, Tensor>()
@@ -73,11 +80,18 @@ export async function readSafetensorsFrom(source: ByteSource): Promise<Safetenso
 }
 
 /**
- * Writes a safetensors file, off the event loop; it is there whole, or as it was before. The format has no shared memory:
- * of tied tensors each is written. Elements are aligned to their size, as the format's own library aligns them.
+ * Writes a safetensors file, off the event loop. The file appears complete, or what was there before stays.
  *
- * @param metadata default: `{ format: 'pt' }`, which loaders for PyTorch look for
- * @throws `ERR_DTYPE` for complex128 and others that the format lacks, `ERR_LAYOUT` for sparse and quantised tensors, `ERR_OUTPUT`
+ * The format has no shared memory: tensors that share memory are each written. Elements are aligned to their size, as the format's own library
+ * does it.
+ *
+ * @param path the file to write
+ * @param tensors tensors by their names
+ * @param metadata texts to store with them. Default: `{ format: 'pt' }`, which loaders for PyTorch expect.
+ * @throws `ERR_DTYPE` for complex128 and other dtypes that the format does not have; `ERR_LAYOUT` for sparse and quantised tensors;
+ *   `ERR_OUTPUT` when the file cannot be written; `ERR_INVALID_ARGUMENT`
+ * @example
+ * await writeSafetensors('out/example.safetensors', model.stateDict())
  */
 export async function writeSafetensors(
   path: string,
@@ -87,7 +101,7 @@ export async function writeSafetensors(
   expectText('path', path)
   expectTensors(tensors)
   const named = [...tensors].map(([name, tensor]) => ({ name, tensor, dtype: dtypeFor(name, tensor) }))
-  // Larger elements first: then every range begins at a multiple of its element's size.
+  // With the larger elements first, every range begins at a multiple of its element's size.
   named.sort((a, b) => b.dtype.bytes - a.dtype.bytes || (a.name < b.name ? -1 : 1))
   const header: [string, unknown][] = [['__metadata__', metadata]]
   let end = 0
@@ -106,14 +120,17 @@ export async function writeSafetensors(
 
 function dtypeFor(name: string, tensor: Tensor): StoredDType {
   if (name === '__metadata__') {
-    throw new SosError('ERR_INVALID_ARGUMENT', 'a tensor cannot be named __metadata__ in a safetensors file')
+    throw new SosError(
+      'ERR_INVALID_ARGUMENT',
+      'expected other names than __metadata__, which safetensors files use themselves, but a tensor has it',
+    )
   }
   binding.dispose(storageOf(name, tensor).bytes)
   const stored = writableDType(tensor.dtype, name)
   if (stored.safetensors !== null) return stored
   throw new SosError(
     'ERR_DTYPE',
-    `'${name}': safetensors files have no ${tensor.dtype}; save as .pt, or convert the tensor before`,
+    `'${name}': expected a dtype that safetensors files have but received ${tensor.dtype}; save as .pt, or convert the tensor first`,
   )
 }
 
@@ -121,30 +138,31 @@ async function readHeader(source: ByteSource) {
   const damaged = (why: string): SosError =>
     new SosError('ERR_DAMAGED_FILE', `${source.name}: expected a safetensors file but ${why}`)
   const prefix = await source.read(0, 8)
-  if (prefix.length < 8) throw damaged('it has less than 8 bytes')
+  if (prefix.length < 8) throw damaged('it has fewer than 8 bytes')
   const length = Number(new DataView(prefix.buffer, prefix.byteOffset).getBigUint64(0, true))
   if (length > longestHeader || length > source.size - 8) {
     throw damaged(
-      `its header claims ${length} bytes, more than the ${Math.min(longestHeader, source.size - 8)} it can have`,
+      `its header claims to have ${length} bytes, and it can have at most ${Math.min(longestHeader, source.size - 8)}`,
     )
   }
   const { text, header } = parseHeader(await source.read(8, length), damaged)
   const twice = duplicateKey(text)
   if (twice !== undefined) throw damaged(`its header has the key ${JSON.stringify(clipped(twice))} twice`)
-  const { __metadata__: given, ...rest } = header
-  const metadata = given ?? {} // null is none, as to the safetensors library
+  const { __metadata__: written, ...rest } = header
+  const metadata = written ?? {} // null means none, as for the safetensors library
   if (!isRecord(metadata) || Object.values(metadata).some((value) => typeof value !== 'string')) {
-    throw damaged('its __metadata__ is no map of texts')
+    throw damaged('its __metadata__ is not a map of texts')
   }
   const entries = Object.entries(rest).map(([name, value]) => toEntry(name, value, damaged))
   entries.sort((a, b) => a.begin - b.begin || a.end - b.end)
   let end = 0
   for (const entry of entries) {
-    if (entry.begin !== end) throw damaged(`the bytes of '${clipped(entry.name)}' do not follow those before`)
+    if (entry.begin !== end)
+      throw damaged(`the bytes of '${clipped(entry.name)}' do not begin where those of the tensor before end`)
     end = entry.end
   }
   const size = source.size - 8 - length
-  if (end !== size) throw damaged(`its tensors have ${end} bytes and the file ${size}`)
+  if (end !== size) throw damaged(`its tensors take ${end} bytes and the file has ${size} for them`)
   return { entries, metadata: metadata as Record<string, string>, dataStart: 8 + length }
 }
 
@@ -154,7 +172,7 @@ function parseHeader(bytes: Uint8Array, damaged: (why: string) => SosError) {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
     return { text, header: parseForeignJson(text) as Record<string, unknown> }
   } catch (cause) {
-    throw damaged(`its header is no JSON: ${(cause as Error).message}`)
+    throw damaged(`its header is not JSON: ${(cause as Error).message}`)
   }
 }
 
@@ -167,7 +185,7 @@ function toEntry(name: string, value: unknown, damaged: (why: string) => SosErro
   if (stored === undefined) {
     throw new SosError(
       'ERR_DTYPE',
-      `'${clipped(name)}': there is no tensor of dtype ${JSON.stringify(clipped(dtype))} here`,
+      `'${clipped(name)}': expected a dtype of PyTorch but the file has ${JSON.stringify(clipped(dtype))}`,
     )
   }
   const [begin, end] = range as [number, number]
@@ -189,7 +207,7 @@ function isSizes(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0)
 }
 
-/** @throws `ERR_INVALID_ARGUMENT` for what is no Map of tensors by their names */
+/** Throws `ERR_INVALID_ARGUMENT` unless the value is a Map of tensors by their names. */
 export function expectTensors(tensors: unknown): void {
   expectMap('tensors', tensors)
   for (const [name, tensor] of tensors as Map<unknown, unknown>) {

@@ -8,31 +8,43 @@ import { expectTensors, isSafetensors, readSafetensorsFrom, writeSafetensors } f
 import { writeTorchFile } from './write-torch-file.js'
 import { openZipFile } from './zip-file.js'
 
-/** Tensors by their dotted names, as `layer1.0.conv1.weight`. */
+/** Tensors by their dotted names, such as `layer1.0.conv1.weight`. */
 export type StateDict = Map<string, Tensor>
 
+/** Options of {@link loadStateDict}. */
 export interface LoadStateDictOptions {
   /**
-   * Where the file is a checkpoint that holds more than weights, the key of the weights, as `state_dict`; of a dict in a dict with a dot
-   * between, as `model.state_dict`, and of an item of a list its index.
+   * For a checkpoint that holds more than weights: the key of the weights, such as `state_dict`. A dot leads into a dict inside a dict, as in
+   * `model.state_dict`; the items of a list have their indices as keys. Default: the file itself holds the weights.
    */
   key?: string
-  /** Taken off the names that begin with it, as DataParallel's `module.`. */
+  /** A prefix to remove from the names that begin with it, such as `module.` of DataParallel. Default: none. */
   stripPrefix?: string
 }
 
+/** Options of {@link saveStateDict}. */
 export interface SaveStateDictOptions {
-  /** Default: by the name's ending, `.safetensors`, or `.pt`, `.pth` and `.bin` for torch.save's zip archive. */
+  /** The format: `torch` is the zip archive of torch.save. Default: by the name of the file, `.safetensors`, or `.pt`, `.pth` and `.bin`. */
   format?: 'safetensors' | 'torch'
 }
 
 /**
- * Loads weights, off the event loop: a safetensors file, or a file of torch.save's (its zip archive, and what PyTorch
- * before 1.6 wrote), told apart by their content, or the bytes of one. Nothing in the file is run, whoever made it: of a
- * pickle only tensors and plain data are read, and other objects beside the weights are passed over. Tensors come to the CPU; those that share memory in a torch.save file share it here.
+ * Loads weights, off the event loop, from a safetensors file or from a file of torch.save. Both formats of torch.save are read: the zip archive,
+ * and the format before PyTorch 1.6. The content of the file decides, not its name.
  *
- * @throws `ERR_NOT_STATE_DICT` where the file holds something else, or more (the message lists its keys),
- * `ERR_UNSAFE_PICKLE`, `ERR_DAMAGED_FILE`, `ERR_DTYPE`, `ERR_FILE_NOT_FOUND`, `ERR_FILE_UNREADABLE`
+ * Nothing in the file is executed, whoever made it. Only tensors and plain data are read from a pickle; other objects beside the weights are
+ * ignored.
+ *
+ * @param path the path of the file, or its bytes
+ * @param options the key of the weights in a checkpoint, and a prefix to remove from the names
+ * @returns the tensors by their names, on the CPU; tensors that share memory in a file of torch.save share it here too
+ * @throws `ERR_NOT_STATE_DICT` when the file holds something else, or more than weights (the message lists its keys); `ERR_UNSAFE_PICKLE` for a
+ *   pickle that does what weights do not need; `ERR_DAMAGED_FILE`; `ERR_DTYPE`; `ERR_FILE_NOT_FOUND`; `ERR_FILE_UNREADABLE`
+ * @example
+ * await saveStateDict('out/example.pth', model.stateDict())
+ * const weights = await loadStateDict('out/example.pth')
+ * console.log(weights.get('fc.weight')?.shape)
+ * // → [ 10, 256 ]
  */
 export async function loadStateDict(
   path: string | Uint8Array,
@@ -54,7 +66,7 @@ export async function loadStateDict(
     if (stripped.has(short)) {
       throw new SosError(
         'ERR_NOT_STATE_DICT',
-        `${source.name}: without ${stripPrefix} two tensors are '${clipped(short)}'`,
+        `${source.name}: without the prefix ${stripPrefix} two tensors have the name '${clipped(short)}'; load it without stripPrefix`,
       )
     }
     stripped.set(short, tensor)
@@ -63,11 +75,18 @@ export async function loadStateDict(
 }
 
 /**
- * Writes weights, off the event loop, that Python reads: by `safetensors.torch.load_file`, or by
- * `torch.load(FILE, weights_only=True)`. The file is there whole, or as it was before. Tensors that share memory share it
- * in a torch.save file; safetensors has no such thing and holds each.
+ * Writes weights, off the event loop. Python reads the file with `safetensors.torch.load_file`, or with `torch.load(FILE, weights_only=True)`. The
+ * file appears complete, or what was there before stays.
  *
- * @throws `ERR_INVALID_ARGUMENT` where the format is not told, `ERR_DTYPE` (complex128 has no safetensors dtype), `ERR_LAYOUT`, `ERR_OUTPUT`
+ * In a file of torch.save, tensors that share memory share it again when they are loaded. A safetensors file holds each of them separately.
+ *
+ * @param path the file to write
+ * @param tensors tensors by their names, such as `model.stateDict()`
+ * @param options the format
+ * @throws `ERR_INVALID_ARGUMENT` when neither the name nor the options say the format; `ERR_DTYPE` for a dtype that the format does not have
+ *   (safetensors has no complex128); `ERR_LAYOUT` for sparse and quantised tensors; `ERR_OUTPUT` when the file cannot be written
+ * @example
+ * await saveStateDict('out/example.safetensors', model.stateDict())
  */
 export async function saveStateDict(
   path: string,
@@ -88,7 +107,7 @@ function formatOf(path: string): 'safetensors' | 'torch' {
   if (/\.(pt|pth|bin)$/i.test(path)) return 'torch'
   throw new SosError(
     'ERR_INVALID_ARGUMENT',
-    `expected a name that ends in .safetensors, .pt or .pth, or a format, but received ${path}`,
+    `expected a name that ends in .safetensors, .pt, .pth or .bin, or the option format, but received ${path}`,
   )
 }
 
@@ -96,7 +115,7 @@ async function readSafetensorsDict(source: ByteSource, { key }: LoadStateDictOpt
   if (key !== undefined) {
     throw new SosError(
       'ERR_NOT_STATE_DICT',
-      `${source.name}: a safetensors file holds tensors alone; load it without the key '${key}'`,
+      `${source.name}: expected a checkpoint with the key '${key}' but a safetensors file only holds tensors; load it without the key`,
     )
   }
   return (await readSafetensorsFrom(source)).tensors
@@ -122,7 +141,7 @@ async function unknownFormat(source: ByteSource): Promise<never> {
   throw new SosError(
     'ERR_NOT_STATE_DICT',
     foreign === undefined
-      ? `${source.name}: expected a safetensors file or one of torch.save's but this is neither, or it is damaged`
+      ? `${source.name}: expected a safetensors file or a file of torch.save but this is neither, or it is damaged`
       : `${source.name}: expected weights but this is ${foreign}`,
   )
 }

@@ -4,10 +4,10 @@ import { elementSize } from '../tensor/dtype.js'
 import { handleOf, type Tensor } from '../tensor/tensor.js'
 
 /**
- * Where a dense tensor's elements lie: its storage, of which `id` is equal for all tensors over it, as bytes that share its
- * memory and are to be disposed of, and offset and strides in elements.
+ * The storage of a dense tensor, and its place in it. `id` is equal for all tensors over the same storage. `bytes` is a tensor that shares the
+ * memory of the storage and must be disposed of. Offset and strides are in elements.
  *
- * @param name of the tensor, for messages
+ * @param name the name of the tensor, for messages
  * @throws `ERR_LAYOUT` for sparse and quantised tensors
  */
 export function storageOf(name: string, tensor: Tensor): ReturnType<typeof binding.tensorStorage> {
@@ -21,15 +21,16 @@ export function storageOf(name: string, tensor: Tensor): ReturnType<typeof bindi
 
 /** The memory of a dense tensor, from its first element to the end of its last. */
 export interface Memory {
+  /** Equal for all tensors over the same storage. */
   readonly storage: bigint
-  /** In bytes. */
+  /** In bytes from the beginning of the storage. */
   readonly start: number
   readonly end: number
-  /** Whether several elements lie in one place, as in an expanded tensor. */
+  /** Whether several elements have the same place, as in an expanded tensor. */
   readonly repeats: boolean
 }
 
-/** Where a tensor lies. Arguments and errors as of {@link storageOf}. */
+/** The memory of a tensor. Arguments and errors are those of {@link storageOf}. */
 export function memoryOf(name: string, tensor: Tensor): Memory {
   const { id, bytes, offset, strides } = storageOf(name, tensor)
   binding.dispose(bytes)
@@ -44,7 +45,7 @@ export function memoryOf(name: string, tensor: Tensor): Memory {
   }
 }
 
-/** Whether two tensors may have an element in common: their memory, from end to end, overlaps. */
+/** Whether the memory of two tensors overlaps between their first and last elements, so that they may have an element in common. */
 export function overlap(one: Memory, other: Memory | null): boolean {
   return other !== null && one.storage === other.storage && one.start < other.end && other.start < one.end
 }

@@ -1,14 +1,14 @@
 import { SosError } from '../../base/index.js'
 
-/** A dtype as files name it. */
+/** A dtype and its names in files. */
 export interface StoredDType {
   /** PyTorch's name. */
   readonly dtype: string
-  /** Bytes of an element. */
+  /** The bytes of one element. */
   readonly bytes: number
-  /** safetensors' name; null where that format has none. */
+  /** The name in safetensors files; null if that format does not have the dtype. */
   readonly safetensors: string | null
-  /** The storage class that torch.save writes; null for those it writes as untyped storages. */
+  /** The storage class that torch.save writes; null for a dtype that it writes as an untyped storage. */
   readonly storage: string | null
 }
 
@@ -38,18 +38,22 @@ const storedDTypes: readonly StoredDType[] = (
   ] as const
 ).map(([dtype, bytes, safetensors, storage]) => ({ dtype, bytes, safetensors, storage }))
 
+/** The dtype with a name, by the kind of the name. */
 export function storedDType(by: keyof StoredDType, name: string): StoredDType | undefined {
   return storedDTypes.find((stored) => stored[by] === name)
 }
 
-/** The dtype of a tensor that is to be written. Throws `ERR_DTYPE` where files have no name for it. */
+/** The dtype of a tensor to write. Throws `ERR_DTYPE` if files have no name for it. */
 export function writableDType(dtype: string, tensorName: string): StoredDType {
   const stored = storedDType('dtype', dtype)
   if (stored !== undefined) return stored
-  throw new SosError('ERR_DTYPE', `'${tensorName}': ${dtype} cannot be written; convert the tensor before`)
+  throw new SosError(
+    'ERR_DTYPE',
+    `'${tensorName}': expected a dtype that can be written but received ${dtype}; convert the tensor first`,
+  )
 }
 
-/** Bytes of an element of a dtype that is on the list; an untyped storage counts bytes. */
-export function elementSize(dtype: string | null): number {
+/** The bytes of one element of a dtype on the list; 1 for an untyped storage, null. */
+export function storedElementSize(dtype: string | null): number {
   return dtype === null ? 1 : storedDType('dtype', dtype)!.bytes
 }

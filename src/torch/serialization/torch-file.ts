@@ -3,23 +3,24 @@ import { binding } from '../native/binding.js'
 import type { TensorHandle } from '../native/handles.js'
 import { Tensor } from '../tensor/tensor.js'
 import type { PickledStorage, PickledTensor, PickleValue } from './pickle-values.js'
-import { elementSize } from './stored-dtype.js'
+import { storedElementSize } from './stored-dtype.js'
 
-/** A file of torch.save's whose storages are not read yet. */
+/** A file of torch.save whose storages have not been read yet. */
 export interface TorchFile {
+  /** The value of its pickle. */
   readonly value: PickleValue
-  /** Reads what these tensors need; tensors of one storage share its memory. */
+  /** Reads the storages of these tensors. Tensors over one storage share its memory. */
   load(tensors: readonly PickledTensor[]): Promise<Tensor[]>
 }
 
-/** The largest pickle that is read, in bytes: one takes about 200 a tensor. */
+/** The largest pickle that is read, in bytes. A pickle has about 200 bytes for each tensor. */
 export const largestPickle = 2 ** 28
 
 /**
  * Builds tensors over their storages.
  *
- * @param file its name, for messages
- * @param readStorages gives the bytes of these storages, each mentioned once
+ * @param file the name of the file, for messages
+ * @param readStorages reads the bytes of storages, each of which is named once
  */
 export async function loadTensors(
   file: string,
@@ -43,7 +44,7 @@ export async function loadTensors(
 
 function tensorOver(file: string, bytes: TensorHandle, described: PickledTensor): Tensor {
   const { storage, dtype, offset, shape, strides, lazy } = described
-  const first = offset + storage.start / elementSize(dtype)
+  const first = offset + storage.start / storedElementSize(dtype)
   let tensor: Tensor
   try {
     tensor = new Tensor(binding.tensorFromStorage(bytes, dtype, first, shape, strides))

@@ -6,19 +6,19 @@ import { InertObject, NumpyDType, PickledTensor, PickleGlobal, type PickleValue 
 import { refusedPickle } from './refused-pickle.js'
 
 /**
- * Reads one pickle (protocols 2 to 5) that begins at `reader`'s place, and builds nothing but plain data and descriptions
- * of tensors: classes and functions on a fixed list ({@link pickleGlobal}) run no foreign code, and in the place of an object of any other
- * class stands one of which nothing is known but the name.
+ * Reads one pickle (protocols 2 to 5) from the position of `reader` on. It builds only plain data and descriptions of tensors. The classes and
+ * functions on a fixed list ({@link pickleGlobal}) run no foreign code, and an object of any other class is replaced by one of which only the
+ * name is known.
  *
- * @param persistent what a persistent id, by which torch.save mentions storages, stands for
- * @throws `ERR_UNSAFE_PICKLE` for names that run programs, and for opcodes that weights do not need; `ERR_DAMAGED_FILE`
+ * @param persistent gives the value of a persistent id, by which torch.save mentions storages
+ * @throws `ERR_UNSAFE_PICKLE` for names that run programs and for opcodes that weights do not need; `ERR_DAMAGED_FILE`
  */
 export function unpickle(
   reader: PickleReader,
   persistent: (id: PickleValue) => PickleValue = noPersistentIds,
 ): PickleValue {
   const protocol = reader.byte() === 0x80 ? reader.byte() : 0
-  if (protocol < 2 || protocol > 5) throw reader.damaged('it is no pickle of protocol 2 to 5')
+  if (protocol < 2 || protocol > 5) throw reader.damaged('expected a pickle of protocol 2 to 5')
   const machine = new Unpickler(reader, persistent)
   for (;;) {
     const opcode = reader.byte()
@@ -35,10 +35,10 @@ export function unpickle(
 
 const stop = 0x2e
 
-/** Of a class with its module, in characters: each that is named costs as many. */
+/** The longest name of a class with its module, in characters. */
 const longestName = 500
 
-/** What each opcode of https://github.com/python/cpython/blob/main/Lib/pickletools.py does, but for textual ones. */
+/** What each opcode does, except the textual ones; see https://github.com/python/cpython/blob/main/Lib/pickletools.py. */
 const steps = new Map<number, (machine: Unpickler, reader: PickleReader) => void>(
   (
     [
@@ -134,7 +134,8 @@ class Unpickler {
   setItems(items: PickleValue[]): void {
     const map = this.stack.top()
     if (map instanceof InertObject) return
-    if (!(map instanceof Map) || items.length % 2 !== 0) throw this.reader.damaged('it sets items of no dict')
+    if (!(map instanceof Map) || items.length % 2 !== 0)
+      throw this.reader.damaged('it sets items of something that is not a dict')
     for (let i = 0; i < items.length; i += 2) {
       this.budget.entered(items[i]!)
       map.set(items[i]!, items[i + 1]!)
@@ -144,7 +145,7 @@ class Unpickler {
   append(items: PickleValue[]): void {
     const list = this.stack.top()
     if (list instanceof InertObject) return
-    if (!Array.isArray(list)) throw this.reader.damaged('it appends to no list')
+    if (!Array.isArray(list)) throw this.reader.damaged('it appends to something that is not a list')
     this.budget.listed(items.length)
     for (const item of items) list.push(item)
   }
@@ -152,7 +153,7 @@ class Unpickler {
   addItems(items: PickleValue[]): void {
     const set = this.stack.top()
     if (set instanceof InertObject) return
-    if (!(set instanceof Set)) throw this.reader.damaged('it adds to no set')
+    if (!(set instanceof Set)) throw this.reader.damaged('it adds to something that is not a set')
     for (const item of items) {
       this.budget.entered(item)
       set.add(item)
@@ -160,8 +161,10 @@ class Unpickler {
   }
 
   name(module: PickleValue, name: PickleValue): void {
-    if (typeof module !== 'string' || typeof name !== 'string') throw this.reader.damaged('a name is no text')
-    if (module.length + name.length > longestName) throw this.reader.damaged('a name is longer than any')
+    if (typeof module !== 'string' || typeof name !== 'string')
+      throw this.reader.damaged('a name is not a text')
+    if (module.length + name.length > longestName)
+      throw this.reader.damaged('a name is longer than any real one')
     const found = pickleGlobal(module, name)
     if (found === undefined) throw refusedPickle(this.reader, `names ${module}.${name}, which runs programs`)
     this.stack.push(found)
@@ -170,11 +173,11 @@ class Unpickler {
   call(callee: PickleValue, args: PickleValue): void {
     if (!Array.isArray(args)) throw this.reader.damaged('it calls without arguments')
     if (!(callee instanceof PickleGlobal || callee instanceof InertObject))
-      throw refusedPickle(this.reader, 'calls what is no function')
-    // Calls copy their arguments, which the memo can give to any number of them.
+      throw refusedPickle(this.reader, 'calls something that is not a function')
+    // A call copies its arguments, and the memo can pass the same arguments to any number of calls.
     this.budget.table()
     for (const argument of args) this.budget.copied(argument)
-    // What is made of an object that is not known is none either.
+    // What is made from an object of an unknown class is of an unknown class too.
     const unknown = callee instanceof InertObject ? callee : callee.foreign ? undefined : args[0]
     this.stack.push(
       unknown instanceof InertObject
@@ -183,7 +186,7 @@ class Unpickler {
     )
   }
 
-  /** Callee and arguments of a call with keywords, which only classes that are not known here have. */
+  /** The callee and the positional arguments of a call with keywords, which only occurs for classes that are not known here. */
   withoutKeywords(): [PickleValue, PickleValue] {
     const [callee, args] = this.stack.popMany(3) as [PickleValue, PickleValue, PickleValue]
     return [callee, args]
@@ -192,14 +195,14 @@ class Unpickler {
   load(id: PickleValue): void {
     const [kind, type] = Array.isArray(id) ? id : []
     if (type instanceof PickleGlobal && type.foreign) {
-      // Before PyTorch 1.6 torch.save noted a module's class with its source; a storage of another class is of a quantised tensor.
+      // Before PyTorch 1.6 torch.save stored the class of a module with its source. A storage of another class belongs to a quantised tensor.
       this.stack.push(kind === 'module' ? type : new InertObject(type.name))
       return
     }
     this.stack.push(this.#checked('it describes a storage wrongly', () => this.persistent(id)))
   }
 
-  /** Sets attributes: of an OrderedDict (`_metadata`) and of a tensor they are of no use here. */
+  /** Sets attributes. Those of an OrderedDict (`_metadata`) and of a tensor are not used here. */
   build(state: PickleValue): void {
     const target = this.stack.top()
     if (target instanceof InertObject) {

@@ -8,7 +8,7 @@ import { pickleStateDict, type TensorDescription } from './pickler.js'
 import { storageOf } from './storage.js'
 import { type StoredDType, writableDType } from './stored-dtype.js'
 
-/** A storage that is to be written. */
+/** A storage to write. */
 interface StorageRecord {
   readonly key: string
   readonly dtype: StoredDType
@@ -17,8 +17,8 @@ interface StorageRecord {
 }
 
 /**
- * Writes an OrderedDict of tensors as torch.save does, off the event loop; the file is there whole, or as it was before.
- * Storages are written once and whole: tensors that share memory share it when they are loaded. All go to the CPU.
+ * Writes an OrderedDict of tensors as torch.save does, off the event loop. The file appears complete, or what was there before stays. Each storage
+ * is written once and as a whole, so that tensors that share memory share it again when they are loaded. All are written as CPU tensors.
  *
  * @throws `ERR_DTYPE`, `ERR_LAYOUT` for sparse and quantised tensors, `ERR_OUTPUT`
  */
@@ -47,18 +47,18 @@ function describe(
   temporary: Tensor[],
 ): TensorDescription {
   const dtype = writableDType(tensor.dtype, name)
-  const owned = (copy: Tensor): Tensor => {
+  const disposedLater = (copy: Tensor): Tensor => {
     temporary.push(copy)
     return copy
   }
-  // Lazy bits do not reach the storage's bytes. Where there are none, this is the same memory.
-  const plain = owned(owned(tensor.resolve_conj()).resolve_neg())
+  // The bytes of a storage do not contain lazy conjugation and negation. Without these, `plain` shares the memory of the tensor.
+  const plain = disposedLater(disposedLater(tensor.resolve_conj()).resolve_neg())
   let { id, bytes, offset, strides } = storageOf(name, plain)
   let record = records.get(id)
-  // PyTorch reads a storage as of one dtype: where another tensor has made it another's, this one gets its own.
+  // PyTorch reads a storage with one dtype. If another tensor uses it with another dtype, this tensor gets a storage of its own.
   if (record === undefined ? lengthOf(bytes) % dtype.bytes !== 0 : record.dtype !== dtype) {
     binding.dispose(bytes)
-    ;({ id, bytes, offset, strides } = storageOf(name, owned(plain.clone())))
+    ;({ id, bytes, offset, strides } = storageOf(name, disposedLater(plain.clone())))
     record = undefined
   }
   if (record === undefined) {

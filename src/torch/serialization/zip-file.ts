@@ -6,18 +6,18 @@ import { exportedProgram, foreignFile, foreignFileStart, isExportedProgram } fro
 import { PickleReader } from './pickle-reader.js'
 import type { PickledStorage } from './pickle-values.js'
 import { StorageTable } from './storage-table.js'
-import { elementSize } from './stored-dtype.js'
+import { storedElementSize } from './stored-dtype.js'
 import { largestPickle, loadTensors, type TorchFile } from './torch-file.js'
 import { unpickle } from './unpickler.js'
 
 /**
- * How much larger storages may be than the file, beyond half a gigabyte: torch.save does not compress, and weights hardly shrink. Records
- * that lie in each other could each claim a thousand times as much.
+ * How much larger the storages may be than the file, beyond half a gigabyte. torch.save does not compress, and compression hardly makes weights
+ * smaller. Without a limit, records that overlap could each claim a thousand times the size of the file.
  */
 const largestRatio = 16
 
 /**
- * Opens a zip archive as torch.save has written them since PyTorch 1.6: a pickle, and a record for each storage.
+ * Opens a zip archive in the format of torch.save since PyTorch 1.6: a pickle, and a record for each storage.
  *
  * @throws `ERR_NOT_STATE_DICT`, `ERR_UNSAFE_PICKLE`, `ERR_DAMAGED_FILE`
  */
@@ -35,13 +35,13 @@ export async function openZipFile(source: ByteSource): Promise<TorchFile> {
     )
   }
   if (size === undefined) {
-    const what = isExportedProgram(sizes.keys()) ? `is ${exportedProgram}` : 'zip archive holds none'
+    const what = isExportedProgram(sizes.keys()) ? `is ${exportedProgram}` : 'zip archive holds no data.pkl'
     throw new SosError('ERR_NOT_STATE_DICT', `${source.name}: expected weights but this ${what}`)
   }
   if (size > largestPickle) {
     throw new SosError(
       'ERR_DAMAGED_FILE',
-      `${source.name}: its pickle claims ${size} bytes, more than is read`,
+      `${source.name}: its pickle claims to have ${size} bytes, and at most ${largestPickle} are read`,
     )
   }
   const bigEndian = await isBigEndian(source, sizes)
@@ -54,18 +54,18 @@ export async function openZipFile(source: ByteSource): Promise<TorchFile> {
       loadTensors(source.name, tensors, async (used) => {
         let total = 0
         for (const { key, bytes } of used) {
-          const there = sizes.get(`data/${key}`)
-          total += there ?? 0
-          if (there !== undefined && there >= bytes) {
+          const found = sizes.get(`data/${key}`)
+          total += found ?? 0
+          if (found !== undefined && found >= bytes) {
             if (total <= 2 ** 29 + largestRatio * source.size) continue
             throw new SosError(
               'ERR_DAMAGED_FILE',
-              `${source.name}: its storages unpack to more than ${total} bytes but the file has ${source.size}`,
+              `${source.name}: its storages unpack to more than ${total} bytes, too many for a file of ${source.size}`,
             )
           }
           throw new SosError(
             'ERR_DAMAGED_FILE',
-            `${source.name}: the storage '${clipped(key)}' should have ${bytes} bytes but has ${there ?? 'none'}`,
+            `${source.name}: expected ${bytes} bytes in the storage '${clipped(key)}' but it has ${found ?? 'none'}`,
           )
         }
         const names = used.map(({ key }) => `data/${key}`)
@@ -86,9 +86,9 @@ async function isBigEndian(source: ByteSource, sizes: ReadonlyMap<string, number
   return Buffer.from(await readSmall(source, 'byteorder')).toString('latin1') === 'big'
 }
 
-/** The bytes of each element in the other order; a complex number is two. */
+/** Reverses the byte order of each element. A complex number has two parts, each of which is reversed. */
 function swapped(handle: TensorHandle, { dtype }: PickledStorage): TensorHandle {
-  const size = elementSize(dtype) / (dtype?.startsWith('complex') ? 2 : 1)
+  const size = storedElementSize(dtype) / (dtype?.startsWith('complex') ? 2 : 1)
   const bytes = takeBytes(handle)
   for (let i = 0; i + size <= bytes.length; i += size) bytes.subarray(i, i + size).reverse()
   return bytesTensor(bytes)

@@ -1,7 +1,7 @@
 import { SosError } from '../../base/index.js'
 import type { Complex } from './complex.js'
 
-/** PyTorch's dtypes by their names. */
+/** A dtype, by PyTorch's name. */
 export type DType =
   | 'float32'
   | 'float64'
@@ -28,21 +28,21 @@ export type DType =
   | 'quint8'
   | 'qint32'
 
-/** How a tensor's elements lie in memory: densely by strides, or sparsely. As Python's `torch.layout`, without `torch.`. */
+/** How the elements of a tensor are stored: densely with strides, or sparsely. As Python's `torch.layout`, without `torch.`. */
 export type Layout = 'strided' | 'sparse_coo' | 'sparse_csr' | 'sparse_csc' | 'sparse_bsr' | 'sparse_bsc'
 /**
- * The order of a dense tensor's dimensions in memory, as Python's `torch.memory_format`: `channels_last` is of [N, C, H, W] with the
- * channels beside each other, `channels_last_3d` of [N, C, D, H, W].
+ * The order of a dense tensor's dimensions in memory, as Python's `torch.memory_format`. `channels_last` is for tensors [N, C, H, W] and stores
+ * the channels of a pixel next to each other; `channels_last_3d` does so for [N, C, D, H, W].
  */
 export type MemoryFormat = 'contiguous_format' | 'preserve_format' | 'channels_last' | 'channels_last_3d'
 
-/** A device by PyTorch's name: `cpu`, `cuda`, `cuda:1`. */
+/** A device, by PyTorch's name: `cpu`, `cuda`, `cuda:1`. */
 export type Device = string
 
-/** A number that an operator takes as a scalar; a whole one counts as an integer, as in `tensor.add(1)`. */
+/** A number that an operator takes as a scalar. A whole number counts as an integer, as in `tensor.add(1)`. */
 export type Scalar = number | bigint | boolean | Complex
 
-/** A typed array of elements that a dtype has. */
+/** A typed array whose elements some dtype has. */
 export type TypedArray =
   | Float32Array
   | Float64Array
@@ -56,26 +56,28 @@ export type TypedArray =
   | Uint8Array
   | Uint8ClampedArray
 
-/**
- * How the elements of a dtype lie in memory: the typed array that holds them, the places that one element takes in it,
- * and, where these hold bits rather than numbers, the dtype that turns them into numbers.
- */
+/** How JavaScript reads the elements of a dtype. */
 export interface ElementLayout {
-  readonly array: new (buffer: ArrayBuffer) => TypedArray
+  /** The typed array that holds them. */
+  readonly array: new (
+    buffer: ArrayBuffer,
+  ) => TypedArray
+  /** How many places of the array one element takes. */
   readonly places: 1 | 2
-  readonly reads?: DType
+  /** If the array holds bits that JavaScript cannot read as numbers: the dtype to which they are converted for reading. */
+  readonly readsAs?: DType
 }
 
 const layouts: Record<DType, ElementLayout> = {
   float32: { array: Float32Array, places: 1 },
   float64: { array: Float64Array, places: 1 },
-  float16: { array: Uint16Array, places: 1, reads: 'float32' },
-  bfloat16: { array: Uint16Array, places: 1, reads: 'float32' },
-  float8_e4m3fn: { array: Uint8Array, places: 1, reads: 'float32' },
-  float8_e4m3fnuz: { array: Uint8Array, places: 1, reads: 'float32' },
-  float8_e5m2: { array: Uint8Array, places: 1, reads: 'float32' },
-  float8_e5m2fnuz: { array: Uint8Array, places: 1, reads: 'float32' },
-  float8_e8m0fnu: { array: Uint8Array, places: 1, reads: 'float32' },
+  float16: { array: Uint16Array, places: 1, readsAs: 'float32' },
+  bfloat16: { array: Uint16Array, places: 1, readsAs: 'float32' },
+  float8_e4m3fn: { array: Uint8Array, places: 1, readsAs: 'float32' },
+  float8_e4m3fnuz: { array: Uint8Array, places: 1, readsAs: 'float32' },
+  float8_e5m2: { array: Uint8Array, places: 1, readsAs: 'float32' },
+  float8_e5m2fnuz: { array: Uint8Array, places: 1, readsAs: 'float32' },
+  float8_e8m0fnu: { array: Uint8Array, places: 1, readsAs: 'float32' },
   int64: { array: BigInt64Array, places: 1 },
   int32: { array: Int32Array, places: 1 },
   int16: { array: Int16Array, places: 1 },
@@ -85,18 +87,20 @@ const layouts: Record<DType, ElementLayout> = {
   uint16: { array: Uint16Array, places: 1 },
   uint8: { array: Uint8Array, places: 1 },
   bool: { array: Uint8Array, places: 1 },
-  complex32: { array: Uint16Array, places: 2, reads: 'complex64' },
+  complex32: { array: Uint16Array, places: 2, readsAs: 'complex64' },
   complex64: { array: Float32Array, places: 2 },
   complex128: { array: Float64Array, places: 2 },
-  qint8: { array: Int8Array, places: 1, reads: 'float32' },
-  quint8: { array: Uint8Array, places: 1, reads: 'float32' },
-  qint32: { array: Int32Array, places: 1, reads: 'float32' },
+  qint8: { array: Int8Array, places: 1, readsAs: 'float32' },
+  quint8: { array: Uint8Array, places: 1, readsAs: 'float32' },
+  qint32: { array: Int32Array, places: 1, readsAs: 'float32' },
 }
 
+/** Whether a name is that of a dtype. */
 export function isDType(name: string): name is DType {
   return Object.hasOwn(layouts, name)
 }
 
+/** How JavaScript reads the elements of a dtype. Throws `ERR_DTYPE` for an unknown name. */
 export function elementLayout(dtype: DType): ElementLayout {
   const layout = layouts[dtype]
   if (layout !== undefined) return layout
@@ -112,7 +116,7 @@ export function elementSize(dtype: DType): number {
   return places * (array as unknown as { BYTES_PER_ELEMENT: number }).BYTES_PER_ELEMENT
 }
 
-/** Bounds of the integer dtypes, both included. */
+/** The smallest and the largest number of each integer dtype. */
 export const integerRanges: { readonly [dtype in DType]?: readonly [bigint, bigint] } = {
   int64: [-(2n ** 63n), 2n ** 63n - 1n],
   int32: [-(2n ** 31n), 2n ** 31n - 1n],
@@ -145,11 +149,11 @@ export function dtypeOf(values: object): DType {
   }
   throw new SosError(
     'ERR_DTYPE',
-    `expected a typed array of a dtype that PyTorch has but received ${Object.prototype.toString.call(values)}`,
+    `expected a typed array with a dtype of PyTorch but received ${Object.prototype.toString.call(values)}`,
   )
 }
 
-/** Whether it is one of the real floating-point dtypes that weights have. */
+/** Whether a dtype is one of the real floating-point dtypes that weights have. */
 export function isFloating(dtype: string): dtype is 'float16' | 'bfloat16' | 'float32' | 'float64' {
   return /^b?float(16|32|64)$/.test(dtype)
 }

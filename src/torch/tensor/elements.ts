@@ -12,61 +12,61 @@ import { elementCount } from './shape.js'
 /** Options of `torch.tensor`. */
 export interface TensorOptions {
   /**
-   * Default: the typed array's own; float32 for numbers, int64 for bigints, bool for booleans, complex64 for complex
-   * numbers.
+   * The dtype of the tensor. Default: that of a typed array; float32 for numbers, int64 for bigints, bool for booleans, complex64 for
+   * complex numbers.
    */
   dtype?: DType
-  /** Default: `cpu`. */
+  /** The device of the tensor. Default: `cpu`. */
   device?: Device
-  /** Whether operators on it are recorded for gradients; of floating-point and complex dtypes only. Default: false. */
+  /** Whether operators on the tensor are recorded for gradients. Only floating-point and complex dtypes allow it. Default: false. */
   requiresGrad?: boolean
 }
 
 /** Options of `torch.fromBuffer`. */
 export interface BufferOptions {
-  /** Default: the typed array's own; uint8 for a Buffer, an ArrayBuffer and a DataView. */
+  /** The dtype of the elements. Default: that of a typed array; uint8 for a Buffer, an ArrayBuffer or a DataView. */
   dtype?: DType
-  /** Default: one dimension with all that follows `byteOffset`. */
+  /** The shape of the tensor. Default: one dimension with all elements from `byteOffset` on. */
   shape?: readonly number[]
-  /** Where the elements begin, counted from the beginning of what is given. Default: 0. */
+  /** Where the elements begin, in bytes from the beginning of `source`. Default: 0. */
   byteOffset?: number
-  /** As in {@link TensorOptions}. Default: false. */
+  /** Whether operators on the tensor are recorded for gradients, as in {@link TensorOptions}. Default: false. */
   requiresGrad?: boolean
 }
 
 /** Copies JavaScript values into a new native tensor. */
 export function tensorOfValues(
   values: TypedArray | NestedValues,
-  { dtype, device = 'cpu', shape: given }: TensorOptions & { shape?: readonly number[] },
+  { dtype, device = 'cpu', shape: requestedShape }: TensorOptions & { shape?: readonly number[] },
 ): TensorHandle {
-  const laid = ArrayBuffer.isView(values) ? viewed(values as TypedArray) : flatten(values, dtype)
-  const shape = given ?? laid.shape
-  checkShape(shape, laid.flat.length / elementLayout(laid.stores).places)
+  const flattened = ArrayBuffer.isView(values) ? flatTypedArray(values as TypedArray) : flatten(values, dtype)
+  const shape = requestedShape ?? flattened.shape
+  expectElements(shape, flattened.flat.length / elementLayout(flattened.stores).places)
   return binding.tensorFromTypedArray(
-    laid.flat,
-    laid.stores,
+    flattened.flat,
+    flattened.stores,
     shape,
     device,
     currentContext().modes,
-    dtype ?? laid.dtype,
+    dtype ?? flattened.dtype,
   )
 }
 
-function viewed(values: TypedArray) {
+function flatTypedArray(values: TypedArray) {
   const dtype = dtypeOf(values)
   return { flat: values, shape: [values.length], stores: dtype, dtype }
 }
 
-function checkShape(shape: readonly number[], length: number): void {
+function expectElements(shape: readonly number[], length: number): void {
   const size = elementCount(shape)
   if (size === length && shape.every((extent) => Number.isInteger(extent) && extent >= 0)) return
   throw new SosError(
     'ERR_SHAPE',
-    `expected values for the shape [${shape.join(', ')}] (${size}) but received ${length}`,
+    `expected ${size} values for the shape [${shape.join(', ')}] but received ${length}`,
   )
 }
 
-/** A native tensor that uses JavaScript's memory in place. */
+/** Makes a native tensor that uses JavaScript's memory in place. */
 export function tensorOverBuffer(
   source: ArrayBufferLike | NodeJS.ArrayBufferView,
   { dtype, shape, byteOffset = 0 }: BufferOptions,
@@ -74,7 +74,7 @@ export function tensorOverBuffer(
   if (!ArrayBuffer.isView(source) && !types.isAnyArrayBuffer(source)) {
     throw new SosError(
       'ERR_INVALID_ARGUMENT',
-      'expected a Buffer, a typed array, a DataView, an ArrayBuffer or a SharedArrayBuffer; torch.tensor takes arrays',
+      'expected a Buffer, a typed array, a DataView, an ArrayBuffer or a SharedArrayBuffer but received something else; for arrays, use torch.tensor',
     )
   }
   const view = ArrayBuffer.isView(source)
@@ -86,13 +86,13 @@ export function tensorOverBuffer(
   if (!Number.isSafeInteger(byteOffset) || byteOffset < 0 || rest < 0) {
     throw new SosError(
       'ERR_RANGE',
-      `expected a byteOffset from 0 to ${view.byteLength}, the bytes there are, but received ${byteOffset}`,
+      `expected a byteOffset from 0 to ${view.byteLength}, the number of bytes, but received ${byteOffset}`,
     )
   }
   if (shape === undefined && rest % size !== 0) {
     throw new SosError(
       'ERR_SHAPE',
-      `expected a multiple of ${size} bytes for ${stores} but there are ${rest}; pass the shape of a part`,
+      `expected a multiple of ${size} bytes for ${stores} but there are ${rest}; to use a part of them, pass its shape`,
     )
   }
   const extents = shape ?? [rest / size]
@@ -100,7 +100,7 @@ export function tensorOverBuffer(
   if (!extents.every((extent) => Number.isInteger(extent) && extent >= 0) || bytes > rest) {
     throw new SosError(
       'ERR_SHAPE',
-      `expected at most ${rest} bytes, which there are from byteOffset on, but the shape [${extents.join(', ')}] in ${stores} takes ${bytes}`,
+      `expected a shape of at most ${rest} bytes, the number from byteOffset on, but [${extents.join(', ')}] in ${stores} takes ${bytes}`,
     )
   }
   holdInPlace(view.buffer)
@@ -116,17 +116,17 @@ function isTypedArray(source: object): source is TypedArray {
   return ArrayBuffer.isView(source) && !(source instanceof DataView)
 }
 
-/** Memory that can shrink or move away while a tensor uses it would be read after it is freed. */
+/** Prevents JavaScript from shrinking or moving the memory while a tensor uses it: the tensor would read memory that was freed. */
 function holdInPlace(buffer: ArrayBufferLike): void {
-  if (buffer instanceof SharedArrayBuffer) return // these only grow, in place
+  if (buffer instanceof SharedArrayBuffer) return // it can only grow, and stays in place
   if ((buffer as { resizable?: boolean }).resizable) {
     throw new SosError(
       'ERR_INVALID_ARGUMENT',
-      'expected memory of a fixed length but received a resizable ArrayBuffer; copy it by torch.tensor, or slice it',
+      'expected memory of a fixed length but received a resizable ArrayBuffer; copy it with slice() or torch.tensor',
     )
   }
   markAsUntransferable(buffer)
-  // Node 22's own way of moving memory asks nobody.
+  // ArrayBuffer.prototype.transfer (Node 22) does not respect the mark.
   for (const name of ['transfer', 'transferToFixedLength']) {
     if (name in buffer && !Object.hasOwn(buffer, name))
       Object.defineProperty(buffer, name, { value: refuseTransfer })
@@ -136,15 +136,15 @@ function holdInPlace(buffer: ArrayBufferLike): void {
 function refuseTransfer(): never {
   throw new SosError(
     'ERR_BUSY',
-    'this ArrayBuffer is the memory of a tensor that torch.fromBuffer made: it stays where it is; slice() copies it',
+    'expected an ArrayBuffer that can be transferred but a tensor from torch.fromBuffer uses its memory; copy it with slice()',
   )
 }
 
-/** The elements as numbers, bigints or complex numbers, in row-major order. */
+/** Reads the elements as numbers, bigints or complex numbers, in row-major order. */
 export function readElements(tensor: TensorHandle, dtype: DType): (number | bigint | Complex)[] {
-  const reads = elementLayout(dtype).reads
-  const { array, places } = elementLayout(reads ?? dtype)
-  const values = new array(binding.tensorToArrayBuffer(tensor, reads))
+  const { readsAs } = elementLayout(dtype)
+  const { array, places } = elementLayout(readsAs ?? dtype)
+  const values = new array(binding.tensorToArrayBuffer(tensor, readsAs))
   if (places === 1) return Array.from(values as Iterable<number | bigint>)
   return Array.from(
     { length: values.length / 2 },

@@ -1,8 +1,8 @@
 import { Tensor } from './tensor.js'
 
 /**
- * Gives all tensors the methods and accessors of `members`, as those of a class: they are not enumerable. Their types are declared beside the
- * call, by `declare module`, so that this folder's class need not know the folders that extend it.
+ * Gives all tensors the methods and accessors of `members`. They are not enumerable, like those of a class. The file that calls this declares
+ * their types by `declare module`, so that the class does not depend on the folders that extend it.
  */
 export function extendTensor<T extends object>(members: T & ThisType<Tensor>): void {
   for (const name of Reflect.ownKeys(members)) {

@@ -12,7 +12,7 @@ const lineWidth = 80
 type Elements = readonly (number | bigint | Complex)[]
 type Read = (tensor: Tensor) => Elements
 
-/** A tensor as Python's `repr` prints it. Of more than 1000 elements only those at the edges are read, by `read`. */
+/** The text of a tensor that Python's `repr` prints. If there are more than 1000 elements, only those at the edges are read. */
 export function formatTensor(tensor: Tensor, read: Read): string {
   const prefix = 'tensor('
   const indent = prefix.length
@@ -37,6 +37,7 @@ export function formatTensor(tensor: Tensor, read: Read): string {
   return withSuffixes(prefix + body, suffixes, indent, layout === 'sparse_coo')
 }
 
+/** A shape as a Python tuple. */
 const tuple = (shape: readonly number[]) => `(${shape.join(', ')}${shape.length === 1 ? ',' : ''})`
 
 function withSuffixes(text: string, suffixes: string[], indent: number, newline: boolean): string {
@@ -57,7 +58,7 @@ function withSuffixes(text: string, suffixes: string[], indent: number, newline:
 }
 
 function quantization(tensor: Tensor): string[] {
-  // c10::QScheme's values: those per tensor have one scale.
+  // A value of c10::QScheme: 0 is per tensor, which has one scale.
   const scheme = tensor.qscheme() as unknown as number
   if (scheme !== 0) return []
   return [
@@ -89,19 +90,19 @@ function sparseParts(tensor: Tensor, indent: number, read: Read): string {
   return texts.join(`,\n${' '.repeat(indent)}`)
 }
 
-/** The brackets with the elements. */
+/** The elements in their brackets. */
 function formatElements(tensor: Tensor, indent: number, read: Read): string {
   const { shape, dtype } = tensor
   if (shape.includes(0)) return '[]'
-  const summarize = elementCount(shape) > threshold
+  const summarize = tensor.numel() > threshold
   const shown = summarize ? atEdges(tensor) : tensor
   const { width, texts } = elementTexts(read(shown), dtype)
-  const layout = { texts, width, shape, extents: shown.shape }
+  const printed = { texts, width, shape, extents: shown.shape }
   if (shown !== tensor) shown.dispose()
-  return brackets(layout, 0, 0, indent)
+  return brackets(printed, 0, 0, indent)
 }
 
-/** A small copy of the first and last three along each dimension that is longer than six. */
+/** A small copy with the first and the last three elements along each dimension that is longer than six. */
 function atEdges(tensor: Tensor): Tensor {
   const steps = [tensor.dtype.startsWith('q') ? tensor.dequantize() : tensor.detach()]
   const follow = (next: Tensor) => steps.push(next)
@@ -120,18 +121,20 @@ function atEdges(tensor: Tensor): Tensor {
   return small
 }
 
-interface Laid {
-  /** The elements in row-major order, laid out as `extents`. */
+interface PrintedElements {
+  /** The elements in row-major order, with the shape `extents`. */
   texts: readonly string[]
+  /** The width to which each text is padded. */
   width: number
+  /** The shape of what is printed. */
   extents: readonly number[]
-  /** The tensor's own shape: a dimension that is longer than in `extents` was cut in its middle. */
+  /** The shape of the tensor: if a dimension is longer than in `extents`, its middle was left out. */
   shape: readonly number[]
 }
 
-/** The part of dimension `dim` and those after it that begins at `offset` among the texts. */
-function brackets(laid: Laid, dim: number, offset: number, indent: number): string {
-  const { texts, width, extents, shape } = laid
+/** Formats dimension `dim` and those after it, from the text at `offset` on. */
+function brackets(printed: PrintedElements, dim: number, offset: number, indent: number): string {
+  const { texts, width, extents, shape } = printed
   if (extents.length === 0) return texts[0]!
   const extent = extents[dim]!
   const cut = shape[dim]! > extent
@@ -145,7 +148,7 @@ function brackets(laid: Laid, dim: number, offset: number, indent: number): stri
   }
   const stride = elementCount(extents.slice(dim + 1))
   const parts = Array.from({ length: extent }, (_, i) =>
-    brackets(laid, dim + 1, offset + i * stride, indent + 1),
+    brackets(printed, dim + 1, offset + i * stride, indent + 1),
   )
   if (cut) parts.splice(edge, 0, '...')
   return `[${parts.join(`,${'\n'.repeat(extents.length - dim - 1)}${' '.repeat(indent + 1)}`)}]`
@@ -168,27 +171,27 @@ function elementTexts(values: Elements, dtype: DType): { texts: string[]; width:
   return { texts: texts.map((text) => text.padStart(width)), width }
 }
 
-/** One notation and one width for all: as integers, with four digits, or with an exponent. */
+/** Formats floats with one notation and one width for all: as integers, with four digits, or with an exponent. */
 function floatTexts(values: readonly number[]): { texts: string[]; width: number } {
-  const deciding = values.filter((value) => Number.isFinite(value) && value !== 0)
+  const finite = values.filter((value) => Number.isFinite(value) && value !== 0)
   let least = Number.POSITIVE_INFINITY
   let largest = 0
-  for (const value of deciding) {
+  for (const value of finite) {
     least = Math.min(least, Math.abs(value))
     largest = Math.max(largest, Math.abs(value))
   }
-  const exponents = deciding.length > 0 && (largest / least > 1000 || largest > 1e8 || least < 1e-4)
-  const whole = deciding.every(Number.isInteger)
+  const exponents = finite.length > 0 && (largest / least > 1000 || largest > 1e8 || least < 1e-4)
+  const whole = finite.every(Number.isInteger)
   const text = (value: number) => {
     if (!Number.isFinite(value)) return pythonNumber(value)
     if (exponents) return scientific(value)
     return whole ? `${fixed(value, 0)}.` : fixed(value, precision)
   }
-  const width = deciding.reduce((widest, value) => Math.max(widest, text(value).length), 1)
+  const width = finite.reduce((widest, value) => Math.max(widest, text(value).length), 1)
   return { texts: values.map((value) => text(value).padStart(width)), width }
 }
 
-/** As Python's `f'{value:.{digits}f}'`, which rounds a tie to the even neighbour where JavaScript takes the larger. */
+/** As Python's `f'{value:.{digits}f}'`, which rounds a tie to the even neighbour; JavaScript rounds it up. */
 function fixed(value: number, digits: number): string {
   const size = Math.abs(value)
   const text = size.toFixed(digits)
@@ -204,7 +207,7 @@ function scientific(value: number): string {
   return withSign(value, `${isTie ? evenEnd(digits) : digits}${pythonExponent(Number(power))}`)
 }
 
-/** `text` or, where its last digit is odd, the one below. */
+/** `text`, or if its last digit is odd, the number below. It turns a tie that was rounded up into one that is rounded to even. */
 function evenEnd(text: string): string {
   const last = Number(text.at(-1))
   return last % 2 === 1 ? `${text.slice(0, -1)}${last - 1}` : text

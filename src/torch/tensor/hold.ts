@@ -3,12 +3,10 @@ import { binding } from '../native/binding.js'
 import { handleOf, type Tensor } from './tensor.js'
 
 /**
- * Keeps everybody from writing to `tensors` until it is disposed of: `ERR_BUSY`. For an asynchronous function that goes on to read them
- * after its first wait, which would else take in what was written meanwhile.
+ * Prevents writes to tensors until the result is disposed of: they throw `ERR_BUSY`. This is for an asynchronous function that still reads
+ * its arguments after its first wait, and would otherwise use what the caller wrote meanwhile.
  *
- * @param what the function, for the message
- * @example
- * using held = hold('hvp()', vector)
+ * @param what the name of the function, for the message
  */
 export function hold(what: string, tensors: readonly (Tensor | null | undefined)[]): Disposable {
   expectList(`the tensors of ${what}`, tensors)

@@ -9,15 +9,16 @@ import { extendTensor } from './extend.js'
 import { flatten, type NestedArray, type NestedValues } from './nested-array.js'
 import { handleOf, Tensor } from './tensor.js'
 
-/** Python's `start:stop:step`; what is null is left out. */
+/** A range of positions, as Python's `start:stop:step`. {@link slice} makes one. */
 export class Slice {
-  /** The first position, from the end where it is negative; null for the first of all. */
+  /** The first position; a negative one counts from the end. Null for the beginning. */
   readonly start: number | null
-  /** The first position that is left out; null for none. */
+  /** The position after the last; a negative one counts from the end. Null for the end. */
   readonly stop: number | null
-  /** At least 1; null for 1. */
+  /** The distance between positions, at least 1. Null for 1. */
   readonly step: number | null
 
+  /** Not for users: {@link slice} makes slices. */
   constructor(start: number | null, stop: number | null, step: number | null) {
     this.start = start
     this.stop = stop
@@ -26,8 +27,16 @@ export class Slice {
 }
 
 /**
- * A range of positions, as an index: `slice()` is Python's `:`, `slice(1)` is `1:`, `slice(null, -1)` is `:-1` and
- * `slice(0, 9, 2)` is `0:9:2`. Negative bounds count from the end; the step is at least 1.
+ * Makes an index for a range of positions: `slice()` is Python's `:`, `slice(1)` is `1:`, `slice(null, -1)` is `:-1` and `slice(0, 9, 2)` is
+ * `0:9:2`.
+ *
+ * @param start the first position; a negative one counts from the end. Default: null, the beginning.
+ * @param stop the position after the last; a negative one counts from the end. Default: null, the end.
+ * @param step the distance between positions, at least 1. Default: null, which means 1.
+ * @returns an index for `at` and `setAt`, which check the numbers
+ * @example
+ * console.log(torch.arange(5).at(slice(1, null, 2)))
+ * // → tensor([1, 3])
  */
 export function slice(
   start: number | null = null,
@@ -38,14 +47,13 @@ export function slice(
 }
 
 /**
- * One index of `tensor.at`, as in Python's brackets:
- * - a whole number takes one position, from the end where it is negative, and drops the dimension;
+ * One index of `tensor.at`, as between Python's brackets:
+ * - a whole number takes one position and removes the dimension; a negative one counts from the end;
  * - a `slice(start, stop, step)` takes a range;
  * - `null` adds a dimension of 1;
- * - `'...'` stands for as many whole dimensions as the other indices leave;
- * - an integer tensor, or arrays of whole numbers, takes these positions (advanced indexing: several are broadcast
- *   together);
- * - a boolean tensor, or arrays of booleans, takes the places where it is true.
+ * - `'...'` stands for all dimensions that the other indices leave;
+ * - an integer tensor, or an array of whole numbers, takes these positions (advanced indexing: several are broadcast together);
+ * - a boolean tensor, or an array of booleans, takes the positions at which it is true.
  */
 export type Index =
   | number
@@ -58,12 +66,14 @@ export type Index =
   | NestedArray<boolean>[]
   | TypedArray
 
-/** What reads and writes parts of a tensor. */
+/** The methods of a tensor that read and write parts of it. */
 export interface TensorIndexing {
   /**
-   * The elements at `index`, as Python's `x[i, j, …]`: {@link Index} lists what an index may be. Numbers, slices,
-   * `null` and `'...'` alone give a view, tensors and arrays a copy. Throws `ERR_INDEX` where an index is out of range.
+   * Reads the elements at an index, as Python's `x[i, j, …]`.
    *
+   * @param index one {@link Index} for each dimension, or fewer
+   * @returns a view if all indices are numbers, slices, `null` or `'...'`; a copy if one is a tensor or an array
+   * @throws `ERR_INDEX` for an index that is out of range or of another type
    * @example
    * x.at(0) // x[0]
    * x.at('...', slice(null, -1)) // x[..., :-1]
@@ -72,9 +82,12 @@ export interface TensorIndexing {
   at(...index: Index[]): Tensor
 
   /**
-   * Writes to the elements at `index`, as Python's `x[i, j, …] = value`. Several indices stand in an array: there
-   * `[0, 1]` is `x[0, 1]`, and `[[0, 1]]` is `x[[0, 1]]`. A tensor or an array is broadcast.
+   * Writes to the elements at an index, as Python's `x[i, j, …] = value`.
    *
+   * @param index one {@link Index}, or an array of several: `[0, 1]` is `x[0, 1]`, and `[[0, 1]]` is `x[[0, 1]]`
+   * @param value a number, or a tensor or an array that is broadcast
+   * @returns the tensor itself
+   * @throws `ERR_INDEX` as {@link at}, `ERR_INVALID_ARGUMENT` for a value of another type
    * @example
    * x.setAt([slice(), 0], 1) // x[:, 0] = 1
    * x.setAt(x.lt(0), 0) // x[x < 0] = 0
@@ -84,7 +97,7 @@ export interface TensorIndexing {
     value: Tensor | Scalar | TypedArray | NestedValues,
   ): this
 
-  /** The parts along the first dimension, as Python's `for row in x`. */
+  /** Iterates over the parts along the first dimension, as Python's `for row in x`. Throws `ERR_SHAPE` for a tensor without dimensions. */
   [Symbol.iterator](): Iterator<Tensor>
 }
 
@@ -108,7 +121,7 @@ extendTensor<TensorIndexing>({
     if (this.ndim === 0) {
       throw new SosError(
         'ERR_SHAPE',
-        'expected a tensor of at least one dimension to iterate over; item() reads this one. Tests compare tensors by torch.equal(a, b) or a.allclose(b), not element by element',
+        'expected a tensor of at least one dimension to iterate over but this one has none; item() reads its element. In tests, compare tensors with torch.equal(a, b) or a.allclose(b), not element by element',
       )
     }
     return this.unbind(0)[Symbol.iterator]()
@@ -127,40 +140,40 @@ function nativeValue(target: Tensor, value: Tensor | Scalar | TypedArray | Neste
   )
 }
 
-/** An index as the addon takes it. */
+/** Converts an index to the form that the addon takes. */
 function nativeIndex(index: Index): NativeValue {
   if (index === null || typeof index === 'boolean' || index === '...') return index
-  if (typeof index === 'number') return whole(index)
+  if (typeof index === 'number') return wholeNumber(index)
   if (index instanceof Slice) return [bound(index.start), bound(index.stop), bound(index.step)]
-  if (Array.isArray(index)) return positions(index)
+  if (Array.isArray(index)) return tensorOfPositions(index)
   if (ArrayBuffer.isView(index)) {
     const handle = tensorOfValues(index, {})
-    // What uint8 means as an index, a mask, is an old habit of PyTorch that nobody means here.
+    // PyTorch takes uint8 for a mask, for historical reasons. Here an array of bytes means positions.
     const dtype = index instanceof Uint8Array || index instanceof Uint8ClampedArray ? 'int64' : undefined
     return dtype ? binding.tensorTo(handle, 0, undefined, dtype, false, false, undefined) : handle
   }
   if (index instanceof Tensor) return handleOf(index)
-  throw unfit(index)
+  throw invalidIndex(index)
 }
 
-function positions(index: NestedArray<number | boolean>[]): TensorHandle {
+function tensorOfPositions(index: NestedArray<number | boolean>[]): TensorHandle {
   const { flat, shape, stores } = flatten(index as NestedValues)
-  if (stores.startsWith('complex')) throw unfit(index)
-  if (stores === 'float64') for (const position of flat) whole(position)
+  if (stores.startsWith('complex')) throw invalidIndex(index)
+  if (stores === 'float64') for (const position of flat) wholeNumber(position)
   const dtype = stores === 'bool' ? 'bool' : 'int64'
   return binding.tensorFromTypedArray(flat, stores, shape, 'cpu', 0, dtype)
 }
 
 function bound(value: number | null): number | null {
-  return value === null ? null : whole(value)
+  return value === null ? null : wholeNumber(value)
 }
 
-function whole(value: unknown): number {
+function wholeNumber(value: unknown): number {
   if (Number.isSafeInteger(value)) return value as number
-  throw unfit(value)
+  throw invalidIndex(value)
 }
 
-function unfit(index: unknown): SosError {
+function invalidIndex(index: unknown): SosError {
   const what = typeof index === 'string' ? `'${index}'` : String(index)
   return new SosError(
     'ERR_INDEX',

@@ -3,33 +3,39 @@ import { Complex } from './complex.js'
 import { type DType, integerRanges, type TypedArray } from './dtype.js'
 import { elementCount } from './shape.js'
 
+/** A value, or arrays of values nested to any depth. */
 export type NestedArray<T> = T | NestedArray<T>[]
 
-/** What a tensor can be made of, besides a typed array. Complex numbers may stand beside real ones. */
+/** The values of which a tensor can be made, besides a typed array. Complex numbers may stand beside real ones. */
 export type NestedValues =
   | NestedArray<number>
   | NestedArray<number | Complex>
   | NestedArray<bigint>
   | NestedArray<boolean>
 
-/** Values laid out flat, the dtype that `flat` stores and the one that the tensor gets if none is asked for. */
-export interface Flat {
+/** Nested values as one typed array. */
+export interface FlatValues {
   flat: TypedArray
   shape: number[]
+  /** The dtype that `flat` stores. */
   stores: DType
+  /** The dtype of the tensor if none was asked for. */
   dtype: DType
 }
 
-/** As in Python; an array may contain itself. */
+/** As in Python. The limit is needed since an array may contain itself. */
 const mostDimensions = 128
 
-/** Lays out nested arrays, which must be as long as one another, for a tensor of `wanted` or the natural dtype. */
-export function flatten(values: NestedValues, wanted?: DType): Flat {
+/** Flattens nested arrays, whose lengths must be equal at each depth, for a tensor of the dtype `wanted` or of the natural one. */
+export function flatten(values: NestedValues, wanted?: DType): FlatValues {
   const shape: number[] = []
   for (let level: unknown = values; Array.isArray(level); level = level[0]) {
     shape.push(level.length)
     if (shape.length > mostDimensions) {
-      throw new SosError('ERR_SHAPE', `expected arrays nested at most ${mostDimensions} deep`)
+      throw new SosError(
+        'ERR_SHAPE',
+        `expected arrays that are nested at most ${mostDimensions} deep but these are nested deeper`,
+      )
     }
   }
   const leaves: unknown[] = []
@@ -43,10 +49,10 @@ export function flatten(values: NestedValues, wanted?: DType): Flat {
     for (const element of value) walk(element, depth + 1)
   }
   walk(values, 0)
-  return { shape, ...lay(leaves, wanted) }
+  return { shape, ...flatLeaves(leaves, wanted) }
 }
 
-function lay(leaves: unknown[], wanted: DType | undefined): Omit<Flat, 'shape'> {
+function flatLeaves(leaves: unknown[], wanted: DType | undefined): Omit<FlatValues, 'shape'> {
   const kinds = new Set(leaves.map((leaf) => (leaf instanceof Complex ? 'complex' : typeof leaf)))
   if (kinds.has('complex')) {
     kinds.delete('number')
@@ -57,7 +63,7 @@ function lay(leaves: unknown[], wanted: DType | undefined): Omit<Flat, 'shape'> 
   if (kinds.size > 1) {
     throw new SosError(
       'ERR_DTYPE',
-      'expected values of one kind: all numbers, all bigints, all booleans, or complex numbers and numbers',
+      'expected values of one kind (all numbers, all bigints, all booleans, or complex numbers and numbers) but received a mixture',
     )
   }
   const [kind = 'number'] = kinds
@@ -65,12 +71,15 @@ function lay(leaves: unknown[], wanted: DType | undefined): Omit<Flat, 'shape'> 
     case 'number': {
       const flat = Float64Array.from(leaves as number[])
       const range = integerRanges[wanted ?? 'float32']
-      if (range) checkNumbers(flat, wanted!, Number(range[0]), Number(range[1] + 1n))
+      if (range) expectNumbersInRange(flat, wanted!, Number(range[0]), Number(range[1] + 1n))
       return { flat, stores: 'float64', dtype: 'float32' }
     }
     case 'bigint': {
       const stores = wanted === 'uint64' ? 'uint64' : 'int64'
-      checkBigInts(leaves as bigint[], integerRanges[wanted ?? 'int64'] ? (wanted ?? 'int64') : 'int64')
+      expectBigIntsInRange(
+        leaves as bigint[],
+        integerRanges[wanted ?? 'int64'] ? (wanted ?? 'int64') : 'int64',
+      )
       const flat =
         stores === 'uint64' ? BigUint64Array.from(leaves as bigint[]) : BigInt64Array.from(leaves as bigint[])
       return { flat, stores, dtype: 'int64' }
@@ -96,8 +105,8 @@ function interleave(leaves: (number | Complex)[]): Float64Array {
   return flat
 }
 
-/** A float that no integer of the dtype is would become anything. */
-function checkNumbers(values: Float64Array, dtype: DType, least: number, end: number): void {
+/** Converting a float outside of the range to an integer dtype would give an arbitrary number. */
+function expectNumbersInRange(values: Float64Array, dtype: DType, least: number, end: number): void {
   for (const value of values) {
     const whole = Math.trunc(value)
     if (whole >= least && whole < end) continue
@@ -105,7 +114,7 @@ function checkNumbers(values: Float64Array, dtype: DType, least: number, end: nu
   }
 }
 
-function checkBigInts(values: readonly bigint[], dtype: DType): void {
+function expectBigIntsInRange(values: readonly bigint[], dtype: DType): void {
   const [least, largest] = integerRanges[dtype]!
   for (const value of values) {
     if (value >= least && value <= largest) continue
@@ -114,10 +123,13 @@ function checkBigInts(values: readonly bigint[], dtype: DType): void {
 }
 
 function ragged(shape: readonly number[]): SosError {
-  return new SosError('ERR_SHAPE', `expected nested arrays of equal lengths, as [${shape.join(', ')}]`)
+  return new SosError(
+    'ERR_SHAPE',
+    `expected nested arrays of equal lengths for the shape [${shape.join(', ')}] but some are longer, shorter or not arrays`,
+  )
 }
 
-/** Elements in row-major order as nested arrays. */
+/** Nests elements in row-major order as arrays of a shape. */
 export function nest<T>(values: T[], shape: readonly number[]): NestedArray<T> {
   if (shape.length === 0) return values[0]!
   const [length, ...inner] = shape

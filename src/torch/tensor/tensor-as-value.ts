@@ -7,26 +7,28 @@ import { extendTensor } from './extend.js'
 import { formatTensor } from './format.js'
 import { handleOf } from './tensor.js'
 
-/** What JavaScript itself asks of a value: a number, a text, JSON. */
+/** How a tensor behaves where JavaScript needs a number, a text or JSON. */
 export interface TensorAsValue {
   /**
-   * What JavaScript's own operators make of a tensor: `+x`, `a < b` and `a + b` take one of one element as its number, as `item()`, and
-   * know nothing of gradients; `${x}` is its text. Of more elements they throw `ERR_SHAPE`, where Python would compute: use
-   * `a.add(b)`, `a.lt(b)` and the like. Throws `ERR_DTYPE` for a complex tensor.
+   * Converts the tensor for JavaScript's own operators. `+x`, `a < b` and `a + b` use the number of a tensor with one element, as `item()`
+   * does, without gradients; `${x}` is the text of the tensor.
+   *
+   * @throws `ERR_SHAPE` unless there is exactly one element: use `a.add(b)`, `a.lt(b)` and the like, since JavaScript's operators do not
+   *   compute with tensors as Python's do; `ERR_DTYPE` for a complex tensor
    */
   [Symbol.toPrimitive](hint: string): number | string
 
   /**
-   * For `JSON.stringify`: the elements as `toArray()` gives them.
+   * What `JSON.stringify` writes: the elements, as from `toArray()`.
    *
-   * @throws `ERR_RANGE` for NaN and infinities, which JSON does not know, and for integers beyond 2^53
+   * @throws `ERR_RANGE` for NaN and infinities, which JSON does not have, and for integers beyond 2^53
    */
   toJSON(): unknown
 
-  /** As Python's `repr`: `tensor([1., 2.], grad_fn=<AddBackward0>)`. Of a large tensor only the edges are read. */
+  /** The text of Python's `repr`: `tensor([1., 2.], grad_fn=<AddBackward0>)`. Only the edges of a large tensor are read. */
   toString(): string
 
-  /** What `console.log` shows: {@link toString}. */
+  /** What `console.log` prints: {@link toString}. */
   [inspect.custom](): string
 }
 
@@ -41,20 +43,20 @@ extendTensor<TensorAsValue>({
     if (this.numel() !== 1) {
       throw new SosError(
         'ERR_SHAPE',
-        `expected a tensor of one element for JavaScript's own operators but received one of shape [${shape.join(', ')}]; a.add(b), a.eq(b) and the like work on tensors`,
+        `expected a tensor of one element for JavaScript's own operators but received one of shape [${shape.join(', ')}]; to compute with tensors, use a.add(b), a.eq(b) and the like`,
       )
     }
     const value = this.item<number | Complex>()
     if (typeof value === 'number') return value
     throw new SosError(
       'ERR_DTYPE',
-      'expected a real number but this tensor is complex; a.add(b) and the like work on it',
+      'expected a real number but this tensor is complex; to compute with it, use a.add(b) and the like',
     )
   },
 
   toJSON() {
     const values = this.toArray<number | Complex>()
-    refuseWhatJsonLacks(values)
+    expectFinite(values)
     return values
   },
 
@@ -73,15 +75,15 @@ extendTensor<TensorAsValue>({
   },
 })
 
-function refuseWhatJsonLacks(values: unknown): void {
+function expectFinite(values: unknown): void {
   if (Array.isArray(values)) {
-    for (const value of values) refuseWhatJsonLacks(value)
+    for (const value of values) expectFinite(value)
   } else if (values instanceof Complex) {
-    refuseWhatJsonLacks([values.re, values.im])
+    expectFinite([values.re, values.im])
   } else if (!Number.isFinite(values)) {
     throw new SosError(
       'ERR_RANGE',
-      `expected finite elements, for JSON knows no others, but one is ${values}`,
+      `expected finite elements, since JSON has no others, but one is ${values}`,
     )
   }
 }

@@ -16,13 +16,19 @@ const dtypes = {
 } as const satisfies Record<string, DType>
 
 /**
- * PyTorch's short forms of `to`: the tensor in another dtype (`double`, `half`, `long`, …) or on another device; itself,
- * sharing its memory, where nothing changes.
+ * PyTorch's short forms of `to`: they convert a tensor to another dtype (`double`, `half`, `long`, …) or move it to another device. If nothing
+ * changes, the result shares the memory of the tensor.
  */
 export interface TensorConversions extends Record<keyof typeof dtypes, () => Tensor> {
+  /** Moves the tensor to the CPU. */
   cpu(): Tensor
 
-  /** @param index which one. Default: the current one. */
+  /**
+   * Moves the tensor to a CUDA device.
+   *
+   * @param index the index of the device. Default: the current device.
+   * @throws `ERR_DEVICE` when the device does not exist
+   */
   cuda(index?: number): Tensor
 }
 

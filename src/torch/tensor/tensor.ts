@@ -19,16 +19,22 @@ const dtypeNames = binding.dtypeNames() as DType[]
 let readHandle: (tensor: Tensor) => TensorHandle
 
 /**
- * A tensor of libtorch. Its memory is freed by `dispose()` or `using`, at the end of a `scope`, or at the latest by the
- * garbage collector, which knows its size.
+ * A tensor of libtorch. `torch.tensor` and the operators make tensors.
+ *
+ * The memory is freed by `dispose()`, at the end of a `using` or of a `scope`, or by the garbage collector, which knows the size.
+ *
+ * @example
+ * const t = torch.tensor([[1, 2], [3, 4]])
+ * console.log(t.shape, t.dtype, t.sum().item())
+ * // → [ 2, 2 ] float32 10
  */
 export class Tensor {
   #handle: TensorHandle
 
   /**
-   * What tells tensors apart where objects are compared field by field, as by `assert.deepStrictEqual` and `toEqual`: no two are equal,
-   * for these cannot compare elements; `torch.equal` and `allclose` do. It also keeps `structuredClone` and `postMessage` from making an
-   * empty object of a tensor: they throw.
+   * A field that differs between any two tensors. Comparisons field by field, such as `assert.deepStrictEqual` and `toEqual`, cannot compare
+   * elements; with this field they find no two tensors equal. Use `torch.equal` or `allclose`. The field also makes `structuredClone` and
+   * `postMessage` throw, which would otherwise make an empty object of a tensor.
    */
   readonly id: () => string = () => 'A Tensor: post its toTypedArray() and its shape'
 
@@ -47,9 +53,17 @@ export class Tensor {
   }
 
   /**
-   * Makes a tensor from numbers, nested arrays or a typed array, whose values are copied and converted to the dtype.
-   * Throws `ERR_SHAPE` for nested arrays of different lengths, `ERR_DTYPE` for values of different kinds, `ERR_RANGE`
-   * for a number that an integer dtype cannot hold.
+   * Makes a tensor from values, which are copied and converted to the dtype. Also available as `torch.tensor`.
+   *
+   * @param values a number, nested arrays of numbers, bigints, booleans or complex numbers, or a typed array
+   * @param options dtype, device and `requiresGrad`; `shape` gives another shape to the same number of elements
+   * @returns the tensor
+   * @throws `ERR_SHAPE` for nested arrays of different lengths and for a shape that does not fit; `ERR_DTYPE` for values of different kinds;
+   *   `ERR_RANGE` for a number that an integer dtype cannot hold; `ERR_DEVICE`
+   * @example
+   * console.log(torch.tensor([[1, 2], [3, 4]], { dtype: 'float64' }))
+   * // → tensor([[1., 2.],
+   * // →         [3., 4.]], dtype=torch.float64)
    */
   static from(
     this: void,
@@ -62,14 +76,22 @@ export class Tensor {
   }
 
   /**
-   * Makes a tensor that uses the memory of a Buffer, a typed array, an ArrayBuffer or a SharedArrayBuffer in place, as
-   * Python's `torch.frombuffer`: what one writes the other reads. The memory is kept as long as any tensor uses it,
-   * views too. An ArrayBuffer can no longer be transferred then: `postMessage` copies it. Throws `ERR_ALIGNMENT` where
-   * the elements don't begin at a multiple of their size, `ERR_SHAPE` where there are fewer bytes than the shape takes.
-   * The memory of a WebAssembly.Memory moves when it grows: copy it by `torch.tensor`.
+   * Makes a tensor that uses JavaScript's memory in place: what one writes the other reads. Also available as `torch.fromBuffer`. As Python's
+   * `torch.frombuffer`.
    *
+   * The memory is kept as long as any tensor, or a view of it, uses it. An ArrayBuffer can no longer be transferred then: `postMessage`
+   * copies it. Copy the memory of a WebAssembly.Memory with `torch.tensor` instead, since it moves when it grows.
+   *
+   * @param source a Buffer, a typed array, a DataView, an ArrayBuffer or a SharedArrayBuffer
+   * @param options dtype, shape, `byteOffset` and `requiresGrad`
+   * @returns the tensor, on the CPU
+   * @throws `ERR_ALIGNMENT` unless the elements begin at a multiple of their size; `ERR_SHAPE` when there are fewer bytes than the shape
+   *   takes; `ERR_RANGE` for a `byteOffset` beyond the memory; `ERR_INVALID_ARGUMENT` for another source or a resizable ArrayBuffer
    * @example
-   * torch.fromBuffer(await readFile('weights.bin'), { dtype: 'float16', shape: [512, 1000] })
+   * const array = new Float32Array([1, 2, 3])
+   * torch.fromBuffer(array).mul_(10)
+   * console.log(array)
+   * // → Float32Array(3) [ 10, 20, 30 ]
    */
   static fromBuffer(
     this: void,
@@ -81,7 +103,7 @@ export class Tensor {
     return tensor
   }
 
-  /** The extents of the dimensions; [] for a tensor of one element without dimensions. */
+  /** The extents of the dimensions; [] for a tensor without dimensions, which has one element. */
   get shape(): readonly number[] {
     return binding.tensorShape(this.#handle)
   }
@@ -91,24 +113,24 @@ export class Tensor {
     return binding.tensorDim(this.#handle)
   }
 
-  /** The dtype by PyTorch's name, as `float32`. */
+  /** The dtype, by PyTorch's name: for example `float32`. */
   get dtype(): DType {
     return dtypeNames[binding.tensorDtype(this.#handle)]!
   }
 
-  /** How the elements lie in memory: `strided`, save for sparse tensors. */
+  /** How the elements are stored: `strided`, except for sparse tensors. */
   get layout(): Layout {
     return binding.tensorLayout(this.#handle) as Layout
   }
 
-  /** Where the elements are, as `cpu` or `cuda:0`. */
+  /** The device of the elements, for example `cpu` or `cuda:0`. */
   get device(): Device {
     return binding.tensorDevice(this.#handle)
   }
 
   /**
-   * Whether operators on the tensor are recorded for gradients. It can be set on leaves of floating-point and complex dtypes, else
-   * that throws `ERR_TORCH`; as `requires_grad_()`, which returns the tensor.
+   * Whether operators on the tensor are recorded for gradients. It can be set on leaves of floating-point and complex dtypes; on others,
+   * setting it throws `ERR_TORCH`. `requires_grad_()` sets it too and returns the tensor.
    */
   get requiresGrad(): boolean {
     return binding.tensorRequiresGrad(this.#handle)
@@ -118,12 +140,12 @@ export class Tensor {
     binding.tensorSetRequiresGrad(this.#handle, value, currentContext().modes)
   }
 
-  /** Whether gradients that reach the tensor end here: nobody computed it, or it needs none. */
+  /** Whether the tensor is a leaf: it was not computed from others, or it requires no gradients. */
   get isLeaf(): boolean {
     return binding.tensorIsLeaf(this.#handle)
   }
 
-  /** The name of what computed the tensor, as `AddBackward0`; null for a leaf. Python's `type(x.grad_fn).__name__`. */
+  /** The name of the operation that computed the tensor, for example `AddBackward0`; null for a leaf. Python's `type(x.grad_fn).__name__`. */
   get gradFn(): string | null {
     return binding.tensorGradFn(this.#handle)
   }
@@ -133,69 +155,109 @@ export class Tensor {
     return this.numpy_T()
   }
 
-  /** The shape, or the extent of one dimension. */
+  /**
+   * The shape, or the extent of one dimension.
+   *
+   * @param dim the dimension; a negative one counts from the end. Without it, the whole shape is returned.
+   * @returns the shape or the extent
+   * @throws `ERR_INDEX` when there is no such dimension
+   */
   size(): readonly number[]
   size(dim: number): number
   size(dim?: number): number | readonly number[] {
-    return dim === undefined ? this.shape : along(this.shape, dim)
+    return dim === undefined ? this.shape : extentAt(this.shape, dim)
   }
 
-  /** How many elements lie between neighbours along each dimension, or along one. */
+  /**
+   * The strides: the distance in memory, in elements, between neighbours along each dimension, or along one.
+   *
+   * @param dim the dimension; a negative one counts from the end. Without it, all strides are returned.
+   * @returns the strides or the stride
+   * @throws `ERR_INDEX` when there is no such dimension
+   */
   stride(): readonly number[]
   stride(dim: number): number
   stride(dim?: number): number | readonly number[] {
     const strides = binding.tensorStrides(this.#handle)
-    return dim === undefined ? strides : along(strides, dim)
+    return dim === undefined ? strides : extentAt(strides, dim)
   }
 
   /**
-   * The only element; a boolean as 0 or 1, one of a complex tensor as {@link Complex}: `item<Complex>()`. Throws
-   * `ERR_SHAPE` where there is not exactly one, `ERR_RANGE` for an integer beyond 2^53, which {@link itemBigInt} reads.
-   * A device is waited for.
+   * Reads the element of a tensor with one element. It waits for the device of the tensor.
+   *
+   * @returns a number; 0 or 1 for a boolean; a {@link Complex} for a complex tensor, as in `item<Complex>()`
+   * @throws `ERR_SHAPE` unless there is exactly one element; `ERR_RANGE` for an integer beyond 2^53, which {@link itemBigInt} reads
    */
   item<T extends number | Complex = number>(): T {
     const value = binding.tensorItem(this.#handle)
     if (typeof value === 'number') return value as T
-    if (typeof value === 'bigint') throw unsafe(value, 'itemBigInt()')
+    if (typeof value === 'bigint') throw unsafeInteger(value, 'itemBigInt()')
     return (typeof value === 'boolean' ? Number(value) : new Complex(value[0]!, value[1]!)) as T
   }
 
-  /** The only element of an integer tensor. Throws as {@link item}, and `ERR_DTYPE` for another dtype. */
+  /**
+   * Reads the element of an integer tensor with one element.
+   *
+   * @returns the element as a bigint
+   * @throws `ERR_SHAPE` unless there is exactly one element, `ERR_DTYPE` for another dtype
+   */
   itemBigInt(): bigint {
     const value = binding.tensorItem(this.#handle)
     if (typeof value === 'bigint') return value
     if (/^u?int/.test(this.dtype)) return BigInt(value as number)
-    throw new SosError('ERR_DTYPE', `expected a tensor of integers but this one is of ${this.dtype}`)
+    throw new SosError('ERR_DTYPE', `expected a tensor of an integer dtype but this one is of ${this.dtype}`)
   }
 
   /**
-   * A copy of the elements in row-major order. What JavaScript has no numbers for comes as it lies in memory: float16,
-   * bfloat16 and complex32 as a Uint16Array of their bits, float8 as a Uint8Array, quantised tensors as their integers; booleans
-   * are bytes of 0 and 1. A complex element takes two places. A device is waited for.
+   * Copies the elements, in row-major order, into a typed array. It waits for the device of the tensor.
+   *
+   * Numbers that JavaScript does not have are copied as their bits: float16, bfloat16 and complex32 as a Uint16Array, float8 as a Uint8Array.
+   * A quantised tensor is copied as its integers, a boolean as a byte of 0 or 1. A complex element takes two places.
+   *
+   * @returns a new array, whose type depends on the dtype
+   * @example
+   * console.log(torch.tensor([1n, 2n]).toTypedArray())
+   * // → BigInt64Array(2) [ 1n, 2n ]
    */
   toTypedArray<T extends TypedArray = TypedArray>(): T {
     const { array } = elementLayout(this.dtype)
     return new array(binding.tensorToArrayBuffer(this.#handle)) as T
   }
 
-  /** As {@link toTypedArray}, as bytes. */
+  /**
+   * Copies the elements as {@link toTypedArray} does.
+   *
+   * @returns their bytes
+   */
   toArrayBuffer(): ArrayBuffer {
     return binding.tensorToArrayBuffer(this.#handle)
   }
 
-  /** As {@link toTypedArray}, as bytes for a file or a socket. */
+  /**
+   * Copies the elements as {@link toTypedArray} does.
+   *
+   * @returns their bytes as a Buffer, for a file or a socket
+   */
   toBuffer(): Buffer {
     return Buffer.from(this.toArrayBuffer())
   }
 
   /**
-   * The tensor's own memory as a typed array, without a copy: each sees what the other writes, operators in place too.
-   * The memory is kept as long as the array is reachable, also when the tensor is disposed of; it is freed at a turn of
-   * the event loop, so a loop that never yields should copy by {@link toTypedArray}. A write to it is unknown to
-   * autograd, and must not meet an operator at work on the same memory. From then on the memory stays where it is: what would
-   * enlarge it (`resize_`, `out`) throws `ERR_TORCH`, as after Python's `numpy()`. Throws `ERR_NOT_VIEWABLE` for a tensor that is
-   * not contiguous, needs gradients, or lies on another device, and where the runtime (Electron) allows no such arrays; `ERR_BUSY` while
-   * a pending operator writes to it.
+   * Gives access to the tensor's own memory as a typed array, without a copy: each sees what the other writes.
+   *
+   * The memory is kept as long as the array is reachable, also after the tensor is disposed of. It is freed at a turn of the event loop, so a
+   * loop that never yields should use {@link toTypedArray}. Autograd does not notice a write to the array, and an operator must not work on
+   * the same memory during it. From then on the memory stays in place: what would enlarge it (`resize_`, `out`) throws `ERR_TORCH`, as
+   * after Python's `numpy()`.
+   *
+   * @returns an array over the memory of the tensor
+   * @throws `ERR_NOT_VIEWABLE` for a tensor that is not contiguous, requires gradients or is on another device, and in a runtime that does
+   *   not allow such arrays (Electron); `ERR_BUSY` while a pending operator writes to the tensor
+   * @example
+   * const zeros = torch.zeros([2])
+   * zeros.asTypedArray()[1] = 7
+   * console.log(zeros)
+   * // → tensor([0., 7.])
    */
   asTypedArray<T extends TypedArray = TypedArray>(): T {
     const { array } = elementLayout(this.dtype)
@@ -203,27 +265,34 @@ export class Tensor {
   }
 
   /**
-   * A copy of the elements as nested arrays: numbers, booleans as 0 and 1, complex elements as {@link Complex}:
-   * `toArray<Complex>()`. Throws `ERR_RANGE` for an integer beyond 2^53, which {@link toTypedArray} reads.
+   * Copies the elements into nested arrays. It waits for the device of the tensor.
+   *
+   * @returns arrays of numbers; booleans are 0 and 1, complex elements are {@link Complex}, as in `toArray<Complex>()`
+   * @throws `ERR_RANGE` for an integer beyond 2^53, which {@link toTypedArray} reads
    */
   toArray<T extends number | Complex = number>(): NestedArray<T> {
     const values = readElements(this.#handle, this.dtype).map((value) => {
       if (typeof value !== 'bigint') return value
       const number = Number(value)
-      if (!Number.isSafeInteger(number)) throw unsafe(value, 'toTypedArray()')
+      if (!Number.isSafeInteger(number)) throw unsafeInteger(value, 'toTypedArray()')
       return number
     })
     return nest(values as T[], this.shape)
   }
 
   /**
-   * The tensor in another dtype, on another device or as another tensor is; as itself, sharing its memory, where nothing
-   * changes. Keyword arguments have the schema's own names.
+   * Converts the tensor to another dtype or moves it to another device. If nothing changes, the result shares the memory of the tensor.
    *
+   * @param dtype the dtype of the result
+   * @param device the device of the result
+   * @param other a tensor whose device and dtype the result gets
+   * @param options the same as keyword arguments under the schema's own names, and `non_blocking`, `copy` and `memory_format`
+   * @returns the converted tensor
+   * @throws `ERR_DTYPE`, `ERR_DEVICE`, `ERR_INVALID_ARGUMENT` for an unknown option
    * @example
    * x.to('float64')
-   * x.to('cuda:0', 'float16')
-   * x.to({ device: 'cuda', dtype: 'float16', non_blocking: true })
+   * x.to('cpu', 'float16')
+   * x.to({ dtype: 'bfloat16', copy: true })
    */
   to(dtype: DType, options?: Omit<ToOptions, 'dtype'>): Tensor
   to(device: Device, dtype?: DType, options?: Omit<ToOptions, 'device' | 'dtype'>): Tensor
@@ -237,7 +306,7 @@ export class Tensor {
     return new Tensor(binding.tensorTo(this.#handle, modes, device, dtype, non_blocking, copy, memory_format))
   }
 
-  /** Whether `dispose()`, `using` or a `scope` has freed it. */
+  /** Whether `dispose()`, `using` or a `scope` has freed the tensor. */
   get disposed(): boolean {
     return this.#handle === disposedHandle
   }
@@ -256,20 +325,20 @@ export class Tensor {
   }
 }
 
-/** What every disposed tensor has for its native side: using it throws. */
+/** The native object of every disposed tensor: using it throws. */
 const disposedHandle = binding.disposedHandle()
 
-// The externals of disposed tensors hold the results of later operators: making one and finalizing it costs as much as a
-// small operator. No tensor refers to them any more.
+// The handles of disposed tensors are used again for the results of later operators: making and finalizing one costs as much as a small
+// operator. No tensor refers to them any more.
 const spareHandles: TensorHandle[] = []
 const MOST_SPARE = 1024
 
-/** An external for a result, or undefined: a new one is made. */
+/** A handle of a disposed tensor for a result, or undefined if there is none: then a new one is made. */
 export function takeSpareHandle(): TensorHandle | undefined {
   return spareHandles.pop()
 }
 
-/** The native side of a tensor, for this folder's other files. Not to be kept: a disposed tensor's is used again. */
+/** The native object of a tensor. Do not keep it: after the tensor is disposed of, the handle is used for another tensor. */
 export function handleOf(tensor: Tensor): TensorHandle {
   try {
     return readHandle(tensor)
@@ -278,7 +347,7 @@ export function handleOf(tensor: Tensor): TensorHandle {
   }
 }
 
-/** The native sides of an array of tensors. Throws `ERR_INVALID_ARGUMENT` where it is none. */
+/** The native objects of an array of tensors. Throws `ERR_INVALID_ARGUMENT` for anything else. */
 export function handlesOf(name: string, tensors: readonly Tensor[]): TensorHandle[] {
   expectList(name, tensors)
   return Array.from(tensors, (tensor, i) =>
@@ -286,12 +355,12 @@ export function handlesOf(name: string, tensors: readonly Tensor[]): TensorHandl
   )
 }
 
-/** @throws `ERR_INVALID_ARGUMENT` where a value is no tensor */
+/** Throws `ERR_INVALID_ARGUMENT` unless the value is a tensor. */
 export function expectTensor(name: string, value: unknown): asserts value is Tensor {
   if (!(value instanceof Tensor)) refuseArgument('a Tensor', name, value)
 }
 
-function along(extents: readonly number[], dim: number): number {
+function extentAt(extents: readonly number[], dim: number): number {
   const extent = Number.isInteger(dim) ? extents.at(dim) : undefined
   if (extent !== undefined) return extent
   throw new SosError(
@@ -300,6 +369,9 @@ function along(extents: readonly number[], dim: number): number {
   )
 }
 
-function unsafe(value: bigint, remedy: string): SosError {
-  return new SosError('ERR_RANGE', `${value} is no safe integer; read it by ${remedy}`)
+function unsafeInteger(value: bigint, remedy: string): SosError {
+  return new SosError(
+    'ERR_RANGE',
+    `expected an integer within ±2^53 but the element is ${value}; read it with ${remedy}`,
+  )
 }

@@ -1,35 +1,37 @@
 import { SosError } from '../../base/index.js'
 import { type Device, type DType, isDType, type MemoryFormat } from './dtype.js'
 
-/** What `tensor.to` changes, under the schema's own names. */
+/** Options of `tensor.to`, under the schema's own names. */
 export interface ToOptions {
+  /** The device to move to. Default: the tensor stays. */
   device?: Device
+  /** The dtype to convert to. Default: no conversion. */
   dtype?: DType
-  /** Lets a copy between a device and pinned memory run while the program goes on. Default: false. */
+  /** Whether a copy between a device and pinned memory may run while the program continues. Default: false. */
   non_blocking?: boolean
-  /** Copies even where nothing changes. Default: false. */
+  /** Whether to copy even if nothing changes. Default: false. */
   copy?: boolean
-  /** Default: preserve_format. */
+  /** The order of the dimensions in memory. Default: `preserve_format`. */
   memory_format?: MemoryFormat
 }
 
-/** Where another tensor is, and what it is of. */
-interface Like {
+/** A tensor whose device and dtype another is to get. */
+interface ModelTensor {
   readonly device: Device
   readonly dtype: DType
 }
 
 const names = ['device', 'dtype', 'non_blocking', 'copy', 'memory_format']
 
-/** The arguments of `tensor.to` in one: a dtype, a device, a device and a dtype, a tensor, and options after any of them. */
+/** Combines the arguments of `tensor.to`: a dtype, a device, a device and a dtype, or a tensor, and options after any of them. */
 export function toOptions(
-  first: string | Like | ToOptions,
+  first: string | ModelTensor | ToOptions,
   rest: readonly (string | ToOptions | undefined)[],
   isTensor: (value: unknown) => boolean,
 ): ToOptions {
   const options: Record<string, unknown> = {}
   if (isTensor(first)) {
-    const { device, dtype } = first as Like
+    const { device, dtype } = first as ModelTensor
     Object.assign(options, { device, dtype })
   } else if (typeof first === 'string') {
     options[isDType(first) ? 'dtype' : 'device'] = first
