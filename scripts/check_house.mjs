@@ -42,9 +42,6 @@ const mostLines = 320
 const longer = new Set([
   'native/binding/module.cpp',
   'test/fixtures/heads.py',
-  'test/fixtures/zoo.py',
-  'test/scripts/setup.test.ts',
-  'test/torch/operators/overloads.test.ts',
   'test/shift/study/study.test.ts',
 ])
 

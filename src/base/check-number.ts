@@ -1,18 +1,18 @@
 import { SosError } from './errors.js'
 
-/** Throws where a value is not the number that is needed under that name. */
+/** Throws unless a value is the number that is needed. `name` is the name of the argument, for the message. */
 export type NumberCheck = (name: string, value: unknown) => void
 
 type NumberKeys<T> = { [K in keyof T]-?: NonNullable<T[K]> extends number ? K : never }[keyof T]
 
-/** A check for each number among options of the type `T`: TypeScript misses one that is forgotten. */
+/** A check for each number among options of the type `T`. TypeScript reports a number without one. */
 export type NumberChecks<T> = { readonly [K in NumberKeys<T>]: NumberCheck }
 
 /**
- * Checks the numbers among the options of a call, at its head: a wrong one must not reach a loop that it keeps from ending.
- * Those that are undefined are left to their defaults.
+ * Checks the numbers among the options of a call. Call it at the beginning of a function: a wrong number could make a loop endless. Options that
+ * are undefined are not checked, since they get their defaults.
  *
- * @throws `ERR_INVALID_ARGUMENT`, or what the check throws
+ * @throws `ERR_INVALID_ARGUMENT`, or what a check throws
  */
 export function checkNumbers<T extends object>(options: T, checks: Partial<NumberChecks<T>>): void {
   if (typeof options !== 'object' || options === null) refuse('an object', 'options', options)
@@ -21,7 +21,7 @@ export function checkNumbers<T extends object>(options: T, checks: Partial<Numbe
   }
 }
 
-/** Checks for a whole number from `least` to `most`. */
+/** A check for a whole number from `least` to `most`. */
 export function whole(
   least: number,
   most = Number.MAX_SAFE_INTEGER,
@@ -34,26 +34,28 @@ export function whole(
   }
 }
 
-/** Of images and the like. */
+/** Checks that a value is a number of things, for example of images: a whole number of at least 1. */
 export const count = whole(1)
-/** As {@link count}, of a batch that is drawn. */
+/** {@link count} for the size of a batch that is drawn; its code is `ERR_BATCH_SIZE`. */
 export const batchCount = whole(1, Number.MAX_SAFE_INTEGER, 'ERR_BATCH_SIZE')
-/** Of what takes memory or time for each: beyond a million it is a slip. */
+/** {@link count} for things that each take memory or time: more than a million are assumed to be a mistake. */
 export const someCount = whole(1, 1_000_000)
-/** Any whole number. */
+/** Checks that a value is a whole number. */
 export const wholeSeed: NumberCheck = (name, value) => {
   if (!Number.isSafeInteger(value)) refuse('a whole number between ±2^53', name, value)
 }
+/** Checks that a value is a finite number of at least 0. */
 export const nonNegative = atLeast(0)
+/** Checks that a value is a finite number. */
 export const finite: NumberCheck = (name, value) => {
   if (!isFiniteNumber(value)) refuse('a finite number', name, value)
 }
-/** Above 0 and finite. */
+/** Checks that a value is a finite number above 0. */
 export const positive: NumberCheck = (name, value) => {
   if (!(isFiniteNumber(value) && value > 0)) refuse('a finite number above 0', name, value)
 }
 
-/** Checks for a finite number from `least` on. */
+/** A check for a finite number of at least `least`. */
 export function atLeast(least: number): NumberCheck {
   return (name, value) => {
     if (!(isFiniteNumber(value) && value >= least))
@@ -61,7 +63,7 @@ export function atLeast(least: number): NumberCheck {
   }
 }
 
-/** Checks for a number from `least` up to, not including, `below`. */
+/** A check for a number from `least` up to, but not including, `below`. */
 export function within(least: number, below: number): NumberCheck {
   return (name, value) => {
     const fits = typeof value === 'number' && value >= least && value < below
@@ -69,7 +71,7 @@ export function within(least: number, below: number): NumberCheck {
   }
 }
 
-/** Checks for a number from `least` to `most`. */
+/** A check for a number from `least` to `most`. */
 export function between(least: number, most: number): NumberCheck {
   return (name, value) => {
     const fits = typeof value === 'number' && value >= least && value <= most
@@ -77,7 +79,7 @@ export function between(least: number, most: number): NumberCheck {
   }
 }
 
-/** What came, for messages: a primitive, or the kind of anything else. */
+/** A value as messages show it: a primitive itself, anything else by its type. */
 export function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)
   if (typeof value === 'bigint') return `${value}n`

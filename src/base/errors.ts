@@ -1,8 +1,23 @@
-/** What this package throws, the addon too: an error that a program can act on. `code` is stable, the message says what was expected, what came, what to do. */
+/**
+ * The class of every error that this package throws. A program can rely on `code`. The message says what was expected, what was received, and what
+ * to do.
+ *
+ * @example
+ * const error = await ScriptModule.load('missing.pt').catch((error) => error)
+ * console.log(error instanceof SosError, error.code)
+ * // → true ERR_FILE_NOT_FOUND
+ */
 export class SosError extends Error {
-  /** As `ERR_SHAPE`; docs/errors.md lists them. */
+  /** A code such as `ERR_SHAPE`. docs/errors.md lists all codes. */
   readonly code: string
 
+  /**
+   * Makes an error.
+   *
+   * @param code a code that does not change between versions
+   * @param message what was expected, what was received, and what to do
+   * @param options the `cause`, as for JavaScript's errors
+   */
   constructor(code: string, message: string, options?: ErrorOptions) {
     super(message, options)
     this.name = 'SosError'
@@ -10,21 +25,21 @@ export class SosError extends Error {
   }
 }
 
-/** What `JSON.stringify` is told of an object whose native side has no JSON. */
+/** The error that `JSON.stringify` throws for an object that cannot be written as JSON. `instead` says what to use. */
 export function notSerializable(what: string, instead: string): SosError {
   return new SosError('ERR_NOT_SERIALIZABLE', `expected plain data for JSON but received ${what}: ${instead}`)
 }
 
-/** A text that a file holds, for messages: its beginning where it is long. */
+/** A text as messages show it: only the beginning if it is long. */
 export function clipped(text: string, length = 80): string {
   return text.length > length ? `${text.slice(0, length)}…` : text
 }
 
-/** Names that are longer are no mistyped ones; and the edit distance takes their lengths' product. */
+/** Longer names are not typing errors, and computing an edit distance takes time that grows as the product of the lengths. */
 const longestName = 200
 const mostCandidates = 20_000
 
-/** Up to three of `candidates` that are nearest to `name` by edit distance, for messages that suggest. */
+/** The candidates, at most three, that are nearest to a name by edit distance. For messages that suggest another name. */
 export function nearest(name: string, candidates: Iterable<string>): string[] {
   if (typeof name !== 'string' || name.length > longestName) return []
   const found: { candidate: string; distance: number }[] = []

@@ -16,32 +16,39 @@ const holderSchema = z.object({
 
 type Holder = z.infer<typeof holderSchema>
 
-/** The locks that this process holds: it takes them away when it exits. */
+/** The locks of this process, which it removes when it exits. */
 const held = new Set<FileLock>()
 
 /**
- * Keeps a file, or a folder, to one writer: a file `PATH.lock` beside it that says which process works there. That of a
- * process that has ended, however, is taken over. Links are followed: what has two names has one lock.
+ * Reserves a file or a folder for one writer. The lock is a file `PATH.lock` beside it that names the process that works there. A lock whose process
+ * has ended is taken over. Links are followed, so that a file with two names has one lock.
  */
 export class FileLock {
   readonly #path: string
   readonly #text: string
 
-  /** @throws `ERR_LOCKED` where another, or this process itself, holds it; `ERR_OUTPUT` where no file can be made there */
+  /**
+   * Takes the lock.
+   *
+   * @throws `ERR_LOCKED` when another process or this one holds it, `ERR_OUTPUT` when the lock's file cannot be written
+   */
   constructor(path: string) {
     const holder: Holder = { ...ownIdentity(), since: new Date().toISOString() }
     this.#text = `${JSON.stringify({ ...holder, token: randomUUID() })}\n`
     try {
-      this.#path = `${followed(path)}.lock`
+      this.#path = `${resolveLinks(path)}.lock`
       this.#acquire(path)
     } catch (cause) {
       if (cause instanceof SosError) throw cause
-      throw new SosError('ERR_OUTPUT', `${path}: cannot be locked: ${(cause as Error).message}`, { cause })
+      throw new SosError('ERR_OUTPUT', `${path}: the file cannot be locked: ${(cause as Error).message}`, {
+        cause,
+      })
     }
     if (held.size === 0) process.on('exit', releaseAll)
     held.add(this)
   }
 
+  /** Removes the lock. Does nothing if it was released before. */
   release(): void {
     if (!held.delete(this)) return
     if (held.size === 0) process.off('exit', releaseAll)
@@ -57,7 +64,7 @@ export class FileLock {
     for (let attempt = 0; attempt < 5; attempt++) {
       if (this.#make(this.#path)) return
       expectEnded(this.#path, path)
-      // Of several that find it left behind one alone takes it away: another may have made its own meanwhile.
+      // Several processes may find the lock of a process that has ended. Only one may remove it: another may have taken the lock meanwhile.
       if (this.#make(taking)) {
         try {
           expectEnded(this.#path, path)
@@ -71,10 +78,13 @@ export class FileLock {
         rmSync(taking, { force: true })
       }
     }
-    throw new SosError('ERR_LOCKED', `${path}: other processes begin to work on it; try again`)
+    throw new SosError(
+      'ERR_LOCKED',
+      `${path}: other processes are taking the lock at the same moment; try again`,
+    )
   }
 
-  /** Makes the lock's file at `place`, with all that it holds at once. False where there is one. */
+  /** Creates the lock's file at `place`, complete from the first moment. Returns false if there is one. */
   #make(place: string): boolean {
     const own = join(dirname(place), `.${basename(place)}.${randomUUID()}`)
     writeFileSync(own, this.#text, { flag: 'wx' })
@@ -101,7 +111,7 @@ function makeWithoutLinks(place: string, text: string): boolean {
   }
 }
 
-/** Throws `ERR_LOCKED` unless the lock at `place` is of a process that has ended, or is gone. */
+/** Throws `ERR_LOCKED` unless the lock at `place` belongs to a process that has ended, or is gone. */
 function expectEnded(place: string, path: string): void {
   const text = textOf(place)
   if (text === null) return
@@ -109,7 +119,7 @@ function expectEnded(place: string, path: string): void {
   if (holder === null) {
     throw new SosError(
       'ERR_LOCKED',
-      `${path}: its lock ${place} holds ${JSON.stringify(clipped(text))}, which names no process; remove it where none works there`,
+      `${path}: its lock ${place} contains ${JSON.stringify(clipped(text))}, which names no process; remove the lock if no process works there`,
     )
   }
   const running = isRunning(holder)
@@ -118,11 +128,14 @@ function expectEnded(place: string, path: string): void {
   const who = own ? 'this process itself' : `process ${holder.pid} on ${holder.host.split(' ')[0]}`
   const what =
     running === null
-      ? `whether it still runs cannot be known from here; where it does not, remove ${place}`
+      ? `whether it is still running cannot be found out from here; if it is not, remove ${place}`
       : own
-        ? 'end what works there first'
-        : 'wait for it, or end it'
-  throw new SosError('ERR_LOCKED', `${path}: ${who} works on it since ${clipped(holder.since)}; ${what}`)
+        ? 'end that task first'
+        : 'wait for that process, or end it'
+  throw new SosError(
+    'ERR_LOCKED',
+    `${path}: ${who} has been working on it since ${clipped(holder.since)}; ${what}`,
+  )
 }
 
 function holderOf(text: string): Holder | null {
@@ -143,8 +156,8 @@ function textOf(place: string): string | null {
   }
 }
 
-/** The path of the file itself, where it is there, else of the one that is to be made. */
-function followed(path: string): string {
+/** The path without links, of an existing file or of one that will be created. */
+function resolveLinks(path: string): string {
   try {
     return realpathSync(path)
   } catch (error) {

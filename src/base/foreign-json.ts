@@ -1,11 +1,11 @@
-/** Deeper than any document of ours, and far from where V8's stack ends when it is written again or compared. */
+/** This package's documents are less deep, and the stack of V8 suffices to write or compare a value of this depth. */
 const deepest = 100
 
 /**
- * Parses JSON that comes from a file. It is refused where it is nested deeper than 100 levels: JSON.parse reads any depth, but what goes
- * through the value afterwards would exhaust the stack.
+ * Parses JSON from a file. It refuses texts that are nested deeper than 100 levels: JSON.parse reads any depth, but code that walks through the
+ * value afterwards would exhaust the stack.
  *
- * @throws SyntaxError
+ * @throws SyntaxError for invalid JSON and for deep nesting
  */
 export function parseForeignJson(text: string): unknown {
   let depth = 0

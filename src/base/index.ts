@@ -1,4 +1,4 @@
-// What every folder stands on: errors, the checks of arguments, files that are written whole, statistics. It knows no tensor.
+// What all folders use: errors, checks of arguments, files that appear complete, locks, JSON and statistics. It does not depend on tensors.
 
 export { expectWritable, writeAtomically } from './atomic-file.js'
 export {

@@ -3,10 +3,10 @@ import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync, statSync, 
 import { SosError } from './errors.js'
 import { FileLock } from './file-lock.js'
 
-/** A file that lines are appended to, one at a time and whole, by one process: it is locked until it is closed. */
+/** A file to which one process appends complete lines, one at a time. It is locked until it is closed. */
 export class LineFile {
   readonly path: string
-  /** What it held when it was opened. */
+  /** What the file contained when it was opened. */
   readonly text: string
   readonly #file: number
   readonly #lock: FileLock
@@ -14,8 +14,10 @@ export class LineFile {
   #closed = false
 
   /**
-   * @param how to `create` it, also where there is an empty file, which is no record; or to `continue` it, where it may be missing
-   * @throws `ERR_LOCKED` where another works on it; `ERR_OUTPUT` where it cannot be written, or is there and is to be created
+   * Opens a file.
+   *
+   * @param how `create` for a new file, in place of which there may be an empty one; `continue` for an existing file, which may be missing
+   * @throws `ERR_LOCKED` when another process works on it; `ERR_OUTPUT` when it cannot be written, or when it should be created and exists
    */
   constructor(path: string, how: 'create' | 'continue') {
     this.path = path
@@ -23,7 +25,7 @@ export class LineFile {
     try {
       this.#file = openSync(path, how === 'create' && !isEmpty(path) ? 'ax+' : 'a+')
       try {
-        if (!fstatSync(this.#file).isFile()) throw new Error('it is no ordinary file')
+        if (!fstatSync(this.#file).isFile()) throw new Error('it is not an ordinary file')
         this.text = readFileSync(this.#file, 'utf8')
         this.#size = fstatSync(this.#file).size
       } catch (error) {
@@ -33,25 +35,29 @@ export class LineFile {
     } catch (cause) {
       this.#lock.release()
       const { code, message } = cause as NodeJS.ErrnoException
-      const reason = code === 'EEXIST' ? 'there is one already; resume it, or remove it' : message
-      throw new SosError('ERR_OUTPUT', `${path}: expected to ${how} a record but ${reason}`, { cause })
+      const reason = code === 'EEXIST' ? 'there is one already; resume it or remove it' : message
+      throw new SosError('ERR_OUTPUT', `${path}: expected to ${how} a record in this file but ${reason}`, {
+        cause,
+      })
     }
   }
 
-  /** Keeps the first `size` bytes. */
+  /** Removes all but the first `size` bytes. */
   truncate(size: number): void {
     ftruncateSync(this.#file, size)
     this.#size = size
   }
 
   /**
-   * @param line with its end
-   * @throws `ERR_OUTPUT` where it cannot be written, also where another writes to the file; nothing of it is left then
+   * Appends a line.
+   *
+   * @param line the line with its end
+   * @throws `ERR_OUTPUT` when it cannot be written, or when another process has written to the file; no part of the line is left then
    */
   append(line: string): void {
     const bytes = Buffer.from(line)
     try {
-      if (fstatSync(this.#file).size !== this.#size) throw new Error('another process writes to it')
+      if (fstatSync(this.#file).size !== this.#size) throw new Error('another process has written to it')
       try {
         for (let written = 0; written < bytes.length; ) written += writeSync(this.#file, bytes, written)
       } catch (error) {
@@ -66,7 +72,7 @@ export class LineFile {
     this.#size += bytes.length
   }
 
-  /** Once is enough. */
+  /** Closes the file and releases its lock. Does nothing if it was closed before. */
   close(): void {
     if (this.#closed) return
     this.#closed = true

@@ -4,32 +4,32 @@ import { dirname, isAbsolute, relative, resolve } from 'node:path'
 import { SosError } from './errors.js'
 
 /**
- * Refuses to write to a file that is read, whatever its names: by links, hard links, relative paths, or in another case where the file
- * system takes them for the same. A folder that is read stands for what is in it.
+ * Refuses to write to a file that is also read, also under another name: through links, hard links, relative paths, or in another case if the file
+ * system ignores case. A folder that is read includes all files in it.
  *
- * @param output need not be there
- * @param inputs those that are not there are no one's
- * @throws `ERR_SAME_FILE`
+ * @param output the file to write, which need not exist
+ * @param inputs the files and folders that are read; those that do not exist are ignored
+ * @throws `ERR_SAME_FILE` when `output` is one of them
  */
 export function expectOtherFile(output: string, inputs: readonly string[]): void {
-  const target = known(output)
+  const target = identify(output)
   if (target === null) return
   for (const input of inputs) {
-    const source = known(input)
-    if (source === null || !(alike(target, source) || isWithin(target.path, source))) continue
+    const source = identify(input)
+    if (source === null || !(isSameFile(target, source) || isWithin(target.path, source))) continue
     throw new SosError(
       'ERR_SAME_FILE',
-      `${output}: expected another file than those that are read but it is ${alike(target, source) ? input : `one in ${input}`}, which would be overwritten; name another`,
+      `${output}: expected a file that is not read but this is ${isSameFile(target, source) ? input : `a file in ${input}`}, which would be overwritten; choose another name`,
     )
   }
 }
 
-interface Known {
+interface ExistingFile {
   readonly path: string
   readonly stats: Stats
 }
 
-function known(path: string): Known | null {
+function identify(path: string): ExistingFile | null {
   try {
     return { path: realpathSync(resolve(path)), stats: statSync(path) }
   } catch {
@@ -37,20 +37,20 @@ function known(path: string): Known | null {
   }
 }
 
-function alike(a: Known, b: Known): boolean {
+function isSameFile(a: ExistingFile, b: ExistingFile): boolean {
   return (
     a.path === b.path || (a.stats.dev === b.stats.dev && a.stats.ino === b.stats.ino && a.stats.ino !== 0)
   )
 }
 
-/** By the folders above, so that another case of their names is the same too. */
-function isWithin(path: string, folder: Known): boolean {
+/** Whether a path is inside a folder. The folders above it are compared as files, so that another case of their names is noticed. */
+function isWithin(path: string, folder: ExistingFile): boolean {
   if (!folder.stats.isDirectory()) return false
   const inside = relative(folder.path, path)
   if (!inside.startsWith('..') && !isAbsolute(inside)) return true
   for (let at = dirname(path); at !== dirname(at); at = dirname(at)) {
-    const above = known(at)
-    if (above !== null && alike(above, folder)) return true
+    const above = identify(at)
+    if (above !== null && isSameFile(above, folder)) return true
   }
   return false
 }

@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 
-/** Those of this process: what ends it takes them away. */
+/** The temporary folders of this process, which are removed when it exits. */
 const folders = new Set<string>()
 
-/** Makes a folder whose name begins with `prefix`. It is gone when it is disposed of, or when the process exits. */
+/** Creates a folder whose name begins with `prefix`. It is removed when it is disposed of, or when the process exits. */
 export function temporaryFolder(prefix: string): AsyncDisposable & { readonly path: string } {
   const path = mkdtempSync(prefix)
   if (folders.size === 0) process.on('exit', removeAll)
@@ -14,7 +14,7 @@ export function temporaryFolder(prefix: string): AsyncDisposable & { readonly pa
     async [Symbol.asyncDispose]() {
       folders.delete(path)
       if (folders.size === 0) process.off('exit', removeAll)
-      await rm(path, { recursive: true, force: true }).catch(() => {}) // what failed before is what is told
+      await rm(path, { recursive: true, force: true }).catch(() => {}) // an earlier error is more important
     },
   }
 }

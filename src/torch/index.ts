@@ -10,6 +10,7 @@ import './autograd/tensor-autograd.js'
 import './tensor/indexing.js'
 import './tensor/tensor-as-value.js'
 import './tensor/tensor-conversions.js'
+import './tensor/tensor-elements.js'
 
 // The class of every error of this package, with a `code`.
 
@@ -29,6 +30,7 @@ export type { NestedArray, NestedValues } from './tensor/nested-array.js'
 export { Tensor } from './tensor/tensor.js'
 export type { TensorAsValue } from './tensor/tensor-as-value.js'
 export type { TensorConversions } from './tensor/tensor-conversions.js'
+export type { TensorElements } from './tensor/tensor-elements.js'
 export type { ToOptions } from './tensor/to-options.js'
 export { torch } from './torch.js'
 

@@ -41,7 +41,9 @@ describe('a lock', () => {
     expect(said).toBe('held')
     expect(() => new FileLock(path)).toThrow(
       locked(
-        new RegExp(`process ${child.pid} on \\S+ works on it since 20\\d\\d-.*; wait for it, or end it`),
+        new RegExp(
+          `process ${child.pid} on \\S+ has been working on it since 20\\d\\d-.*; wait for that process, or end it`,
+        ),
       ),
     )
     await once(child, 'close')
@@ -89,7 +91,7 @@ describe('a lock', () => {
     const path = join(temporaryFolder(), 'x')
     write(path, { host: 'elsewhere pid:[1]', pid: 2 ** 22 + 1 })
     expect(() => new FileLock(path)).toThrow(
-      locked(/on elsewhere works .* cannot be known from here; .*remove \S+x\.lock/),
+      locked(/on elsewhere has been working .* cannot be found out from here; .*remove \S+x\.lock/),
     )
     expect(existsSync(`${path}.lock`)).toBe(true)
   })
@@ -105,7 +107,7 @@ describe('a lock', () => {
   ])('that is none stays, and the error says so', (text) => {
     const path = join(temporaryFolder(), 'x')
     writeFileSync(`${path}.lock`, text)
-    expect(() => new FileLock(path)).toThrow(locked(/names no process; remove it/))
+    expect(() => new FileLock(path)).toThrow(locked(/names no process; remove the lock/))
     try {
       new FileLock(path)
     } catch (error) {

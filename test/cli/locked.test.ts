@@ -43,7 +43,7 @@ describe('two sos train in one folder', () => {
       expect([args, second.code, second.stdout]).toEqual([args, 1, ''])
       expect(second.stderr).toMatch(
         new RegExp(
-          `^sos: ${out}/\\S+/model\\.pt: process ${first.pid} on \\S+ works on it since .*; wait for it, or end it\\n$`,
+          `^sos: ${out}/\\S+/model\\.pt: process ${first.pid} on \\S+ has been working on it since .*; wait for that process, or end it\\n$`,
         ),
       )
     }

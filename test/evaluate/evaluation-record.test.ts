@@ -118,7 +118,7 @@ describe('the record of an evaluation', () => {
     const record = EvaluationRecord.resume(path, subject)
     for (const open of [EvaluationRecord.resume, EvaluationRecord.create]) {
       expect(() => open(path, subject)).toThrow(
-        refusal('ERR_LOCKED', /this process itself works on it since/),
+        refusal('ERR_LOCKED', /this process itself has been working on it since/),
       )
     }
     expect(existsSync(`${path}.lock`)).toBe(true)

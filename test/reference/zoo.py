@@ -1,4 +1,4 @@
-"""Loads each module of test/fixtures/zoo.py and describes and calls it: { folder } → { NAME: { … } }.
+"""Loads each module of test/fixtures/zoo_files.py and describes and calls it: { folder } → { NAME: { … } }.
 
 `calls` holds [method, inputs, output], in which tensors are { dtype, shape, values }, tuples and lists are
 lists, dicts { dict: [key, value][] } and numbers that JSON has none for { float: text }.
@@ -12,7 +12,7 @@ import torch
 from _common import answer, argument
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "fixtures"))
-from zoo import CALLS
+from zoo_files import CALLS
 
 warnings.filterwarnings("ignore")
 

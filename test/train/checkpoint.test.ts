@@ -166,7 +166,9 @@ describe('a run', () => {
       others.push(await second.run().catch(({ code, message }) => [code, message]))
     })
     expect(await first.run()).toBe('done')
-    expect(others).toEqual([['ERR_LOCKED', expect.stringContaining('this process itself works on it')]])
+    expect(others).toEqual([
+      ['ERR_LOCKED', expect.stringContaining('this process itself has been working on it')],
+    ])
   })
 
   it('does not begin anew beside checkpoints, nor go on from one that is not the last any more', async () => {

@@ -1,6 +1,9 @@
 /**
- * Holm's step-down correction: the i-th smallest of k p-values times k − i + 1, made monotone. Holm 1979, "A simple
- * sequentially rejective multiple test procedure".
+ * Holm's step-down correction for several tests: the i-th smallest of k p-values is multiplied by k − i + 1, limited to 1 and made monotone. Holm
+ * 1979, "A simple sequentially rejective multiple test procedure".
+ *
+ * @param pValues the p-values of the tests
+ * @returns the adjusted p-values, in the same order
  */
 export function holm(pValues: readonly number[]): number[] {
   const order = pValues.map((_, i) => i).sort((a, b) => pValues[a]! - pValues[b]!)

@@ -1,27 +1,34 @@
 import { refuseArgument } from '../check-argument.js'
 import { SosError } from '../errors.js'
 
-/** How two classifiers differ on the same images. */
+/** The result of {@link mcnemar}: how two classifiers differ on the same images. */
 export interface McNemar {
-  /** Images that only the first classifies rightly. */
+  /** The number of images that only the first classifies correctly. */
   readonly onlyFirst: number
-  /** Images that only the second classifies rightly. */
+  /** The number of images that only the second classifies correctly. */
   readonly onlySecond: number
-  /** Probability of counts at least as unequal where both err equally often. */
+  /** The probability of counts that are at least as unequal if both classifiers err equally often. */
   readonly pValue: number
 }
 
 /**
- * McNemar's test of two classifiers on the same images, exact: of the n discordant images each is as likely the one's as
- * the other's, so the smaller count is Binomial(n, ½), and p = min(1, 2·P(X ≤ min(b, c))).
+ * McNemar's exact test: whether two classifiers err equally often on the same images.
+ *
+ * Only the n images count that exactly one of them classifies correctly, b of them the first and c the second. If both err equally often, each
+ * of these images belongs to either count with probability ½, so that the counts are Binomial(n, ½) and p = min(1, 2·P(X ≤ min(b, c))).
  *
  * McNemar 1947, "Note on the sampling error of the difference between correlated proportions"; as Dietterich 1998,
  * "Approximate statistical tests for comparing supervised classification learning algorithms", section 3.1, without his
  * approximation by χ².
  *
- * @param correctFirst for each image 1 where the first is right, else 0
- * @param correctSecond the same of the second, for the same images in the same order
- * @throws `ERR_INVALID_ARGUMENT` where they are not equally long
+ * @param correctFirst for each image, 1 if the first classifier is correct, otherwise 0
+ * @param correctSecond the same for the second classifier, with the images in the same order
+ * @returns both counts and the p-value
+ * @throws `ERR_INVALID_ARGUMENT` when the lists are not equally long
+ * @example
+ * const { onlyFirst, onlySecond, pValue } = mcnemar(Uint8Array.of(1, 1, 1, 0), Uint8Array.of(1, 0, 0, 0))
+ * console.log(onlyFirst, onlySecond, pValue)
+ * // → 2 0 0.5
  */
 export function mcnemar(correctFirst: Uint8Array, correctSecond: Uint8Array): McNemar {
   for (const [name, flags] of Object.entries({ correctFirst, correctSecond })) {
@@ -30,7 +37,7 @@ export function mcnemar(correctFirst: Uint8Array, correctSecond: Uint8Array): Mc
   if (correctFirst.length !== correctSecond.length) {
     throw new SosError(
       'ERR_INVALID_ARGUMENT',
-      `expected both models' results on the same images but received ${correctFirst.length} and ${correctSecond.length} of them`,
+      `expected results of both models for the same images but received ${correctFirst.length} and ${correctSecond.length} results`,
     )
   }
   let onlyFirst = 0
@@ -45,7 +52,7 @@ export function mcnemar(correctFirst: Uint8Array, correctSecond: Uint8Array): Mc
 
 /** P(X ≤ k) for X ~ Binomial(n, ½) and k ≤ n/2. */
 function lowerTail(n: number, k: number): number {
-  // C(n, k) / 2ⁿ factor by factor: halved as soon as it is above 1, it stays within the range of doubles.
+  // Computes C(n, k) / 2ⁿ factor by factor. It is halved as soon as it is above 1, so that it stays within the range of doubles.
   let term = 1
   let halvings = n
   for (let i = 1; i <= k; i++) {

@@ -87,7 +87,7 @@ export function bytesTensor(bytes: Uint8Array): TensorHandle {
 function unreadable(name: string, cause: unknown): SosError {
   const { code, message } = cause as NodeJS.ErrnoException
   if (code === 'ENOENT' || code === 'ENOTDIR') {
-    return new SosError('ERR_FILE_NOT_FOUND', `${name}: expected a file but there is none at this path`, {
+    return new SosError('ERR_FILE_NOT_FOUND', `${name}: there is no such file`, {
       cause,
     })
   }

@@ -107,7 +107,7 @@ export async function writeSafetensors(
   let end = 0
   for (const { name, tensor, dtype } of named) {
     const begin = end
-    end += tensor.numel() * dtype.bytes
+    end += elementCount(tensor.shape) * dtype.bytes
     header.push([name, { dtype: dtype.safetensors, shape: tensor.shape, data_offsets: [begin, end] }])
   }
   const text = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)))

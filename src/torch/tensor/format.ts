@@ -94,7 +94,7 @@ function sparseParts(tensor: Tensor, indent: number, read: Read): string {
 function formatElements(tensor: Tensor, indent: number, read: Read): string {
   const { shape, dtype } = tensor
   if (shape.includes(0)) return '[]'
-  const summarize = tensor.numel() > threshold
+  const summarize = elementCount(shape) > threshold
   const shown = summarize ? atEdges(tensor) : tensor
   const { width, texts } = elementTexts(read(shown), dtype)
   const printed = { texts, width, shape, extents: shown.shape }

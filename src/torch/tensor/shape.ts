@@ -1,4 +1,7 @@
-/** The number of elements of a tensor of this shape: the product of its extents, 1 for []. */
+/**
+ * The number of elements of a tensor of this shape: the product of its extents, 1 for []. Unlike the operator `numel`, it can be used while a
+ * pending call writes to the tensor.
+ */
 export function elementCount(shape: readonly number[]): number {
   return shape.reduce((product, extent) => product * extent, 1)
 }

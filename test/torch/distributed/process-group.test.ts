@@ -240,11 +240,11 @@ describe('the environment of a process group', () => {
 
   it.each([
     [{ RANK: '', MASTER_PORT: '' }, 'RANK, MASTER_PORT'],
-    [{ RANK: '2' }, 'from 0 to 1 in RANK but found "2"'],
+    [{ RANK: '2' }, 'from 0 to 1 in the environment variable RANK but found "2"'],
     [{ WORLD_SIZE: 'two' }, 'WORLD_SIZE but found "two"'],
     [{ WORLD_SIZE: '0' }, 'WORLD_SIZE but found "0"'],
     [{ LOCAL_RANK: '-1' }, 'LOCAL_RANK but found "-1"'],
-    [{ MASTER_PORT: '70000' }, 'from 1 to 65535 in MASTER_PORT'],
+    [{ MASTER_PORT: '70000' }, 'from 1 to 65535 in the environment variable MASTER_PORT'],
   ])('is refused where it holds %o', async (changes, text) => {
     const error = await failure(changes)
     expect(error.code).toBe('ERR_ENVIRONMENT')

@@ -150,7 +150,7 @@ describe('ScriptModule', () => {
       expect.objectContaining({
         code: 'ERR_NOT_TORCHSCRIPT',
         message: expect.stringMatching(
-          /torch\.jit\.optimize_for_inference.*does not load, in Python neither/,
+          /torch\.jit\.optimize_for_inference.*do not load in Python either/,
         ),
       }),
     )

@@ -21,7 +21,7 @@ describe('a state dict that does not fit', () => {
         }
         return ''
       })()
-      expect(message).toContain(`no '${prefix}' in front`)
+      expect(message).toContain(`do not begin with '${prefix}'`)
       const stripped = new Map([...state].map(([name, tensor]) => [name.slice(prefix.length), tensor]))
       expect(message).toContain(`name.slice(${prefix.length})`)
       expect(model.loadStateDict(stripped)).toEqual({ missingKeys: [], unexpectedKeys: [] })

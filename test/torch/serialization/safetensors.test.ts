@@ -69,7 +69,7 @@ describe('a safetensors file', () => {
     }
     claim(100_000_001)
     await expect(readSafetensors(path)).rejects.toEqual(
-      damaged('claims 100000001 bytes, more than the 100000000'),
+      damaged('claims to have 100000001 bytes, and it can have at most 100000000'),
     )
     claim(100_000_000)
     await expect(readSafetensors(path)).rejects.toEqual(damaged('its header is no JSON'))
