@@ -77,7 +77,7 @@ export class StatefulModule extends HookableModule {
    * @param placement.dtype what to convert floating-point and complex tensors to; others keep their dtype. Default: no conversion.
    * @param placement.memoryFormat the order in memory, for example `channels_last` for tensors with four dimensions. Default: unchanged.
    * @returns the module itself
-   * @throws `ERR_BUSY` while calls are pending, while a view holds the module in eval mode, or after {@link share}; `ERR_DEVICE`,
+   * @throws `ERR_BUSY` while calls are pending, while a view holds the module in eval mode, or after `share()`; `ERR_DEVICE`,
    *   `ERR_DTYPE`, `ERR_INVALID_ARGUMENT`
    * @example
    * const copy = await model.clone()

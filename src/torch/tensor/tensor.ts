@@ -149,10 +149,9 @@ export class Tensor {
   }
 
   /**
-   * The shape, or the extent of one dimension.
+   * The shape, or the extent of one dimension. A negative dimension counts from the end.
    *
-   * @param dim the dimension; a negative one counts from the end. Without it, the whole shape is returned.
-   * @returns the shape or the extent
+   * @returns the shape; with a dimension, its extent
    * @throws `ERR_INDEX` when there is no such dimension
    */
   size(): readonly number[]
@@ -162,10 +161,10 @@ export class Tensor {
   }
 
   /**
-   * The strides: the distance in memory, in elements, between neighbours along each dimension, or along one.
+   * The strides: the distance in memory, in elements, between neighbours along each dimension, or along one. A
+   * negative dimension counts from the end.
    *
-   * @param dim the dimension; a negative one counts from the end. Without it, all strides are returned.
-   * @returns the strides or the stride
+   * @returns all strides; with a dimension, its stride
    * @throws `ERR_INDEX` when there is no such dimension
    */
   stride(): readonly number[]
@@ -178,10 +177,9 @@ export class Tensor {
   /**
    * Converts the tensor to another dtype or moves it to another device. If nothing changes, the result shares the memory of the tensor.
    *
-   * @param dtype the dtype of the result
-   * @param device the device of the result
-   * @param other a tensor whose device and dtype the result gets
-   * @param options the same as keyword arguments under the schema's own names, and `non_blocking`, `copy` and `memory_format`
+   * It takes a dtype; a device, and perhaps a dtype; another tensor, whose device and dtype the result gets; or only options. Options have the
+   * names of the operator's schema.
+   *
    * @returns the converted tensor
    * @throws `ERR_DTYPE`, `ERR_DEVICE`, `ERR_INVALID_ARGUMENT` for an unknown option
    * @example

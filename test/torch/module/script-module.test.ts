@@ -149,9 +149,7 @@ describe('ScriptModule', () => {
     await expect(ScriptModule.load(path)).rejects.toEqual(
       expect.objectContaining({
         code: 'ERR_NOT_TORCHSCRIPT',
-        message: expect.stringMatching(
-          /torch\.jit\.optimize_for_inference.*do not load in Python either/,
-        ),
+        message: expect.stringMatching(/torch\.jit\.optimize_for_inference.*do not load in Python either/),
       }),
     )
   })

@@ -91,7 +91,9 @@ describe('loadStateDict', () => {
   it('takes an index for an item of a list, and a dict of no texts only by a path through it', async () => {
     const path = join(folder, 'training.pt')
     await expect(loadStateDict(path, { key: 'recent.0' })).rejects.toThrow("'recent.0'")
-    await expect(loadStateDict(path, { key: 'recent.7' })).rejects.toThrow("the key 'recent.7' but there is none")
+    await expect(loadStateDict(path, { key: 'recent.7' })).rejects.toThrow(
+      "the key 'recent.7' but there is none",
+    )
     await expect(loadStateDict(path, { key: 'model.' })).rejects.toThrow("the key 'model.' but there is none")
   })
 
