@@ -125,7 +125,8 @@ const cases: Record<string, Case> = {
   ...options('captureChunks options', capture, (given) =>
     collect(sos.captureChunks(model, layer, data, all, given)),
   ),
-  'captureInputs args': [list(fromZero), (indices) => sos.captureInputs(model, layer, data, indices)],
+  'captureInputs indices': [list(fromZero), (indices) => sos.captureInputs(model, layer, data, indices)],
+  ...options('captureInputs options', capture, (given) => sos.captureInputs(model, layer, data, all, given)),
   'captureRows indices': [list(fromZero), (indices) => sos.captureRows(model, layer, data, indices)],
   ...options('captureRows options', capture, (given) => sos.captureRows(model, layer, data, all, given)),
   'classesCovered indices': [list(fromZero), (indices) => sos.classesCovered(data, indices)],

@@ -50,7 +50,7 @@ describe('the record of a checkpoint', () => {
   })
 
   it.each([
-    ['{', 'no JSON'],
+    ['{', 'not valid JSON'],
     ['{}', 'version'],
     [
       '{"version":1,"architecture":"x","classes":null,"shifts":[],"preprocess":{"channels":3,"resize":-1,"interpolation":"bilinear","crop":224,"mean":[0],"std":[0]}}',
