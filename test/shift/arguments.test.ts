@@ -38,8 +38,8 @@ const spectrum = { directions: eye, singularValues: [1, 1], uncertainty: 0 }
 const space = { basis: eye, rank: 2, singularValues: [1, 1], filter: null }
 const data = vectors(12)
 const image = torch.zeros([1, 1, 2, 2])
-const gram = new GramAccumulator(2)
-const tsqr = new TsqrAccumulator(2)
+const gram = () => new GramAccumulator(2)
+const tsqr = () => new TsqrAccumulator(2)
 let model: ScriptModule
 let layer: ShiftableLayer
 beforeAll(async () => {
@@ -116,17 +116,17 @@ const calls: [string, string, (wrong: never) => unknown][] = [
   ['driftBounds', 'v', (wrong) => driftBounds(spectrum, wrong)],
   ['driftBoundAt', 'space', (wrong) => driftBoundAt(spectrum, wrong, eye)],
   ['rowSpaceOfGram', 'gram', (wrong) => rowSpaceOfGram(wrong)],
-  ['rowSpaceOfGram', 'options', (wrong) => rowSpaceOfGram(gram, wrong)],
+  ['rowSpaceOfGram', 'options', (wrong) => rowSpaceOfGram(gram(), wrong)],
   ['spectrumOfGram', 'gram', (wrong) => spectrumOfGram(wrong)],
-  ['spectrumOfGram', 'options', (wrong) => spectrumOfGram(gram, wrong)],
-  ['spectrumOfGram', 'tolerance', (wrong) => spectrumOfGram(gram, { tolerance: wrong })],
+  ['spectrumOfGram', 'options', (wrong) => spectrumOfGram(gram(), wrong)],
+  ['spectrumOfGram', 'tolerance', (wrong) => spectrumOfGram(gram(), { tolerance: wrong })],
   ['GramAccumulator', 'features', (wrong) => new GramAccumulator(wrong)],
   ['rowSpaceOfTsqr', 'tsqr', (wrong) => rowSpaceOfTsqr(wrong)],
-  ['rowSpaceOfTsqr', 'options', (wrong) => rowSpaceOfTsqr(tsqr, wrong)],
-  ['rowSpaceOfTsqr', 'tolerance', (wrong) => rowSpaceOfTsqr(tsqr, { tolerance: wrong })],
+  ['rowSpaceOfTsqr', 'options', (wrong) => rowSpaceOfTsqr(tsqr(), wrong)],
+  ['rowSpaceOfTsqr', 'tolerance', (wrong) => rowSpaceOfTsqr(tsqr(), { tolerance: wrong })],
   ['spectrumOfTsqr', 'tsqr', (wrong) => spectrumOfTsqr(wrong)],
-  ['spectrumOfTsqr', 'options', (wrong) => spectrumOfTsqr(tsqr, wrong)],
-  ['spectrumOfTsqr', 'tolerance', (wrong) => spectrumOfTsqr(tsqr, { tolerance: wrong })],
+  ['spectrumOfTsqr', 'options', (wrong) => spectrumOfTsqr(tsqr(), wrong)],
+  ['spectrumOfTsqr', 'tolerance', (wrong) => spectrumOfTsqr(tsqr(), { tolerance: wrong })],
   ['TsqrAccumulator', 'features', (wrong) => new TsqrAccumulator(wrong)],
   ['StreamedSolve', 'options', (wrong) => new StreamedSolve(2, wrong)],
   ['rowSpace', 'a', (wrong) => rowSpace(wrong)],
