@@ -3,9 +3,9 @@ import { ScriptModule, SosError, type Tensor, torch } from '../src/index.js'
 import { sos } from './support/doors.js'
 import { demoModel, fixture } from './support/paths.js'
 
-// What JavaScript passes where TypeScript would have refused it: whatever is thrown is this package's own, with a code.
+// Arguments that JavaScript passes and that TypeScript would have refused. Every error must be one of this package, with a code.
 
-/** Functions of the whole process, those that would write files or meet other processes, and what takes only records of its own. */
+/** Functions that are left out: they change the whole process, write files, connect with other processes, or only take records of this package. */
 const left =
   /^(joinProcesses|ProcessGroup|setQueueLimit|useDeterministicAlgorithms|setFloat32MatmulPrecision|manualSeed|setRngState|setNum\w+|emptyCache|write\w*|save\w*|makeReportFolder|recordRun|EvaluationRecord|SosError|Complex|ScriptModule|imageFolder|imageNet|idxFolder|cifar\w*|openDataset|fetch\w*|dataParallel|\w*(Table|Tables|Findings|Page)|summariseTraining)$/
 
@@ -19,7 +19,7 @@ beforeAll(async () => {
   wrong.push({ a: 1 }, () => 1, tensor, [tensor], new Map(), new Date(0), model)
 })
 
-/** The errors of others that calls with these arguments end with. */
+/** The errors of calls with these arguments that are not errors of this package. */
 async function strangers(name: string, call: (...args: unknown[]) => unknown, lists: unknown[][]) {
   const found: string[] = []
   for (const args of lists) {
