@@ -163,4 +163,81 @@ describe('a configuration', () => {
     )
     expect(difference({ a: 1 }, { a: 1, b: 'x' })).toBe('b was undefined and is "x"')
   })
+
+  it('goes with a preset that names the same optimizer, and needs none', () => {
+    const config = parseConfig({ ...least, optimizer: { name: 'sgd', learningRate: 0.5 } }, 'c.json')
+    expect(config.optimizer).toEqual({
+      name: 'sgd',
+      learningRate: 0.5,
+      momentum: 0.9,
+      nesterov: true,
+      weightDecay: 1e-4,
+    })
+    const { preset: _, ...bare } = least
+    const alone = { ...bare, epochs: 2, batchSize: 4, optimizer: { name: 'sgd', learningRate: 1 } }
+    expect(parseConfig(alone, 'c.json')).toEqual({
+      ...alone,
+      device: 'cpu',
+      seed: 0,
+      sam: {},
+      sos: {},
+      augment: {},
+      channelsLast: true,
+      deterministic: true,
+      dropLast: false,
+      evaluate: {},
+      probes: null,
+      checkpoints: {},
+    })
+    expect(parseConfig({ ...least, probes: { samples: 4 }, augment: {} }, 'c.json')).toMatchObject({
+      probes: { samples: 4 },
+      augment: { flip: true },
+    })
+    expect(parseConfig({ ...least, schedule: { name: 'cosine' } }, 'c.json').schedule).toEqual({
+      name: 'cosine',
+    })
+  })
+
+  it('is refused by what the optimizer says of its numbers, with the file', () => {
+    const { preset: _, ...bare } = least
+    const optimizer = { name: 'sgd', learningRate: 1, nesterov: true }
+    const wrong = { ...bare, epochs: 2, batchSize: 4, optimizer }
+    expect(() => parseConfig(wrong, 'c.json')).toThrow(
+      expect.objectContaining({
+        code: 'ERR_CONFIG',
+        message: expect.stringMatching(/^c\.json: .*[Nn]esterov/),
+        cause: expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }),
+      }),
+    )
+    expect(() => parseConfig(least, 5 as never)).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT', message: expect.stringContaining('file') }),
+    )
+  })
+
+  it('that is wrong in many places tells the first twenty', () => {
+    const keys = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, i) => [`wrong${i}`, 1]))
+    const messageOf = (document: object) => {
+      try {
+        parseConfig(document, 'c.json')
+      } catch (error) {
+        return (error as Error).message
+      }
+      throw new Error('it was taken')
+    }
+    const told = (count: number) => messageOf({ ...least, ...keys(count) })
+    expect(told(25).startsWith('c.json: ')).toBe(true)
+    for (const [count, shown, more] of [
+      [19, 19, false],
+      [20, 20, false],
+      [21, 20, true],
+      [25, 20, true],
+    ] as const) {
+      expect(told(count).match(/\bwrong\d+\b/g)).toHaveLength(shown)
+      expect(told(count).endsWith('…')).toBe(more)
+    }
+    expect(messageOf({ ...least, epochs: 0, batchSize: 0 })).toMatch(
+      /epochs: .*; .*batchSize: |batchSize: .*; .*epochs: /,
+    )
+  })
 })
