@@ -162,6 +162,9 @@ describe('a configuration', () => {
       'b.c was [1,2] and is [1,3]',
     )
     expect(difference({ a: 1 }, { a: 1, b: 'x' })).toBe('b was undefined and is "x"')
+    expect(difference({ a: { b: 1 } }, { a: 5 })).toBe('a was {"b":1} and is 5')
+    expect(difference({ a: null }, { a: { b: 1 } })).toBe('a was null and is {"b":1}')
+    expect(difference({ a: [1] }, { a: { 0: 1 } })).toBe('a was [1] and is {"0":1}')
   })
 
   it('goes with a preset that names the same optimizer, and needs none', () => {
