@@ -12,9 +12,9 @@ import { fileURLToPath } from 'node:url'
 import { summariseTraining } from '../dist/report/index.js'
 import { colours } from '../dist/report/page-style.js'
 import { draughtsman } from '../dist/report/svg.js'
-import { trainingDrawings } from '../dist/report/training/training-figures.js'
-import { trainingFindings } from '../dist/report/training/training-findings.js'
-import * as tables from '../dist/report/training/training-tables.js'
+import { trainingDrawings } from '../dist/report/training/figures.js'
+import { trainingFindings } from '../dist/report/training/findings.js'
+import * as tables from '../dist/report/training/tables.js'
 import { readRunRecord, trainingSchemes } from '../dist/train/index.js'
 
 const docs = fileURLToPath(new URL('../docs/', import.meta.url))

@@ -5,32 +5,32 @@
  */
 
 export { makeReportFolder } from './report-folder.js'
-export { studyFindings } from './study/study-findings.js'
-export { studyPage } from './study/study-page.js'
-export { accuracyTable, batchSizeTable, controlTable, drawsTable, shiftTable } from './study/study-tables.js'
-export { writeStudyReport } from './study/write-study-report.js'
+export { studyFindings } from './study/findings.js'
+export { studyPage } from './study/page.js'
+export { accuracyTable, batchSizeTable, controlTable, drawsTable, shiftTable } from './study/tables.js'
+export { writeStudyReport } from './study/write-report.js'
 export type { Table } from './table.js'
 export type { Paired } from './training/paired.js'
-export { trainingFindings } from './training/training-findings.js'
-export { trainingPage } from './training/training-page.js'
+export { trainingFindings } from './training/findings.js'
+export { trainingPage } from './training/page.js'
 export type {
   ProbeResult,
   RunResult,
   ShiftsResult,
   TestResult,
   TrainingRun,
-} from './training/training-run.js'
+} from './training/run.js'
 export {
   type SchemeDifference,
   type SchemeSummary,
   summariseTraining,
   type TrainingSummary,
-} from './training/training-summary.js'
+} from './training/summary.js'
 export {
   probeTable,
   runTable,
   schemeTable,
   trainingShiftTable,
   trainingTables,
-} from './training/training-tables.js'
-export { writeTrainingReport } from './training/write-training-report.js'
+} from './training/tables.js'
+export { writeTrainingReport } from './training/write-report.js'

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { mcnemar } from '../../src/base/statistics/mcnemar.js'
 import * as printed from '../../src/cli/shared/print.js'
 import { percent, pValue, share, signedPercent } from '../../src/report/numbers.js'
-import { normRatio } from '../../src/report/training/training-run.js'
+import { normRatio } from '../../src/report/training/run.js'
 
 describe('a p-value', () => {
   it('below what doubles hold is told by that bound', () => {

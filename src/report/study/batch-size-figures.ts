@@ -5,7 +5,7 @@ import { beforeEntry, framed } from '../framed.js'
 import { type Html, html } from '../html.js'
 import { figure, fixed, signed } from '../numbers.js'
 import type { Draughtsman, Plot } from '../svg.js'
-import { type Series, seriesOf } from './study-series.js'
+import { type Series, seriesOf } from './series.js'
 
 // What changes with the batch size: draws as circles, their means as lines.
 

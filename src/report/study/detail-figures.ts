@@ -5,7 +5,7 @@ import { type Html, html } from '../html.js'
 import { logTicks } from '../log-ticks.js'
 import { fixed, share } from '../numbers.js'
 import type { Draughtsman } from '../svg.js'
-import { seriesOf } from './study-series.js'
+import { seriesOf } from './series.js'
 
 // A closer look at the first variant, a colour for each batch size.
 

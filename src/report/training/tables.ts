@@ -9,13 +9,13 @@ import {
   wholeSpread,
 } from '../numbers.js'
 import { type Column, type Table, table } from '../table.js'
-import type { RunResult, TrainingRun } from './training-run.js'
+import type { RunResult, TrainingRun } from './run.js'
 import {
   type SchemeDifference,
   type SchemeSummary,
   summariseTraining,
   type TrainingSummary,
-} from './training-summary.js'
+} from './summary.js'
 
 /** The tables of a training that have rows, as its page and `sos train` show them. */
 export function trainingTables(runs: readonly TrainingRun[]): Table[] {

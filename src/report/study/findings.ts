@@ -1,7 +1,7 @@
 import type { Spread } from '../../base/index.js'
 import type { Study, StudySummary } from '../../shift/index.js'
 import { count, fixed, pValue, signed } from '../numbers.js'
-import { variantName } from './study-series.js'
+import { variantName } from './series.js'
 
 /** What the figures let one say, and no more: sentences for a person who reads nothing else. */
 export function studyFindings(study: Study): string[] {

@@ -5,8 +5,8 @@ import {
   type SchemeDifference,
   type SchemeSummary,
   type TrainingSummary,
-} from './training-summary.js'
-import { epochsTold } from './training-tables.js'
+} from './summary.js'
+import { epochsTold } from './tables.js'
 
 /** What the runs let one say, and no more: sentences for a person who reads nothing else. */
 export function trainingFindings(training: TrainingSummary): string[] {

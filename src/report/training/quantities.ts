@@ -1,7 +1,7 @@
 import type { RunLine } from '../../train/index.js'
 import { figure, percent } from '../numbers.js'
-import type { CurvePoint } from './training-curves.js'
-import { normRatio } from './training-run.js'
+import type { CurvePoint } from './curves.js'
+import { normRatio } from './run.js'
 
 /** What a figure of a training shows by epoch. */
 export interface TrainingQuantity {

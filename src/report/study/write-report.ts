@@ -1,6 +1,6 @@
 import type { Study } from '../../shift/index.js'
 import { writeReport } from '../report-folder.js'
-import { studyPage } from './study-page.js'
+import { studyPage } from './page.js'
 
 /**
  * Writes `index.html`, a page that needs nothing else, and `study.json` into `folder`, which is made where it is missing.

@@ -1,7 +1,7 @@
 import { spreadOf } from '../../base/index.js'
 import type { RunLine } from '../../train/index.js'
 import { colourOf, type Entry } from '../framed.js'
-import { runResult, type TrainingRun } from './training-run.js'
+import { runResult, type TrainingRun } from './run.js'
 
 /** A value of a run after so many epochs. */
 export interface CurvePoint {

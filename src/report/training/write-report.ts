@@ -1,8 +1,8 @@
 import { nonFiniteAsText } from '../../base/index.js'
 import { writeReport } from '../report-folder.js'
-import { trainingPage } from './training-page.js'
-import type { TrainingRun } from './training-run.js'
-import { summariseTraining } from './training-summary.js'
+import { trainingPage } from './page.js'
+import type { TrainingRun } from './run.js'
+import { summariseTraining } from './summary.js'
 
 /**
  * Writes `report.html`, a page that needs nothing else, and `report.json`, the summary that it shows, into `folder`, which is

@@ -5,8 +5,8 @@ import { findingsList, page } from '../page.js'
 import { draughtsman } from '../svg.js'
 import { accuracyFigure, normFigure, pairedFigure } from './batch-size-figures.js'
 import { driftFigure, reliabilityFigure, spectrumFigure } from './detail-figures.js'
-import { studyFindings } from './study-findings.js'
-import { accuracyTable, batchSizeTable, controlTable, drawsTable, shiftTable } from './study-tables.js'
+import { studyFindings } from './findings.js'
+import { accuracyTable, batchSizeTable, controlTable, drawsTable, shiftTable } from './tables.js'
 
 /** A study as one HTML page: findings in words, figures as SVG, the tables. */
 export async function studyPage(study: Study): Promise<string> {

@@ -1,6 +1,6 @@
 import { SosError, type Spread, spreadOf } from '../../base/index.js'
 import { type Paired, pairedBySeed } from './paired.js'
-import { type RunResult, runResult, type TrainingRun } from './training-run.js'
+import { type RunResult, runResult, type TrainingRun } from './run.js'
 
 /**
  * The finished runs of a scheme together. Each number is a mean and the standard deviation over the seeds (n − 1) of those runs

@@ -1,7 +1,7 @@
 import type { Study, StudyRow, StudySummary } from '../../shift/index.js'
 import { figure, fixed, pValue, share, signed, signedPercent, spread, wholeSpread } from '../numbers.js'
 import { type Column, type Table, table } from '../table.js'
-import { variantName } from './study-series.js'
+import { variantName } from './series.js'
 
 /** Table 2 of the paper: before and after, and what tells whether the difference means anything. */
 export function accuracyTable(study: Study): Table {

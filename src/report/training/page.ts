@@ -5,11 +5,11 @@ import { findingsList, page } from '../page.js'
 import { draughtsman } from '../svg.js'
 import type { Table } from '../table.js'
 import { chanceOfExceeding } from './paired.js'
-import { trainingFigures } from './training-figures.js'
-import { trainingFindings } from './training-findings.js'
-import type { TrainingRun } from './training-run.js'
-import { summariseTraining, type TrainingSummary } from './training-summary.js'
-import { probeTable, runTable, schemeTable, trainingShiftTable } from './training-tables.js'
+import { trainingFigures } from './figures.js'
+import { trainingFindings } from './findings.js'
+import type { TrainingRun } from './run.js'
+import { summariseTraining, type TrainingSummary } from './summary.js'
+import { probeTable, runTable, schemeTable, trainingShiftTable } from './tables.js'
 
 /**
  * A training as one HTML page: what its runs let one say, the schemes side by side, curves by epoch, and every run. Runs may be

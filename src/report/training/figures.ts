@@ -5,9 +5,9 @@ import { type Html, html } from '../html.js'
 import { logTicks } from '../log-ticks.js'
 import { count, figure } from '../numbers.js'
 import type { Draughtsman, Plot } from '../svg.js'
-import { type Curve, type CurvePoint, curvesOf } from './training-curves.js'
-import { type TrainingQuantity, trainingQuantities } from './training-quantities.js'
-import type { TrainingRun } from './training-run.js'
+import { type Curve, type CurvePoint, curvesOf } from './curves.js'
+import { type TrainingQuantity, trainingQuantities } from './quantities.js'
+import type { TrainingRun } from './run.js'
 
 /** Part of the epochs is shown by itself from this many on. */
 const fewestEpochsOfPart = 20
