@@ -1,19 +1,19 @@
 import { type Html, html } from './html.js'
 
-/** A line of a figure's key. */
+/** An entry in the key of a figure. */
 export interface Entry {
   readonly name: string
   readonly colour: string
-  /** Drawn dashed, as the lines of controls are. */
+  /** Whether its line is dashed, as the lines of controls are. Default: false. */
   readonly control?: boolean
 }
 
 export const beforeEntry: Entry = { name: 'before', colour: 'var(--before)' }
 
-/** A colour of the page's style sheet for the i-th line of a figure; they come round again after eight. */
+/** The colour of the i-th line of a figure, from the page's style sheet; there are eight. */
 export const colourOf = (i: number): string => `var(--series-${(i % 8) + 1})`
 
-/** A drawing with its key, which the caption and the alternative text do without, and its caption. */
+/** A drawing with its key and its caption. The caption and the alternative text can be understood without the key. */
 export function framed(id: string, drawing: Html, caption: Html, entries: readonly Entry[]): Html {
   const key = entries.map(
     ({ name, colour, control }) =>

@@ -1,4 +1,4 @@
-/** Markup that is safe to put into a page as it is. */
+/** Markup that can be put into a page unchanged. */
 export class Html {
   readonly #markup: string
 
@@ -11,13 +11,12 @@ export class Html {
   }
 }
 
+/** What a template of {@link html} takes. */
 export type HtmlValue = Html | string | number | readonly HtmlValue[]
 
 /**
- * A template whose values are escaped, save those that are {@link Html}: names of models and datasets come from outside.
- *
- * @example
- * html`<td>${model}</td>`
+ * A template whose values are escaped, unless they are {@link Html}, because names of models and datasets come from outside.
+ * So html`<td>${'a < b'}</td>` is <td>a &lt; b</td>.
  */
 export function html(parts: TemplateStringsArray, ...values: readonly HtmlValue[]): Html {
   return new Html(parts.reduce((markup, part, i) => markup + markupOf(values[i - 1]!) + part))
@@ -37,6 +36,7 @@ const entities: Record<string, string> = {
   "'": '&#39;',
 }
 
+/** The text with the characters escaped that mean something in HTML. */
 export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => entities[character]!)
 }

@@ -1,5 +1,5 @@
 /**
- * Sentences, tables and pages of a study's or a training's record. No tensor comes here.
+ * Turns the record of a study or of a training into sentences, tables and pages. It handles no tensors.
  *
  * @module report
  */
@@ -10,9 +10,9 @@ export { studyPage } from './study/page.js'
 export { accuracyTable, batchSizeTable, controlTable, drawsTable, shiftTable } from './study/tables.js'
 export { writeStudyReport } from './study/write-report.js'
 export type { Table } from './table.js'
-export type { Paired } from './training/paired.js'
 export { trainingFindings } from './training/findings.js'
 export { trainingPage } from './training/page.js'
+export type { Paired } from './training/paired.js'
 export type {
   ProbeResult,
   RunResult,

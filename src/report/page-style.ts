@@ -1,6 +1,6 @@
 /**
- * Colours by their names, light and dark by the reader's setting. The first four of series are told apart, in light and in dark, by
- * readers who lack any one kind of cones.
+ * The page's colours by name, light or dark by the reader's setting. Readers who lack one kind of cones can tell the first four colours of series
+ * apart, in light and in dark.
  */
 export const colours = `
 :root {
@@ -20,7 +20,7 @@ export const colours = `
 }
 `
 
-/** The page's style sheet: light, dark, and print. Nothing is fetched. */
+/** The page's style sheet, for light, dark and print. It fetches nothing. */
 export const pageStyle = `${colours}* { box-sizing: border-box; }
 body {
   margin: 0 auto; padding: 2.5rem 1.5rem 4rem; max-width: 74rem;

@@ -1,16 +1,18 @@
 import { Html, html } from './html.js'
 import { pageStyle } from './page-style.js'
+import type { Table } from './table.js'
 
+/** The content of a page. */
 export interface Page {
   readonly title: string
-  /** What the page is of, in pairs of a name and a value. */
+  /** What the page is about, in pairs of a name and a value. */
   readonly facts: readonly (readonly [name: string, value: string])[]
   readonly main: Html
   readonly footer: string
 }
 
 /**
- * One HTML page that needs nothing else. It has no scripts and fetches nothing, which its content security policy enforces.
+ * One HTML page that needs no other file. It has no scripts and fetches nothing; its content security policy enforces that.
  */
 export function page({ title, facts, main, footer }: Page): string {
   return html`<!doctype html>
@@ -40,3 +42,19 @@ ${main}
 /** Sentences as a list. */
 export const findingsList = (sentences: readonly string[]): Html =>
   html`<ul class="findings">${sentences.map((sentence) => html`<li>${sentence}</li>`)}</ul>`
+
+/** A table, which scrolls by itself if the page is narrower. */
+export function htmlTable({ caption, head, rows }: Table): Html {
+  const kind = (i: number) => (head[i]!.words ? 'words' : 'number')
+  const heads = head.map(({ text }, i) => html`<th scope="col" class="${kind(i)}">${text}</th>`)
+  const cell = (text: string, i: number) =>
+    i === 0
+      ? html`<th scope="row" class="${kind(i)}">${text}</th>`
+      : html`<td class="${kind(i)}">${text}</td>`
+  return html`<div class="scroll"><table>
+<caption>${caption}</caption>
+<thead><tr>${heads}</tr></thead>
+<tbody>
+${rows.map((row) => html`<tr>${row.map(cell)}</tr>\n`)}</tbody></table></div>
+`
+}

@@ -7,11 +7,13 @@ import { figure, fixed, signed } from '../numbers.js'
 import type { Draughtsman, Plot } from '../svg.js'
 import { type Series, seriesOf } from './series.js'
 
-// What changes with the batch size: draws as circles, their means as lines.
+// Figures of what changes with the batch size: draws are circles, and lines go through their means.
 
+/** What a figure shows of each draw. */
 interface Quantity {
   of: (row: StudyRow) => number
   mean: (summary: StudySummary) => number
+  /** The value of the original model. */
   before: number
   text: (value: number) => string
 }
@@ -23,14 +25,14 @@ export function accuracyFigure(study: Study, { plot, draw }: Draughtsman): Html 
     before: study.before.top1,
     text: (value) => `${fixed(value)} %`,
   }
-  const { shown, told } = onScale(seriesOf(study), quantity)
+  const { shown, offScale } = onScale(seriesOf(study), quantity)
   const drawing = draw({
     alt: `Top-1 accuracy against batch size. ${inWords(shown[0]!, quantity)}`,
     marks: [beforeRule(plot, quantity), ...drawsAndMeans(plot, shown, quantity)],
     options: { x: batchSizeAxis(study), y: { label: 'top-1 accuracy (%)', grid: true, nice: true } },
   })
   const caption = html`<b>Accuracy.</b> Circles are draws, lines go through their means; the grey line is the original model,
-    ${quantity.text(quantity.before)}. ${told}`
+    ${quantity.text(quantity.before)}. ${offScale}`
   return framed('accuracy', drawing, caption, [beforeEntry, ...shown])
 }
 
@@ -41,8 +43,8 @@ export function normFigure(study: Study, { plot, draw }: Draughtsman): Html {
     before: study.normBefore,
     text: (value) => figure(value),
   }
-  const { shown, told } = onScale(seriesOf(study), quantity)
-  // Far smaller batches would squeeze those of the study into a corner.
+  const { shown, offScale } = onScale(seriesOf(study), quantity)
+  // Much smaller batches would squeeze those of the study into a corner.
   const near = (point: { batchSize: number }) => point.batchSize >= 0.6 * study.batchSizes[0]!
   const paths = study.paths.map(({ points }) =>
     plot.line(points.filter(near), { x: 'batchSize', y: 'norm', stroke: 'currentColor', strokeOpacity: 0.3 }),
@@ -53,11 +55,11 @@ export function normFigure(study: Study, { plot, draw }: Draughtsman): Html {
     options: { x: batchSizeAxis(study), y: { label: '‖V*‖', grid: true, nice: true } },
   })
   const caption = html`<b>Norm.</b> ‖V*‖ of each draw and the mean; the grey line is ‖V‖,
-    ${quantity.text(quantity.before)}. Thin lines: batches that grow row by row, with nothing cut. ${told}`
+    ${quantity.text(quantity.before)}. Thin lines: batches that grow row by row, with all directions kept. ${offScale}`
   return framed('norm', drawing, caption, [beforeEntry, ...shown])
 }
 
-/** The change of accuracy of each draw with the interval that its discordant images leave open. */
+/** The change of accuracy in each draw, with its 95 % interval from the images that only one of the two models gets right. */
 export function pairedFigure(study: Study, { plot, draw }: Draughtsman): Html {
   const { rows, name } = seriesOf(study)[0]!
   const images = study.validation.images
@@ -88,34 +90,34 @@ export function pairedFigure(study: Study, { plot, draw }: Draughtsman): Html {
       height: Math.max(320, 60 + 13 * points.length),
     },
   })
-  const caption = html`<b>Paired change</b> of each draw of ${name}, with the 95 % interval that the images leave open which one
-    model gets right and the other wrong (normal approximation). ${significant} of ${points.length} are significant after
-    Holm’s correction${significant > 0 ? ', in orange' : ''}.`
+  const caption = html`<b>Paired change</b> of each draw of ${name}, with its 95 % interval (normal approximation), from the
+    images that one model gets right and the other wrong. ${significant} of ${points.length} are significant after
+    Holm’s correction${significant > 0 ? ', shown in orange' : ''}.`
   return framed('paired', drawing, caption, [])
 }
 
-/** Controls that are far from all shifts would squeeze these into a line: they are told in words. */
-function onScale(series: readonly Series[], quantity: Quantity): { shown: Series[]; told: string } {
+/** The series that the figure shows, and a sentence about controls that are so far away that they would squeeze the rest into a line. */
+function onScale(series: readonly Series[], quantity: Quantity): { shown: Series[]; offScale: string } {
   const { of, before, text } = quantity
   const own = [before, ...series.filter(({ control }) => !control).flatMap(({ rows }) => rows.map(of))]
   const [low, high] = [Math.min(...own), Math.max(...own)]
   const reach = 1.5 * (high - low)
   const far = (one: Series) =>
     one.control && one.rows.some((row) => of(row) < low - reach || of(row) > high + reach)
-  const told = series.filter(far).map(({ name, rows }) => {
+  const inWords = series.filter(far).map(({ name, rows }) => {
     const values = rows.map(of)
     return `${name}, ${text(Math.min(...values))} to ${text(Math.max(...values))}`
   })
   return {
     shown: series.filter((one) => !far(one)),
-    told: told.length > 0 ? `Off the scale: ${told.join('; ')}.` : '',
+    offScale: inWords.length > 0 ? `Off the scale: ${inWords.join('; ')}.` : '',
   }
 }
 
 const beforeRule = (plot: Plot, { before }: Quantity): Markish =>
   plot.ruleY([before], { stroke: 'var(--before)', strokeWidth: 1.5 })
 
-/** Series a little beside one another; controls dashed. */
+/** Draws and means of each series, a little beside one another; the lines of controls are dashed. */
 function drawsAndMeans(plot: Plot, series: readonly Series[], { of, mean }: Quantity): Markish[] {
   return series.flatMap(({ rows, summaries, colour, control }, i) => {
     const dx = 4 * (i - (series.length - 1) / 2)

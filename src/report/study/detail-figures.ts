@@ -2,12 +2,11 @@ import type { ReliabilityBin } from '../../evaluate/index.js'
 import type { Study } from '../../shift/index.js'
 import { beforeEntry, colourOf, framed } from '../framed.js'
 import { type Html, html } from '../html.js'
-import { logTicks } from '../log-ticks.js'
 import { fixed, share } from '../numbers.js'
-import type { Draughtsman } from '../svg.js'
+import { type Draughtsman, logTicks } from '../svg.js'
 import { seriesOf } from './series.js'
 
-// A closer look at the first variant, a colour for each batch size.
+// A closer look at the first variant, with a colour for each batch size.
 
 export function spectrumFigure(study: Study, { plot, draw }: Draughtsman): Html {
   const settings = new Set(study.spectra.map(({ sampling, bias }) => `${sampling} ${bias}`))
@@ -40,8 +39,8 @@ export function spectrumFigure(study: Study, { plot, draw }: Draughtsman): Html 
       y: { label: 'σ_i', type: 'log', axis: null },
     },
   })
-  const caption = html`<b>Singular values</b> of A, of the first draw. Dashed: where a rank policy cuts; what is to the right of
-    it counts as noise, and V* has nothing of it. Kept: ${cutsInWords.join(', ')}.`
+  const caption = html`<b>Singular values</b> of A, in the first draw. A dashed line marks the rank at which a policy cuts. The directions to the right
+    of it count as noise, and V* has no part in them. Kept: ${cutsInWords.join(', ')}.`
   return framed('spectrum', drawing, caption, spectra)
 }
 
@@ -54,7 +53,7 @@ export function driftFigure(study: Study, { plot, draw }: Draughtsman): Html {
   const same = (value: number) => value
   const safe = rows.map(({ name, drift }) => `${share(drift.marginSafeShare)} (${name})`).join(', ')
   const drawing = draw({
-    alt: `Margins of validation images against the drift of their logits. Above the diagonal, and so sure of their class: ${safe}.`,
+    alt: `Margins of validation images against the drift of their logits. Above the diagonal, where an image keeps its class for certain: ${safe}.`,
     marks: [
       plot.dot(points, { x: 'drift', y: 'margin', fill: 'colour', fillOpacity: 0.6, r: 2 }),
       plot.line(diagonal, { x: same, y: same, stroke: 'currentColor' }),
@@ -65,12 +64,12 @@ export function driftFigure(study: Study, { plot, draw }: Draughtsman): Html {
     },
   })
   const caption = html`<b>Drift against margin</b> of ${rows[0]!.drift.sample.length} images in the first draws. An image above the
-    diagonal is sure of its class: the margin between its two largest logits exceeds what any two logits move against each
-    other. Of all images: ${safe}.`
+    diagonal keeps its class for certain: the margin between its two largest logits is larger than the change of the difference of any
+    two logits. Share of all images: ${safe}.`
   return framed('drift', drawing, caption, rows)
 }
 
-/** An interval of confidence with fewer images tells nothing. */
+/** An interval of confidence with fewer images is not shown, because its accuracy is too uncertain. */
 const fewest = 10
 
 export function reliabilityFigure(study: Study, { plot, draw }: Draughtsman): Html {
@@ -91,10 +90,10 @@ export function reliabilityFigure(study: Study, { plot, draw }: Draughtsman): Ht
   const errors = summaries.map(
     ({ batchSize, calibrationError }) => `${fixed(calibrationError.mean, 4)} (b = ${batchSize})`,
   )
-  const told = `Expected calibration error: ${fixed(study.before.calibrationError, 4)} before, ${errors.join(', ')}`
+  const errorsInWords = `Expected calibration error: ${fixed(study.before.calibrationError, 4)} before, ${errors.join(', ')}`
   const same = (value: number) => value
   const drawing = draw({
-    alt: `Reliability diagram, accuracy against confidence before and after. ${told}.`,
+    alt: `Reliability diagram, accuracy against confidence before and after. ${errorsInWords}.`,
     marks: [
       plot.line([0, 1], { x: same, y: same, stroke: 'currentColor', strokeDasharray: '2 4' }),
       plot.line(points, { x: 'confidence', y: 'accuracy', z: 'name', stroke: 'colour', strokeOpacity: 0.6 }),
@@ -113,12 +112,12 @@ export function reliabilityFigure(study: Study, { plot, draw }: Draughtsman): Ht
       r: { range: [1.5, 8] },
     },
   })
-  const caption = html`<b>Reliability.</b> Accuracy of the images of each fifteenth of confidence, all draws together, without those of
-    fewer than ${fewest} images; on the dotted line confidence is right. ${told}.`
+  const caption = html`<b>Reliability.</b> Accuracy against confidence in fifteen intervals of equal width, all draws together. Intervals with fewer than
+    ${fewest} images are left out. On the dotted line, confidence equals accuracy. ${errorsInWords}.`
   return framed('reliability', drawing, caption, curves)
 }
 
-/** Of the first variant, one for each batch size. */
+/** The first draw of the first variant at each batch size. */
 function firstDraws(study: Study) {
   const { rows } = seriesOf(study)[0]!
   return study.batchSizes.map((batchSize, i) => ({
@@ -138,7 +137,7 @@ function pooled(draws: readonly (readonly ReliabilityBin[])[]): ReliabilityBin[]
   })
 }
 
-/** What is no more than zero has no place on a logarithmic scale. */
+/** The values above zero, with their places; others cannot be shown on a logarithmic scale. */
 const positivePoints = (values: readonly number[]) =>
   values.map((value, i) => ({ index: i + 1, value })).filter(({ value }) => value > 0)
 

@@ -3,7 +3,16 @@ import type { Study, StudySummary } from '../../shift/index.js'
 import { count, fixed, pValue, signed } from '../numbers.js'
 import { variantName } from './series.js'
 
-/** What the figures let one say, and no more: sentences for a person who reads nothing else. */
+/**
+ * Says in sentences what a study shows, and no more than its numbers allow: significance, changes of accuracy, loss and norm, shifts that do nothing or
+ * would be refused, classes without an image in the batch, and whether the controls do as well.
+ *
+ * @param study the result of `runStudy`, or an old `study.json`, parsed
+ * @returns plain sentences, the most important first
+ * @example
+ * const study = await runStudy(model, train, test, { batchSizes: [30], draws: 2 })
+ * for (const sentence of studyFindings(study)) console.log(sentence)
+ */
 export function studyFindings(study: Study): string[] {
   return [
     significance(study),
@@ -17,7 +26,7 @@ export function studyFindings(study: Study): string[] {
       ? `${count(study.train.skipped, 'training image')} and ${count(study.validation.skipped, 'validation image')} could not be read and were left out.`
       : null,
     study.rows.some(({ warnings }) => warnings.length > 0)
-      ? 'Some cuts have no gap: another choice of the rank would give another V*. The notes on the draws name them.'
+      ? 'In some draws the singular values have no gap at the rank, so that a slightly different rank would give another V*. The notes on the draws name them.'
       : null,
   ].filter((sentence) => sentence !== null)
 }
@@ -28,17 +37,17 @@ function significance({ rows }: Study): string {
   const of = `${count(rows.length, 'shift')} (McNemar’s exact test, Holm’s correction, 5 %)`
   if (significant.length === 0) {
     const smallest = Math.min(...rows.map(({ test }) => test.pValue))
-    return `No difference in top-1 accuracy is significant in any of ${of}: these validation images cannot tell the shifted models from the original. The smallest uncorrected p is ${pValue(smallest)}.`
+    return `No difference in top-1 accuracy is significant in any of ${of}: with these validation images, the shifted models cannot be told from the original. The smallest uncorrected p is ${pValue(smallest)}.`
   }
   return `Top-1 accuracy differs significantly in ${significant.length} of ${of}: better in ${better}, worse in ${significant.length - better}.`
 }
 
-/** Of the first variant, by batch size. */
+/** The change of accuracy and loss with the first variant, by batch size. */
 function mainChange(study: Study): string {
   const [first] = study.summaries as [StudySummary]
   const name = variantName(first, study)
   const rows = study.summaries.filter((summary) => variantName(summary, study) === name)
-  const told = (of: (summary: StudySummary) => Spread, before: number, digits: number) =>
+  const changes = (of: (summary: StudySummary) => Spread, before: number, digits: number) =>
     rows
       .map((summary) => {
         const { mean, sd } = of(summary)
@@ -49,14 +58,14 @@ function mainChange(study: Study): string {
   const draws =
     first.draws > 1
       ? 'mean ± standard deviation of the draws'
-      : 'one draw: nothing is known of the spread between draws'
-  return `With ${name} top-1 changes by ${told(({ top1 }) => top1, study.before.top1, 3)} percentage points, cross-entropy by ${told(({ loss }) => loss, study.before.loss, 4)}; ${draws}.`
+      : 'one draw, so the spread between draws is unknown'
+  return `With ${name} top-1 changes by ${changes(({ top1 }) => top1, study.before.top1, 3)} percentage points, cross-entropy by ${changes(({ loss }) => loss, study.before.loss, 4)}; ${draws}.`
 }
 
 function norms({ rows, normBefore }: Study): string {
   const changes = rows.map(({ normAfter }) => (normBefore > 0 ? 100 * (1 - normAfter / normBefore) : 0))
   const [least, most] = [Math.min(...changes), Math.max(...changes)].map((change) => fixed(change, 1))
-  return `The norm of V shrinks by ${least === most ? least : `${least} to ${most}`} %. It can only shrink: that by itself says nothing of sharpness or of generalisation.`
+  return `The norm of V shrinks by ${least === most ? least : `${least} to ${most}`} %. A shift always shrinks it; this alone says nothing about sharpness or generalisation.`
 }
 
 function identities({ rows, inFeatures }: Study): string | null {
@@ -69,7 +78,7 @@ function identities({ rows, inFeatures }: Study): string | null {
 function rolledBack({ rows }: Study): string | null {
   const found = rows.filter((row) => row.rolledBack !== null)
   if (found.length === 0) return null
-  return `${found.length} of ${count(rows.length, 'shift')} would not be written by \`sos shift\`: ${found[0]!.rolledBack}. Their figures are of models that nobody gets, and none of them counts as significant.`
+  return `${found.length} of ${count(rows.length, 'shift')} would not be written by \`sos shift\`: ${found[0]!.rolledBack}. Their numbers describe models that are never written, and none of them counts as significant.`
 }
 
 function unseen({ rows }: Study): string | null {
@@ -99,6 +108,6 @@ function controls(study: Study): string | null {
   const itself =
     undamped === 0
       ? ''
-      : ` The ridge control is the shift itself, since λ = 0, in ${undamped} of ${count(ridges, 'draw')}, and says nothing there.`
-  return `The mean top-1 of ${name} is above that of every control at ${wins.length} of ${count(study.batchSizes.length, 'batch size')}${wins.length < study.batchSizes.length ? ': where it is not, shrinking V in another way does as well' : ''}.${itself}`
+      : ` In ${undamped} of ${count(ridges, 'draw')} the ridge control has λ = 0, so that it is the shift itself and says nothing.`
+  return `The mean top-1 of ${name} is above that of every control at ${wins.length} of ${count(study.batchSizes.length, 'batch size')}${wins.length < study.batchSizes.length ? '. Where it is not, shrinking V in another way does as well' : ''}.${itself}`
 }

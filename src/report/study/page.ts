@@ -1,14 +1,22 @@
 import type { Study } from '../../shift/index.js'
 import { html } from '../html.js'
-import { htmlTable } from '../html-table.js'
-import { findingsList, page } from '../page.js'
+import { findingsList, htmlTable, page } from '../page.js'
 import { draughtsman } from '../svg.js'
 import { accuracyFigure, normFigure, pairedFigure } from './batch-size-figures.js'
 import { driftFigure, reliabilityFigure, spectrumFigure } from './detail-figures.js'
 import { studyFindings } from './findings.js'
 import { accuracyTable, batchSizeTable, controlTable, drawsTable, shiftTable } from './tables.js'
 
-/** A study as one HTML page: findings in words, figures as SVG, the tables. */
+/**
+ * Makes one HTML page of a study: findings in sentences, tables, and figures as SVG. The page needs no other file and no network.
+ *
+ * @param study the result of `runStudy`, or an old `study.json`, parsed
+ * @returns the markup
+ * @example
+ * const study = await runStudy(model, train, test, { batchSizes: [30], draws: 2 })
+ * const markup = await studyPage(study)
+ * console.log(markup.slice(0, 15)) // → <!doctype html>
+ */
 export async function studyPage(study: Study): Promise<string> {
   const hand = await draughtsman()
   const figures = [
@@ -36,10 +44,11 @@ ${htmlTable(shiftTable(study))}
 ${htmlTable(drawsTable(study))}
 <h2>How to read this</h2>
 <p>Optimum shifting replaces the weight V of a layer by the V* of least norm that gives a batch of training images the same
-logits. Only the batch’s own logits stay; those of other images move, which can do good or harm. The standard deviation is that
-between draws of the batch. It says nothing of the choice of validation images: McNemar’s test does, on the images that one
-model gets right and the other wrong. The draws share their validation images, so their tests are not independent of one
-another. The validation images chose nothing here: to take the best row of this page as a result would be to choose by them.</p>`
+logits. Only the logits of the batch stay. Those of other images move, which can do good or harm.</p>
+<p>The standard deviation is that between draws of the batch. It does not include the choice of the validation images. McNemar’s test
+does, on the images that one model gets right and the other wrong. The draws share their validation images, so their tests are not independent.</p>
+<p>The validation images were not used to choose anything here. Do not report the best row of this page as a result: that would be a choice by
+the validation images.</p>`
   return page({
     title: `Optimum shifting of ${name}`,
     facts: [
@@ -54,6 +63,6 @@ another. The validation images chose nothing here: to take the best row of this 
       ['draws of each', `${study.seeds.length} (seeds ${study.seeds.join(', ')})`],
     ],
     main,
-    footer: 'All numbers: study.json beside this page.',
+    footer: 'All numbers are in study.json beside this page.',
   })
 }

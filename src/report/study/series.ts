@@ -1,17 +1,17 @@
 import type { Study, StudyRow, StudySummary, StudyVariant } from '../../shift/index.js'
 import { colourOf } from '../framed.js'
 
-/** The rows of one variant over all batch sizes, as one line of a figure. */
+/** One variant over all batch sizes, which is one line of a figure. */
 export interface Series {
   readonly name: string
-  /** A colour of the page's style sheet, so that it follows light and dark. */
+  /** A colour of the page's style sheet, which follows the reader's choice of light or dark. */
   readonly colour: string
   readonly control: boolean
   readonly rows: readonly StudyRow[]
   readonly summaries: readonly StudySummary[]
 }
 
-/** The shifts in the order of the study, then the controls. */
+/** The series of a study: the shifts in the study's order, then the controls. */
 export function seriesOf(study: Study): Series[] {
   const names = [...new Set(study.summaries.map((summary) => variantName(summary, study)))]
   const rows = [...study.rows, ...study.controls]
@@ -34,7 +34,7 @@ const controlNames = {
   ridge: 'ridge',
 }
 
-/** What tells a variant from the others of its study: a setting that all share is left out. */
+/** The name of a variant: the settings in which the variants of the study differ. */
 export function variantName(variant: StudyVariant, study: Study): string {
   if (variant.method !== 'shift') return controlNames[variant.method]
   const settings = [variant.policy]

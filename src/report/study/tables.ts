@@ -3,7 +3,15 @@ import { figure, fixed, pValue, share, signed, signedPercent, spread, wholeSprea
 import { type Column, type Table, table } from '../table.js'
 import { variantName } from './series.js'
 
-/** Table 2 of the paper: before and after, and what tells whether the difference means anything. */
+/**
+ * Makes the table of accuracy and loss before and after the shifts, with McNemar's test: Table 2 of the paper.
+ *
+ * @param study the result of `runStudy`, or an old `study.json`, parsed
+ * @returns the table, with a row for each batch size and variant
+ * @example
+ * const study = await runStudy(model, train, test, { batchSizes: [30], draws: 2 })
+ * console.log(accuracyTable(study).rows[0])
+ */
 export function accuracyTable(study: Study): Table {
   const { before, validation } = study
   const columns = [
@@ -14,11 +22,19 @@ export function accuracyTable(study: Study): Table {
     },
   ]
   const top5 = before.top5 === null ? '' : `top-5 ${fixed(before.top5)} %, `
-  const caption = `Before: top-1 ${fixed(before.top1)} %, ${top5}cross-entropy ${fixed(before.loss, 4)}, on ${validation.images} images. After: mean ± standard deviation over the draws. Lost / won: images that only the original, only the shifted model gets right, mean of the draws. p: McNemar’s exact test of each draw by itself, smallest to largest. Significant: draws below 0.05 after Holm’s correction for the ${study.rows.length} shifts of this page.`
+  const caption = `Before: top-1 ${fixed(before.top1)} %, ${top5}cross-entropy ${fixed(before.loss, 4)}, on ${validation.images} images. After: mean ± standard deviation over the draws. Lost / won: images that only the original model gets right, and images that only the shifted model gets right, mean over the draws. p: McNemar’s exact test of each draw, from the smallest to the largest. Significant: draws with p below 0.05 after Holm’s correction for the ${study.rows.length} shifts of this page.`
   return table(caption, columns, study.summaries.filter(isShift))
 }
 
-/** The first variant beside the controls, by batch size. */
+/**
+ * Makes the table that compares the first variant with the controls, by batch size. It has no rows of controls if the study has none.
+ *
+ * @param study the result of `runStudy`, or an old `study.json`, parsed
+ * @returns the table, with a row for each batch size and variant
+ * @example
+ * const study = await runStudy(model, train, test, { batchSizes: [30], draws: 2, controls: true })
+ * console.log(controlTable(study).rows[0])
+ */
 export function controlTable(study: Study): Table {
   const [{ policy, sampling, bias }] = study.summaries as [StudySummary]
   const rows = study.batchSizes.flatMap((batchSize) =>
@@ -37,7 +53,7 @@ export function controlTable(study: Study): Table {
       of: (summary) => (summary.method === 'ridge' ? `${summary.undamped} of ${summary.draws}` : '–'),
     },
   ]
-  const caption = `Other ways to shrink V, from the same draws: V scaled to the norm of V*; V projected on as many principal directions of all training images here, or on a random subspace of equal rank; ridge regression on the same batch to the same norm, where λ = 0 the shift itself, which is no control. What a control does as well is no merit of the shift. p is not corrected here.`
+  const caption = `Other ways to shrink V, from the same draws: V scaled to the norm of V*; V projected on as many principal directions of all training images of this page, or on a random subspace of equal rank; ridge regression on the same batch to the same norm, which with λ = 0 is the shift itself and no control. What a control does as well is not a merit of the shift. These p-values are not corrected.`
   return table(caption, columns, rows)
 }
 
@@ -63,7 +79,15 @@ function outcomeColumns(study: Study): Column<StudySummary>[] {
   ]
 }
 
-/** What each shift did to the layer, and what its batch had seen. */
+/**
+ * Makes the table of what each shift did to the layer, and which classes its batch held.
+ *
+ * @param study the result of `runStudy`, or an old `study.json`, parsed
+ * @returns the table, with a row for each batch size and variant
+ * @example
+ * const study = await runStudy(model, train, test, { batchSizes: [30], draws: 2 })
+ * console.log(shiftTable(study).rows[0])
+ */
 export function shiftTable(study: Study): Table {
   const columns: Column<StudySummary>[] = [
     { head: 'b', of: ({ batchSize }) => batchSize },
@@ -85,11 +109,19 @@ export function shiftTable(study: Study): Table {
       of: ({ rolledBack, draws }) => (rolledBack === 0 ? 'no' : `${rolledBack} of ${draws}`),
     },
   ]
-  const caption = `‖V‖ before: ${figure(study.normBefore)}; ${study.inFeatures} inputs. Moved: the largest change of a logit. Safe by margin: images that this cannot give another class. Unseen: classes of the validation images that the batch has no image of. Rolled back: draws whose batch’s own logits move too far or whose norm grows, which \`sos shift\` would not write.`
+  const caption = `‖V‖ before: ${figure(study.normBefore)}; ${study.inFeatures} inputs. Logits moved: the largest change of a logit of the validation images. Safe by margin: the share of images whose class this change cannot alter. Classes unseen: classes of the validation images without an image in the batch. Rolled back: draws whose batch logits move too far or whose norm grows, which \`sos shift\` would not write.`
   return table(caption, columns, study.summaries.filter(isShift))
 }
 
-/** Table 4 of the paper: accuracy along the batch sizes. */
+/**
+ * Makes the table of accuracy by batch size: Table 4 of the paper.
+ *
+ * @param study the result of `runStudy`, or an old `study.json`, parsed
+ * @returns the table, with a row for each variant and a column for each batch size
+ * @example
+ * const study = await runStudy(model, train, test, { batchSizes: [30], draws: 2 })
+ * console.log(batchSizeTable(study).rows[0])
+ */
 export function batchSizeTable(study: Study): Table {
   const shifts = study.summaries.filter(({ method }) => method === 'shift')
   const names = [...new Set(shifts.map((summary) => variantName(summary, study)))]
@@ -102,13 +134,18 @@ export function batchSizeTable(study: Study): Table {
       of: (row: StudySummary[]) => spread(row.find((summary) => summary.batchSize === batchSize)!.top1),
     })),
   ]
-  return table(
-    `Top-1 accuracy (%) along the batch sizes, mean ± standard deviation over the draws.`,
-    columns,
-    rows,
-  )
+  return table(`Top-1 accuracy (%) by batch size, mean ± standard deviation over the draws.`, columns, rows)
 }
 
+/**
+ * Makes the table of every single draw, with the notes on it.
+ *
+ * @param study the result of `runStudy`, or an old `study.json`, parsed
+ * @returns the table, with a row for each draw, those of controls last
+ * @example
+ * const study = await runStudy(model, train, test, { batchSizes: [30], draws: 2 })
+ * console.log(drawsTable(study).rows[0])
+ */
 export function drawsTable(study: Study): Table {
   const columns: Column<StudyRow>[] = [
     { head: 'b', of: ({ batchSize }) => batchSize },
@@ -129,10 +166,7 @@ export function drawsTable(study: Study): Table {
     },
     { head: 'notes', of: ({ warnings }) => warnings.join('; '), words: true },
   ]
-  return table(`Every draw by itself. Each starts from the original V.`, columns, [
-    ...study.rows,
-    ...study.controls,
-  ])
+  return table(`Every draw. Each starts from the original V.`, columns, [...study.rows, ...study.controls])
 }
 
 const isShift = ({ method }: StudySummary): boolean => method === 'shift'

@@ -3,28 +3,29 @@ import type { RunLine } from '../../train/index.js'
 import { colourOf, type Entry } from '../framed.js'
 import { runResult, type TrainingRun } from './run.js'
 
-/** A value of a run after so many epochs. */
+/** A value of a run after a number of epochs. */
 export interface CurvePoint {
+  /** The number of epochs that were done. */
   readonly epoch: number
   readonly value: number
 }
 
-/** One quantity of a scheme by epoch; `name` is the scheme. */
+/** One quantity of a scheme by epoch. The name is that of the scheme. */
 export interface Curve extends Entry {
   readonly name: string
-  /** A line for each run that tells the quantity. */
+  /** A line for each run that recorded the quantity. */
   readonly runs: readonly { readonly seed: number; readonly points: readonly CurvePoint[] }[]
-  /** Over the finished runs, or over all while there are none: where each of them has a value. */
+  /** The means over the finished runs (over all runs if none is finished), at the epochs at which each of them has a value. */
   readonly means: readonly (CurvePoint & { readonly sd: number | null })[]
-  /** How many runs the means are of. */
+  /** The number of runs in the means. */
   readonly counted: number
 }
 
 /**
- * The curves of all schemes that tell a quantity, in the order in which they come and each with its own colour; dashed where
+ * The curves of all schemes that recorded a quantity, in the order of the schemes, each with its own colour. The curve of a scheme is dashed if
  * another scheme adds shifts to it.
  *
- * @param of what a line tells of it; several at one epoch are averaged, and what is not finite is left out
+ * @param of the quantity in a line of a run's record, if the line has it. Several values at one epoch are averaged; NaN and infinities are left out
  */
 export function curvesOf(
   runs: readonly TrainingRun[],
@@ -32,7 +33,7 @@ export function curvesOf(
 ): Curve[] {
   const schemes = [...new Set(runs.map(({ scheme }) => scheme))]
   return schemes.flatMap((name, i) => {
-    const told = runs
+    const recorded = runs
       .filter(({ scheme }) => scheme === name)
       .map((run) => ({
         seed: run.seed,
@@ -40,15 +41,15 @@ export function curvesOf(
         points: byEpoch(run.lines.flatMap((line) => of(line) ?? [])),
       }))
       .filter(({ points }) => points.length > 0)
-    if (told.length === 0) return []
-    const finished = told.filter((run) => run.finished)
-    const counted = finished.length > 0 ? finished : told
+    if (recorded.length === 0) return []
+    const finished = recorded.filter((run) => run.finished)
+    const counted = finished.length > 0 ? finished : recorded
     return [
       {
         name,
         colour: colourOf(i),
         control: schemes.includes(`${name}+sos`),
-        runs: told.map(({ seed, points }) => ({ seed, points })),
+        runs: recorded.map(({ seed, points }) => ({ seed, points })),
         means: meansOf(counted.map(({ points }) => points)),
         counted: counted.length,
       },

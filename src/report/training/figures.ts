@@ -2,26 +2,25 @@ import type { Markish } from '@observablehq/plot'
 
 import { framed } from '../framed.js'
 import { type Html, html } from '../html.js'
-import { logTicks } from '../log-ticks.js'
 import { count, figure } from '../numbers.js'
-import type { Draughtsman, Plot } from '../svg.js'
+import { type Draughtsman, logTicks, type Plot } from '../svg.js'
 import { type Curve, type CurvePoint, curvesOf } from './curves.js'
 import { type TrainingQuantity, trainingQuantities } from './quantities.js'
 import type { TrainingRun } from './run.js'
 
-/** Part of the epochs is shown by itself from this many on. */
+/** The last part of the epochs has a figure of its own only if there are at least so many epochs. */
 const fewestEpochsOfPart = 20
 
-/** A line of so few points also shows these. */
+/** A line of so few points also shows each point. */
 const fewPoints = 12
 
-/** Values are one value up to the rounding of their mean. */
+/** Relative difference up to which values count as equal: the rounding of their mean. */
 const alike = 1e-9
 
-/** A logarithmic scale needs values so far apart, and then has two ticks at least. */
+/** The least ratio of largest and smallest value for a logarithmic scale, which then has at least two ticks. */
 const leastRatio = 5
 
-/** A quantity by epoch: the drawing, and what explains it. */
+/** The drawing of a quantity by epoch, with its caption. */
 export interface TrainingDrawing {
   readonly id: string
   readonly svg: Html
@@ -29,17 +28,17 @@ export interface TrainingDrawing {
   readonly curves: readonly Curve[]
 }
 
-/** The figures of a training as its page has them. */
+/** The figures of a training for its page. */
 export function trainingFigures(runs: readonly TrainingRun[], hand: Draughtsman): Html[] {
   return trainingDrawings(runs, hand).map(({ id, svg, caption, curves }) => framed(id, svg, caption, curves))
 }
 
-/** The quantities of the runs by epoch; those of which nothing is recorded are left out. */
+/** A drawing for each quantity that the runs recorded. */
 export function trainingDrawings(runs: readonly TrainingRun[], hand: Draughtsman): TrainingDrawing[] {
   return trainingQuantities.flatMap((quantity) => trainingDrawing(runs, quantity, hand) ?? [])
 }
 
-/** Thin lines for the runs, thick ones for their means; dashed without shifts. */
+/** Runs are thin lines, their means thick ones. The mean of a scheme is dashed if another scheme adds shifts to it. */
 function trainingDrawing(
   runs: readonly TrainingRun[],
   quantity: TrainingQuantity,
@@ -65,7 +64,7 @@ function trainingDrawing(
     alt: `${quantity.title} by epoch. ${curves.map((curve) => inWords(curve, quantity)).join(' ')}`,
     marks: [
       ...(log ? [plot.gridY(ticks), plot.axisY(ticks, { text: ticks.map(String) })] : []),
-      // Dashed ones last: what they cover still shows.
+      // The dashed lines are drawn last, so that what they cover can still be seen.
       ...curves.filter(({ control }) => !control).flatMap((curve) => lines(plot, curve)),
       ...curves.filter(({ control }) => control).flatMap((curve) => lines(plot, curve)),
     ],
@@ -77,7 +76,7 @@ function trainingDrawing(
   return { id: quantity.id, svg, caption, curves }
 }
 
-/** A scale around one value, which has no step by which its ticks could be told. */
+/** A scale around a single value, for which the automatic ticks have no step. */
 function oneTick(value: number) {
   const margin = Math.abs(value) / 10 || 1
   return {
@@ -88,7 +87,7 @@ function oneTick(value: number) {
   }
 }
 
-/** Epochs are whole: an axis of few of them would have ticks between. */
+/** An axis of few epochs has a tick for each, since automatic ticks would stand between whole epochs. */
 function epochAxis(curves: readonly Curve[]) {
   const epochs = curves.flatMap((curve) =>
     curve.runs.flatMap(({ points }) => points.map(({ epoch }) => epoch)),
@@ -100,7 +99,7 @@ function epochAxis(curves: readonly Curve[]) {
   }
 }
 
-/** The curves from the last part of the epochs that any has reached; none where that is few epochs. */
+/** The last part of the curves, counted from the largest epoch; no curves if there are too few epochs. */
 function shownPart(curves: readonly Curve[], part: number): readonly Curve[] {
   if (part === 1) return curves
   const epochs = curves.flatMap((curve) => curve.runs.map(({ points }) => points.at(-1)!.epoch))

@@ -1,14 +1,18 @@
 import { count, figure, fixed, share, signed, signedFigures, signedSpread, spread } from '../numbers.js'
 import { chanceOfExceeding, exceedsSpread, type Paired } from './paired.js'
-import {
-  differencesOf,
-  type SchemeDifference,
-  type SchemeSummary,
-  type TrainingSummary,
-} from './summary.js'
+import { differencesOf, type SchemeDifference, type SchemeSummary, type TrainingSummary } from './summary.js'
 import { epochsTold } from './tables.js'
 
-/** What the runs let one say, and no more: sentences for a person who reads nothing else. */
+/**
+ * Says in sentences what the runs of a training show, and no more than they allow: unfinished and diverged runs, the best scheme, and what shifts changed.
+ *
+ * @param training the result of {@link summariseTraining}
+ * @returns plain sentences, the most important first
+ * @example
+ * const lines = await readRunRecord('docs/results/cifar10-wide_small/sgd-seed0.jsonl')
+ * const runs = [{ scheme: 'sgd', seed: 0, lines }]
+ * for (const sentence of trainingFindings(summariseTraining(runs))) console.log(sentence)
+ */
 export function trainingFindings(training: TrainingSummary): string[] {
   return [
     unfinished(training),
@@ -27,31 +31,31 @@ function unfinished({ runs }: TrainingSummary): string | null {
   if (runs.length === 0) return 'No run has begun.'
   const open = runs.filter(({ finished }) => !finished)
   if (open.length === 0) return null
-  const told = open.map((run) => `${run.scheme} seed ${run.seed} (${epochsTold(run)})`)
-  return `${open.length} of ${count(runs.length, 'run')} ${open.length === 1 ? 'is' : 'are'} not finished; epochs done: ${told.join(', ')}. Means and differences are of finished runs alone.`
+  const inWords = open.map((run) => `${run.scheme} seed ${run.seed} (${epochsTold(run)})`)
+  return `${open.length} of ${count(runs.length, 'run')} ${open.length === 1 ? 'is' : 'are'} not finished; epochs done: ${inWords.join(', ')}. Means and differences are of finished runs only.`
 }
 
 function diverged({ runs }: TrainingSummary): string | null {
   const lost = runs.filter(({ train }) => train !== null && !Number.isFinite(train.loss))
   if (lost.length === 0) return null
-  const told = lost.map(({ scheme, seed }) => `${scheme} seed ${seed}`)
-  return `The training loss is no longer a number in ${told.join(', ')}: ${lost.length === 1 ? 'this run' : 'these runs'} diverged.`
+  const inWords = lost.map(({ scheme, seed }) => `${scheme} seed ${seed}`)
+  return `The training loss became NaN or infinite in ${inWords.join(', ')}: ${lost.length === 1 ? 'this run' : 'these runs'} diverged.`
 }
 
-/** Which scheme has the highest mean, and whether it is told from the next. */
+/** Which scheme has the highest mean, and whether the difference to the next one means anything. */
 function highest({ schemes, runs }: TrainingSummary): string | null {
   const ranked = schemes
     .filter(({ top1 }) => top1 !== null)
     .sort((a, b) => b.top1!.mean - a.top1!.mean) as (SchemeSummary & { top1: object })[]
   const [first, second] = ranked
   if (first === undefined) return null
-  const told = ({ scheme, top1, finished }: SchemeSummary) =>
+  const inWords = ({ scheme, top1, finished }: SchemeSummary) =>
     `${scheme}, ${spread(top1!)} % (${count(finished, 'run')})`
-  if (second === undefined) return `Top-1 after the last epoch: ${told(first)}.`
+  if (second === undefined) return `Top-1 after the last epoch: ${inWords(first)}.`
   const finishedOf = ({ scheme }: SchemeSummary) =>
     runs.filter((run) => run.scheme === scheme && run.finished)
   const paired = differencesOf(finishedOf(first), finishedOf(second)).top1
-  return `Highest mean top-1 after the last epoch: ${told(first)}; next: ${told(second)}. ${paired === null ? 'They have no seed in common.' : verdict(paired)}`
+  return `Highest mean top-1 after the last epoch: ${inWords(first)}; next: ${inWords(second)}. ${paired === null ? 'They have no seed in common.' : verdict(paired)}`
 }
 
 function accuracy({ scheme, against, top1, testLoss }: SchemeDifference): string {
@@ -71,7 +75,7 @@ function movement(
   return `${name} at the end is lower with ${scheme} than with ${against} in ${paired.lower} of ${count(paired.pairs, 'pair')}: ${signedFigures(paired)}${percent}${exceedsSpread(paired) ? '' : '; these runs tell no difference'}.`
 }
 
-/** Whether a mean difference is more than the differences' own spread, and what that is worth. */
+/** Whether a mean difference is larger than the spread of the differences, and what that is worth. */
 function verdict(paired: Paired): string {
   const { pairs, sd } = paired
   if (sd === null) return 'One pair of runs says nothing of chance: it tells no difference.'

@@ -1,21 +1,29 @@
 import { type Html, html } from '../html.js'
-import { htmlTable } from '../html-table.js'
 import { share } from '../numbers.js'
-import { findingsList, page } from '../page.js'
+import { findingsList, htmlTable, page } from '../page.js'
 import { draughtsman } from '../svg.js'
 import type { Table } from '../table.js'
-import { chanceOfExceeding } from './paired.js'
 import { trainingFigures } from './figures.js'
 import { trainingFindings } from './findings.js'
+import { chanceOfExceeding } from './paired.js'
 import type { TrainingRun } from './run.js'
 import { summariseTraining, type TrainingSummary } from './summary.js'
 import { probeTable, runTable, schemeTable, trainingShiftTable } from './tables.js'
 
 /**
- * A training as one HTML page: what its runs let one say, the schemes side by side, curves by epoch, and every run. Runs may be
- * unfinished: the page says so.
+ * Makes one HTML page of the runs of a training: findings in sentences, the schemes side by side, curves by epoch, and every run. The page needs no other file
+ * and no network. It says which runs are unfinished.
  *
- * @throws `ERR_INVALID_ARGUMENT` where two runs have the same scheme and seed
+ * @param title the heading of the page
+ * @param runs finished or unfinished runs, in the order in which the schemes are shown
+ * @param training their summary, if the caller has it already
+ * @returns the markup
+ * @throws `ERR_INVALID_ARGUMENT` if two runs have the same scheme and seed
+ * @example
+ * const lines = await readRunRecord('docs/results/cifar10-wide_small/sgd-seed0.jsonl')
+ * const runs = [{ scheme: 'sgd', seed: 0, lines }]
+ * const markup = await trainingPage('A small network on CIFAR-10', runs)
+ * console.log(markup.slice(0, 15)) // → <!doctype html>
  */
 export async function trainingPage(
   title: string,
@@ -31,16 +39,17 @@ ${section('Sharpness, norm and neural collapse at the end', probeTable(training)
 ${section('Shifts', trainingShiftTable(training))}
 ${section('Every run', runTable(training))}
 <h2>How to read this</h2>
-<p>A scheme’s number is the mean of what its finished runs have after their last epoch, ± the standard deviation over the seeds
-(n − 1): it says how much runs differ that have nothing but their random numbers apart. Runs of one seed share its random
-numbers, so X+sos is compared with X seed by seed. With three seeds chance alone brings the mean of such
-differences beyond their standard deviation in ${share(chanceOfExceeding(3))} of comparisons; a few seeds cannot settle a small difference, and
-the choice of test images adds to it. The best epoch is chosen by the test images and is no estimate of anything.</p>`
+<p>The number of a scheme is the mean over its finished runs, after their last epoch, ± the standard deviation over the seeds (n − 1).
+This deviation says how much runs differ that differ in nothing but their random numbers.</p>
+<p>Runs of one seed share their random numbers, so X+sos is compared with X seed by seed. With three seeds, chance alone brings the mean of such
+differences beyond their standard deviation in ${share(chanceOfExceeding(3))} of comparisons. A few seeds cannot settle a small difference, and
+the choice of the test images adds to the uncertainty. The best epoch is chosen by the test images, so its accuracy is not a fair estimate.</p>`
   return page({
     title,
     facts: factsOf(runs, training),
     main,
-    footer: 'Numbers: report.json beside this page; of each epoch: run.jsonl of each run.',
+    footer:
+      'The numbers are in report.json beside this page, and those of each epoch in the run.jsonl of each run.',
   })
 }
 
@@ -61,19 +70,19 @@ function factsOf(
   ]
 }
 
-/** What the first lines of all runs that have begun tell alike; names of settings in settings are joined by points. */
+/** The settings that the first lines of all begun runs have in common. The names of nested settings are joined by dots. */
 function sharedSettings(runs: readonly TrainingRun[]): [string, string][] {
-  const told = runs.flatMap(({ lines }) =>
+  const begun = runs.flatMap(({ lines }) =>
     lines.flatMap((line) => (line.event === 'run' ? [line.about] : [])),
   )
-  const [first, ...others] = told.map((about) => new Map(settings(about)))
+  const [first, ...others] = begun.map((about) => new Map(settings(about)))
   return [...(first ?? [])].filter(
-    ([name, value]) => !toldElsewhere.has(name) && others.every((other) => other.get(name) === value),
+    ([name, value]) => !shownElsewhere.has(name) && others.every((other) => other.get(name) === value),
   )
 }
 
-/** Of single runs: the page tells of them where it tells of the runs. */
-const toldElsewhere = new Set(['scheme', 'seed'])
+/** Settings of single runs, which the page shows with the runs. */
+const shownElsewhere = new Set(['scheme', 'seed'])
 
 function settings(about: object, prefix = ''): [string, string][] {
   return Object.entries(about).flatMap(([name, value]): [string, string][] => {
@@ -84,6 +93,6 @@ function settings(about: object, prefix = ''): [string, string][] {
   })
 }
 
-/** A table under its heading; nothing where it has no rows. */
+/** A table under its heading, or nothing if it has no rows. */
 const section = (heading: string, shown: Table): Html | string =>
   shown.rows.length === 0 ? '' : html`<h2>${heading}</h2>\n${htmlTable(shown)}`

@@ -1,19 +1,21 @@
 import { spreadOf } from '../../base/index.js'
 
-/** Differences of pairs: their mean, and their standard deviation (n − 1), null of one pair. */
+/** The differences between paired runs: their mean and standard deviation. */
 export interface Paired {
   readonly mean: number
+  /** The standard deviation (n − 1); null if there is one pair. */
   readonly sd: number | null
-  /** n */
+  /** The number of pairs, n. */
   readonly pairs: number
-  /** Pairs whose difference is above and below zero. */
+  /** The number of pairs with a difference above zero. */
   readonly higher: number
+  /** The number of pairs with a difference below zero. */
   readonly lower: number
-  /** The mean of what is compared with, over the same pairs. */
+  /** The mean of the runs that are compared with, over the same pairs. */
   readonly against: number
 }
 
-/** Of `of` over the seeds that are in both; null where none is, or where no pair tells it. */
+/** The differences of the quantity `of` over the seeds that both have; null if no pair has the quantity. */
 export function pairedBySeed<T extends { readonly seed: number }>(
   items: readonly T[],
   against: readonly T[],
@@ -35,11 +37,11 @@ export function pairedBySeed<T extends { readonly seed: number }>(
   }
 }
 
-/** Whether the mean is further from zero than the differences are from one another; one pair cannot tell. */
+/** Whether the mean difference is larger than the standard deviation of the differences; false for one pair. */
 export const exceedsSpread = ({ mean, sd }: Paired): boolean => sd !== null && Math.abs(mean) > sd
 
 /**
- * How often {@link exceedsSpread} holds by chance of n normal differences whose true mean is zero: P(|t| > √n) of Student's
+ * The probability that {@link exceedsSpread} holds by chance for n normal differences whose true mean is zero. It is P(|t| > √n) for Student's
  * distribution with ν = n − 1, by its finite series (Abramowitz and Stegun 1964, 26.7.3 and 26.7.4).
  */
 export function chanceOfExceeding(n: number): number {

@@ -3,19 +3,19 @@ import { figure, percent } from '../numbers.js'
 import type { CurvePoint } from './curves.js'
 import { normRatio } from './run.js'
 
-/** What a figure of a training shows by epoch. */
+/** A quantity that a figure shows by epoch. */
 export interface TrainingQuantity {
   readonly id: string
   readonly title: string
-  /** What the caption says after the title. */
+  /** The text of the caption after the title. */
   readonly note: string
-  /** Of the vertical axis. */
+  /** The label of the vertical axis. */
   readonly label: string
   readonly of: (line: RunLine) => CurvePoint | null | undefined
   readonly text: (value: number) => string
-  /** A logarithmic scale, where the values spread enough for one. Default: false. */
+  /** Whether the scale is logarithmic if the values spread enough for it. Default: false. */
   readonly log?: boolean
-  /** Shows the last part of the epochs alone, as 0.25; left out where those are few. Default: 1. */
+  /** The last part of the epochs that is shown, as 0.25; the figure is left out if these are too few. Default: 1, all. */
   readonly last?: number
 }
 
@@ -26,7 +26,7 @@ const top1 = (line: RunLine): CurvePoint | null =>
 
 type Probe = Extract<RunLine, { event: 'probe' }>
 
-/** Of a probe: what it does not tell is left out. */
+/** A quantity of a probe, if the probe has it. */
 const probed =
   (value: (probe: Probe) => number | undefined) =>
   (line: RunLine): CurvePoint | null => {
@@ -57,7 +57,7 @@ export const trainingQuantities: readonly TrainingQuantity[] = [
   {
     id: 'loss',
     title: 'Training loss',
-    note: 'Cross-entropy of an epoch’s images, each before the step that took it.',
+    note: 'Mean cross-entropy of the images of an epoch, each computed before the step that used the image.',
     label: 'cross-entropy (nats)',
     of: (line) => (line.event === 'epoch' ? { epoch: line.epoch + 1, value: line.loss } : null),
     text: plain,
@@ -82,9 +82,9 @@ export const trainingQuantities: readonly TrainingQuantity[] = [
   {
     id: 'shifts',
     title: 'Shifts',
-    note: 'What a shift leaves of the norm of V: 1 would be a shift that does nothing.',
+    note: 'The norm of V after a shift, divided by the norm before. A shift that does nothing has 1.',
     label: '‖V*‖ / ‖V‖',
-    // Before the epoch's steps.
+    // A shift happens before the steps of its epoch.
     of: (line) => (line.event === 'shift' ? { epoch: line.epoch, value: normRatio(line) } : null),
     text: plain,
   },
@@ -118,7 +118,7 @@ export const trainingQuantities: readonly TrainingQuantity[] = [
   {
     id: 'nc4',
     title: 'NC4',
-    note: 'Share of images to which the network gives another class than the nearest class mean does.',
+    note: 'Share of images whose class by the network is not the class of the nearest class mean.',
     label: 'NC4',
     of: probed(({ collapse }) => collapse?.nc4),
     text: plain,
@@ -126,7 +126,7 @@ export const trainingQuantities: readonly TrainingQuantity[] = [
   {
     id: 'learning-rate',
     title: 'Learning rate',
-    note: 'Of each epoch’s last step.',
+    note: 'In the last step of each epoch.',
     label: 'learning rate',
     of: (line) => (line.event === 'epoch' ? { epoch: line.epoch + 1, value: line.learningRate } : null),
     text: plain,

@@ -1,60 +1,68 @@
 import { spreadOf } from '../../base/index.js'
 import type { RunLine } from '../../train/index.js'
 
-/** One run of a training: its scheme, as `sgd+sos`, its seed, and its record so far, which may still grow. */
+/** One run of a training. */
 export interface TrainingRun {
+  /** How it is trained, as `sgd+sos`. */
   readonly scheme: string
   readonly seed: number
+  /** The lines of its record so far, as `readRunRecord` reads them. */
   readonly lines: readonly RunLine[]
 }
 
-/** What a run has come to. Epochs are counted as those that are done. */
+/** The result of a run so far. */
 export interface RunResult {
   readonly scheme: string
   readonly seed: number
-  /** Of the whole run; null where its record has not begun. */
+  /** The number of epochs of the whole run; null if the run has not begun. */
   readonly epochs: number | null
   readonly epochsDone: number
   /** Whether all epochs are done. */
   readonly finished: boolean
+  /** Null before the first evaluation. */
   readonly test: TestResult | null
-  /** Of the last epoch's training images, each before the step that took it: cross-entropy in nats, accuracy in per cent. */
+  /** The last epoch's training images, each before the step that used it: mean cross-entropy in nats, accuracy in per cent. Null before the first epoch. */
   readonly train: { readonly loss: number; readonly accuracy: number } | null
+  /** The last probe; null before it. */
   readonly probe: ProbeResult | null
-  /** The median, since a resumed epoch tells only the part since. */
+  /** The median over the epochs, because a resumed epoch records only its second part; null before the first epoch. */
   readonly secondsAnEpoch: number | null
+  /** Null if there was no shift. */
   readonly shifts: ShiftsResult | null
 }
 
+/** The evaluations of a run on its test images. */
 export interface TestResult {
-  /** Of the last evaluation, in per cent: what the run comes to. */
+  /** Top-1 accuracy of the last evaluation, in per cent. */
   readonly top1: number
-  /** Mean cross-entropy, in nats, of the last evaluation. */
+  /** Mean cross-entropy of the last evaluation, in nats. */
   readonly loss: number
-  /** After how many epochs the last evaluation was. */
+  /** The number of epochs before the last evaluation. */
   readonly epoch: number
-  /** The highest of all evaluations: chosen by the test images, so higher than a fair estimate. */
+  /** The highest accuracy of all evaluations. The test images chose it, so it is higher than a fair estimate. */
   readonly bestTop1: number
   readonly bestEpoch: number
   readonly images: number
 }
 
-/** The last probe: what `run.jsonl` tells of it. */
+/** The last probe, as `run.jsonl` records it, with the number of epochs that were done. */
 export type ProbeResult = Omit<Extract<RunLine, { event: 'probe' }>, 'event'>
 
+/** The shifts of a run. */
 export interface ShiftsResult {
   readonly count: number
-  /** Mean of ‖V*‖ / ‖V‖. */
+  /** The mean of ‖V*‖ / ‖V‖. */
   readonly normRatio: number
-  /** Means over the shifts that were held against held-out images; null without any. */
+  /** Means over the shifts that were measured on held-out images: the largest change of a logit, and the share of images that keep their class. Null if there is none. */
   readonly drift: { readonly largest: number; readonly safe: number | null } | null
-  /** Shifts whose batch had no image of some class. */
+  /** The number of shifts whose batch had no image of some class. */
   readonly lackingClasses: number
-  /** Shifts that came with a warning, and the first one. */
+  /** The number of shifts with a warning, and the first warning. */
   readonly warned: number
   readonly warning: string | null
 }
 
+/** The result of a run so far. */
 export function runResult({ scheme, seed, lines }: TrainingRun): RunResult {
   const of = <E extends RunLine['event']>(event: E) =>
     lines.filter((line): line is Extract<RunLine, { event: E }> => line.event === event)
@@ -89,7 +97,7 @@ function probeResult({ event, ...probe }: Extract<RunLine, { event: 'probe' }>):
   return { ...probe, epoch: probe.epoch + 1 }
 }
 
-/** ‖V*‖ / ‖V‖; of a weight of zeros nothing is left out. */
+/** ‖V*‖ / ‖V‖, or 1 if V is zero. */
 export function normRatio({ normBefore, normAfter }: { normBefore: number; normAfter: number }): number {
   return normBefore === 0 ? 1 : normAfter / normBefore
 }

@@ -3,21 +3,23 @@ import { type Paired, pairedBySeed } from './paired.js'
 import { type RunResult, runResult, type TrainingRun } from './run.js'
 
 /**
- * The finished runs of a scheme together. Each number is a mean and the standard deviation over the seeds (n − 1) of those runs
- * that tell it; null where none does.
+ * The finished runs of a scheme together. Each spread is the mean and the standard deviation (n − 1) over the seeds of the runs that
+ * recorded the quantity; null if none did.
  */
 export interface SchemeSummary {
   readonly scheme: string
+  /** The number of runs. */
   readonly runs: number
+  /** The number of finished runs. */
   readonly finished: number
-  /** Top-1 of the test images in per cent, after the last epoch. */
+  /** Top-1 accuracy of the test images after the last epoch, in per cent. */
   readonly top1: Spread | null
-  /** The highest of each run, which the test images chose. */
+  /** The highest accuracy of each run, in per cent. The test images chose the epoch. */
   readonly bestTop1: Spread | null
   readonly testLoss: Spread | null
   readonly trainLoss: Spread | null
   readonly trainAccuracy: Spread | null
-  /** ‖V‖, tr(H) and neural collapse, of the last probe. */
+  /** ‖V‖ in the last probe; tr(H) and NC1 to NC4 below are of the last probe too. */
   readonly weightNorm: Spread | null
   readonly trace: Spread | null
   readonly nc1: Spread | null
@@ -26,14 +28,14 @@ export interface SchemeSummary {
   readonly nc4: Spread | null
   readonly secondsAnEpoch: Spread | null
   readonly shifts: Spread | null
-  /** ‖V*‖ / ‖V‖, the mean over the shifts of a run. */
+  /** ‖V*‖ / ‖V‖, averaged over the shifts of a run. */
   readonly normRatio: Spread | null
-  /** The largest change of a held-out logit, and the share of images that keep their class by it; means over a run's shifts. */
+  /** The largest change of a held-out logit, averaged over the shifts of a run. `driftSafe` is the share of images whose class that change cannot alter. */
   readonly driftLargest: Spread | null
   readonly driftSafe: Spread | null
 }
 
-/** `X+sos` against `X`, over the seeds of which both have a finished run. */
+/** The scheme `X+sos` compared with `X`, over the seeds for which both have a finished run. A quantity is null if no pair recorded it. */
 export interface SchemeDifference {
   readonly scheme: string
   readonly against: string
@@ -43,6 +45,7 @@ export interface SchemeDifference {
   readonly trace: Paired | null
 }
 
+/** What {@link summariseTraining} makes of the runs. */
 export interface TrainingSummary {
   readonly version: 1
   readonly runs: readonly RunResult[]
@@ -50,7 +53,7 @@ export interface TrainingSummary {
   readonly differences: readonly SchemeDifference[]
 }
 
-/** Quantities of which a scheme has a spread and two schemes a difference. */
+/** The quantities of a run that are averaged over the runs of a scheme. */
 const quantities = {
   top1: ({ test }: RunResult) => test?.top1,
   bestTop1: ({ test }: RunResult) => test?.bestTop1,
@@ -72,10 +75,16 @@ const quantities = {
 type Quantity = keyof typeof quantities
 
 /**
- * What the runs of a training come to, schemes in the order in which they come. Runs that are not finished are told of, but
- * count in no mean and no difference: epochs in the middle of a schedule are not to be compared with its end.
+ * Summarises the runs of a training: each run, each scheme, and the differences that shifts make. Unfinished runs are listed, but they count in no mean and no
+ * difference, because epochs in the middle of a schedule cannot be compared with its end.
  *
- * @throws `ERR_INVALID_ARGUMENT` where two runs have the same scheme and seed
+ * @param runs finished or unfinished runs, in the order in which the schemes are shown
+ * @returns plain data, with the schemes in the order in which they first appear
+ * @throws `ERR_INVALID_ARGUMENT` if two runs have the same scheme and seed
+ * @example
+ * const lines = await readRunRecord('docs/results/cifar10-wide_small/sgd-seed0.jsonl')
+ * const runs = [{ scheme: 'sgd', seed: 0, lines }]
+ * console.log(summariseTraining(runs).schemes[0]?.top1?.mean) // → 83.34
  */
 export function summariseTraining(runs: readonly TrainingRun[]): TrainingSummary {
   const results = runs.map(runResult)
@@ -96,7 +105,7 @@ export function summariseTraining(runs: readonly TrainingRun[]): TrainingSummary
   }
 }
 
-/** `sgd` of `sgd+sos`; null of a scheme without shifts. */
+/** `sgd` for `sgd+sos`; null for a scheme without shifts. */
 const withoutSos = (scheme: string): string | null =>
   scheme.endsWith('+sos') ? scheme.slice(0, -'+sos'.length) : null
 
@@ -113,7 +122,7 @@ function schemeSummary(scheme: string, runs: number, finished: readonly RunResul
   }
 }
 
-/** The differences of two sets of runs, paired by their seeds. */
+/** The differences between two sets of runs, paired by their seeds. */
 export function differencesOf(runs: readonly RunResult[], against: readonly RunResult[]) {
   const of = (quantity: Quantity) => pairedBySeed(runs, against, quantities[quantity])
   return {

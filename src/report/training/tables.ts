@@ -17,7 +17,17 @@ import {
   type TrainingSummary,
 } from './summary.js'
 
-/** The tables of a training that have rows, as its page and `sos train` show them. */
+/**
+ * Makes the tables of a training, as its page and `sos train` show them. Tables without rows are left out.
+ *
+ * @param runs finished or unfinished runs, in the order in which the schemes are shown
+ * @returns the tables of schemes, probes, shifts and runs
+ * @throws `ERR_INVALID_ARGUMENT` if two runs have the same scheme and seed
+ * @example
+ * const lines = await readRunRecord('docs/results/cifar10-wide_small/sgd-seed0.jsonl')
+ * const runs = [{ scheme: 'sgd', seed: 0, lines }]
+ * for (const { caption } of trainingTables(runs)) console.log(caption)
+ */
 export function trainingTables(runs: readonly TrainingRun[]): Table[] {
   const training = summariseTraining(runs)
   return [schemeTable, probeTable, trainingShiftTable, runTable]
@@ -25,7 +35,16 @@ export function trainingTables(runs: readonly TrainingRun[]): Table[] {
     .filter(({ rows }) => rows.length > 0)
 }
 
-/** Table 3 of the paper: the schemes' accuracy on the test images, and what shifting adds. */
+/**
+ * Makes the table of the schemes' accuracy on the test images, and of what shifts add: Table 3 of the paper.
+ *
+ * @param training the result of {@link summariseTraining}
+ * @returns the table, with a row for each scheme
+ * @example
+ * const lines = await readRunRecord('docs/results/cifar10-wide_small/sgd-seed0.jsonl')
+ * const runs = [{ scheme: 'sgd', seed: 0, lines }]
+ * console.log(schemeTable(summariseTraining(runs)).rows[0])
+ */
 export function schemeTable(training: TrainingSummary): Table {
   const columns: Column<SchemeSummary>[] = [
     { head: 'scheme', of: ({ scheme }) => scheme, words: true },
@@ -46,11 +65,20 @@ export function schemeTable(training: TrainingSummary): Table {
     { head: 'seconds an epoch', of: ({ secondsAnEpoch }) => orDash(secondsAnEpoch, figureSpread) },
   ]
   const images = [...new Set(training.runs.flatMap(({ test }) => test?.images ?? []))]
-  const caption = `Mean ± standard deviation over the seeds, of finished runs${images.length === 0 ? '' : `, on ${images.join(', ')} test images`}. Change: X+sos less X of the same seed, in percentage points. Best epoch: chosen by the test images themselves, so too high for an estimate; it is here because other work reports it. Train: of the last epoch, each image before the step that took it, augmented as in training.`
+  const caption = `Mean ± standard deviation over the seeds, of finished runs${images.length === 0 ? '' : `, on ${images.join(', ')} test images`}. Change: X+sos minus X of the same seed, in percentage points. Best epoch: chosen by the test images themselves, so its accuracy is too high for an estimate; it is shown because other work reports it. Train: the images of the last epoch, augmented, each before the step that used it.`
   return table(caption, columns, training.schemes)
 }
 
-/** Figures 3 and 4 of the paper as numbers: sharpness, norm and neural collapse at the end; of schemes that were probed. */
+/**
+ * Makes the table of sharpness, norm and neural collapse at the end of training: Figures 3 and 4 of the paper as numbers.
+ *
+ * @param training the result of {@link summariseTraining}
+ * @returns the table, with a row for each scheme that was probed
+ * @example
+ * const lines = await readRunRecord('docs/results/cifar10-wide_small/sgd-seed0.jsonl')
+ * const runs = [{ scheme: 'sgd', seed: 0, lines }]
+ * console.log(probeTable(summariseTraining(runs)).rows[0])
+ */
 export function probeTable(training: TrainingSummary): Table {
   const columns: Column<SchemeSummary>[] = [
     { head: 'scheme', of: ({ scheme }) => scheme, words: true },
@@ -72,8 +100,8 @@ export function probeTable(training: TrainingSummary): Table {
   const estimated =
     traces.length === 0
       ? ''
-      : ` tr(H) is estimated by ${ways.join(' or by ')}; the standard error of a single run’s is ${figure(Math.max(...errors), 2)} at most.`
-  const caption = `The last probe of finished runs, mean ± standard deviation over the seeds.${estimated} NC1 to NC4, of neural collapse, are 0 in its limit: no variation within classes (1), class means as far apart as they can be (2), V in their directions (3), the class of the nearest mean (4).`
+      : ` tr(H) is estimated by ${ways.join(' or by ')}; the standard error in a single run is at most ${figure(Math.max(...errors), 2)}.`
+  const caption = `The last probe of finished runs, mean ± standard deviation over the seeds.${estimated} NC1 to NC4 measure neural collapse and are 0 if it is complete: no variation within classes (1), class means as far apart as possible (2), V parallel to the class means (3), and the same class as the nearest class mean (4).`
   return table(
     caption,
     columns,
@@ -81,15 +109,25 @@ export function probeTable(training: TrainingSummary): Table {
   )
 }
 
-/** How a probe's tr(H) came about. */
+/** How a probe computed tr(H). */
 const estimators = {
   'gauss-newton':
-    'first derivatives, in the Gauss-Newton form, which is the same where a network is piecewise linear',
+    'first derivatives, in the Gauss-Newton form, which is equal for a piecewise linear network',
   hessian: 'Hessian-vector products',
 }
 
-/** What the shifts of each scheme did; of schemes that have any. */
-export function trainingShiftTable({ schemes }: TrainingSummary): Table {
+/**
+ * Makes the table of what the shifts of each scheme did.
+ *
+ * @param training the result of {@link summariseTraining}
+ * @returns the table, with a row for each scheme with shifts
+ * @example
+ * const lines = await readRunRecord('docs/results/cifar10-wide_small/sgd-seed0.jsonl')
+ * const runs = [{ scheme: 'sgd', seed: 0, lines }]
+ * console.log(trainingShiftTable(summariseTraining(runs)).rows[0])
+ */
+export function trainingShiftTable(training: TrainingSummary): Table {
+  const { schemes } = training
   const columns: Column<SchemeSummary>[] = [
     { head: 'scheme', of: ({ scheme }) => scheme, words: true },
     { head: 'shifts of a run', of: ({ shifts }) => orDash(shifts, wholeSpread) },
@@ -97,7 +135,7 @@ export function trainingShiftTable({ schemes }: TrainingSummary): Table {
     { head: 'held-out logits moved', of: ({ driftLargest }) => orDash(driftLargest, figureSpread) },
     { head: 'safe by margin', of: ({ driftSafe }) => orDash(driftSafe, ({ mean }) => share(mean)) },
   ]
-  const caption = `Means over the shifts of a run, then mean ± standard deviation over the seeds, of finished runs. Moved: the largest change of a logit of the held-out images by a shift; safe by margin: images that it cannot give another class. A dash: no images were held out.`
+  const caption = `Means over the shifts of a run, then mean ± standard deviation over the seeds, of finished runs. Held-out logits moved: the largest change of a logit of the held-out images in a shift. Safe by margin: the share of images whose class this change cannot alter. A dash: no images were held out.`
   return table(
     caption,
     columns,
@@ -105,8 +143,18 @@ export function trainingShiftTable({ schemes }: TrainingSummary): Table {
   )
 }
 
-/** Every run by itself, unfinished ones as far as they are. */
-export function runTable({ runs }: TrainingSummary): Table {
+/**
+ * Makes the table of every run, with what unfinished runs have reached.
+ *
+ * @param training the result of {@link summariseTraining}
+ * @returns the table, with a row for each run
+ * @example
+ * const lines = await readRunRecord('docs/results/cifar10-wide_small/sgd-seed0.jsonl')
+ * const runs = [{ scheme: 'sgd', seed: 0, lines }]
+ * console.log(runTable(summariseTraining(runs)).rows[0])
+ */
+export function runTable(training: TrainingSummary): Table {
+  const { runs } = training
   const columns: Column<RunResult>[] = [
     { head: 'scheme', of: ({ scheme }) => scheme, words: true },
     { head: 'seed', of: ({ seed }) => seed },
@@ -132,11 +180,11 @@ export function runTable({ runs }: TrainingSummary): Table {
     },
     { head: 'notes', of: notes, words: true },
   ]
-  const caption = `Each run by itself, as far as it is. tr(H) ± standard error of its estimate, and ‖V‖: of the last probe. Seconds: the median over the epochs, for the steps alone.`
+  const caption = `Each run, as far as it has come. tr(H) ± standard error of its estimate, and ‖V‖: in the last probe. Seconds: the median over the epochs, for the steps alone.`
   return table(caption, columns, runs)
 }
 
-/** As `20 of 200`, or `not begun`. */
+/** The number of epochs that are done, as `20 of 200`, or `not begun`. */
 export const epochsTold = ({ epochs, epochsDone }: RunResult): string =>
   epochs === null ? 'not begun' : epochsDone >= epochs ? String(epochsDone) : `${epochsDone} of ${epochs}`
 
@@ -145,7 +193,7 @@ function notes({ shifts }: RunResult): string {
   const { count, lackingClasses, warned, warning } = shifts
   return [
     lackingClasses > 0 ? `${lackingClasses} of ${count} batches without some class` : null,
-    warned > 0 ? `${warned} of ${count} shifts with a warning, as: ${warning}` : null,
+    warned > 0 ? `${warned} of ${count} shifts with a warning, for example: ${warning}` : null,
   ]
     .filter((note) => note !== null)
     .join('; ')
@@ -154,7 +202,7 @@ function notes({ shifts }: RunResult): string {
 const orDash = <T>(value: T | null | undefined, text: (value: T) => string): string =>
   value == null ? '–' : text(value)
 
-/** Of `X+sos` against `X`; undefined of other schemes. */
+/** The difference of `X+sos` to `X`; undefined for a scheme without shifts. */
 const differenceOf = (
   { scheme }: SchemeSummary,
   { differences }: TrainingSummary,

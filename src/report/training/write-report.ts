@@ -5,17 +5,19 @@ import type { TrainingRun } from './run.js'
 import { summariseTraining } from './summary.js'
 
 /**
- * Writes `report.html`, a page that needs nothing else, and `report.json`, the summary that it shows, into `folder`, which is
- * made where it is missing. Each is written beside and renamed, so that both may be written after each epoch and read meanwhile:
- * twelve runs of 300 epochs take a fraction of a second.
+ * Writes the report of a training: `report.html`, a page that needs no other file, and `report.json` with the summary that it shows. Each file is written under
+ * a temporary name and then renamed, so both can be written after each epoch while someone reads them. For twelve runs of 300 epochs this takes a fraction of
+ * a second.
  *
- * @param runs finished or not, in the order in which their schemes are to be shown
- * @returns the paths of both
- * @throws `ERR_OUTPUT`, `ERR_INVALID_ARGUMENT` where two runs have the same scheme and seed
- *
+ * @param folder where they go; it is made if it is missing
+ * @param title the heading of the page
+ * @param runs finished or unfinished runs, in the order in which the schemes are shown
+ * @returns the paths of both files
+ * @throws `ERR_OUTPUT` if they cannot be written, `ERR_INVALID_ARGUMENT` if two runs have the same scheme and seed
  * @example
- * const lines = await readRunRecord('out/sgd-seed0/run.jsonl')
- * await writeTrainingReport('out', 'ResNet-18 on CIFAR-10', [{ scheme: 'sgd', seed: 0, lines }])
+ * const lines = await readRunRecord('docs/results/cifar10-wide_small/sgd-seed0.jsonl')
+ * const runs = [{ scheme: 'sgd', seed: 0, lines }]
+ * await writeTrainingReport('out/training', 'A small network on CIFAR-10', runs)
  */
 export async function writeTrainingReport(
   folder: string,
@@ -27,7 +29,7 @@ export async function writeTrainingReport(
   return writeReport(folder, { name: 'report.html', markup }, { name: 'report.json', value })
 }
 
-/** What `report.json` holds. */
+/** The content of `report.json`. */
 export function trainingDocument(title: string, runs: readonly TrainingRun[]): unknown {
   return JSON.parse(JSON.stringify({ title, ...summariseTraining(runs) }, nonFiniteAsText))
 }
