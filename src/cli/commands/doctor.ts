@@ -6,7 +6,7 @@ import { Command } from 'commander'
 import { printJson, printLine } from '../shared/print.js'
 
 export const doctorCommand = new Command('doctor')
-  .description('what this installation consists of, and what is wrong with it')
+  .description('show the parts of this installation, and what is wrong with it')
   .option('--json', 'print one JSON document')
   .action(async (options: { json?: boolean }) => {
     const findings = await examine()
@@ -14,7 +14,7 @@ export const doctorCommand = new Command('doctor')
     if (options.json) return printJson(findings)
     printLine(`Node       ${findings.node} (Node-API ${findings.nodeApi})`)
     if (findings.torch === null) {
-      printLine(`addon      not usable: ${findings.error}`)
+      printLine(`addon      cannot be used: ${findings.error}`)
       return
     }
     const { version, variant, library, devices, threads, cpuCapability, jpegDecoder, processGroups, addon } =

@@ -35,21 +35,21 @@ type Opened = Awaited<ReturnType<typeof openModelAndData>> & { path: string }
 
 export const evalCommand = new Command('eval')
   .description(
-    'accuracy, cross-entropy and calibration of classifiers on a dataset, and McNemar’s test of them',
+    'measure accuracy, cross-entropy and calibration of classifiers on a dataset, and compare them by McNemar’s test',
   )
   .argument('<model...>', 'TorchScript files; each is compared with the first')
   .requiredOption('--data <spec>', specHelp)
   .addOption(presetOption)
   .option('--limit <n>', 'evaluate n images, spread evenly over the dataset', wholeNumber(1))
   .addOption(chunkOption(64))
-  .option('--per-class', 'the accuracy of each class too')
+  .option('--per-class', 'print the accuracy of each class too')
   .addOption(
-    new Option('--record <file>', 'note each batch in FILE (JSON lines) when it is done').conflicts('resume'),
+    new Option('--record <file>', 'record each finished batch in FILE (JSON lines)').conflicts('resume'),
   )
-  .option('--resume <file>', 'go on from the record in FILE, and note there; begin it where there is none')
+  .option('--resume <file>', 'continue from the record in FILE, which is begun if there is none')
   .addOption(outputsOption)
   .addOption(outputOption)
-  .option('--no-optimize', 'run the models as they are, not frozen and optimised copies')
+  .option('--no-optimize', 'run the models themselves instead of frozen and optimised copies')
   .addOption(deviceOption)
   .option(
     '--json',
@@ -58,13 +58,15 @@ export const evalCommand = new Command('eval')
   .addHelpText(
     'after',
     `
-With --json, accuracies are in per cent, the loss in nats, the calibration error in [0, 1]; skipped counts corrupt images;
-warnings tell why the labels may not be the outputs that they are taken for, and of outputs that are no logits or no numbers: the
-loss and the calibration error are null where these are NaN;
-perClass is [{ name, images, top1 }], or null without --per-class; mcnemar is { onlyFirst, onlySecond, pValue } with the
-images that only the first model, or only this one, has right, and null for the first.
+In the JSON, accuracies are in per cent, the loss is in nats, and the calibration error is in [0, 1]. The loss and the calibration
+error are null if they are NaN.
+  skipped   the number of corrupt images
+  warnings  reasons for doubt: labels that may belong to other outputs, outputs that are not logits or not finite, a random model
+  perClass  [{ name, images, top1 }], or null without --per-class
+  mcnemar   { onlyFirst, onlySecond, pValue }: the numbers of images that only the first model, or only this one, gets right;
+            null for the first model
 
-Ctrl-C ends after the batch at work where there is a record (exit code 130).
+With a record, Ctrl-C ends after the current batch (exit code 130), and the command to continue with is printed.
 
 Examples:
   sos eval resnet50.pt --data imagefolder:imagenet/val --limit 1000
@@ -101,7 +103,7 @@ Examples:
   })
 addImageOptions(evalCommand)
 
-/** One pass over the images for all models that want them preprocessed alike and have the same classes; evaluations in the order of the models. */
+/** Evaluates the models, in their order, with one pass over the images for all that have the same preprocessing and classes. */
 async function evaluatePasses(opened: readonly Opened[], options: Options): Promise<Evaluation[]> {
   const { evaluateAll } = await library()
   const file = options.record ?? options.resume
@@ -113,7 +115,7 @@ async function evaluatePasses(opened: readonly Opened[], options: Options): Prom
   if (file !== undefined && passes.size > 1) {
     throw new SosError(
       'ERR_INVALID_ARGUMENT',
-      'expected models with the same preprocessing and classes for one record; evaluate them one by one, each with its own',
+      'expected models with the same preprocessing and classes for one record; evaluate them one by one, each with its own record',
     )
   }
   const evaluations = new Map<Opened, Evaluation>()
@@ -147,7 +149,7 @@ async function withRecord<T>(
   const subject = await evaluationSubject(paths, dataset, preprocess, options)
   let done = 0
   const message = () =>
-    `interrupted after ${done} of ${subject.images} images; go on with: ${commandLine({ '--record': '--resume' })}`
+    `interrupted after ${done} of ${subject.images} images; continue with: ${commandLine({ '--record': '--resume' })}`
   return untilInterrupted(message, async (signal) => {
     const record = EvaluationRecord[options.resume === undefined ? 'create' : 'resume'](file, subject)
     done = record.batches.reduce((sum, { indices, skipped }) => sum + indices.length + skipped.length, 0)
@@ -168,7 +170,7 @@ type Records = ReturnType<typeof evaluationRecords>
 function printComparison(records: Records): void {
   printLine()
   printTable(
-    [`against ${records[0]!.model}`, 'only that right', 'only this right', 'McNemar’s p'],
+    [`compared with ${records[0]!.model}`, 'only that one right', 'only this one right', 'McNemar’s p'],
     records.flatMap(({ model, mcnemar }) =>
       mcnemar === null
         ? []
@@ -191,7 +193,7 @@ function printClasses(records: Records): void {
   )
 }
 
-/** The score of the same class by another model, which may have its classes in another order. */
+/** The score of the same class by another model, whose classes may be in another order. */
 function scoreOf({ name }: ClassScore, classes: readonly ClassScore[]): ClassScore | undefined {
   return classes.find((one) => one.name === name && one.images > 0)
 }

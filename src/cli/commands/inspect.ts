@@ -7,7 +7,7 @@ import { outputOption } from '../shared/options.js'
 import { printJson, printLine } from '../shared/print.js'
 
 export const inspectCommand = new Command('inspect')
-  .description('the modules and parameters of a TorchScript file')
+  .description('show the modules, parameters and output layer of a TorchScript file')
   .argument('<model>', 'TorchScript file')
   .addOption(outputOption)
   .option('--json', 'print one JSON document')
@@ -16,7 +16,7 @@ export const inspectCommand = new Command('inspect')
     const model = await ScriptModule.load(path)
     const modules = model.modules()
     const parameters = [...model.namedParameters().values()].reduce(
-      (sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1),
+      (sum, parameter) => sum + parameter.numel(),
       0,
     )
     const { found, reason } = outputOf(() => outputLayer(model, options.output))
@@ -44,11 +44,11 @@ export const inspectCommand = new Command('inspect')
       `${kind}, in ${training ? 'train' : 'eval'} mode, ${parameters.toLocaleString('en')} parameters`,
     )
     printLine(`output layer: ${found === null ? reason : inWords(found)}`)
-    if (record === null) printLine('no sos.json: its preprocessing has to be named by a preset')
+    if (record === null) printLine('no sos.json: name its preprocessing by --preset')
     else printLine(`sos.json: ${record.architecture}, ${record.shifts.length} shift(s) applied`)
   })
 
-/** The layer that a shift takes by default, or why there is none. */
+/** The layer that a shift uses by default, or the reason why there is none. */
 function outputOf(find: () => OutputLayer): { found: OutputLayer | null; reason: string | null } {
   try {
     return { found: find(), reason: null }
@@ -62,5 +62,5 @@ function inWords({ layer, steps, item }: OutputLayer): string {
   const { path, inFeatures, outFeatures, hasBias } = layer
   const size = `${inFeatures} → ${outFeatures}${hasBias ? ', with bias' : ''}`
   const then = steps.length === 0 ? '' : `, then ${steps.join(', ')}`
-  return `${path || '(root)'} (${size})${then}${item === null ? '' : `, at ${item} of what is returned`}`
+  return `${path || '(root)'} (${size})${then}${item === null ? '' : `, at ${item} of the output`}`
 }

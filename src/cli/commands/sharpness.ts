@@ -29,13 +29,17 @@ interface Options extends ModelOptions {
 }
 
 export const sharpnessCommand = new Command('sharpness')
-  .description('trace of the Hessian of the loss, and its difference between two models')
+  .description('estimate the trace of the Hessian of the loss, or its difference between two models')
   .argument('<model>', 'TorchScript file')
   .option('--compare <model>', 'a second model, measured on the same probes and samples')
   .requiredOption('--data <spec>', specHelp)
-  .option('--samples <n>', 'images that the loss is the mean of (default: 512, or all)', wholeNumber(1))
-  .option('--probes <n>', 'random probes', wholeNumber(2, 1_000_000), 32)
-  .option('--seed <n>', 'of the samples and the probes', wholeNumber(0), 0)
+  .option(
+    '--samples <n>',
+    'number of images; the loss is their mean (default: 512, or all if there are fewer)',
+    wholeNumber(1),
+  )
+  .option('--probes <n>', 'number of random probe vectors', wholeNumber(2, 1_000_000), 32)
+  .option('--seed <n>', 'seed of the samples and the probes', wholeNumber(0), 0)
   .addOption(outputsOption)
   .addOption(outputOption)
   .addOption(chunkOption(128))
@@ -68,7 +72,7 @@ export const sharpnessCommand = new Command('sharpness')
       )
     }
     const opened = await openModelAndData(path, options)
-    // That there is no second model is not to be heard after the minutes that the first takes.
+    // A second model that cannot be loaded is reported now, and not after the minutes that the first one takes.
     if (options.compare !== undefined) (await openModelAndData(options.compare, options)).model.dispose()
     const first = await measure(path, Promise.resolve(opened))
     if (options.compare === undefined) {
@@ -98,6 +102,6 @@ function printLeftOut(path: string, { withoutGradient: names }: HessianTrace): v
   if (names.length === 0) return
   const more = names.length > 5 ? ', …' : ''
   printLine(
-    `warning: ${path}: ${names.length} parameters are left out of the trace, for no gradient reaches them or they require none: ${names.slice(0, 5).join(', ')}${more}`,
+    `warning: ${path}: ${names.length} parameters are left out of the trace, because no gradient reaches them or they require none: ${names.slice(0, 5).join(', ')}${more}`,
   )
 }

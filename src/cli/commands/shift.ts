@@ -14,7 +14,7 @@ import {
   wholeNumber,
 } from '../shared/options.js'
 import { expectOutputs } from '../shared/output.js'
-import { figure, percent, printJson, printLine, signed } from '../shared/print.js'
+import { figure, percent, printJson, printLine, signedFigure } from '../shared/print.js'
 import { withProgress } from '../shared/progress.js'
 
 interface Options extends ModelOptions {
@@ -32,46 +32,56 @@ interface Options extends ModelOptions {
 }
 
 export const shiftCommand = new Command('shift')
-  .description('replace the linear layer that makes the output by its least-norm equivalent on a small batch')
+  .description(
+    'replace the weight of the output layer by the one of least norm that keeps the logits of a small batch',
+  )
   .argument('<model>', 'TorchScript file')
   .requiredOption('--data <spec>', `the training images: ${specHelp}`)
-  .requiredOption('--out <file>', 'where the shifted model goes, as TorchScript')
+  .requiredOption('--out <file>', 'file for the shifted model, as TorchScript')
   .option(
     '--layer <path...>',
-    'a linear layer or 2-d convolution, or several (default: the linear layer that makes the model’s output)',
+    'one or more linear layers or 2-d convolutions (default: the linear layer that makes the model’s output)',
   )
   .option(
     '--batch-size <n>',
-    "images in the batch, or `all` (default: 300, or half the layer's inputs where that is less)",
+    "number of images in the batch, or `all` (default: 300, or half the number of the layer's inputs if that is less)",
     (text) => (text === 'all' ? text : wholeNumber(1)(text)),
   )
   .addOption(
-    new Option('--sampling <how>', 'how the batch is drawn; uniform is the paper’s, and may miss classes')
+    new Option(
+      '--sampling <how>',
+      'how the batch is drawn: the same number from each class, or uniformly as in the paper, which may miss classes',
+    )
       .choices(['stratified', 'uniform'])
       .default('stratified'),
   )
   .option(
     '--windows-per-image <n>',
-    "windows drawn of each image, for a convolution (default: half of its inputs' count in all)",
+    'for a convolution: number of windows drawn from each image (default: together, half the number of its inputs)',
     wholeNumber(1),
   )
-  .option('--seed <n>', 'of the draw', wholeNumber(0), 0)
+  .option('--seed <n>', 'seed of the draw', wholeNumber(0), 0)
   .addOption(
     new Option(
       '--solver <name>',
-      'how AV* = AV is solved (default: svd, or gram where all images are the batch)',
+      'how AV* = AV is solved (default: svd, or gram if the batch is all images)',
     ).choices(['svd', 'qr', 'gram', 'gaussian', 'pinv']),
   )
   .option(
     '--rank <policy>',
-    'logits[:DELTA], tolerance[:TAU], energy:SHARE, fixed:RANK, ridge:LAMBDA (default: logits:0.001)',
+    'how the rank is chosen: logits[:DELTA], tolerance[:TAU], energy:SHARE, fixed:RANK or ridge:LAMBDA (default: logits:0.001)',
   )
   .addOption(
-    new Option('--bias <mode>', 'what becomes of the bias')
+    new Option('--bias <mode>', 'what happens to the bias: it stays, absorbs the mean, or is shifted with V')
       .choices(['fixed', 'absorb', 'augment'])
       .default('fixed'),
   )
-  .option('--held-out <n>', 'images outside of the batch that certify the shift', wholeNumber(0), 500)
+  .option(
+    '--held-out <n>',
+    'number of images outside of the batch on which the shift is certified',
+    wholeNumber(0),
+    500,
+  )
   .addOption(outputOption)
   .addOption(chunkOption(64))
   .addOption(presetOption)
@@ -79,7 +89,7 @@ export const shiftCommand = new Command('shift')
   .option('--json', 'print one JSON document')
   .addHelpText(
     'after',
-    '\nThe logits of the batch stay; those of other images move a little: hold the result against the original with `sos eval`.\nExample:\n  sos shift resnet50.pt --data imagefolder:imagenet/train --batch-size 1500 --out resnet50.sos.pt\n',
+    '\nThe logits of the batch stay. Those of other images move: compare the result with the original by `sos eval`.\nExample:\n  sos shift resnet50.pt --data imagefolder:imagenet/train --batch-size 1500 --out resnet50.sos.pt\n',
   )
   .action(async (path: string, options: Options) => {
     const { parseRankPolicy, saveShifted, shiftLayers, shiftOnAll, shiftOptimum } = await library()
@@ -109,24 +119,24 @@ export const shiftCommand = new Command('shift')
   })
 addImageOptions(shiftCommand)
 
-/** Without what is undefined: the library's defaults stand. */
+/** The options without those that are undefined, for which the library has defaults. */
 function defined<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
   const entries = Object.entries(options).filter(([, value]) => value !== undefined)
   return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> }
 }
 
-/** A shift in words. */
+/** Prints a shift in words. */
 export function printShift(record: ShiftRecord): void {
   const share = (100 * (record.normAfter - record.normBefore)) / record.normBefore
   printLine(`layer       ${record.layer} (${record.inFeatures} inputs): ${role(record)}`)
   const { rows } = record
-  const parts = rows.of === 'images' ? '' : `, ${rows.count} ${rows.of} in them`
+  const parts = rows.of === 'images' ? '' : `, with ${rows.count} ${rows.of}`
   printLine(
     `batch       ${record.batchSize} images${parts}, ${record.sampling}, seed ${record.seed}; ${record.classesCovered} of ${record.classes} classes`,
   )
   printLine(`row space   rank ${record.rank} by ${record.policy}${spectrum(record)}`)
   printLine(
-    `‖V‖         ${figure(record.normBefore)} → ${figure(record.normAfter)} (${Number.isFinite(share) ? `${signed(share)} %` : '–'})`,
+    `‖V‖         ${figure(record.normBefore)} → ${figure(record.normAfter)} (${Number.isFinite(share) ? `${signedFigure(share)} %` : '–'})`,
   )
   const what = record.toOutput === null ? 'the layer’s outputs' : 'logits'
   printLine(`batch       ${what} moved by ${figure(record.batchLogitChange)} at most${rounding(record)}`)
@@ -139,29 +149,29 @@ export function printShift(record: ShiftRecord): void {
   }
   if (record.identity) {
     printLine(
-      '            the batch spans all that the layer uses: this shift is the identity; take a smaller batch',
+      '            the batch spans all inputs of the layer, so this shift changes nothing; use a smaller batch',
     )
   }
   if (record.unseenClasses.length > 0) {
     printLine(
-      `            ${record.unseenClasses.length} classes have no image in the batch: their images may suffer`,
+      `            ${record.unseenClasses.length} classes have no image in the batch; the accuracy on them may fall`,
     )
   }
   for (const warning of record.warnings) printLine(`            ${warning}`)
 }
 
-/** What rounding V* back costs, where the layer is not in float32 or finer. */
+/** The change that is due to rounding V*, for a layer in half precision. */
 function rounding({ dtype, roundingChange }: ShiftRecord): string {
   if (!/16$/.test(dtype) || roundingChange === null) return ''
-  return `, ${figure(roundingChange)} of it by rounding V* to ${dtype}`
+  return `, of which ${figure(roundingChange)} by rounding V* to ${dtype}`
 }
 
-/** What the layer's outputs are to the model's. */
+/** How the layer's outputs are related to the model's. */
 function role({ toOutput }: ShiftRecord): string {
-  if (toOutput === null) return 'its outputs are not the model’s'
+  if (toOutput === null) return 'its outputs are not the model’s outputs'
   return toOutput.length === 0
-    ? 'its outputs are the model’s'
-    : `the model’s output is made of its outputs by ${toOutput.join(', ')}`
+    ? 'its outputs are the model’s outputs'
+    : `the model’s output is computed from its outputs by ${toOutput.join(', ')}`
 }
 
 function printCertificate({ rows, sampling }: ShiftRecord, certificate: DriftCertificate): void {
@@ -171,7 +181,7 @@ function printCertificate({ rows, sampling }: ShiftRecord, certificate: DriftCer
   printLine(
     marginSafeShare === null
       ? `certified   ${where}: the layer’s outputs ${moved}`
-      : `certified   ${where}: ${percent(100 * marginSafeShare)} cannot change class, ${changedPredictions === null ? 'of others rounding decides' : `${changedPredictions} did`}; logits ${moved}`,
+      : `certified   ${where}: ${percent(100 * marginSafeShare)} cannot change class, ${changedPredictions === null ? 'rounding decides about others' : `${changedPredictions} did`}; logits ${moved}`,
   )
 }
 

@@ -40,51 +40,59 @@ interface Options extends Omit<ModelOptions, 'data'> {
 }
 
 export const studyCommand = new Command('study')
-  .description('shift a classifier in many ways and evaluate them all, for one pass over the images')
+  .description('shift a classifier in many ways, and evaluate all of them in one pass over the images')
   .argument('<model>', 'TorchScript file')
-  .requiredOption('--train <spec>', 'the images that batches are drawn from, as for `sos shift --data`')
-  .requiredOption('--val <spec>', 'the images that all is evaluated on, as for `sos eval --data`')
-  .requiredOption('--batch-sizes <b,…>', 'images in a batch', listOf(wholeNumber(1)))
-  .option('--draws <n>', 'batches of each size, with the seeds from --seed on', wholeNumber(1, 1_000_000), 5)
-  .option('--seed <n>', 'of the first draw', wholeNumber(0), 0)
+  .requiredOption('--train <spec>', 'the images from which batches are drawn, as for `sos shift --data`')
+  .requiredOption('--val <spec>', 'the images on which all are evaluated, as for `sos eval --data`')
+  .requiredOption('--batch-sizes <b,…>', 'numbers of images in a batch', listOf(wholeNumber(1)))
+  .option(
+    '--draws <n>',
+    'number of batches of each size; their seeds are consecutive, from --seed',
+    wholeNumber(1, 1_000_000),
+    5,
+  )
+  .option('--seed <n>', 'seed of the first draw', wholeNumber(0), 0)
   .option(
     '--policies <p,…>',
-    'logits[:DELTA], tolerance[:TAU], energy:SHARE, fixed:RANK, ridge:LAMBDA (default: logits:0.001)',
+    'how the rank is chosen: logits[:DELTA], tolerance[:TAU], energy:SHARE, fixed:RANK, ridge:LAMBDA (default: logits:0.001)',
     listOf(String),
   )
   .option(
     '--sampling <s,…>',
-    'stratified, uniform (default: stratified)',
+    'how batches are drawn: stratified, uniform (default: stratified)',
     listOf(oneOf('stratified', 'uniform')),
   )
   .option(
     '--bias <m,…>',
-    'fixed, absorb, augment (default: fixed)',
+    'what happens to the bias: fixed, absorb, augment (default: fixed)',
     listOf(oneOf('fixed', 'absorb', 'augment')),
   )
   .addOption(
-    new Option('--solver <name>', 'how V* is found')
+    new Option('--solver <name>', 'how AV* = AV is solved')
       .choices(['svd', 'gram', 'qr', 'gaussian', 'pinv'])
       .default('svd'),
   )
-  .option('--controls', 'also shrink V uniformly, to principal directions, to a random subspace, by ridge')
-  .option('--layer <path>', 'the linear layer (default: the last one)')
+  .option(
+    '--controls',
+    'also shrink V in four other ways to compare with: uniformly, onto principal directions, onto a random subspace, by ridge',
+  )
+  .option('--layer <path>', 'the linear layer that is shifted (default: the one that makes the output)')
   .option('--limit-val <n>', 'evaluate on n images, spread evenly over --val', wholeNumber(1))
   .addOption(outputOption)
   .addOption(chunkOption(64))
   .option(
     '--cache <dir>',
-    'where features of more than 1 GiB go meanwhile (default: the folder for temporary files)',
+    'folder for features of more than 1 GiB during the study (default: the folder for temporary files)',
   )
-  .option('--report <dir>', 'write index.html, a page of figures and tables, and study.json')
+  .option('--report <dir>', 'folder for index.html, a page of figures and tables, and study.json')
   .addOption(presetOption)
   .addOption(deviceOption)
   .option('--json', 'print one JSON document')
   .addHelpText(
     'after',
     `
-The last layer's inputs are computed once; each shift is then a matrix product. Each starts from the original weights, and
-the validation images choose nothing: read all rows, not the best one.
+The inputs of the last layer are computed once; each shift is then a matrix product. Each shift starts from the original weights. Read all rows,
+and do not report the best one: that would be a choice by the validation images.
 Example:
   sos study resnet50.pt --preset resnet50 --train imagefolder:imagenet/train --val imagefolder:imagenet/val \\
     --batch-sizes 1000,1500,2000 --controls --report out/resnet50`,
@@ -113,7 +121,7 @@ Example:
         onProgress,
       }),
     )
-    // Printed before it is written: what took hours is not lost to a full disk.
+    // It is printed before it is written, so that a full disk does not lose the work of hours.
     if (options.json) printJson(study)
     else await printStudy(study)
     if (options.report === undefined) return
@@ -122,7 +130,7 @@ Example:
   })
 addImageOptions(studyCommand)
 
-/** Table 2 and Table 4 of the paper, and what they let one say. */
+/** Prints Tables 2 and 4 of the paper, and what they show. */
 async function printStudy(study: Study): Promise<void> {
   const { accuracyTable, batchSizeTable, controlTable, shiftTable, studyFindings } = await library()
   const tables = [accuracyTable(study), batchSizeTable(study), shiftTable(study)]
@@ -131,7 +139,7 @@ async function printStudy(study: Study): Promise<void> {
   for (const sentence of studyFindings(study)) printLine(`- ${sentence}`)
 }
 
-/** Keeps the study of a report that cannot be written, where it can be, and says so by its error. */
+/** Writes the study of a report that cannot be written to another folder, if one can be found, and names it in the error. */
 async function keepStudy(study: Study, cause: Error & { code?: string }): Promise<never> {
   for (const folder of [tmpdir(), '.']) {
     const path = join(folder, `sos-study-${process.pid}.json`)
@@ -145,7 +153,7 @@ async function keepStudy(study: Study, cause: Error & { code?: string }): Promis
   throw cause
 }
 
-/** A progress line for each phase. */
+/** Shows a progress line for each phase. */
 async function withPhases<T>(
   body: (onProgress: (progress: StudyProgress) => void) => Promise<T>,
 ): Promise<T> {

@@ -20,17 +20,17 @@ interface Options {
 }
 
 export const trainCommand = new Command('train')
-  .description('train a TorchScript classifier, without and with optimum shifting, by SGD and SAM')
-  .argument('<config>', 'a JSON file of settings; docs/training.md lists them')
-  .option('--out <dir>', 'the folder of the runs (default: runs/NAME of the configuration)')
+  .description('train a TorchScript classifier by SGD or SAM, with or without optimum shifting')
+  .argument('<config>', 'JSON file of settings; docs/training.md lists them')
+  .option('--out <dir>', 'folder of the runs (default: runs/NAME, where NAME is that of the configuration)')
   .addOption(
-    new Option('--scheme <name>', 'what is trained with')
+    new Option('--scheme <name>', 'optimizer, and whether shifts are added')
       .choices(['sgd', 'sgd+sos', 'sam', 'sam+sos'])
       .default('sgd+sos'),
   )
   .option(
     '--seeds <n>',
-    'runs of each scheme, with the seeds from the configuration’s on',
+    'number of runs of each scheme; their seeds are consecutive, from that of the configuration',
     wholeNumber(1, 1_000_000),
     1,
   )
@@ -39,12 +39,12 @@ export const trainCommand = new Command('train')
   .addHelpText(
     'after',
     `
-A preset gives what the settings leave out: paper, paper-mixup, crop-flip, cpu-small. The least that is needed:
+A preset gives the settings that the file leaves out: paper, paper-mixup, crop-flip or cpu-small. A file needs at least:
   { "preset": "cpu-small", "model": "wide_small.pt", "train": "cifar10:DIR:train", "test": "cifar10:DIR:test" }
 
-Ctrl-C ends the run after the step at work, with a checkpoint; the same command, which is printed then, goes on. Each run has a folder with run.jsonl,
-its checkpoints and, when it is done, model.pt; report.html is written after each epoch.
-Several processes train together under torchrun:
+Each run has a folder with run.jsonl, its checkpoints and, at the end, model.pt. report.html is written after each epoch.
+Ctrl-C ends the run after the current step and writes a checkpoint; the same command, which is printed then, continues.
+To train on several processes, start them by torchrun:
   torchrun --nproc-per-node 2 --no-python npx sos train config.json
 Example:
   python scripts/export_cifar.py wide_small --classes 10 --out wide_small.pt
@@ -83,18 +83,20 @@ Example:
     const parallel = await joinProcesses({ backend: between ? 'nccl' : 'gloo' })
     const report = async () => writeTrainingReport(experiment.out, name, await records())
     let complained = false
-    // On the way it is for whoever looks: that it cannot be written ends no training.
+    // During training the report is a convenience, so a failure to write it does not end the training.
     const reportOnTheWay = () =>
       report().catch((error) => {
         if (!complained)
-          process.stderr.write(`sos: the report is not written, the training goes on: ${error.message}\n`)
+          process.stderr.write(
+            `sos: the report cannot be written; the training continues: ${error.message}\n`,
+          )
         complained = true
       })
     const by = parallel.size > 1 ? ', by torchrun as before' : ''
     const place = placesOf(runs, (folder) => existsSync(join(folder, 'model.pt')))
-    const again = `The same command goes on${by}: ${commandLine()}`
+    const again = `The same command continues${by}: ${commandLine()}`
     await untilInterrupted(
-      () => `interrupted, with a checkpoint. ${again}`,
+      () => `interrupted; a checkpoint was written. ${again}`,
       async (signal) => {
         const follow = (run: ExperimentRun, trainer: Trainer) => {
           if (parallel.rank !== 0) return
@@ -132,15 +134,15 @@ async function readJson(path: string): Promise<unknown> {
   }
 }
 
-/** Which of all runs one is, and how long all that are left take. */
+/** The place of a run among all runs, and the time that is left for all. */
 interface Place {
-  /** As `run 2 of 12, `; '' where there is one alone. */
+  /** As `run 2 of 12, `, or '' if there is only one. */
   readonly name: string
-  /** Of all runs, after an epoch that took so many seconds; '' where nothing is left. */
+  /** The time left for all runs, after an epoch that took so many seconds; '' if nothing is left. */
   left(epoch: number, seconds: number): string
 }
 
-/** Tells the place of each run that is trained. Epochs that are still to come take as long as those before, on average. */
+/** Gives the place of each run that is trained. It assumes that coming epochs take as long as those before, on average. */
 function placesOf(runs: readonly ExperimentRun[], isDone: (folder: string) => boolean) {
   const done = new Set(runs.filter(({ folder }) => isDone(folder)).map(({ folder }) => folder))
   let [epochsTaken, secondsTaken] = [0, 0]
@@ -161,7 +163,7 @@ function placesOf(runs: readonly ExperimentRun[], isDone: (folder: string) => bo
   }
 }
 
-/** A progress line for each epoch, and a plain line of its results. */
+/** Shows a progress line for each epoch, and then a line of its results. */
 function followRun(
   { scheme, seed }: ExperimentRun,
   trainer: Trainer,
@@ -175,7 +177,7 @@ function followRun(
   let begun = 0
   trainer.on('runStart', ({ resumed, batchesPerEpoch, epoch }) => {
     batches = batchesPerEpoch
-    if (resumed && !quiet) printLine(`${name}${scheme}, seed ${seed}: goes on in epoch ${epoch + 1}`)
+    if (resumed && !quiet) printLine(`${name}${scheme}, seed ${seed}: continues in epoch ${epoch + 1}`)
   })
   const progress = (epoch: number) =>
     new ProgressLine(`${name}${scheme}, seed ${seed}, epoch ${epoch + 1}/${epochs}`)

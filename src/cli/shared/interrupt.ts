@@ -1,9 +1,9 @@
 import { SosError } from '../../base/index.js'
 
-/** What a Ctrl-C ends in order; null where nothing has asked for that. */
+/** What Ctrl-C aborts; null while nothing has asked to end in an orderly way. */
 let current: AbortController | null = null
 
-/** Makes a Ctrl-C end the command with one line and exit code 130. A second one ends the process at once. */
+/** Makes Ctrl-C end the command with one line and exit code 130. A second Ctrl-C ends the process at once. */
 export function endAtInterrupt(): void {
   process.once('SIGINT', () => {
     if (current !== null) return current.abort()
@@ -13,8 +13,8 @@ export function endAtInterrupt(): void {
 }
 
 /**
- * Runs `body` with a signal that Ctrl-C raises: what listens to it ends in order, with `message()` as an error whose exit
- * code is 130. A second Ctrl-C ends the process at once.
+ * Runs `body` with a signal that Ctrl-C aborts, so that `body` can end in an orderly way. The error has `message()` as its text, and the exit code is 130.
+ * A second Ctrl-C ends the process at once.
  */
 export async function untilInterrupted<T>(
   message: () => string,

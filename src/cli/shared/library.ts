@@ -1,6 +1,6 @@
 /**
- * Everything that the package's front doors offer, in one. It is imported when a command runs: loading libtorch takes most of a second, which
- * help and wrong flags need not wait for.
+ * Everything that the package's front doors offer, in one object. It is imported when a command runs, because loading libtorch takes most of a second, for which
+ * `--help` and wrong flags need not wait.
  */
 export async function library() {
   const [torch, data, model, evaluate, shift, sharpness, train, report] = await Promise.all([

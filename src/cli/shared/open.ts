@@ -3,7 +3,7 @@ import type { ScriptModule } from '../../torch/index.js'
 import { library } from './library.js'
 import { type ModelOptions, preprocessChanges } from './options.js'
 
-/** Loads a model, and opens the dataset with the preprocessing that the model asks for, its labels as the model's outputs. */
+/** Loads a model, and opens the dataset with the model's preprocessing, its labels in the order of the model's outputs. */
 export async function openModelAndData(
   path: string,
   options: ModelOptions,
@@ -16,7 +16,7 @@ export async function openModelAndData(
   return { model, dataset: datasetFor(model, dataset, await outputNames(options)), preprocess }
 }
 
-/** What `--classes` calls the outputs of the model; undefined where it is not given. */
+/** The names that `--classes` gives to the outputs of the model; undefined if the option is not given. */
 export async function outputNames({
   classes,
 }: Pick<ModelOptions, 'classes'>): Promise<readonly string[] | undefined> {

@@ -13,7 +13,7 @@ export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (tex
   }
 }
 
-/** What every command takes that runs a model on images. */
+/** The options of every command that runs a model on images. */
 export interface ModelOptions {
   data: string
   preset?: string
@@ -31,47 +31,54 @@ export interface ModelOptions {
 
 export const outputsOption = new Option(
   '--outputs <kind>',
-  'what the models return; log-softmax outputs are logits',
+  'what the models return; outputs of log-softmax are logits',
 )
   .choices(['logits', 'probabilities'])
   .default('logits')
 
 export const outputOption = new Option(
   '--output <item>',
-  'the logits among what the models return: the place in a tuple or list, from 0, the key of a dictionary, or the field of a NamedTuple; aux.0 for an item of an item',
+  'which item of the output is the logits, if the model returns several: its place in a tuple or list (counted from 0), its key in a dictionary, its field in a NamedTuple, or a path such as aux.0',
 )
 
-/** Of the command whose forwards take as many images by default: an option belongs to one command. */
+/** The option `--chunk` with its default, made anew for each command, since an option belongs to one command. */
 export function chunkOption(images: number): Option {
-  return new Option('--chunk <n>', 'images in one forward').argParser(wholeNumber(1)).default(images)
+  return new Option('--chunk <n>', 'number of images in one forward pass; less needs less memory')
+    .argParser(wholeNumber(1))
+    .default(images)
 }
 
 export const presetOption = new Option(
   '--preset <name>',
-  "preprocessing of one of torchvision's models, for files that do not carry their own",
+  'the torchvision model whose preprocessing is used, as resnet50; needed for files that do not carry their own',
 )
 
-export const deviceOption = new Option('--device <device>', 'cpu, cuda, cuda:1, …').default('cpu')
+export const deviceOption = new Option(
+  '--device <device>',
+  'where the model runs: cpu, cuda, cuda:1, …',
+).default('cpu')
 
 /**
- * Adds what says how images are read beside {@link presetOption}, whose parts the first five change, and which outputs of the model
- * their classes are.
+ * Adds the options that say how images are read and which output each class belongs to. The first five change parts of the preprocessing
+ * of {@link presetOption}.
  */
 export function addImageOptions(command: Command): void {
   command
-    .option('--resize <n>', 'the shorter side after resizing, in pixels, or none', pixels)
-    .addOption(new Option('--interpolation <how>', 'of the resizing').choices(['bilinear', 'bicubic']))
-    .option('--crop <n>', 'the side of the square from the centre, in pixels, or none', pixels)
-    .option('--mean <a,b,c>', 'of each channel, for values scaled to [0, 1]', numbers)
-    .option('--std <a,b,c>', 'of each channel, for values scaled to [0, 1]', numbers)
+    .option('--resize <n>', 'length of the shorter side after resizing, in pixels, or none', pixels)
+    .addOption(
+      new Option('--interpolation <how>', 'interpolation for the resizing').choices(['bilinear', 'bicubic']),
+    )
+    .option('--crop <n>', 'side of the square that is cut from the centre, in pixels, or none', pixels)
+    .option('--mean <a,b,c>', 'mean of each channel, for values scaled to [0, 1]', numbers)
+    .option('--std <a,b,c>', 'standard deviation of each channel, for values scaled to [0, 1]', numbers)
     .option(
       '--classes <file>',
-      "what the dataset calls the model's outputs, one a line in their order, or `imagenet` for its 1000 synsets (default: as the model's sos.json does, else by the dataset's own order)",
+      "a file with the dataset's class name for each output of the model, one a line, or `imagenet` for its 1000 synsets (default: the names in the model's sos.json, otherwise the dataset's own order)",
     )
-    .option('--skip-corrupt', 'leave corrupt images out, and count them, instead of stopping')
+    .option('--skip-corrupt', 'leave corrupt images out and count them, instead of stopping')
 }
 
-/** What the options of {@link addImageOptions} change of the preprocessing. */
+/** The changes of the preprocessing that the options of {@link addImageOptions} ask for. */
 export function preprocessChanges(options: ModelOptions): Partial<Preprocess> {
   const { resize, interpolation, crop, mean, std } = options
   const given = Object.entries({ resize, interpolation, crop, mean, std })
@@ -82,7 +89,7 @@ export function preprocessChanges(options: ModelOptions): Partial<Preprocess> {
   )
 }
 
-/** Not null for `none`: commander takes that for a value that is missing. */
+/** `none` stays a text, because commander takes null for a missing value. */
 function pixels(text: string): number | 'none' {
   return text === 'none' ? text : wholeNumber(1)(text)
 }
@@ -90,5 +97,5 @@ function pixels(text: string): number | 'none' {
 function numbers(text: string): number[] {
   const values = text.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)))
   if (values.every(Number.isFinite)) return values
-  throw new InvalidArgumentError('Expected numbers with commas between them, as 0.485,0.456,0.406.')
+  throw new InvalidArgumentError('Expected numbers separated by commas, as 0.485,0.456,0.406.')
 }

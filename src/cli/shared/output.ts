@@ -1,10 +1,10 @@
 import { expectOtherFile, expectWritable } from '../../base/index.js'
 
 /**
- * Before the work: a file that a command is to write is none of those that it reads, and can be written.
+ * Checks, before the work begins, that a command can write its output files and that none of them is also an input.
  *
  * @param read paths, or specs of datasets
- * @throws `ERR_SAME_FILE`, `ERR_OUTPUT`
+ * @throws `ERR_SAME_FILE` if an output is an input, `ERR_OUTPUT` if an output cannot be written
  */
 export async function expectOutputs(files: readonly string[], read: readonly string[]): Promise<void> {
   const inputs = read.flatMap((input) => [input, ...placesOf(input)])
@@ -12,7 +12,7 @@ export async function expectOutputs(files: readonly string[], read: readonly str
   for (const file of files) await expectWritable(file)
 }
 
-/** What a dataset's spec, KIND:PATH[:SPLIT…], may mean by its path. */
+/** The paths that a dataset's spec, KIND:PATH[:SPLIT…], may name. */
 function placesOf(spec: string): string[] {
   const parts = spec.split(':').slice(1)
   return parts.map((_, i) => parts.slice(0, i + 1).join(':'))
@@ -21,15 +21,15 @@ function placesOf(spec: string): string[] {
 let gone = false
 
 /**
- * Lets a reader that closes stdout or stderr early, as `head` does, end what is printed but not the work: what a command writes to
- * files is still written. Anything else that keeps output from being written ends in exit code 1.
+ * Lets the work go on if a reader closes stdout or stderr early, as `head` does: the command still writes its files. Any other failure to write output sets
+ * exit code 1.
  */
 export function outliveReaders(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE' || error.syscall === undefined) return // undefined: of what is written afterwards
+      if (error.code === 'EPIPE' || error.syscall === undefined) return // undefined: the error of a later write
       if (!gone && stream === process.stdout)
-        process.stderr.write(`sos: output cannot be written: ${error.message}\n`)
+        process.stderr.write(`sos: cannot write output: ${error.message}\n`)
       gone = true
       process.exitCode = 1
     })

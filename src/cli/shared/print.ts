@@ -1,15 +1,18 @@
 import type { Table } from '../../report/index.js'
 
+export { figure, percent, plusMinus, pValue, signedFigure } from '../../report/internal.js'
+
 /** Writes one JSON document to stdout. */
 export function printJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
 }
 
+/** Writes one line to stdout. */
 export function printLine(text = ''): void {
   process.stdout.write(`${text}\n`)
 }
 
-/** Lays out rows in columns: those at `words` to the left, the others, which are numbers, to the right. */
+/** Prints rows in columns. The columns at the places `words` are aligned to the left, the others, which hold numbers, to the right. */
 export function printTable(
   header: readonly string[],
   rows: readonly (readonly string[])[],
@@ -26,7 +29,7 @@ export function printTable(
   for (const row of rows) printLine(line(row))
 }
 
-/** Tables of a report, with what they say below each. */
+/** Prints tables of a report, each with its caption. */
 export function printTables(tables: readonly Table[]): void {
   for (const { head, rows, caption } of tables) {
     printTable(
@@ -39,20 +42,3 @@ export function printTables(tables: readonly Table[]): void {
     printLine()
   }
 }
-
-/** A dash for what is not there, or no number as the share of nothing. */
-export const percent = (value: number | null): string =>
-  value === null || !Number.isFinite(value) ? '–' : `${value.toFixed(2)} %`
-
-/** Four significant digits, or the exponent where they would not show it. */
-export const figure = (value: number): string =>
-  value !== 0 && (Math.abs(value) < 1e-3 || Math.abs(value) >= 1e6)
-    ? value.toExponential(2)
-    : `${Number(value.toPrecision(4))}`
-
-/** Below 1e-300 doubles have no digits left to tell it by, and then are 0. */
-export const pValue = (value: number): string => (value < 1e-300 ? '< 1e-300' : figure(value))
-
-export const signed = (value: number): string => (value > 0 ? `+${figure(value)}` : figure(value))
-
-export const plusMinus = (value: number, error: number): string => `${figure(value)} ± ${figure(error)}`

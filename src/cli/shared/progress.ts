@@ -1,7 +1,7 @@
 import type { Progress } from '../../data/index.js'
 
 /**
- * Tells on stderr how far long work is: on a terminal in one line that is overwritten, elsewhere in a plain line every
+ * Shows on stderr how far long work has come. On a terminal it is one line that is overwritten; elsewhere it is a new line every
  * ten seconds.
  */
 export class ProgressLine {
@@ -32,14 +32,14 @@ export class ProgressLine {
   }
 }
 
-/** Of seconds, in words: what is exact to a few per cent. */
+/** A number of seconds in words, exact to a few per cent. */
 export function duration(seconds: number): string {
   if (seconds < 120) return `${Math.ceil(seconds)} s`
   const minutes = Math.ceil(seconds / 60)
   return minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }
 
-/** Runs `body` with a progress line, which is gone afterwards. */
+/** Runs `body` with a progress line, which is removed afterwards. */
 export async function withProgress<T>(
   label: string,
   body: (update: ProgressLine['update']) => Promise<T>,
