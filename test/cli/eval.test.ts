@@ -97,7 +97,7 @@ describe('sos eval', () => {
           expect([moment, code]).toEqual([moment, 130])
           const done = indicesIn(record).length
           expect(stderr).toBe(
-            `sos: interrupted after ${done} of 2000 images; go on with: ${['sos', 'eval', ...args].join(' ')} --resume ${record}\n`,
+            `sos: interrupted after ${done} of 2000 images; continue with: ${['sos', 'eval', ...args].join(' ')} --resume ${record}\n`,
           )
         }
       }
@@ -114,7 +114,7 @@ describe('sos eval', () => {
     const args = [demoModel, ...data, '--chunk', '16', '--outputs', 'logits', '--json']
     const { code, stderr } = await interrupt(record, 3000, 'SIGINT', ...args, `--record=${record}`)
     expect([code, stderr]).toEqual([130, expect.stringMatching(/^sos: interrupted after \d+ of 2000 images/)])
-    const again = stderr.trim().split('go on with: ')[1]!
+    const again = stderr.trim().split('continue with: ')[1]!
     expect(again).toBe(`sos eval ${args.join(' ')} '--resume=${record.replace("'", "'\\''")}'`)
     const typed = again.replace(/^sos/, `${process.execPath} ${root}/dist/cli/main.js`)
     const [done] = JSON.parse(execFileSync('sh', ['-c', typed], { encoding: 'utf8' }))

@@ -59,7 +59,7 @@ describe('a Ctrl-C', () => {
     expect({ code, stdout, stderr }).toEqual({
       code: 130,
       stdout: '',
-      stderr: `sos: interrupted; the same command goes on: sos data fetch cifar10 --to ${to}\n`,
+      stderr: `sos: interrupted; the same command continues: sos data fetch cifar10 --to ${to}\n`,
     })
     expect(readdirSync(to)).toEqual([])
   })
@@ -121,7 +121,7 @@ describe('a reader that leaves', () => {
   it.skipIf(process.platform !== 'linux')('is another thing than output that cannot be written', async () => {
     const { codes, stderr } = await pipeline('"$0" "$@" > /dev/full', 'inspect', demoModel)
     expect(codes).toBe('1')
-    expect(stderr).toBe('sos: output cannot be written: ENOSPC: no space left on device, write\n')
+    expect(stderr).toBe('sos: cannot write output: ENOSPC: no space left on device, write\n')
   })
 })
 

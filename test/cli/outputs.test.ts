@@ -207,7 +207,7 @@ it('a report that cannot be written ends no training', async () => {
   )
   const { code, stdout, stderr } = await sos('train', config, '--out', out)
   expect(code).toBe(1)
-  expect(stderr.match(/the report is not written, the training goes on/g)).toHaveLength(1)
+  expect(stderr.match(/the report cannot be written; the training continues/g)).toHaveLength(1)
   expect(stderr).toMatch(/sos: \S+report\.html: cannot be written: E\w+/)
   expect(stdout).toContain('epoch 3/3')
   expect(stdout).toContain('runs finished')

@@ -72,15 +72,15 @@ function movement(
   const paired = difference[quantity]
   if (paired === null) return null
   const percent = paired.against > 0 ? `, ${signed((100 * paired.mean) / paired.against, 1)} %` : ''
-  return `${name} at the end is lower with ${scheme} than with ${against} in ${paired.lower} of ${count(paired.pairs, 'pair')}: ${signedFigures(paired)}${percent}${exceedsSpread(paired) ? '' : '; these runs tell no difference'}.`
+  return `${name} at the end is lower with ${scheme} than with ${against} in ${paired.lower} of ${count(paired.pairs, 'pair')}: ${signedFigures(paired)}${percent}${exceedsSpread(paired) ? '' : '; these runs show no difference'}.`
 }
 
 /** Whether a mean difference is larger than the spread of the differences, and what that is worth. */
 function verdict(paired: Paired): string {
   const { pairs, sd } = paired
-  if (sd === null) return 'One pair of runs says nothing of chance: it tells no difference.'
+  if (sd === null) return 'One pair of runs says nothing of chance: it shows no difference.'
   if (!exceedsSpread(paired)) {
-    return 'The mean difference is within its standard deviation over the seeds: these runs tell no difference.'
+    return 'The mean difference is within its standard deviation over the seeds: these runs show no difference.'
   }
   return `The mean difference exceeds its standard deviation over the seeds; with ${pairs} seeds chance alone does that in ${share(chanceOfExceeding(pairs))} of comparisons.`
 }

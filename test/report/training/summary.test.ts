@@ -195,10 +195,10 @@ describe('trainingFindings', () => {
       ended('sam+sos', 1, [80, 91.5], probed(90, 4)),
     )
     expect(
-      text.match(/within its standard deviation over the seeds: these runs tell no difference/g),
+      text.match(/within its standard deviation over the seeds: these runs show no difference/g),
     ).toHaveLength(2)
-    expect(text).toContain('in 1 of 2 pairs: +10 ± 28, +10.0 %; these runs tell no difference')
-    expect(text).toContain('in 0 of 2 pairs: 0 ± 0, 0.0 %; these runs tell no difference')
+    expect(text).toContain('in 1 of 2 pairs: +10 ± 28, +10.0 %; these runs show no difference')
+    expect(text).toContain('in 0 of 2 pairs: 0 ± 0, 0.0 %; these runs show no difference')
   })
 
   it('says that one pair says nothing, and that schemes without a common seed cannot be paired', () => {
