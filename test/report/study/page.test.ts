@@ -143,7 +143,7 @@ describe('the page', () => {
     expect(page).not.toMatch(
       /NaN|undefined|Infinity|\[object|top-5 \(%\)<\/th><th scope="col" class="number">change/,
     )
-    expect(studyFindings(small).join(' ')).toContain('one draw: nothing is known of the spread')
+    expect(studyFindings(small).join(' ')).toContain('one draw, so the spread between draws is unknown')
   })
 })
 

@@ -101,7 +101,7 @@ describe('summariseTraining', () => {
     expect(summary.differences[0]!.top1!.pairs).toBe(2)
     expect(summary.runs[2]).toMatchObject({ epochs: 2, epochsDone: 1, finished: false, probe: null })
     expect(trainingFindings(summary)[0]).toBe(
-      '2 of 7 runs are not finished; epochs done: sgd seed 2 (1 of 2), sam seed 0 (not begun). Means and differences are of finished runs alone.',
+      '2 of 7 runs are not finished; epochs done: sgd seed 2 (1 of 2), sam seed 0 (not begun). Means and differences are of finished runs only.',
     )
     expect(runTable(summary).rows.map(([scheme, seed, done]) => [scheme, seed, done])).toContainEqual([
       'sam',
@@ -152,7 +152,7 @@ describe('the tables of a training', () => {
       'change by SOS',
     ])
     expect(rows[1]!.slice(0, 5)).toEqual(['sgd+sos', '50 ± 10', '−60 ± 20', '3.50 ± 0.50', '−1.50 ± 0.50'])
-    expect(caption).toContain('piecewise linear; the standard error of a single run’s is 3 at most')
+    expect(caption).toContain('piecewise linear network; the standard error in a single run is at most 3.')
     expect(trainingShiftTable(summary).rows).toEqual([
       ['sgd+sos', '1.3 ± 0.6', '0.8833 ± 0.0289', '3.0 ± 1.4', '75.0 %'],
     ])
@@ -162,7 +162,7 @@ describe('the tables of a training', () => {
     const shifts = [shiftLine(0, { classesCovered: 9, warnings: ['no gap at 30'] }), shiftLine(1)]
     const { rows } = runTable(summariseTraining([ended('sgd+sos', 0, [1, 2], ...shifts)]))
     expect(rows[0]!.at(-1)).toBe(
-      '1 of 2 batches without some class; 1 of 2 shifts with a warning, as: no gap at 30',
+      '1 of 2 batches without some class; 1 of 2 shifts with a warning, for example: no gap at 30',
     )
   })
 })
@@ -210,7 +210,7 @@ describe('trainingFindings', () => {
 
   it('tells of runs that diverged, and of none at all', () => {
     const lost = { scheme: 'sgd', seed: 7, lines: [runLine(1), epochLine(0, { loss: Number.NaN })] }
-    expect(told(lost)).toContain('no longer a number in sgd seed 7: this run diverged')
+    expect(told(lost)).toContain('became NaN or infinite in sgd seed 7: this run diverged')
     expect(told()).toBe('No run has begun.')
   })
 })
