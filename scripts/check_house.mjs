@@ -124,7 +124,9 @@ if (values.length > mostValues)
   faults.push(`src/index.ts exports ${values.length} values, more than ${mostValues}`)
 
 // The walks of docs/architecture.md name files below src.
-for (const [, file] of readFileSync(join(root, 'docs/architecture.md'), 'utf8').matchAll(/^\d+\. `(.+?\.ts)`/gm))
+for (const [, file] of readFileSync(join(root, 'docs/architecture.md'), 'utf8').matchAll(
+  /^\d+\. `(.+?\.ts)`/gm,
+))
   if (!graph.has(file)) faults.push(`docs/architecture.md walks through src/${file}, which does not exist`)
 
 for (const folder of ['src', 'test', 'native', 'scripts', 'examples']) {
