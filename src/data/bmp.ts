@@ -1,22 +1,22 @@
 import { checkExtents, colouredImage, paletteOf, type RawImage } from './image-format.js'
 
-/** What the header of a bitmap tells. */
+/** The header of a bitmap. */
 interface Header {
   width: number
   height: number
-  /** Rows from the bottom up, as is usual. */
+  /** Whether the rows are stored from the bottom up, as usual. */
   bottomUp: boolean
   bits: number
   compression: number
-  /** Of the palette. */
+  /** The number of colours in the palette. */
   colours: number
-  /** Bytes of a colour in the palette. */
+  /** The number of bytes of a colour in the palette. */
   colourBytes: number
-  /** Where the palette begins. */
+  /** The offset of the palette, after the header. */
   end: number
-  /** Where the pixels begin. */
+  /** The offset of the pixels; 0 if the header does not give it. */
   pixels: number
-  /** Bits of red, green, blue and alpha, where the compression is `bitFields`. */
+  /** The bits of red, green, blue and alpha, if the compression is `bitFields`. */
   masks: readonly number[]
 }
 
@@ -25,10 +25,10 @@ const runLength4 = 2
 const bitFields = 3
 
 /**
- * A Windows or OS/2 bitmap as Pillow's convert('RGB') gives it: 1, 4 and 8 bits with a palette, also run-length encoded, 16, 24 and 32 bits,
- * with the bit fields that Pillow reads. Alpha is dropped.
+ * Decodes a Windows or OS/2 bitmap to the pixels of Pillow's convert('RGB'). It reads 1, 4 and 8 bits with a palette, also run-length encoded,
+ * and 16, 24 and 32 bits with the bit fields that Pillow reads. Alpha is dropped.
  *
- * @throws Error where it is damaged, of another kind, or has more pixels than are decoded
+ * @throws Error if the file is damaged, is of another kind, or has too many pixels
  */
 export function decodeBmp(bytes: Uint8Array): RawImage {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -46,7 +46,7 @@ export function decodeBmp(bytes: Uint8Array): RawImage {
     const indices = runLengths(bytes, start, header, header.compression === runLength4)
     return colouredImage(upright(indices, header), header.width, header.height, palette)
   }
-  // As in Pillow a palette of black and white is read by bits, and one of greys by bytes.
+  // As in Pillow, pixels with a palette of black and white are read as bits, and those with a palette of greys as bytes.
   const read = grey ? (colours === 2 ? 1 : 8) : bits
   const indices = packedIndices(bytes, start, header, read)
   return colouredImage(upright(indices, header), header.width, header.height, palette)
@@ -102,10 +102,10 @@ function readHeader(view: DataView): Header {
 
 function expectBits(bits: number): number {
   if ([1, 4, 8, 16, 24, 32].includes(bits)) return bits
-  throw new Error(`it has ${bits} bits a pixel`)
+  throw new Error(`it has ${bits} bits for each pixel`)
 }
 
-/** Whether the palette is black and white, or the greys from 0 on. */
+/** Whether the palette is black and white, or the greys 0, 1, 2 and so on. */
 function isGrey(entries: Uint8Array, colours: number, step: number): boolean {
   for (let i = 0; i < colours; i++) {
     const value = colours === 2 ? 255 * i : i
@@ -114,7 +114,7 @@ function isGrey(entries: Uint8Array, colours: number, step: number): boolean {
   return true
 }
 
-/** Bytes from the beginning of a row to the next. */
+/** The number of bytes from the beginning of a row to the next. */
 function strideOf({ width, bits }: Header): number {
   return Math.floor((width * bits + 31) / 32) * 4
 }
@@ -124,7 +124,7 @@ function rowAt(y: number, { bottomUp, height }: Header): number {
   return bottomUp ? height - 1 - y : y
 }
 
-/** Rows of `read` bits a pixel, in the order of the file. */
+/** Unpacks rows with `read` bits for each pixel, in the order of the file. */
 function packedIndices(bytes: Uint8Array, start: number, header: Header, read: number): Uint8Array {
   const { width, height } = header
   const stride = strideOf(header)
@@ -142,7 +142,7 @@ function packedIndices(bytes: Uint8Array, start: number, header: Header, read: n
   return indices
 }
 
-/** Rows that are encoded as runs, in the order of the file; what is skipped has the first colour. */
+/** Decodes run-length encoded rows, in the order of the file. Pixels that are skipped get the first colour. */
 function runLengths(
   bytes: Uint8Array,
   start: number,
@@ -167,7 +167,7 @@ function runLengths(
     } else if (value === 1) {
       break
     } else if (value === 2) {
-      throw new Error('its runs jump, which Pillow reads in another way')
+      throw new Error('its runs have jumps, which Pillow reads in another way')
     } else {
       const length = nibbles ? value >> 1 : value
       for (const byte of bytes.subarray(at, at + length)) {
@@ -184,7 +184,7 @@ function runLengths(
   return indices
 }
 
-/** Rows of the image from the top. */
+/** The rows in the order of the image, from the top. */
 function upright(rows: Uint8Array, header: Header): Uint8Array {
   if (!header.bottomUp) return rows
   const length = header.width
@@ -196,7 +196,7 @@ function upright(rows: Uint8Array, header: Header): Uint8Array {
   return turned
 }
 
-/** Where red, green and blue lie in the bytes of a pixel, by the bit fields, as Pillow lists them. */
+/** The places of red, green and blue in the bytes of a pixel, by the bit fields, as Pillow lists them. */
 const layouts: Record<string, readonly [number, number, number]> = {
   '24:ff0000,ff00,ff': [2, 1, 0],
   '32:ff0000,ff00,ff,0': [2, 1, 0],
@@ -209,7 +209,7 @@ const layouts: Record<string, readonly [number, number, number]> = {
   '32:0,0,0,0': [2, 1, 0],
 }
 
-/** 16, 24 and 32 bits a pixel. */
+/** Decodes 16, 24 and 32 bits for each pixel. */
 function directPixels(bytes: Uint8Array, view: DataView, header: Header): RawImage {
   const { width, height, bits, compression, masks } = header
   const fields = (bits === 32 ? masks : masks.slice(0, 3)).map((mask) => mask.toString(16)).join(',')

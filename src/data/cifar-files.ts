@@ -1,21 +1,21 @@
 /** The official binary files of CIFAR-10 or CIFAR-100 (https://www.cs.toronto.edu/~kriz/cifar.html). */
 export interface CifarLayout {
-  /** How a person calls it. */
+  /** The name of the dataset, for messages. */
   readonly title: string
   /** The file names of each split, in order. */
   readonly files: Readonly<Record<'train' | 'test', readonly string[]>>
-  /** Records in one file of each split. */
+  /** The number of records in one file of each split. */
   readonly records: Readonly<Record<'train' | 'test', number>>
-  /** The labels at the head of a record, one byte each: what they are, how many classes, the file with their names. */
+  /** The labels at the head of a record, one byte each: their kind, the number of classes, the file with the names. */
   readonly labels: readonly { readonly kind: CifarLabels; readonly classes: number; readonly names: string }[]
-  /** MD5 of the complete files, by name. */
+  /** The MD5 of each complete file, by its name. */
   readonly md5: Readonly<Record<string, string>>
 }
 
-/** CIFAR-100 has 100 fine classes in 20 coarse ones; CIFAR-10's are the fine ones. */
+/** CIFAR-100 has 100 fine classes, grouped into 20 coarse ones. The classes of CIFAR-10 count as fine. */
 export type CifarLabels = 'fine' | 'coarse'
 
-/** Bytes of one image: 32×32 red values, row by row, then the green ones, then the blue ones. */
+/** The number of bytes of one image: 32×32 red values, row by row, then the green and the blue values. */
 export const imageBytes = 3 * 32 * 32
 
 export const cifar10Layout: CifarLayout = {

@@ -16,26 +16,37 @@ import { checkedPreprocess } from './preprocess-schema.js'
 import { readFileUpTo } from './read-file.js'
 import { storedImages } from './stored-images.js'
 
-/** The official files have some 30 and 150 MB. Node reads no more than this at once. */
+/** The official files have some 30 and 150 MB. Node cannot read more than this at once. */
 const largestFile = 2 ** 31 - 2
 
+/** Options of {@link cifar10}. */
 export interface CifarOptions {
-  /** Hold the official files against their MD5 sums. Default: false, since it takes as long as reading them. */
+  /** Whether to compare the official files with their MD5 sums. Default: false, since this takes as long as reading them. */
   verify?: boolean
 }
 
+/** Options of {@link cifar100}. */
 export interface Cifar100Options extends CifarOptions {
-  /** The 100 fine classes or the 20 coarse ones. Default: fine. */
+  /** Whether the labels are the 100 fine or the 20 coarse classes. Default: fine. */
   labels?: CifarLabels
 }
 
 /**
- * CIFAR-10 in its official binary format: `data_batch_1.bin` … `data_batch_5.bin`, or `test_batch.bin`, in `folder`.
- * Each file holds 10,000 records of a label and 3,072 bytes of pixels. `batches.meta.txt` beside them names the classes;
- * else they are numbered. `sos data fetch cifar10` brings the files.
+ * Opens CIFAR-10 in its official binary format: `data_batch_1.bin` … `data_batch_5.bin` for training, `test_batch.bin` for the test. Each file
+ * has 10,000 records of a label and 3,072 bytes of pixels. The names of the classes are in `batches.meta.txt` beside them; without that
+ * file the classes are numbered. The command `sos data fetch cifar10` fetches the files.
  *
- * @param folder where the files are; or, without `split`, one file of any number of records
- * @throws `ERR_DATASET` for missing, damaged or mismatched files, `ERR_PREPROCESS`
+ * @param folder the folder of the files; if `split` is null, the path of one file with any number of records
+ * @param split which part of the dataset; null for a file of your own
+ * @param recipe the preprocessing, with 3 channels
+ * @param options see {@link CifarOptions}. Default: the files are not verified
+ * @returns the dataset, all in memory
+ * @throws `ERR_DATASET` if files are missing, damaged or not of this dataset; `ERR_PREPROCESS`
+ * @example
+ * ```ts no-run
+ * const data = await cifar10('data/cifar-10-batches-bin', 'test', preprocessOf(model))
+ * console.log(data.size, data.classes[0]) // 10000 airplane
+ * ```
  */
 export function cifar10(
   folder: string,
@@ -47,12 +58,21 @@ export function cifar10(
 }
 
 /**
- * CIFAR-100 in its official binary format: `train.bin` with 50,000 records, or `test.bin` with 10,000, of a coarse label, a
- * fine one and 3,072 bytes of pixels. `fine_label_names.txt` and `coarse_label_names.txt` beside them name the classes; else
- * they are numbered.
+ * Opens CIFAR-100 in its official binary format: `train.bin` with 50,000 records, `test.bin` with 10,000. A record has a coarse label, a fine
+ * label and 3,072 bytes of pixels. The names of the classes are in `fine_label_names.txt` and `coarse_label_names.txt` beside them;
+ * without those files the classes are numbered.
  *
- * @param folder where the files are; or, without `split`, one file of any number of records
- * @throws `ERR_DATASET` for missing, damaged or mismatched files, `ERR_PREPROCESS`
+ * @param folder the folder of the files; if `split` is null, the path of one file with any number of records
+ * @param split which part of the dataset; null for a file of your own
+ * @param recipe the preprocessing, with 3 channels
+ * @param options see {@link Cifar100Options}. Default: the fine classes, and the files are not verified
+ * @returns the dataset, all in memory
+ * @throws `ERR_DATASET` if files are missing, damaged or not of this dataset; `ERR_PREPROCESS`
+ * @example
+ * ```ts no-run
+ * const data = await cifar100('data/cifar-100-binary', 'test', preprocessOf(model), { labels: 'coarse' })
+ * console.log(data.size, data.classes.length) // 10000 20
+ * ```
  */
 export function cifar100(
   folder: string,
@@ -74,7 +94,7 @@ async function open(
   if (checkedPreprocess(recipe).channels !== 3) {
     throw new SosError(
       'ERR_DATASET',
-      `${folder}: ${layout.title}'s images are RGB but the model takes 1 channel`,
+      `${folder}: expected a preprocessing with 3 channels, since the images of ${layout.title} are RGB, but it has 1`,
     )
   }
   const files =
@@ -96,7 +116,7 @@ async function open(
   if (wrong >= 0) {
     throw new SosError(
       'ERR_DATASET',
-      `${folder}: expected the labels 0 to ${count - 1} of ${layout.title} but record ${wrong} has ${labels[wrong]}: is this another format?`,
+      `${folder}: expected labels from 0 to ${count - 1}, as in ${layout.title}, but record ${wrong} has ${labels[wrong]}: is this another format?`,
     )
   }
   const title = [kind, folder, ...(split === null ? [] : [split]), ...(wanted === 'coarse' ? ['coarse'] : [])]
@@ -116,14 +136,17 @@ async function readRecords(path: string, layout: CifarLayout, expected: number |
   const length = layout.labels.length + imageBytes
   const bytes = await readFileUpTo(path, largestFile)
   if (bytes === null) {
-    const hint = layout === cifar10Layout ? '; `sos data fetch cifar10` brings the files' : ''
-    throw new SosError('ERR_DATASET', `${path}: there is no such file${hint}`)
+    const hint = layout === cifar10Layout ? '; `sos data fetch cifar10` fetches the files' : ''
+    throw new SosError(
+      'ERR_DATASET',
+      `${path}: expected a file of ${layout.title} but there is no such file${hint}`,
+    )
   }
   const count = bytes.length / length
   if (count === (expected ?? (Math.floor(count) || 1))) return bytes
   throw new SosError(
     'ERR_DATASET',
-    `${path}: expected ${expected ?? 'whole'} records of ${layout.title}, ${length} bytes each, but the file has ${bytes.length} bytes, which is ${count.toFixed(1)} records${expected === null ? '' : '; a file with fewer is opened by its own path'}`,
+    `${path}: expected ${expected ?? 'whole'} records of ${layout.title}, ${length} bytes each, but the file has ${bytes.length} bytes, which are ${count.toFixed(1)} records${expected === null ? '' : '; to open a file with fewer records, give its own path'}`,
   )
 }
 
@@ -134,8 +157,8 @@ function verifyMd5(path: string, bytes: Uint8Array, { title, md5 }: CifarLayout)
   throw new SosError(
     'ERR_DATASET',
     expected === undefined
-      ? `${path}: there is no MD5 to verify it by: it is no official file of ${title}`
-      : `${path}: expected ${title}'s official file with MD5 ${expected} but it has ${came}: fetch it again`,
+      ? `${path}: expected an official file of ${title} to verify but no MD5 is known for this name`
+      : `${path}: expected the official file of ${title} with MD5 ${expected} but this one has ${came}: fetch it again`,
   )
 }
 
@@ -143,5 +166,5 @@ async function classNames(path: string, count: number): Promise<string[]> {
   const names = await readNames(path)
   if (names === null) return Array.from({ length: count }, (_, i) => String(i))
   if (names.length === count) return names
-  throw new SosError('ERR_DATASET', `${path}: expected ${count} class names but there are ${names.length}`)
+  throw new SosError('ERR_DATASET', `${path}: expected ${count} class names but the file has ${names.length}`)
 }

@@ -2,33 +2,33 @@ import { clipped, nearest, SosError } from '../base/index.js'
 import type { Dataset } from './dataset.js'
 import { areImageNetCategories, imageNetSynsets } from './imagenet-synsets.js'
 
-/** The classes that a dataset has images of, in order. Throws `ERR_LABELS` for a label that is none of its classes. */
+/** The classes of which a dataset has images, in order. Throws `ERR_LABELS` if a label is not one of its classes. */
 export function usedClasses({ name, classes, labels }: Dataset): number[] {
   const used = [...new Set(labels)].sort((a, b) => a - b)
   const wrong = used.find((label) => !(label >= 0 && label < classes.length))
   if (wrong === undefined) return used
   throw new SosError(
     'ERR_LABELS',
-    `${name}: expected labels from 0 to ${classes.length - 1}, of its ${classes.length} classes, but an image has ${wrong}`,
+    `${name}: expected labels from 0 to ${classes.length - 1}, since it has ${classes.length} classes, but an image has ${wrong}`,
   )
 }
 
-/** Whether classes have no names but their numbers: `0`, `1`, … in order. */
+/** Whether the names of classes are only their numbers: `0`, `1`, … in order. */
 export function areNumbers(names: readonly string[]): boolean {
   return names.every((name, i) => name === String(i))
 }
 
-/** A class's name as it is compared: two spellings of one letter in Unicode are one name, and spaces around it are none. */
+/** The form in which names of classes are compared: in one spelling of Unicode (NFC), without the spaces around them. */
 export const comparable = (name: string): string => name.normalize('NFC').trim()
 
 /**
- * Finds the classes of a dataset among the outputs of a model, by their names. A part of the outputs is enough. ImageNet's
- * synsets, as `n01440764`, are found where the outputs have torchvision's names of them. Where one side has only numbers, they are
- * places, if there are as many on both sides.
+ * Finds the classes of a dataset among the outputs of a model by their names. The dataset may have only some of the outputs as classes.
+ * ImageNet's synsets, such as `n01440764`, are found if the outputs have the names that torchvision gives them. If one side has only
+ * numbers, they are taken as indices of outputs, provided that both sides have the same number of names.
  *
  * @param outputs the name of each output
- * @returns for each class of the dataset its output; −1 for one that has no image and no output
- * @throws `ERR_LABELS` where a class that has images is none of the outputs, or stands there twice
+ * @returns the output of each class of the dataset; −1 for a class without images that is not among the outputs
+ * @throws `ERR_LABELS` if a class that has images is not among the outputs, or if several outputs have its name
  */
 export function outputsOfClasses(dataset: Dataset, outputs: readonly string[]): readonly number[] {
   const { classes } = dataset
@@ -44,7 +44,7 @@ export function outputsOfClasses(dataset: Dataset, outputs: readonly string[]): 
   throw unknown(dataset, used, outputs)
 }
 
-/** Whether the classes are the first outputs, in their order; names that stand there twice are told by their places then. */
+/** Whether the classes are the first outputs, in their order. If all outputs are classes, names that occur twice are no problem. */
 function isBeginning(classes: readonly string[], outputs: readonly string[]): boolean {
   const same = classes.every((name, i) => comparable(name) === comparable(outputs[i] ?? ''))
   return (
@@ -52,7 +52,7 @@ function isBeginning(classes: readonly string[], outputs: readonly string[]): bo
   )
 }
 
-/** Looks names up among others, as {@link comparable}: the places of one, of which there are several where it stands there twice. */
+/** Looks names up among others, in their {@link comparable} form. It gives all places of a name, since a name may occur twice. */
 export function placesAmong(names: readonly string[]): (name: string) => readonly number[] {
   const places = new Map<string, number[]>()
   for (const [i, name] of names.entries()) {
@@ -76,14 +76,14 @@ function unambiguous(
     if (second !== undefined) {
       throw new SosError(
         'ERR_LABELS',
-        `${dataset.name}: the class '${name}' could be output ${place} or ${second} of the model: both are called '${names[place!]}'; list the outputs under names that differ, by --classes or withClasses`,
+        `${dataset.name}: the class '${name}' could be output ${place} or ${second} of the model, since both are called '${names[place!]}'; list the outputs under different names with --classes or withClasses`,
       )
     }
     const other = taken.get(place!)
     if (other !== undefined) {
       throw new SosError(
         'ERR_LABELS',
-        `${dataset.name}: the classes '${dataset.classes[other]}' and '${name}' are one name, written in two ways; both would be output ${place}`,
+        `${dataset.name}: the classes '${dataset.classes[other]}' and '${name}' are the same name in two spellings, so both would be output ${place}`,
       )
     }
     taken.set(place!, label)
@@ -95,7 +95,7 @@ function unknown({ name, classes }: Dataset, used: readonly number[], outputs: r
   if (areNumbers(classes)) {
     return new SosError(
       'ERR_LABELS',
-      `${name}: expected names of classes, or as many numbers as the model has classes, ${outputs.length}, but its classes are ${classes.length} numbers; a classes.txt beside the data names them`,
+      `${name}: expected class names, or ${outputs.length} numbers, as many as the model has classes, but its classes are ${classes.length} numbers; name them in a classes.txt beside the data`,
     )
   }
   const known = new Set(outputs.map(comparable))
@@ -104,11 +104,11 @@ function unknown({ name, classes }: Dataset, used: readonly number[], outputs: r
   const count = missing.length === used.length ? 'none' : `${used.length - missing.length}`
   return new SosError(
     'ERR_LABELS',
-    `${name}: expected classes that are among the model's ${outputs.length}, as ${shown(outputs)}, but ${count} of the ${used.length} are: there is no ${shown(missing)}${near.length > 0 ? ` (did you mean ${near.join(', ')}?)` : ''}; list the outputs in their order under the dataset's names, by --classes FILE or withClasses`,
+    `${name}: expected classes that are among the ${outputs.length} of the model, such as ${shown(outputs)}, but ${count} of the ${used.length} are: there is no ${shown(missing)}${near.length > 0 ? ` (did you mean ${near.join(', ')}?)` : ''}; list the outputs in their order under the dataset's names with --classes FILE or withClasses`,
   )
 }
 
-/** Some names, for messages. */
+/** The first names of a list, for messages. */
 export function shown(names: readonly string[], most = 4): string {
   const some = names.slice(0, most).map((name) => clipped(name, 60))
   return names.length > most ? `${some.join(', ')}, …` : some.join(', ')

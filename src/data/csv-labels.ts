@@ -4,22 +4,22 @@ import { columnsOf, separatorOf } from './csv.js'
 import { type ImageLabels, linesOf } from './image-labels.js'
 import { byCodePoint, withoutExtension } from './listing.js'
 
-/** No dataset has more; a larger index is none. */
+/** No dataset has more classes; a larger number is not the index of a class. */
 const mostClasses = 1_000_000
 
 const index = /^\d+$/
 const number = /^[+-]?\d+(\.\d*)?(e[+-]?\d+)?$/i
 
 /**
- * Labels from a CSV of file and label, with a header or without: the file's name with its extension or without, the
- * label a class's name, or its index (3.0, as pandas writes 3 in a column with gaps, is 3). In Kaggle's LOC_val_solution.csv
- * (`ImageId,PredictionString`) the label is the first word of the second column; boxes follow.
+ * Reads labels from a CSV file with a file name and a label in each line, with or without a header. The file name may lack its extension. The
+ * label is the name of a class or its index; 3.0, which pandas writes for 3 in a column with gaps, is 3. In Kaggle's LOC_val_solution.csv
+ * (`ImageId,PredictionString`) the label is the first word of the second column, before the boxes.
  *
- * The first line is a header where its first column is called as such columns are, or is none of the images and has neither a
- * digit nor a dot. More columns than two need a header that calls the second one label or class.
+ * The first line is a header if its first column has a usual name for such a column, or if it is not one of the images and has neither a
+ * digit nor a dot. A file with more than two columns needs a header that calls the second one label or class.
  *
- * @param files the images that labels are sought for
- * @throws `ERR_DATASET` for a malformed line or a file that stands there twice
+ * @param files the images for which labels are needed
+ * @throws `ERR_DATASET` if a line is malformed or a file occurs twice
  */
 export async function labelsFromCsv(path: string, files: readonly string[]): Promise<ImageLabels> {
   const lines = await linesOf(path)
@@ -40,7 +40,7 @@ export async function labelsFromCsv(path: string, files: readonly string[]): Pro
       throw malformed(
         path,
         i,
-        `it has ${columns.length} columns, and no header tells that the second is the label`,
+        `it has ${columns.length} columns, and no header says that the second one is the label`,
       )
     }
     const withBoxes = /^predictionstring$/i.test(header?.[1] ?? '')
@@ -58,11 +58,11 @@ function isHeader(file: string, stems: ReadonlyMap<string, number>): boolean {
   return !/[\d.]/.test(file) && !stems.has(baseName(file))
 }
 
-/** Labels by the names of files, and by these without their extension where that is enough. */
+/** Labels by the names of files, and also by the names without their extension if these are unique. */
 class FileLabels {
   readonly #path: string
   readonly #byName = new Map<string, string>()
-  /** Null where several names are one without their extension. */
+  /** Null if several names are the same without their extension. */
   readonly #byStem = new Map<string, string | null>()
 
   constructor(path: string) {
@@ -75,14 +75,14 @@ class FileLabels {
     if (this.#byName.has(name) || this.#byName.has(stem) || (name === stem && this.#byStem.has(stem))) {
       throw new SosError(
         'ERR_DATASET',
-        `${this.#path}: line ${line + 1}: ${clipped(file)} stands there twice`,
+        `${this.#path}: line ${line + 1}: expected each file once but ${clipped(file)} occurs twice`,
       )
     }
     this.#byName.set(name, label)
     this.#byStem.set(stem, this.#byStem.has(stem) ? null : label)
   }
 
-  /** @param alone whether no other image has this name but for the extension */
+  /** @param alone whether no other image has the same name without its extension */
   of(file: string, alone: boolean): string | undefined {
     const name = comparable(file)
     return (
@@ -95,7 +95,7 @@ class FileLabels {
   }
 }
 
-/** Labels that are numbers are places: sorted as texts, 10 would come before 2. */
+/** Labels that are numbers are indices of classes: sorted as texts, 10 would come before 2. */
 function classesOf(path: string, labels: ReadonlySet<string>): string[] {
   const numbers = [...labels].filter((label) => number.test(label))
   if (numbers.length === 0) return [...labels].sort(byCodePoint)
@@ -103,7 +103,7 @@ function classesOf(path: string, labels: ReadonlySet<string>): string[] {
   if (name !== undefined) {
     throw new SosError(
       'ERR_DATASET',
-      `${path}: expected labels that are all indices of classes or all names but '${clipped(numbers[0]!)}' is a number and '${clipped(name)}' a name; a classes.txt lists the classes`,
+      `${path}: expected labels that are either all indices or all names but '${clipped(numbers[0]!)}' is a number and '${clipped(name)}' is a name; list the classes in a classes.txt`,
     )
   }
   let largest = -1
@@ -119,7 +119,7 @@ function classesOf(path: string, labels: ReadonlySet<string>): string[] {
   return Array.from({ length: largest + 1 }, (_, i) => String(i))
 }
 
-/** Without the folders before it, of any system. */
+/** The name of a file without its folders, in the notation of any system. */
 function baseName(file: string): string {
   return comparable(file.split(/[/\\]/).at(-1)!)
 }

@@ -1,7 +1,7 @@
-/** What may stand between the columns of a CSV file. */
+/** A character between the columns of a CSV file. */
 export type Separator = ',' | ';' | '\t'
 
-/** The separator of a CSV file by its first line: that which stands first, outside quotation marks; null for none. */
+/** The separator of a CSV file: the first separator in its first line outside of quotation marks; null if there is none. */
 export function separatorOf(line: string): Separator | null {
   let quoted = false
   for (const character of line) {
@@ -12,8 +12,8 @@ export function separatorOf(line: string): Separator | null {
 }
 
 /**
- * The columns of one line, trimmed, as RFC 4180 has them: a column in quotation marks may hold separators, and a quotation mark as two.
- * Null where a quotation mark is not closed, or stands within a text. One pass, whatever the line holds.
+ * The columns of one line, trimmed, by the rules of RFC 4180: a column in quotation marks may have separators, and two quotation marks in it
+ * stand for one. Null if a quotation mark is not closed, or is inside of a text without quotation marks. The line is read only once.
  */
 export function columnsOf(line: string, separator: Separator): string[] | null {
   const columns: string[] = []
@@ -41,7 +41,7 @@ export function columnsOf(line: string, separator: Separator): string[] | null {
   }
 }
 
-/** The place of the quotation mark that closes the one at `open`; -1 where none does. */
+/** The place of the quotation mark that closes the one at `open`; -1 if there is none. */
 function closingQuote(line: string, open: number): number {
   for (let at = open + 1; at < line.length; at++) {
     if (line[at] !== '"') continue

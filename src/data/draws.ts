@@ -3,8 +3,9 @@ import { type Tensor, torch } from '../torch/index.js'
 import type { Generator } from '../torch/internal.js'
 
 /**
- * Random numbers for the images of a batch, one for each. They are drawn on the CPU for the whole batch, of which this process
- * may have a part: what an image gets depends on the seed and its place alone, not on devices or the number of processes.
+ * Random numbers for the images of a batch, one for each image. They are drawn on the CPU for the whole batch, also if this process has only
+ * a part of it. So the number of an image depends only on the seed and on its place in the batch, not on the device or the number of
+ * processes.
  */
 export class Draws {
   readonly #generator: Generator
@@ -13,7 +14,13 @@ export class Draws {
   readonly #count: number
   readonly #device: string
 
-  /** @param part of a batch of `images`: `count` of them from `first` on */
+  /**
+   * @param seed a whole number
+   * @param device the device of the random numbers
+   * @param images the number of images in the batch
+   * @param part the part of this process: `count` images from the image `first` on. Default: the whole batch
+   * @throws `ERR_INVALID_ARGUMENT`
+   */
   constructor(
     seed: number,
     device: string,
@@ -29,12 +36,12 @@ export class Draws {
     this.#count = part.count
   }
 
-  /** Uniform in [0, 1): float32 [n] on the device. */
+  /** Random numbers that are uniform in [0, 1), float32 [n] on the device. */
   uniform(): Tensor {
     return this.#part(torch.rand([this.#whole], { generator: this.#generator }))
   }
 
-  /** Whole numbers from 0 to `below` - 1, all alike: int64 [n] on the device. */
+  /** Random whole numbers from 0 to `below` − 1, each equally likely, int64 [n] on the device. */
   integers(below: number): Tensor {
     count('below', below)
     return this.#part(torch.randint(0, below, [this.#whole], { generator: this.#generator, dtype: 'int64' }))

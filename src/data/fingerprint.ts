@@ -2,17 +2,17 @@ import { createHash } from 'node:crypto'
 
 import { type Dataset, spread } from './dataset.js'
 
-/** What tells a dataset from another of its name and size; all in hexadecimal. */
+/** Hashes that distinguish a dataset from others with the same name and size, in hexadecimal. */
 export interface DatasetFingerprint {
-  /** Of the labels as little-endian int32. */
+  /** The SHA-256 of the labels as little-endian int32. */
   readonly labelsSha256: string
-  /** Of the images of a sample, and of which of them could be read. */
+  /** The SHA-256 of the images of a sample, and of which of them could be read. */
   readonly sampleSha256: string
 }
 
 const sampleSize = 16
 
-/** Reads {@link sampleSize} images, spread evenly over the dataset: their pixels where it gives these. Throws what `load` throws. */
+/** Reads {@link sampleSize} images, spread evenly over the dataset: their pixels if it has them. Throws what `load` throws. */
 export async function fingerprint(dataset: Dataset): Promise<DatasetFingerprint> {
   const hash = createHash('sha256')
   const source = dataset.pixels ?? dataset

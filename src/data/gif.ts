@@ -1,10 +1,11 @@
 import { checkExtents, colouredImage, paletteOf, type RawImage } from './image-format.js'
 
 /**
- * The first frame of a GIF as Pillow's convert('RGB') gives it: a transparent pixel has its colour in the palette, and what the frame does
- * not cover the transparent colour, or the first one. libvips makes both black. https://www.w3.org/Graphics/GIF/spec-gif89a.txt
+ * Decodes the first frame of a GIF to the pixels of Pillow's convert('RGB'). A transparent pixel has its colour in the palette. What the frame
+ * does not cover has the transparent colour, or the first colour if there is none. (libvips makes both black.)
+ * https://www.w3.org/Graphics/GIF/spec-gif89a.txt
  *
- * @throws Error where it is damaged, or has more pixels than are decoded
+ * @throws Error if the file is damaged or has too many pixels
  */
 export function decodeGif(bytes: Uint8Array): RawImage {
   const reader = new Reader(bytes)
@@ -15,7 +16,7 @@ export function decodeGif(bytes: Uint8Array): RawImage {
   let transparent: number | null = null
   for (;;) {
     const kind = reader.byte()
-    if (kind === trailer) throw new Error('it holds no image')
+    if (kind === trailer) throw new Error('it has no image')
     if (kind === extension) {
       const control = reader.byte() === graphicControl
       const block = reader.block()
@@ -54,12 +55,12 @@ const trailer = 0x3b
 const graphicControl = 0xf9
 const longestCode = 12
 
-/** The palette that comes next, of a size that flags tell. */
+/** The palette that comes next; the flags have its size. */
 function coloursOf(reader: Reader, flags: number): Uint8Array {
   return paletteOf(reader.take(6 << (flags & 7)), 3, [0, 1, 2])
 }
 
-/** The rows in the order in which they come: every eighth, those between, and so on where they are interlaced. */
+/** The order in which the rows come. In an interlaced frame it is every eighth row first, then those between, and so on. */
 function rowOrder(rows: number, interlaced: boolean): Uint16Array {
   const passes = interlaced ? [[0, 8], [4, 8], [2, 4], [1, 2]] : [[0, 1]] // biome-ignore format: start and step
   const order = new Uint16Array(rows)
@@ -68,12 +69,12 @@ function rowOrder(rows: number, interlaced: boolean): Uint16Array {
   return order
 }
 
-/** Lempel and Ziv's codes of 3 to 12 bits. Gives each index to `write` until it answers that there is room for no more. */
+/** Decodes LZW codes of 3 to 12 bits. It gives each index to `write` until that returns true, when there is no room for more. */
 function decompress(reader: Reader, bits: number, write: (index: number) => boolean): void {
   const clear = 1 << bits
   const table = 1 << longestCode
-  const last = new Uint8Array(table) // of each string of indices, and the code of those before it
-  const before = new Uint16Array(table)
+  const last = new Uint8Array(table) // the last index of each string
+  const before = new Uint16Array(table) // the code of the indices before it
   const string = new Uint8Array(table)
   let [next, size, previous, first] = [clear + 2, bits + 1, -1, 0]
   for (;;) {
@@ -112,7 +113,7 @@ function decompress(reader: Reader, bits: number, write: (index: number) => bool
   }
 }
 
-/** Reads bytes, sub-blocks (a length, then as many bytes), and codes in such blocks, lowest bit first. */
+/** Reads bytes, sub-blocks (a length, then as many bytes), and codes in such blocks, beginning with the lowest bit. */
 class Reader {
   readonly #bytes: Uint8Array
   #at = 0
@@ -134,7 +135,7 @@ class Reader {
     return this.take(1)[0]!
   }
 
-  /** The next sub-block; an empty one ends a row of them. */
+  /** The next sub-block; an empty one ends a sequence of them. */
   block(): Uint8Array {
     return this.take(this.byte())
   }
@@ -143,7 +144,7 @@ class Reader {
     while (this.#count < count) {
       if (this.#at >= this.#blockEnd) {
         const length = this.byte()
-        this.take(length) // all of it has to be there
+        this.take(length) // the block must be complete
         this.#at -= length
         this.#blockEnd = this.#at + length
         continue

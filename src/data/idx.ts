@@ -10,14 +10,21 @@ import { checkedPreprocess } from './preprocess-schema.js'
 import { readFileUpTo } from './read-file.js'
 import { storedImages } from './stored-images.js'
 
-/** A file of more than this many bytes is no IDX of images that fits in memory, nor read at once by Node. */
+/** Node cannot read more than this at once. */
 const largestFile = 2 ** 31 - 2
 
 /**
- * Images in the IDX format of MNIST and its kin: `train-images-idx3-ubyte[.gz]` and `train-labels-idx1-ubyte[.gz]`, or
- * `t10k-…` for the test split. A `classes.txt` beside them names the classes; else they are numbered.
+ * Opens a dataset in the IDX format of MNIST: `train-images-idx3-ubyte[.gz]` and `train-labels-idx1-ubyte[.gz]` for training, `t10k-…` for the
+ * test. The names of the classes are in `classes.txt` beside them; without that file the classes are numbered.
  *
- * @throws `ERR_DATASET` for missing, damaged or mismatched files, `ERR_PREPROCESS`
+ * @param folder the folder of the files
+ * @param split which part of the dataset
+ * @param recipe the preprocessing, with 1 channel
+ * @returns the dataset, all in memory
+ * @throws `ERR_DATASET` if files are missing, damaged or do not fit together; `ERR_PREPROCESS`
+ * @example
+ * const data = await idxFolder('assets/fashion-mnist', 'test', preprocess)
+ * console.log(data.size, data.classes[0]) // → 2000 T-shirt/top
  */
 export async function idxFolder(
   folder: string,
@@ -32,13 +39,13 @@ export async function idxFolder(
   if (labels.shape[0] !== size) {
     throw new SosError(
       'ERR_DATASET',
-      `${folder}: ${size} images but ${labels.shape[0]} labels in the ${split} split`,
+      `${folder}: expected one label for each image but the ${split} split has ${size} images and ${labels.shape[0]} labels`,
     )
   }
   if (channels !== 1) {
     throw new SosError(
       'ERR_DATASET',
-      `${folder}: IDX images are greyscale but the model takes ${channels} channels`,
+      `${folder}: expected a preprocessing with 1 channel, since IDX images are greyscale, but it has ${channels}`,
     )
   }
   const largest = labels.values.reduce((a, b) => Math.max(a, b), -1)
@@ -46,7 +53,7 @@ export async function idxFolder(
   if (largest >= classes.length) {
     throw new SosError(
       'ERR_DATASET',
-      `${folder}: a label is ${largest} but classes.txt names ${classes.length} classes`,
+      `${folder}: expected labels below ${classes.length}, since classes.txt has ${classes.length} names, but one is ${largest}`,
     )
   }
   const length = height * width
@@ -75,15 +82,15 @@ async function readIdx(folder: string, name: string, dimensions: number): Promis
       'ERR_DATASET',
       `${path}: expected an IDX file of bytes with ${dimensions} dimension(s) but ${why}`,
     )
-  if (bytes.length < header) throw bad('the file is truncated')
+  if (bytes.length < header) throw bad('it is truncated')
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  // Two zero bytes, the type (0x08: unsigned byte), the number of dimensions; then each extent, big-endian.
+  // The header: two zero bytes, the type (0x08: unsigned byte), the number of dimensions; then the size of each, big-endian.
   if (view.getUint32(0) !== 0x0800 + dimensions)
     throw bad(`its magic number is 0x${view.getUint32(0).toString(16)}`)
   const shape = shapeIn(bytes, header)
   const expected = sizeOf(shape)
   if (bytes.length - header !== expected)
-    throw bad(`it holds ${bytes.length - header} bytes of data and not ${expected}`)
+    throw bad(`it has ${bytes.length - header} bytes of data instead of ${expected}`)
   if (expected === 0) throw bad('it is empty')
   return { shape, values: bytes.subarray(header) }
 }
@@ -97,12 +104,15 @@ async function readPlainOrGzipped(
   if (gzipped !== null) return { path: packed, bytes: await unzipped(packed, gzipped, header) }
   const bytes = await readFileUpTo(path, largestFile)
   if (bytes !== null) return { path, bytes }
-  throw new SosError('ERR_DATASET', `${path}[.gz]: no such file; expected an IDX dataset there`)
+  throw new SosError(
+    'ERR_DATASET',
+    `${path}[.gz]: expected a file of an IDX dataset but there is no such file`,
+  )
 }
 
-/** No more than the file's own header speaks of, and a byte: a small file of gzip may hold gigabytes. */
+/** Unpacks at most one byte more than the file's own header announces: a small gzip file may unpack to gigabytes. */
 async function unzipped(path: string, packed: Uint8Array, header: number): Promise<Uint8Array> {
-  const options = { finishFlush: constants.Z_SYNC_FLUSH } // what is there of a part
+  const options = { finishFlush: constants.Z_SYNC_FLUSH } // so that a part of the file can be unpacked
   try {
     const head = await promisify(gunzip)(packed.subarray(0, 4096), options)
     const expected = head.length < header ? header : header + sizeOf(shapeIn(head, header))
@@ -110,13 +120,13 @@ async function unzipped(path: string, packed: Uint8Array, header: number): Promi
   } catch (cause) {
     const why =
       cause instanceof RangeError // of maxOutputLength
-        ? 'it holds more data than its header tells'
+        ? 'it has more data than its header says'
         : `the gzip is damaged: ${(cause as Error).message}`
-    throw new SosError('ERR_DATASET', `${path}: ${why}`, { cause })
+    throw new SosError('ERR_DATASET', `${path}: expected a gzip file in the IDX format but ${why}`, { cause })
   }
 }
 
-/** The extents at the end of a header: big-endian numbers of 32 bits after the magic one. */
+/** The shape in a header: big-endian numbers of 32 bits after the magic number. */
 function shapeIn(bytes: Uint8Array, header: number): number[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   return Array.from({ length: header / 4 - 1 }, (_, i) => view.getUint32(4 + 4 * i))

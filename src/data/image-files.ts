@@ -7,33 +7,34 @@ import { type Decoder, decodeImage, loadImage } from './image.js'
 import { type Preprocess, preprocess, toBytes, unscaled } from './preprocess.js'
 import { checkedPreprocess } from './preprocess-schema.js'
 
-/** How many images of a batch are worked on at a time: one for each core, and one that waits. More only crowd the caches. */
+/** How many images of a batch are worked on at a time: one for each core, and one that waits. More would only compete for the caches. */
 const atOnce = availableParallelism() + 1
 
+/** Options of datasets of image files. */
 export interface ImageOptions {
-  /** Leaves corrupt files out, and tells of them in `skipped`, instead of failing. Default: false. */
+  /** Whether to leave corrupt files out, and list them in `skipped`, instead of failing. Default: false. */
   skipCorrupt?: boolean
-  /** What decodes JPEG. Default: libturbojpeg where the addon was built with it, else sharp. */
+  /** What decodes JPEG. Default: libturbojpeg if the addon was built with it, else sharp. */
   decoder?: Decoder
 }
 
-/** Files, the class of each, and the classes' names. */
+/** Image files with the class of each, and the names of the classes. */
 export interface ImageFiles {
-  /** For messages. */
+  /** The name of the dataset, for messages. */
   name: string
   paths: readonly string[]
   labels: readonly number[]
   classes: readonly string[]
 }
 
-/** Image files as a dataset. Throws `ERR_DATASET` where there is none, `ERR_PREPROCESS` for a recipe that is none. */
+/** Makes a dataset of image files. Throws `ERR_DATASET` if there are none, `ERR_PREPROCESS` for an invalid recipe. */
 export function imageFiles(
   { name, paths, labels, classes }: ImageFiles,
   asked: Preprocess,
   options: ImageOptions,
 ): Dataset {
   const recipe = checkedPreprocess(asked)
-  if (paths.length === 0) throw new SosError('ERR_DATASET', `${name}: expected images but there is none`)
+  if (paths.length === 0) throw new SosError('ERR_DATASET', `${name}: expected images but there are none`)
   return {
     name,
     size: paths.length,
@@ -60,7 +61,7 @@ async function loadFiles(
 ): Promise<LoadedImages> {
   const { channels, crop } = recipe
   return scope(async () => {
-    // Where all images end up in one size, each is written into its place in the batch.
+    // If all images get one size, each is written directly into its place in the batch.
     const batch = crop === null ? null : torch.empty([indices.length, channels, crop, crop])
     const images: Tensor[] = []
     const skipped: SkippedImage[] = []
@@ -87,7 +88,7 @@ async function loadFiles(
   })
 }
 
-/** Calls `body` for 0 to `count` - 1, some at a time, and waits for all; after a failure, which it throws, for no more. */
+/** Calls `body` for 0 to `count` − 1, some at a time, and waits for all. After a failure, which it throws, it begins no more. */
 async function sideBySide(count: number, body: (position: number) => Promise<void>): Promise<void> {
   let next = 0
   const inTurn = async (): Promise<void> => {
@@ -108,7 +109,7 @@ function rows(batch: Tensor, places: readonly number[]): Tensor {
   return batch.index_select(0, torch.tensor([...places], { dtype: 'int64' }))
 }
 
-/** The images that were loaded one after another; [0] for none. */
+/** The images that were loaded separately, as one batch; [0] for none. */
 function joined(sparse: readonly Tensor[], indices: readonly number[], paths: readonly string[]): Tensor {
   const images = sparse.filter((image) => image !== undefined)
   if (images.length === 0) return torch.empty([0])

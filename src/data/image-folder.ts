@@ -10,15 +10,23 @@ import type { Preprocess } from './preprocess.js'
 import { annotatedImages } from './tiny-imagenet.js'
 
 /**
- * Images in one folder for each class, and in folders in these, as torchvision's ImageFolder reads them, in its order. A
- * `classes.txt` in the root or its parent gives the classes in the order of the model's outputs; without one, the
- * folders' names sorted by code point do. `datasetFor` finds them among the classes that a model tells.
+ * Opens a folder that has one folder of images for each class, as torchvision's ImageFolder does and in its order. The folder of a class may
+ * have further folders. The classes are those in `classes.txt` in the root or its parent, in the order of the model's outputs; without such
+ * a file they are the names of the folders, sorted by code point. `datasetFor` relabels the dataset by the names of a model's outputs.
  *
- * Hidden files and folders are left out, and what systems put there (`__MACOSX`, `@eaDir`). Tiny-ImageNet's `val`, whose images lie
- * side by side in `images`, is labelled by its `val_annotations.txt`; the dataset's name says so.
+ * Hidden files and folders are left out, and so are folders that systems make (`__MACOSX`, `@eaDir`). The images of Tiny-ImageNet's `val`,
+ * which are all in the folder `images`, are labelled by its `val_annotations.txt`; the name of the dataset says so.
  *
- * @throws `ERR_DATASET`, also where a folder has no image, as in torchvision; a corrupt image is refused with `ERR_IMAGE`, which
- *   names it, when it is loaded
+ * @param root the folder
+ * @param recipe the preprocessing
+ * @param options see {@link ImageOptions}. Default: a corrupt image is an error
+ * @returns the dataset; its images are read when they are loaded. `load` throws `ERR_IMAGE` for a corrupt image, with its path
+ * @throws `ERR_DATASET` if there are no images, if a class has none (as in torchvision), or if a folder is not a class; `ERR_PREPROCESS`
+ * @example
+ * ```ts no-run
+ * const dataset = await imageFolder('imagenet/val', presets.resnet50!, { skipCorrupt: true })
+ * console.log(dataset.size, (await evaluate(model, dataset)).top1)
+ * ```
  */
 export async function imageFolder(
   root: string,
@@ -30,17 +38,17 @@ export async function imageFolder(
   if (annotated !== null) return imageFiles(annotated, recipe, options)
   const { folders } = await list(root)
   if (folders.length === 0) {
-    throw new SosError('ERR_DATASET', `${root}: expected one folder for each class but there is none`)
+    throw new SosError('ERR_DATASET', `${root}: expected one folder for each class but there are no folders`)
   }
   const named = await readClasses(root, resolve(root, '..'))
   return imageFiles({ name, ...(await filesOfClasses(root, folders, named)) }, recipe, options)
 }
 
 /**
- * The images in each class's folder. Throws `ERR_DATASET` for a folder that is no class, or has no image.
+ * Lists the images in the folder of each class. Throws `ERR_DATASET` if a folder is not a class or has no image.
  *
- * @param root the folder of the folders
- * @param named the classes in their order; null for the folders in theirs
+ * @param root the folder of these folders
+ * @param named the classes in their order; null to take the folders in their order
  */
 export async function filesOfClasses(
   root: string,
@@ -66,12 +74,12 @@ export async function filesOfClasses(
     const why = foreign.length > 0 ? `; ${kinds(foreign)} are not read` : ''
     throw new SosError(
       'ERR_DATASET',
-      `${root}: expected images in the folder of each class but there is none in ${shown(without)}${why}; torchvision refuses such a folder too: fill it, or remove it`,
+      `${root}: expected images in the folder of each class but there are none in ${shown(without)}${why}; as in torchvision such a folder is refused: fill it, or remove it`,
     )
   }
   if (foreign.length > 0) {
     process.emitWarning(
-      `${root}: ${foreign.length} files are left out, as ${foreign[0]}: ${kinds(foreign)} are not read; save them as JPEG or PNG under these endings`,
+      `${root}: ${foreign.length} files are left out, such as ${foreign[0]}: ${kinds(foreign)} are not read; save them as JPEG or PNG with a matching name`,
       { code: 'SOS_FILES_LEFT_OUT' },
     )
   }
@@ -89,7 +97,7 @@ function placesOf(root: string, folders: readonly string[], classes: readonly st
   if (unknown.length > 0) {
     throw new SosError(
       'ERR_DATASET',
-      `${root}: classes.txt does not name the folder(s) ${shown(unknown, 5)} among its ${classes.length} classes`,
+      `${root}: expected folders that are classes but ${shown(unknown, 5)} is not among the ${classes.length} classes of classes.txt`,
     )
   }
   const taken = new Map<number, string>()
@@ -98,13 +106,13 @@ function placesOf(root: string, folders: readonly string[], classes: readonly st
     if (second !== undefined) {
       throw new SosError(
         'ERR_DATASET',
-        `${root}: the folder ${folder} could be class ${place} or ${second}, which have one name; give each class a name and a folder of its own`,
+        `${root}: the folder ${folder} could be class ${place} or ${second}, which have the same name; give each class a name and a folder of its own`,
       )
     }
     if (taken.has(place!)) {
       throw new SosError(
         'ERR_DATASET',
-        `${root}: the folders ${taken.get(place!)} and ${folder} are one name, written in two ways; expected one for each class`,
+        `${root}: expected one folder for each class but ${taken.get(place!)} and ${folder} are the same name in two spellings`,
       )
     }
     taken.set(place!, folder)

@@ -1,7 +1,7 @@
-/** What image files may be. */
+/** The formats of image files. */
 export type ImageFormat = 'jpeg' | 'png' | 'webp' | 'gif' | 'tiff' | 'bmp' | 'pnm'
 
-/** Pillow's limit (twice its MAX_IMAGE_PIXELS, from where on it refuses), as the addon has it. */
+/** The largest number of pixels of an image: Pillow's limit, twice its MAX_IMAGE_PIXELS. The addon has the same. */
 export const mostPixels = 178_956_970
 
 /** Decoded bytes, [height, width, channels]. */
@@ -12,7 +12,7 @@ export interface RawImage {
   channels: number
 }
 
-/** The format of an image by its first bytes, whatever its name; null for all others. */
+/** The format of an image by its first bytes, regardless of its name; null for anything else. */
 export function formatOf(bytes: Uint8Array): ImageFormat | null {
   const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(12, bytes.byteLength)).toString('latin1')
   if (start.startsWith('\xff\xd8\xff')) return 'jpeg'
@@ -24,13 +24,13 @@ export function formatOf(bytes: Uint8Array): ImageFormat | null {
   return start.startsWith('BM') ? 'bmp' : null
 }
 
-/** @throws Error where an image has no pixels, or more than are decoded */
+/** @throws Error if an image has no pixels or too many */
 export function checkExtents(width: number, height: number): void {
   if (width >= 1 && height >= 1 && width * height <= mostPixels) return
   throw new Error(`expected an image of 1 to ${mostPixels} pixels but this one has ${width}×${height}`)
 }
 
-/** RGB of 256 colours of which a file tells the first; the others are black. `order` holds the places of R, G and B. */
+/** The RGB values of 256 colours. A file has the first of them, and the others are black. `order` has the places of R, G and B. */
 export function paletteOf(
   bytes: Uint8Array,
   step: number,
@@ -43,7 +43,7 @@ export function paletteOf(
   return palette
 }
 
-/** The image of which `indices` are the colours; grey where there is no palette. */
+/** The image whose pixels have the colours `indices` in a palette. Without a palette they are greys. */
 export function colouredImage(
   indices: Uint8Array,
   width: number,

@@ -18,20 +18,20 @@ import { decodePnm } from './pnm.js'
 import { nativeRecipe, type Preprocess } from './preprocess.js'
 import { decodeBySharp } from './sharp-image.js'
 
-/** More than the pixels of the largest image take in any format, and less than Node reads at once. */
+/** More than the largest image takes in any format. Node cannot read more than this at once. */
 const largestFile = 2 ** 31 - 2
 
-/** What decodes JPEG. PNG, WebP, TIFF, and what libturbojpeg leaves, is sharp's; GIF, BMP, PPM and PGM are decoded here. */
+/** What decodes JPEG. Sharp decodes PNG, WebP, TIFF, and the JPEGs that libturbojpeg does not; GIF, BMP, PPM and PGM are decoded here. */
 export type Decoder = 'libturbojpeg' | 'sharp'
 
 export const defaultDecoder: Decoder = hasJpegDecoder ? 'libturbojpeg' : 'sharp'
 
 /**
- * Decodes an image file off the event loop as Pillow's convert('RGB') or convert('L') does: embedded colour profiles and
- * the EXIF orientation are ignored, an alpha channel is dropped.
+ * Decodes an image file to the pixels of Pillow's convert('RGB') or convert('L'). Embedded colour profiles and the EXIF orientation are
+ * ignored, and an alpha channel is dropped. JPEG, PNG, WebP and TIFF are decoded off the event loop.
  *
  * @returns uint8 [1, channels, H, W]
- * @throws `ERR_IMAGE` for a corrupt file or one of more than 178,956,970 pixels, `ERR_FILE_NOT_FOUND`, `ERR_FILE_UNREADABLE`
+ * @throws `ERR_IMAGE` if the file is corrupt or has more than 178,956,970 pixels, `ERR_FILE_NOT_FOUND`, `ERR_FILE_UNREADABLE`
  */
 export async function decodeImage(
   path: string,
@@ -43,9 +43,9 @@ export async function decodeImage(
 }
 
 /**
- * Decodes an image file and preprocesses it, all off the event loop. For a JPEG that is one piece of work.
+ * Decodes an image file as {@link decodeImage} does, and preprocesses it off the event loop. For a JPEG this is one piece of work.
  *
- * @param batch where it goes: float32 [N, channels, crop, crop], at `row`
+ * @param batch float32 [N, channels, crop, crop]; the image is written to its row `row`
  * @throws as {@link decodeImage}
  */
 export async function loadImage(
@@ -58,7 +58,7 @@ export async function loadImage(
   const native = nativeRecipe(recipe)
   if (decoder === 'libturbojpeg' && (await loadJpeg(path, native, batch, row))) return
   const raw = await decodeRaw(path)
-  // Straight from sharp's memory where it can be: a tensor a megabyte large for a moment makes the collector busy.
+  // Directly from sharp's memory if possible: short-lived tensors of a megabyte would keep the garbage collector busy.
   const { data, height, width } = raw.channels === recipe.channels ? raw : converted(raw, recipe.channels)
   await preprocessBytes(data, [height, width, recipe.channels], native, batch, row)
 }
@@ -68,7 +68,7 @@ async function decodeBytes(path: string, channels: 1 | 3): Promise<Tensor> {
   return scope(() => pixelsOf(raw, channels))
 }
 
-/** The bytes with other channels. */
+/** The image with another number of channels. */
 function converted(raw: RawImage, channels: 1 | 3): RawImage {
   const data = scope(() => pixelsOf(raw, channels).permute([0, 2, 3, 1]).contiguous().toTypedArray())
   return { ...raw, data: data as Uint8Array, channels }
@@ -83,7 +83,7 @@ function pixelsOf({ data, height, width, channels: stored }: RawImage, channels:
   return channels === 1 ? luma(rgb) : rgb
 }
 
-/** Grey, RGB or CMYK, a byte each, by the decoder of what the file's first bytes say that it is. */
+/** The pixels as grey, RGB or CMYK, one byte each. The first bytes of the file decide which decoder is used. */
 async function decodeRaw(path: string): Promise<RawImage> {
   const bytes = await read(path)
   try {
@@ -105,16 +105,16 @@ async function decodeRaw(path: string): Promise<RawImage> {
 function notAnImage(bytes: Uint8Array): string {
   const foreign = foreignFile(bytes.subarray(0, foreignFileStart))
   const what = foreign === undefined ? '' : `; this is ${foreign}`
-  return `its first bytes are those of no JPEG, PNG, WebP, GIF, TIFF, BMP, PPM or PGM${what}`
+  return `its first bytes are not those of a JPEG, PNG, WebP, GIF, TIFF, BMP, PPM or PGM${what}`
 }
 
-/** Throws `ERR_IMAGE` for a file that is larger than any image, `ERR_FILE_NOT_FOUND`, `ERR_FILE_UNREADABLE`. */
+/** Throws `ERR_IMAGE` if the file is larger than any image, `ERR_FILE_NOT_FOUND`, `ERR_FILE_UNREADABLE`. */
 async function read(path: string): Promise<Buffer> {
   try {
-    // Without O_NONBLOCK, to open a pipe waits for its other end.
+    // Without O_NONBLOCK, opening a pipe would wait for its other end.
     await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
     const status = await file.stat()
-    if (!status.isFile()) throw new Error('this is no file')
+    if (!status.isFile()) throw new Error('this is not a file')
     if (status.size > largestFile) {
       throw new SosError('ERR_IMAGE', `${path}: expected an image but the file has ${status.size} bytes`)
     }

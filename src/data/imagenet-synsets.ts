@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 
-/** The WordNet numbers of the classes of ILSVRC 2012, which ImageNet's folders are named by after an `n`. */
+/** The WordNet numbers of the classes of ILSVRC 2012. The names of ImageNet's folders are these numbers after an `n`. */
 const numbers = `
 01440764 01443537 01484850 01491361 01494475 01496331 01498041 01514668 01514859 01518878 01530575 01531178
 01532829 01534433 01537544 01558993 01560419 01580077 01582220 01592084 01601694 01608432 01614925 01616318
@@ -88,7 +88,7 @@ const numbers = `
 13052670 13054560 13133613 15075141`
 
 /**
- * The 1000 classes of ILSVRC 2012 as ImageNet names them, `n01440764` first: sorted, which is the order of the outputs of
+ * The 1000 classes of ILSVRC 2012 by ImageNet's names for them, from `n01440764` on. They are sorted, which is the order of the outputs of
  * torchvision's classifiers and of most others.
  */
 export const imageNetSynsets: readonly string[] = numbers
@@ -96,10 +96,10 @@ export const imageNetSynsets: readonly string[] = numbers
   .split(/\s+/)
   .map((number) => `n${number}`)
 
-/** SHA-256 of the names that torchvision gives these classes, with a line end between each two. */
+/** The SHA-256 of torchvision's names for these classes, separated by line ends. */
 const categoriesSha256 = '0b0f9fee7c952f257418d62aa701f023a9da13b443a14f5c4291e5724d92967c'
 
-/** Whether `names` are those of torchvision (`tench` first), in the same order as {@link imageNetSynsets}. */
+/** Whether `names` are torchvision's names (`tench` is the first), in the same order as {@link imageNetSynsets}. */
 export function areImageNetCategories(names: readonly string[]): boolean {
   if (names.length !== imageNetSynsets.length) return false
   return createHash('sha256').update(names.join('\n')).digest('hex') === categoriesSha256

@@ -12,12 +12,16 @@ import { list, walk } from './listing.js'
 import type { Preprocess } from './preprocess.js'
 import { annotatedImages } from './tiny-imagenet.js'
 
+/** Options of {@link imageNet}. */
 export interface ImageNetOptions extends ImageOptions {
-  /** The labels of images that lie side by side: a CSV file, or the devkit's ground truth (.txt). Default: sought. */
+  /**
+   * The file with the labels of images that are all in one folder: a CSV file, or the ground truth of the development kit (.txt). Default: the
+   * first of the usual files that exists.
+   */
   labels?: string
 }
 
-/** Where a split's images lie under the root: unpacked by hand, by the archives' names, and from Kaggle. */
+/** Where the images of a split can be under the root: unpacked by hand, under the names of the archives, and as from Kaggle. */
 const imageFolders = (split: string) => [split, `ILSVRC2012_img_${split}`, `ILSVRC/Data/CLS-LOC/${split}`]
 const groundTruth = 'ILSVRC2012_validation_ground_truth.txt'
 const labelFiles = [
@@ -29,39 +33,49 @@ const labelFiles = [
 ]
 
 /**
- * ImageNet's images of ILSVRC 2012 as they are distributed. `train/` has a folder for each synset. So may `val/`; where
- * its images lie side by side, their labels come from `labels`, or the first of these under the root: Kaggle's
- * `LOC_val_solution.csv`; `val.csv`, of file and label; the devkit's `ILSVRC2012_validation_ground_truth.txt`, in
- * `data/` or `ILSVRC2012_devkit_t12/data/` too, with `meta.mat` (or `synsets.txt`) beside it, since its ids are not class
- * indices.
+ * Opens the ImageNet images of ILSVRC 2012 as they are distributed. `train/` has a folder for each synset, and `val/` may have them too. If the
+ * images of `val/` are all in one folder, their labels come from the option `labels`, or from the first of these files under the root:
+ * Kaggle's `LOC_val_solution.csv`; `val.csv`, with file and label; the development kit's `ILSVRC2012_validation_ground_truth.txt`, also in
+ * `data/` or `ILSVRC2012_devkit_t12/data/`. The last needs `meta.mat` (or `synsets.txt`) beside it, since its ids are not class indices.
  *
- * The classes in the order of the model's outputs are those of `classes.txt` in the split or under the root, else of
- * Kaggle's `LOC_synset_mapping.txt`, else all synsets in their order, which is that of torchvision's weights.
+ * The classes, in the order of the model's outputs, are those of `classes.txt` in the split or under the root; else those of Kaggle's
+ * `LOC_synset_mapping.txt`; else all synsets, sorted, which is the order of torchvision's weights.
  *
- * @throws `ERR_DATASET`; a corrupt image is refused with `ERR_IMAGE`, which names it, when it is loaded
+ * @param root the folder of the dataset
+ * @param split which part of the dataset
+ * @param recipe the preprocessing
+ * @param options see {@link ImageNetOptions}. Default: the usual files have the labels, and a corrupt image is an error
+ * @returns the dataset; its images are read when they are loaded. `load` throws `ERR_IMAGE` for a corrupt image, with its path
+ * @throws `ERR_DATASET` if images or labels are missing or do not fit together, `ERR_PREPROCESS`
+ * @example
+ * ```ts no-run
+ * const validation = await imageNet('imagenet', 'val', presets.resnet50!)
+ * console.log((await evaluate(model, validation, { limit: 5000 })).top1)
+ * ```
  */
 export async function imageNet(
   root: string,
   split: 'train' | 'val',
   recipe: Preprocess,
-  { labels, ...options }: ImageNetOptions = {},
+  options: ImageNetOptions = {},
 ): Promise<Dataset> {
+  const { labels, ...imageOptions } = options
   const name = `imagenet:${root}:${split}`
   const folder = findFolder(root, split)
   const annotated = labels === undefined ? await annotatedImages(folder, name) : null
-  if (annotated !== null) return imageFiles(annotated, recipe, options)
+  if (annotated !== null) return imageFiles(annotated, recipe, imageOptions)
   const named = (await readClasses(folder, root)) ?? (await readSynsetMapping(root))
   const { folders, images } = await list(folder)
   if (labels === undefined && (await liesInFolders(folder, folders, images))) {
-    return imageFiles({ name, ...(await filesOfClasses(folder, folders, named)) }, recipe, options)
+    return imageFiles({ name, ...(await filesOfClasses(folder, folders, named)) }, recipe, imageOptions)
   }
   const source = await readLabels(labels ?? findLabels(root), images)
   const classes = named ?? source.classes()
   const paths = images.map((file) => join(folder, file))
-  return imageFiles({ name, paths, labels: placesOf(images, source, classes), classes }, recipe, options)
+  return imageFiles({ name, paths, labels: placesOf(images, source, classes), classes }, recipe, imageOptions)
 }
 
-/** Whether a split's images lie in folders of their classes, not side by side. Throws `ERR_DATASET` where some do. */
+/** Whether the images of a split are in folders of their classes. Throws `ERR_DATASET` if only some of them are. */
 async function liesInFolders(
   folder: string,
   folders: readonly string[],
@@ -72,7 +86,7 @@ async function liesInFolders(
     if ((await walk(join(folder, one))).images.length === 0) continue
     throw new SosError(
       'ERR_DATASET',
-      `${folder}: expected images in folders of their classes, or side by side, but there are both: ${images[0]}, and others in ${one}`,
+      `${folder}: expected all images in folders of their classes, or all in this folder, but there are both: ${images[0]}, and others in ${one}`,
     )
   }
   return false
@@ -84,7 +98,7 @@ function findFolder(root: string, split: string): string {
   if (found !== undefined) return found
   throw new SosError(
     'ERR_DATASET',
-    `${root}: expected the folder ${split} there but there is no ${folders.join(', no ')}`,
+    `${root}: expected a folder with the split ${split} but there is no ${folders.join(', no ')}`,
   )
 }
 
@@ -93,7 +107,7 @@ function findLabels(root: string): string {
   if (found !== undefined) return found
   throw new SosError(
     'ERR_DATASET',
-    `${root}: its images lie in no folders of their classes; expected their labels in one of ${labelFiles.join(', ')}`,
+    `${root}: expected a file with the labels, since the images are not in folders of their classes, but there is none of ${labelFiles.join(', ')}`,
   )
 }
 
@@ -101,7 +115,7 @@ function readLabels(path: string, files: readonly string[]): Promise<ImageLabels
   return /\.csv$/i.test(path) ? labelsFromCsv(path, files) : labelsFromGroundTruth(path, files)
 }
 
-/** Kaggle's list of the synsets in their order, each before its words; null where there is none. */
+/** The synsets in Kaggle's list, in its order. A line has a synset and its words. Null if there is no such file. */
 async function readSynsetMapping(root: string): Promise<string[] | null> {
   const path = join(root, 'LOC_synset_mapping.txt')
   if (!existsSync(path)) return null

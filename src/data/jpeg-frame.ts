@@ -1,10 +1,10 @@
-/** Scans times pixels that are decoded: each scan of a progressive JPEG goes over the whole image, and a file of kilobytes holds thousands. */
+/** The largest number of scans times pixels: each scan of a progressive JPEG goes over the whole image, and a small file can have thousands. */
 const mostWork = 4e9
 
 /**
- * The number of components of a JPEG by its frame header; null where none is found, which is left to the decoder to tell.
+ * The number of components of a JPEG, from its frame header. Null if no header is found: the decoder reports that.
  *
- * @throws Error where its scans would take minutes
+ * @throws Error if its scans would take minutes
  */
 export function jpegFrame(bytes: Uint8Array): { components: number | null } {
   let [components, pixels, scans] = [null as number | null, 0, 0]
@@ -28,7 +28,7 @@ export function jpegFrame(bytes: Uint8Array): { components: number | null } {
         pixels = ((bytes[at + 5]! << 8) | bytes[at + 6]!) * ((bytes[at + 7]! << 8) | bytes[at + 8]!)
       }
       if (marker === 0xda && ++scans * pixels > mostWork) {
-        throw new Error(`its ${scans} scans and more over ${pixels} pixels are too much work`)
+        throw new Error(`its ${scans} or more scans of ${pixels} pixels would take too long`)
       }
       at += 2 + ((bytes[at + 2]! << 8) | bytes[at + 3]!)
     }

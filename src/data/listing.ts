@@ -4,26 +4,26 @@ import { join, sep } from 'node:path'
 import { SosError } from '../base/index.js'
 
 const extensions = /\.(jpe?g|png|webp|bmp|gif|tiff?|p[gp]m)$/i
-/** Images that are not read: a folder that holds such is told of, not taken for one without. */
+/** Images that are not read: messages mention them, so that their folder is not taken for an empty one. */
 const foreign = /\.(jfif|jpe|p[abfn]m|hei[cf]|avif|jp2|j2k|jxl|svg|psd|dng)$/i
-/** What systems put beside files: macOS's archives, Synology's thumbnails, file systems' own. Names with a dot before are too. */
+/** Folders that systems make: macOS's archives, Synology's thumbnails, those of file systems. Names that begin with a dot are others. */
 const systems = new Set(['__MACOSX', '@eaDir', '#recycle', '#snapshot', '$RECYCLE.BIN', 'lost+found'])
 systems.add('System Volume Information')
 
-/** What a folder holds, by code point; hidden names, and what systems put there, are left out. */
+/** The content of a folder, sorted by code point, without hidden names and the folders that systems make. */
 export interface Listing {
-  /** Links to folders too. */
+  /** The folders, and links to folders. */
   readonly folders: readonly string[]
-  /** By their names images that are read. Links are taken for files. */
+  /** The files whose names are those of images that are read. Other links count as files. */
   readonly images: readonly string[]
-  /** By their names images that are not read. */
+  /** The files whose names are those of images that are not read. */
   readonly foreign: readonly string[]
 }
 
 /**
- * Lists a folder. Links that lead nowhere are ignored where they have no image's name, as by torchvision.
+ * Lists a folder. As in torchvision, a broken link is ignored unless it has the name of an image.
  *
- * @throws `ERR_DATASET` where it cannot be read
+ * @throws `ERR_DATASET` if the folder cannot be read
  */
 export async function list(folder: string): Promise<Listing> {
   let entries: Dirent[]
@@ -53,16 +53,16 @@ export async function list(folder: string): Promise<Listing> {
 
 async function leadsToFolder(entry: Dirent, path: string): Promise<boolean> {
   if (!entry.isSymbolicLink()) return entry.isDirectory()
-  const target = await stat(path).catch(() => null) // it leads nowhere, or in a circle
+  const target = await stat(path).catch(() => null) // the link is broken or circular
   return target?.isDirectory() ?? false
 }
 
 /**
- * The images in a folder and the folders in it, as torchvision finds and orders them: folder by folder. A link that leads back to a
- * folder above it is not followed.
+ * Lists the images in a folder and in all folders below it, as torchvision finds and orders them: folder by folder. A link to a folder above
+ * it is not followed.
  *
- * @param folder its path
- * @returns paths below it; by their names images that are not read
+ * @param folder the path of the folder
+ * @returns paths relative to the folder
  * @throws `ERR_DATASET`
  */
 export async function walk(folder: string): Promise<Pick<Listing, 'images' | 'foreign'>> {
@@ -80,12 +80,12 @@ export async function walk(folder: string): Promise<Pick<Listing, 'images' | 'fo
   return { images: found.flatMap(({ images }) => images), foreign: found.flatMap(({ foreign }) => foreign) }
 }
 
-/** A file's name without the ending of an image; another ending is a part of the name. */
+/** The name of a file without the extension of an image. Another extension is a part of the name. */
 export function withoutExtension(name: string): string {
   return name.replace(extensions, '')
 }
 
-/** Python's order of texts. JavaScript compares halves of a character where it is beyond 16 bits. */
+/** Compares texts by code point, as Python does. JavaScript itself compares 16-bit units, of which a code point may have two. */
 export function byCodePoint(a: string, b: string): number {
   const length = Math.min(a.length, b.length)
   for (let i = 0; i < length; i++) {
@@ -95,5 +95,5 @@ export function byCodePoint(a: string, b: string): number {
   return a.length - b.length
 }
 
-/** Halves of a character, 0xD800 to 0xDFFF, behind all that is whole. */
+/** Puts the halves of a surrogate pair, 0xD800 to 0xDFFF, after all other units. */
 const rank = (unit: number): number => (unit < 0xd800 ? unit : unit < 0xe000 ? unit + 0x2000 : unit - 0x800)

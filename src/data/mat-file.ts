@@ -1,10 +1,10 @@
 import { inflateSync } from 'node:zlib'
 import { SosError } from '../base/index.js'
 
-// The part of MATLAB's level 5 format ("MAT-File Format", The MathWorks) that a struct array of numbers and texts takes:
-// a header of 128 bytes, then data elements, each a tag (type, bytes) and its data, padded to 8 bytes.
+// The part of MATLAB's level 5 format ("MAT-File Format", The MathWorks) that is needed for a struct array of numbers and texts:
+// a header of 128 bytes, then data elements. Each element is a tag (type, number of bytes) and its data, padded to 8 bytes.
 
-/** The development kit's file has some 2 MB, unpacked 5; these bounds keep a small file from asking for gigabytes. */
+/** The file of the development kit has some 2 MB, and 5 MB unpacked. These limits keep a small file from taking gigabytes. */
 export const largestMatFile = 2 ** 24
 const mostUnpacked = 2 ** 26
 const mostValues = 500_000
@@ -16,7 +16,7 @@ const miCompressed = 15
 const mxStruct = 2
 const mxChar = 4
 
-/** How the numbers of a type lie in a DataView, by the type's code. */
+/** The size of a number, and how it is read from a DataView, by the code of its type. */
 const numberTypes: Record<number, [bytes: number, read: (view: DataView, at: number) => number]> = {
   1: [1, (view, at) => view.getInt8(at)],
   2: [1, (view, at) => view.getUint8(at)],
@@ -26,7 +26,7 @@ const numberTypes: Record<number, [bytes: number, read: (view: DataView, at: num
   6: [4, (view, at) => view.getUint32(at, true)],
   7: [4, (view, at) => view.getFloat32(at, true)],
   9: [8, (view, at) => view.getFloat64(at, true)],
-  16: [1, (view, at) => view.getUint8(at)], // UTF-8; the texts wanted here are ASCII
+  16: [1, (view, at) => view.getUint8(at)], // UTF-8; the texts that are needed here are ASCII
   17: [2, (view, at) => view.getUint16(at, true)], // UTF-16
 }
 
@@ -35,14 +35,14 @@ interface Element {
   data: DataView
 }
 
-/** The numbers and texts of one element of a struct array; other values are left out. */
+/** The fields of one element of a struct array that are numbers or texts. Other values are left out. */
 export type MatRecord = Record<string, number | string>
 
 /**
  * Reads the struct array `name` of a little-endian MATLAB file of level 5.
  *
- * @param path for messages
- * @throws `ERR_DATASET` where the file is something else, damaged, or has no such variable
+ * @param path the path of the file, for messages
+ * @throws `ERR_DATASET` if the file is something else, is damaged, or has no such variable
  */
 export function readMatStructs(path: string, bytes: Uint8Array, name: string): MatRecord[] {
   const bad = (why: string, cause?: unknown) =>
@@ -55,7 +55,7 @@ export function readMatStructs(path: string, bytes: Uint8Array, name: string): M
     )
   const file = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (file.byteLength < headerBytes || file.getUint32(124, true) !== 0x4d490100) {
-    throw bad('its header is another (MATLAB saves such a file by save(…, "-v7"))')
+    throw bad('it has another header (MATLAB saves such a file with save(…, "-v7"))')
   }
   try {
     let unpacked = 0
@@ -68,10 +68,10 @@ export function readMatStructs(path: string, bytes: Uint8Array, name: string): M
   } catch (cause) {
     throw bad('it is truncated or damaged', cause)
   }
-  throw bad('it has none')
+  throw bad('it has no such variable')
 }
 
-/** A part of a view. Throws RangeError beyond its end. */
+/** A part of a view. Throws RangeError if it is beyond the end. */
 function view(whole: DataView, start: number, length: number): DataView {
   if (start + length > whole.byteLength) throw new RangeError('beyond the end')
   return new DataView(whole.buffer, whole.byteOffset + start, length)
@@ -80,7 +80,7 @@ function view(whole: DataView, start: number, length: number): DataView {
 function* elements(data: DataView): Generator<Element> {
   for (let at = 0; at < data.byteLength; ) {
     const first = data.getUint32(at, true)
-    const small = first >>> 16 // up to 4 bytes of data lie in the tag itself
+    const small = first >>> 16 // the tag itself has up to 4 bytes of data
     const type = small > 0 ? first & 0xffff : first
     const length = small > 0 ? small : data.getUint32(at + 4, true)
     if (small > 4) throw new RangeError('a small element of more than 4 bytes')
@@ -99,7 +99,7 @@ function expand({ type, data }: Element, most: number): Element {
   return element
 }
 
-/** The struct array in an element, or null where it is another variable. */
+/** The struct array in an element; null if the element is another variable. */
 function structsOf({ type, data }: Element, name: string): MatRecord[] | null {
   if (type !== miMatrix) return null
   const parts = elements(data)
@@ -113,7 +113,7 @@ function structsOf({ type, data }: Element, name: string): MatRecord[] | null {
     const field = joined.slice(i * width, (i + 1) * width)
     return field.includes('\0') ? field.slice(0, field.indexOf('\0')) : field
   })
-  // Each value of each record takes eight bytes at least: what is there bounds what is built.
+  // Each value of a record takes at least eight bytes, so the size of the file limits what is built.
   const count = numbers(dimensions!, 32).reduce((a, b) => a * b, 1)
   if (!(count >= 0 && fields.length >= 1 && count * fields.length <= mostValues)) {
     throw new RangeError('no fields, or too many records')
@@ -160,7 +160,7 @@ function numbers({ type, data }: Element, most: number): number[] {
   return Array.from({ length }, (_, i) => read(data, i * bytes))
 }
 
-/** The text in an element. Throws RangeError where it is longer than `longest`. */
+/** The text in an element. Throws RangeError if it is longer than `longest`. */
 function text(element: Element | undefined, longest: number): string {
   if (element === undefined) return ''
   const codes = numbers(element, longest + 1)

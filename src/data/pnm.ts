@@ -1,16 +1,17 @@
 import { checkExtents, type RawImage } from './image-format.js'
 
 const [lineFeed, carriageReturn, comment] = [0x0a, 0x0d, 0x23]
-/** Longer numbers are refused, as by Pillow. */
+/** Longer numbers are refused, as in Pillow. */
 const longestNumber = 10
-/** Of 16 bits. */
+/** The largest value of 16 bits. */
 const deep = 65_535
 
 /**
- * A PPM, PGM or PBM (`P1` to `P6`) as Pillow's convert('RGB') gives it: bits, greys or colours, as bytes or as numbers in text, whose largest
- * value the header tells. Greys of more than 8 bits are cut off at 255, colours of more are scaled.
+ * Decodes a PPM, PGM or PBM (`P1` to `P6`) to the pixels of Pillow's convert('RGB'). The pixels are bits, greys or colours, as bytes or as
+ * numbers in text, and the header has their largest value. Greys of more than 8 bits are cut off at 255, colours of more than 8 bits are
+ * scaled.
  *
- * @throws Error where it is damaged, or has more pixels than are decoded
+ * @throws Error if the file is damaged or has too many pixels
  */
 export function decodePnm(bytes: Uint8Array): RawImage {
   const header = new Header(bytes)
@@ -21,7 +22,8 @@ export function decodePnm(bytes: Uint8Array): RawImage {
   const channels = kind === 3 || kind === 6 ? 3 : 1
   const bits = kind === 1 || kind === 4
   const largest = bits ? 1 : header.number()
-  if (largest < 1 || largest > deep) throw new Error(`its largest value is ${largest}, of 1 to ${deep}`)
+  if (largest < 1 || largest > deep)
+    throw new Error(`its largest value is ${largest}, which is not from 1 to ${deep}`)
   const rest = bytes.subarray(header.position)
   const count = width * height * channels
   if (bits) {
@@ -33,9 +35,9 @@ export function decodePnm(bytes: Uint8Array): RawImage {
   return { data, width, height, channels }
 }
 
-/** The numbers at the beginning, each ended by one blank. */
+/** The numbers at the beginning of the file. One blank ends each of them. */
 class Header {
-  /** Behind the magic number and the blank that ends it. */
+  /** The place of the next byte; at first after the magic number and its blank. */
   position = 3
   constructor(readonly bytes: Uint8Array) {}
 
@@ -54,7 +56,7 @@ class Header {
   }
 }
 
-/** Of each value the byte of the image, rounded as Python does, halves to even. */
+/** The byte in the image for each value in the file, rounded as in Python: halves to even. */
 function scaled(largest: number, most: number): Uint8Array {
   return Uint8Array.from({ length: largest > 255 ? deep + 1 : 256 }, (_, value) => {
     const exact = (value / largest) * most
@@ -124,7 +126,7 @@ function plainNumbers(rest: Uint8Array, count: number, largest: number, scale: U
   return data
 }
 
-/** Where the line that `from` lies in has ended; what stands before a comment and after its line is one word. */
+/** The place after the line of `from`. What is before a comment and what is after its line are one word. */
 function afterLine(bytes: Uint8Array, from: number): number {
   let at = from
   while (at < bytes.length && bytes[at] !== lineFeed && bytes[at] !== carriageReturn) at++

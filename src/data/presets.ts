@@ -1,11 +1,11 @@
 import type { Preprocess } from './preprocess.js'
 
 /**
- * torchvision's image preprocessing by the name of a classifier, from the metadata of its published weights
- * (torchvision 0.28, `torchvision.models.get_model_weights(name)`; a test holds this table against it).
+ * The image preprocessing of torchvision's classifiers, by their names. It is from the metadata of the published weights
+ * (`torchvision.models.get_model_weights(name)` of torchvision 0.28); a test compares this table with it.
  *
- * `resnet50` is the preprocessing of the entry `IMAGENET1K_V1`, or of the default entry where there is no V1.
- * Every further entry has a key of its own, such as `resnet50.IMAGENET1K_V2`.
+ * `resnet50` is the preprocessing of the weights `IMAGENET1K_V1`, or of the default weights if there is no V1. All further weights have keys
+ * of their own, such as `resnet50.IMAGENET1K_V2`.
  */
 export const presets: Readonly<Record<string, Preprocess>> = {
   ...named(
@@ -79,7 +79,7 @@ export const presets: Readonly<Record<string, Preprocess>> = {
   ...named(imagenet(260, 256, 'bicubic'), 'swin_v2_t swin_v2_s'),
   swin_v2_b: imagenet(272, 256, 'bicubic'),
 
-  // Caffe's features of VGG-16: pixels from 0 to 255 less their mean.
+  // Caffe's features of VGG-16: pixels from 0 to 255 minus their mean.
   'vgg16.IMAGENET1K_FEATURES': {
     ...imagenet(256, 224),
     mean: [0.48235, 0.45882, 0.40784],
@@ -87,7 +87,7 @@ export const presets: Readonly<Record<string, Preprocess>> = {
   },
 }
 
-/** Shorter side to `resize`, centre crop of side `crop`, then ImageNet's mean and deviation of each channel. */
+/** Resizes the shorter side to `resize`, cuts a square of side `crop`, and normalises with ImageNet's mean and deviation. */
 function imagenet(
   resize: number,
   crop: number,
@@ -96,7 +96,7 @@ function imagenet(
   return { channels: 3, resize, interpolation, crop, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }
 }
 
-/** The same preprocessing under each of several names, which spaces separate. */
+/** The same preprocessing under each of several names, which are separated by spaces. */
 function named(preprocess: Preprocess, names: string, entry = ''): Record<string, Preprocess> {
   return Object.fromEntries(names.split(/\s+/).map((name) => [`${name}${entry}`, preprocess]))
 }

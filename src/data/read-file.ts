@@ -2,22 +2,23 @@ import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { expectText, SosError } from '../base/index.js'
 
-/** Texts that describe a dataset, in bytes: labels of a million images take some 50 MB. */
+/** The largest text that describes a dataset, in bytes. The labels of a million images take some 50 MB. */
 const largestText = 2 ** 27
 
 /**
- * The bytes of a file that belongs to a dataset; null where there is no such file.
+ * Reads a file that belongs to a dataset.
  *
- * @param largest the most bytes that it may have, known before any is read
- * @throws `ERR_DATASET` where it is larger, no plain file (a pipe would never end), or cannot be read
+ * @param largest the largest number of bytes; it is checked before the file is read
+ * @returns null if there is no such file
+ * @throws `ERR_DATASET` if the file is larger, is not a plain file (a pipe would never end), or cannot be read
  */
 export async function readFileUpTo(path: string, largest: number): Promise<Buffer | null> {
   expectText('path', path)
   try {
-    // Without O_NONBLOCK, to open a pipe waits for its other end.
+    // Without O_NONBLOCK, opening a pipe would wait for its other end.
     await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
     const status = await file.stat()
-    if (!status.isFile()) throw new Error('this is no file')
+    if (!status.isFile()) throw new Error('this is not a file')
     if (status.size > largest)
       throw new Error(`expected at most ${largest} bytes but the file has ${status.size}`)
     return await file.readFile()
@@ -28,9 +29,10 @@ export async function readFileUpTo(path: string, largest: number): Promise<Buffe
 }
 
 /**
- * The lines of a text file, trimmed, without the empty ones at its end; null where there is no such file.
+ * Reads the lines of a text file, trimmed, without empty lines at the end.
  *
- * @throws `ERR_DATASET` where it is not UTF-8, too large, or cannot be read
+ * @returns null if there is no such file
+ * @throws `ERR_DATASET` if the file is not UTF-8, is too large, or cannot be read
  */
 export async function readLines(path: string): Promise<string[] | null> {
   const bytes = await readFileUpTo(path, largestText)
@@ -46,6 +48,8 @@ function textOf(path: string, bytes: Buffer): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch (cause) {
-    throw new SosError('ERR_DATASET', `${path}: expected a text in UTF-8 but its bytes are none`, { cause })
+    throw new SosError('ERR_DATASET', `${path}: expected a text in UTF-8 but the bytes are something else`, {
+      cause,
+    })
   }
 }

@@ -3,24 +3,32 @@ import { torch } from '../torch/index.js'
 import type { Generator } from '../torch/internal.js'
 import { checkIndices, type Dataset, expectDataset } from './dataset.js'
 
+/** How samples are drawn, see {@link SampleOptions}. */
 export type Sampling = 'stratified' | 'uniform'
 
+/** Options of {@link sampleIndices}. */
 export interface SampleOptions {
-  /** How many samples to draw, without replacement. */
+  /** The number of samples to draw, without replacement. */
   size: number
-  /** `stratified` takes as evenly from all classes as their sizes allow; `uniform` takes every sample alike. */
+  /** `stratified` draws from all classes as evenly as their sizes allow; `uniform` gives each sample the same probability. */
   sampling: Sampling
-  /** A whole number; the same seed draws the same samples, in Python's `torch.randperm` too. */
+  /** A whole number. The same seed draws the same samples, and Python's `torch.randperm` draws the same permutations. */
   seed: number
 }
 
 /**
- * Draws samples of a dataset.
+ * Draws samples of a dataset at random, without replacement.
  *
- * Stratified: each class's samples are put in random order, the classes too; then one is taken of each class in turn, so
- * that any two classes differ by one at most while both last.
+ * Stratified sampling puts the samples of each class in random order, and the classes too. Then it takes one sample from each class in turn.
+ * So the numbers of samples of two classes differ by at most one while both classes have samples left.
  *
- * @throws `ERR_BATCH_SIZE` where `size` is no whole number from 1 to the dataset's size
+ * @param dataset the dataset
+ * @param options the number of samples, how to draw them, and the seed
+ * @returns the indices of the samples, in the order in which they were drawn
+ * @throws `ERR_BATCH_SIZE` if `size` is not a whole number from 1 to the size of the dataset, `ERR_INVALID_ARGUMENT`
+ * @example
+ * const indices = sampleIndices(train, { size: 20, sampling: 'stratified', seed: 0 })
+ * console.log(indices.length, classesCovered(train, indices)) // → 20 10
  */
 export function sampleIndices(dataset: Dataset, options: SampleOptions): number[] {
   expectDataset('dataset', dataset)
@@ -31,7 +39,7 @@ export function sampleIndices(dataset: Dataset, options: SampleOptions): number[
   if (size > dataset.size) {
     throw new SosError(
       'ERR_BATCH_SIZE',
-      `expected a batch of at most ${dataset.size} samples, all that ${dataset.name} has, but received ${size}`,
+      `expected a batch of at most ${dataset.size} samples, which are all samples of ${dataset.name}, but received ${size}`,
     )
   }
   const generator = new torch.Generator(seed)
@@ -56,7 +64,16 @@ export function sampleIndices(dataset: Dataset, options: SampleOptions): number[
   return chosen
 }
 
-/** How many classes `indices` have a sample of. */
+/**
+ * Counts the classes of some samples.
+ *
+ * @param dataset the dataset
+ * @param indices the samples
+ * @returns how many classes have at least one of the samples
+ * @throws `ERR_INDICES` if an index is not one of the dataset, `ERR_INVALID_ARGUMENT`
+ * @example
+ * console.log(classesCovered(train, [0, 1, 2]) <= 3) // → true
+ */
 export function classesCovered(dataset: Dataset, indices: readonly number[]): number {
   checkIndices(dataset, indices)
   return new Set(indices.map((index) => dataset.labels[index])).size

@@ -4,24 +4,24 @@ import { checkExtents, type ImageFormat, mostPixels, type RawImage } from './ima
 import { jpegFrame } from './jpeg-frame.js'
 import { tiffOrientation } from './tiff-kind.js'
 
-// Images are decoded side by side; threads within one would only compete with them and with libtorch.
+// Several images are decoded at the same time. Threads within one image would only compete with them and with libtorch.
 sharp.concurrency(1)
 sharp.cache(false)
 
-// What a file is, its first bytes say, and libvips looks at them too; yet no loader is left that could run a program (SVG, PDF), reads other
-// files, or takes a JPEG for something more than its pixels. In the whole process: sharp.unblock() gives an application its own back.
+// The first bytes of a file say what it is, and libvips looks at them too. Still, all loaders are blocked that could run a program (SVG, PDF),
+// read other files, or take more from a JPEG than its pixels. This holds in the whole process; sharp.unblock() undoes it for an application.
 sharp.block({ operation: ['VipsForeignLoad'] })
 sharp.unblock({
   operation: ['Jpeg', 'Png', 'Webp', 'Tiff'].map((format) => `VipsForeignLoad${format}`),
 })
 
-/** Seconds after which libvips is stopped where it works on an image line by line. The largest image takes a few. */
+/** Seconds after which libvips is stopped when it works on an image line by line. The largest image takes a few seconds. */
 const longest = 60
 
 /**
- * Decodes the bytes of an image as Pillow does: grey, RGB or CMYK, a byte each. Colour profiles are ignored, alpha is dropped.
+ * Decodes an image to the pixels of Pillow: grey, RGB or CMYK, one byte each. Colour profiles are ignored and alpha is dropped.
  *
- * @throws Error where it is damaged, of a kind that Pillow does not read, or has more pixels than are decoded
+ * @throws Error if the file is damaged, is of a kind that Pillow does not read, or has too many pixels
  */
 export async function decodeBySharp(
   bytes: Buffer,
@@ -38,10 +38,10 @@ export async function decodeBySharp(
   }).timeout({ seconds: longest })
   const { space, width, height } = components === 3 ? { space: 'srgb' } : await byLibvips(image.metadata())
   if (width !== undefined && height !== undefined) checkExtents(width, height)
-  // Pillow turns a TIFF as it tells, and no other format.
+  // Pillow applies the orientation of a TIFF, and of no other format.
   if (orientation !== 1) image.autoOrient()
-  // CMYK as it is stored, since libvips would go through a colour profile. 16-bit greyscale is cut off at 255, as
-  // Pillow does, and not scaled; other images of 16 bits lose their lower byte in both, and so does greyscale with alpha.
+  // CMYK is taken as it is stored, since libvips would convert it with a colour profile. As in Pillow, 16-bit greyscale is cut off at 255
+  // and not scaled; other images of 16 bits lose their lower byte, and so does greyscale with alpha.
   if (space === 'cmyk') image.pipelineColourspace('cmyk').toColourspace('cmyk')
   else image.toColourspace(space === 'grey16' ? 'grey16' : 'srgb').removeAlpha()
   const isDeep = space === 'grey16' && format === 'png' && bytes[pngColourType] === greyWithAlpha
@@ -67,11 +67,11 @@ async function byLibvips<T>(work: Promise<T>): Promise<T> {
   }
 }
 
-/** In a PNG's header. */
+/** The place of the colour type in the header of a PNG. */
 const pngColourType = 25
 const greyWithAlpha = 4
 
-/** Of numbers of 16 bits, as they lie in this machine's memory. */
+/** The upper bytes of numbers of 16 bits in the byte order of this machine. */
 function upperBytes(data: Buffer): Uint8Array {
   const numbers = new Uint16Array(data.buffer, data.byteOffset, data.length / 2)
   return Uint8Array.from(numbers, (value) => value >> 8)

@@ -8,13 +8,14 @@ import { imageFolder } from './image-folder.js'
 import { imageNet } from './imagenet.js'
 import type { Preprocess } from './preprocess.js'
 
+/** A dataset as a text names it. */
 export type DatasetSpec =
   | { kind: 'imagefolder'; folder: string }
   | { kind: 'imagenet'; folder: string; split: 'train' | 'val' }
   | { kind: 'idx'; folder: string; split: 'train' | 'test' }
   | { kind: 'cifar10' | 'cifar100'; folder: string; split: 'train' | 'test' | null; labels: CifarLabels }
 
-/** Reads `KIND:PATH[:SPLIT]`; `cifar10:FILE.bin` is that file of CIFAR alone. Throws `ERR_SPEC`. */
+/** Parses `KIND:PATH[:SPLIT]`. `cifar10:FILE.bin` means that file of CIFAR alone. Throws `ERR_SPEC`. */
 export function parseSpec(text: string): DatasetSpec {
   const [, kind, rest = ''] = text.match(/^([a-z0-9]+):(.+)$/) ?? []
   const [, folder = '', split] = rest.match(/^(.+):([a-z]+)$/) ?? []
@@ -28,10 +29,22 @@ export function parseSpec(text: string): DatasetSpec {
     if (files !== '') return { kind, folder: files, split: part as 'train' | 'test', labels }
     if (place.endsWith('.bin')) return { kind, folder: place, split: null, labels }
   }
-  throw new SosError('ERR_SPEC', `expected a dataset as ${specHelp} but received '${text}'`)
+  throw new SosError('ERR_SPEC', `expected a dataset in the form ${specHelp} but received '${text}'`)
 }
 
-/** Opens the dataset that `spec` names; `options` are those of image files. */
+/**
+ * Opens the dataset that a text names, as the options `--data`, `--train` and `--val` of the commands do.
+ *
+ * @param spec `imagefolder:DIR`, `imagenet:DIR:SPLIT`, `idx:DIR:SPLIT`, `cifar10:DIR:SPLIT` or `cifar100:DIR:SPLIT[:coarse]`; CIFAR also takes
+ *   the path of one `.bin` file in the place of `DIR:SPLIT`
+ * @param recipe the preprocessing
+ * @param options see {@link ImageOptions}, for datasets of image files. Default: a corrupt image is an error
+ * @returns the dataset
+ * @throws `ERR_SPEC` if the text has another form, and what the function for this kind of dataset throws
+ * @example
+ * const data = await openDataset('idx:assets/fashion-mnist:test', preprocess)
+ * console.log(data.size) // → 2000
+ */
 export function openDataset(spec: string, recipe: Preprocess, options: ImageOptions = {}): Promise<Dataset> {
   const parsed = parseSpec(spec)
   switch (parsed.kind) {

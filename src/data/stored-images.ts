@@ -3,15 +3,15 @@ import type { Dataset } from './dataset.js'
 import { type Preprocess, preprocess, preprocessToBytes } from './preprocess.js'
 import { checkedPreprocess } from './preprocess-schema.js'
 
-/** Images that lie in memory as bytes. */
+/** Images that are in memory as bytes. */
 export interface StoredImages extends Pick<Dataset, 'name' | 'classes' | 'labels'> {
-  /** [C, H, W] of each. */
+  /** The shape of each image, [C, H, W]. */
   shape: readonly [number, number, number]
-  /** The bytes of one, in the order of its shape. */
+  /** The bytes of one image, in the order of its shape. */
   bytesOf(index: number): Uint8Array
 }
 
-/** Images in memory as a dataset. Throws `ERR_PREPROCESS` for a recipe that is none. */
+/** Makes a dataset of images in memory. Throws `ERR_PREPROCESS` for an invalid recipe. */
 export function storedImages(
   { name, classes, labels, shape, bytesOf }: StoredImages,
   asked: Preprocess,

@@ -2,16 +2,21 @@ import { expectList, SosError } from '../base/index.js'
 import { checkIndices, type Dataset, expectDataset, type LoadedImages } from './dataset.js'
 
 /**
- * Some samples of a dataset, as a dataset: its sample i is that at `indices[i]`.
+ * Makes a dataset of some samples of another.
  *
- * @throws `ERR_INDICES` for what is no sample of the dataset, or none at all; (`load`) `ERR_DATASET` where the dataset neither loads
- *   nor skips a sample
+ * @param dataset the dataset
+ * @param indices its samples, in their new order: sample i of the result is the sample `indices[i]` of `dataset`
+ * @returns the dataset of these samples. Its `load` throws `ERR_DATASET` if `dataset` neither loads nor skips a sample
+ * @throws `ERR_INDICES` if there are no indices or one is not a sample of the dataset, `ERR_INVALID_ARGUMENT`
+ * @example
+ * const few = subset(train, [2, 3, 5])
+ * console.log(few.size, few.labels[0] === train.labels[2]) // → 3 true
  */
 export function subset(dataset: Dataset, indices: readonly number[]): Dataset {
   expectList('indices', indices)
   expectDataset('dataset', dataset)
   if (indices.length === 0) {
-    throw new SosError('ERR_INDICES', `expected samples of ${dataset.name} but received none`)
+    throw new SosError('ERR_INDICES', `expected at least one sample of ${dataset.name} but received none`)
   }
   checkIndices(dataset, indices)
   const { name, classes, pixels } = dataset
@@ -29,7 +34,7 @@ export function subset(dataset: Dataset, indices: readonly number[]): Dataset {
   }
 }
 
-/** What was loaded, its samples by their places in the subset. A sample may be asked for twice: the order tells which. */
+/** What was loaded, with the indices of the subset. A sample may be asked for twice, so that only the order says which one it is. */
 function renumbered(
   { images, indices, skipped }: LoadedImages,
   places: readonly number[],

@@ -1,4 +1,4 @@
-/** The tags of a TIFF's first image that decide how it is decoded, by their numbers; several values for several samples. */
+/** The numbers of the tags of a TIFF's first image that decide how it is decoded. A tag may have a value for each sample. */
 const tags = {
   bits: 258,
   compression: 259,
@@ -14,11 +14,11 @@ const tags = {
 type Tags = Record<keyof typeof tags, readonly number[]>
 
 /**
- * Checks that a TIFF's first image is of a kind of which libvips and Pillow make the same pixels.
+ * Checks that libvips and Pillow make the same pixels of a TIFF's first image.
  *
  * @param bytes the file. An orientation other than 1 to 8, which is an error to libvips and which Pillow ignores, is replaced by 1
  * @returns its orientation, from 1 to 8 as EXIF has it
- * @throws Error for others, as premultiplied alpha, 16-bit CMYK, L*a*b*
+ * @throws Error for other kinds, such as premultiplied alpha, 16-bit CMYK and L*a*b*
  */
 export function tiffOrientation(bytes: Uint8Array): number {
   const found = readTags(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength))
@@ -39,7 +39,7 @@ export function tiffOrientation(bytes: Uint8Array): number {
     (first('planar', 1) === 1 || planar.has(kind))
   if (!plain) {
     throw new Error(
-      `a TIFF of this kind is not read alike by Pillow (photometric interpretation ${photometric}, ${samples} samples of ${bits} bits): convert it`,
+      `Pillow reads a TIFF of this kind in another way (photometric interpretation ${photometric}, ${samples} samples of ${bits} bits): convert it`,
     )
   }
   return orientation
@@ -47,7 +47,7 @@ export function tiffOrientation(bytes: Uint8Array): number {
 
 const isOrientation = (value: number) => value >= 1 && value <= 8
 
-/** Photometric interpretation, samples, bits, and what extra samples are. */
+/** The kinds that are read: photometric interpretation, samples, bits, and what the extra samples are. */
 const readable = new Set([
   ...['0 1 1', '0 1 2', '0 1 4', '0 1 8'], // white is zero
   ...['1 1 1', '1 1 2', '1 1 4', '1 1 8', '1 1 16', '1 1 32', '1 2 8 2'], // black is zero
@@ -56,13 +56,13 @@ const readable = new Set([
   ...['5 4 8', '6 3 8'], // CMYK, YCbCr
 ])
 
-/** Those that may lie sample by sample. */
+/** The kinds that may be stored sample by sample. */
 const planar = new Set(['1 1 8', '3 1 8', '2 3 8', '2 3 16', '2 4 8', '2 4 8 2', '5 4 8'])
 
-/** Those whose bits may lie the other way round in a byte. */
+/** The kinds whose bits may be in reverse order in a byte. */
 const reversed = new Set(['0 1 1', '0 1 2', '0 1 4', '1 1 1', '1 1 2', '1 1 4', '1 1 8', '2 3 8', '3 1 8'])
 
-/** Signed whole numbers (2) and floating-point ones (3): format, bits, photometric interpretation, samples. */
+/** The kinds of signed (2) and floating-point (3) numbers: format, bits, photometric interpretation, samples. */
 const signed = new Set(['2 16 1 1', '2 32 1 1', '3 32 1 1'])
 
 function readTags(view: DataView): Tags {

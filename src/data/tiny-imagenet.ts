@@ -12,14 +12,14 @@ import { readLines } from './read-file.js'
 const annotations = 'val_annotations.txt'
 
 /**
- * Tiny-ImageNet's validation images: they lie side by side in `val/images`, and `val/val_annotations.txt` has a line for each, its
- * file, its synset and a box with tabs between. The classes are those of `classes.txt` in `val` or beside it, else all synsets of
- * `wnids.txt` beside it, or of the annotations, sorted, as the folders of `train` are.
+ * Lists the validation images of Tiny-ImageNet. They are all in `val/images`, and `val/val_annotations.txt` has a line for each: its file, its
+ * synset and a box, separated by tabs. The classes are those of `classes.txt` in `val` or beside it; else all synsets of `wnids.txt` beside
+ * it, or of the annotations, sorted as the folders of `train` are.
  *
  * @param root `val`, or `val/images`
- * @param name of the dataset, to which is added where the labels are from
- * @returns null where `root` is something else, also a `val` that was sorted into folders
- * @throws `ERR_DATASET` for a malformed line, or an image without one
+ * @param name the name of the dataset; the source of the labels is added to it
+ * @returns null if `root` is something else, for example a `val` that was sorted into folders
+ * @throws `ERR_DATASET` if a line is malformed or an image has no line
  */
 export async function annotatedImages(root: string, name: string): Promise<ImageFiles | null> {
   const absolute = resolve(root)
@@ -52,10 +52,10 @@ async function synsetsOfFiles(path: string): Promise<Map<string, string>> {
   for (const [i, line] of ((await readLines(path)) ?? []).entries()) {
     const [file = '', synset = ''] = line.split('\t', 2).map(comparable)
     if (file === '' || synset === '' || synsets.has(file)) {
-      const why = synsets.has(file) ? `${clipped(file)} stands there twice` : `it is '${clipped(line)}'`
+      const why = synsets.has(file) ? `${clipped(file)} occurs twice` : `it is '${clipped(line)}'`
       throw new SosError(
         'ERR_DATASET',
-        `${path}: line ${i + 1}: expected a file and its synset, with a tab between, but ${why}`,
+        `${path}: line ${i + 1}: expected a file and its synset, separated by a tab, but ${why}`,
       )
     }
     synsets.set(file, synset)
@@ -63,7 +63,7 @@ async function synsetsOfFiles(path: string): Promise<Map<string, string>> {
   return synsets
 }
 
-/** Those of a file, sorted, where all that are needed are there. */
+/** The synsets in a file, sorted; null if one of the needed ones is missing. */
 async function readSynsets(path: string, needed: ReadonlyMap<string, string>): Promise<string[] | null> {
   const listed = new Set(await readLines(path))
   const all = [...needed.values()].every((synset) => listed.has(synset))

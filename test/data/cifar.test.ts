@@ -83,7 +83,7 @@ describe('cifar10', () => {
       refused('803d5f7f4d78ea53de84dbe85f74fb6d'),
     )
     await expect(cifar10(join(folder, 'some.bin'), null, recipe, { verify: true })).rejects.toEqual(
-      refused('no official file'),
+      refused('no MD5 is known'),
     )
   })
 

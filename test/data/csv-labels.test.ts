@@ -48,16 +48,16 @@ describe('labels of a CSV file', () => {
   })
 
   it.each([
-    ['x0.png,0\nx1.png,bee', { 'x0.png': 0, 'x1.png': 1 }, "'0' is a number and 'bee' a name"],
+    ['x0.png,0\nx1.png,bee', { 'x0.png': 0, 'x1.png': 1 }, "'0' is a number and 'bee' is a name"],
     ['x0.png,0\nx1.png,-1', { 'x0.png': 0, 'x1.png': 1 }, 'a label is -1'],
     ['x0.png,0\nx1.png,1.5', { 'x0.png': 0, 'x1.png': 1 }, 'a label is 1.5'],
     ['x0.png,500,0\nx1.png,500,1', { 'x0.png': 0, 'x1.png': 1 }, 'it has 3 columns'],
     ['file,width,label\nx0.png,5,0', { 'x0.png': 0 }, 'it has 3 columns'],
-    ['x,0', { 'x.png': 0, 'x.jpg': 1 }, 'there is no label for x.'],
-    ['x,0\nx.png,1', { 'x.png': 0 }, 'stands there twice'],
-    ['x.png,1\nx,0', { 'x.png': 0 }, 'stands there twice'],
-    ['a/x.png,1\nb/x.png,0', { 'x.png': 0 }, 'stands there twice'],
-    ['x.jpeg,1\nx.webp,0', { 'x.png': 0 }, 'there is no label for x.png'],
+    ['x,0', { 'x.png': 0, 'x.jpg': 1 }, 'there is none for x.'],
+    ['x,0\nx.png,1', { 'x.png': 0 }, 'occurs twice'],
+    ['x.png,1\nx,0', { 'x.png': 0 }, 'occurs twice'],
+    ['a/x.png,1\nb/x.png,0', { 'x.png': 0 }, 'occurs twice'],
+    ['x.jpeg,1\nx.webp,0', { 'x.png': 0 }, 'there is none for x.png'],
   ])('%j are refused', async (csv, files, message) => {
     await expect(labelled(csv, files)).rejects.toEqual(dataset(message))
   })

@@ -79,7 +79,7 @@ describe('idx', () => {
       },
     ],
     [
-      'names 1 classes',
+      'since classes.txt has 1 names',
       {
         'train-images-idx3-ubyte': images,
         'train-labels-idx1-ubyte': labels,

@@ -65,7 +65,7 @@ describe('imageFolder', () => {
   it('refuses folders that classes.txt does not name, twice-named classes, and folders without images', async () => {
     const image = await png('red')
     const cases: [Record<string, string | Buffer>, string][] = [
-      [{ 'a/1.png': image, 'classes.txt': 'b\n' }, 'does not name the folder(s) a'],
+      [{ 'a/1.png': image, 'classes.txt': 'b\n' }, 'a is not among the 1 classes'],
       [{ 'a/1.png': image, 'classes.txt': 'a\na\n' }, 'could be class 0 or 1'],
       [{ 'a/1.txt': 'text' }, 'expected images'],
       [{ 'file.png': image }, 'one folder for each class'],

@@ -145,7 +145,7 @@ describe('image files', () => {
       for (const decoder of decoders) {
         await expect(decodeImage(path, 3, decoder)).rejects.toMatchObject({
           code: 'ERR_IMAGE',
-          message: expect.stringMatching(/its first bytes are those of no JPEG/),
+          message: expect.stringMatching(/its first bytes are not those of a JPEG/),
         })
       }
     }

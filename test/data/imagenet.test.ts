@@ -198,7 +198,7 @@ describe('imageNet', () => {
       writeFileSync(join(root, 'wnids.txt'), 'n02119789\nn01443537\nn01440764\nn02100735\n')
       expect([(await open()).classes, [...(await open()).labels]]).toEqual([sorted, [3, 3, 1]])
       writeFileSync(join(root, 'val/images/val_7.JPEG'), image)
-      await expect(open()).rejects.toThrow('no label for val_7.JPEG')
+      await expect(open()).rejects.toThrow('there is none for val_7.JPEG')
       writeFileSync(join(root, 'val/val_annotations.txt'), 'val_0.JPEG n02119789\n')
       await expect(open()).rejects.toThrow('line 1: expected a file and its synset')
     },
@@ -207,8 +207,8 @@ describe('imageNet', () => {
   it('refuses labels that do not fit the images, and says where it looked', async () => {
     const one = 'ILSVRC2012_val_00000001'
     const cases: [Record<string, string | Buffer>, string][] = [
-      [{ 'test/1.JPEG': image }, 'expected the folder val'],
-      [flat, 'expected their labels in one of LOC_val_solution.csv'],
+      [{ 'test/1.JPEG': image }, 'expected a folder with the split val'],
+      [flat, 'there is none of LOC_val_solution.csv'],
       [{ ...flat, [groundTruth]: '1\n2\n', 'synsets.txt': 'a\nb\n' }, 'no label for ILSVRC2012_val_00000003'],
       [{ 'val/a.JPEG': image, [groundTruth]: '1\n2\n', 'synsets.txt': 'a\nb\n' }, '2 labels but there are 1'],
       [{ ...flat, [groundTruth]: '1\n\n2\n', 'synsets.txt': 'a\nb\n' }, 'line 2: expected an id of 1 to 2'],
@@ -217,9 +217,9 @@ describe('imageNet', () => {
       [{ ...flat, [groundTruth]: '1\n2\n1\n' }, 'synsets.txt'],
       [{ ...flat, [groundTruth]: '1\n2\n1\n', 'meta.mat': 'x' }, 'expected a MATLAB 5 file'],
       [{ ...flat, 'val.csv': `${one},n01\n` }, 'no label for ILSVRC2012_val_00000002.JPEG'],
-      [{ ...flat, 'val.csv': `${one},n01\n${one}.JPEG,n01\n` }, 'stands there twice'],
+      [{ ...flat, 'val.csv': `${one},n01\n${one}.JPEG,n01\n` }, 'occurs twice'],
       [{ ...flat, 'val.csv': 'one column\n' }, 'line 1: expected FILE,LABEL'],
-      [{ 'val/n01/1.JPEG': image, 'classes.txt': 'n02\n' }, 'does not name the folder(s) n01'],
+      [{ 'val/n01/1.JPEG': image, 'classes.txt': 'n02\n' }, 'n01 is not among the 1 classes'],
     ]
     for (const [files, message] of cases) {
       const opened = imageNet(folderWith(files), 'val', recipe)

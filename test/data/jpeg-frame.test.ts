@@ -57,7 +57,7 @@ describe('jpegFrame', () => {
     // 40,000 × 50,000 pixels are half of the most.
     const large = segment(0xc2, frame(3, 40_000, 50_000))
     expect(jpegFrame(file(large, ...scans(2)))).toEqual({ components: 3 })
-    expect(() => jpegFrame(file(large, ...scans(3)))).toThrow('3 scans and more over 2000000000 pixels')
+    expect(() => jpegFrame(file(large, ...scans(3)))).toThrow('3 or more scans of 2000000000 pixels')
     expect(jpegFrame(file(segment(0xc2, frame(3)), ...scans(500)))).toEqual({ components: 3 })
   })
 })

@@ -84,7 +84,7 @@ describe('classes that a model tells', () => {
     expect([...mapped.labels]).toEqual([3, 4])
     expect((await evaluate(model, mapped)).top1).toBe(100)
     const twice = labelled([`caf${nfc}`, `caf${nfd}`], [0, 1])
-    expect(() => datasetFor(model, twice)).toThrow(labels('are one name, written in two ways'))
+    expect(() => datasetFor(model, twice)).toThrow(labels('are the same name in two spellings'))
   })
 
   it('of one name are refused where an image has it, and go by their places where all are listed', async () => {

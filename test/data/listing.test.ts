@@ -67,7 +67,7 @@ describe('folders of classes', () => {
     expect(error).toContain('no valid file for the classes b, d')
     const refused = expect.objectContaining({
       code: 'ERR_DATASET',
-      message: expect.stringContaining('there is none in b, d; files that end in .jfif are not read'),
+      message: expect.stringContaining('there are none in b, d; files that end in .jfif are not read'),
     })
     await expect(imageFolder(root, recipe)).rejects.toEqual(refused)
     rmSync(join(root, 'd'), { recursive: true })
@@ -106,7 +106,7 @@ describe('folders of classes', () => {
     expect((await imageFolder(root, recipe)).size).toBe(2)
     expect(warned).toHaveBeenCalledExactlyOnceWith(
       expect.stringMatching(
-        /2 files are left out, as .*2\.jfif: files that end in \.jfif, \.pbm are not read/,
+        /2 files are left out, such as .*2\.jfif: files that end in \.jfif, \.pbm are not read/,
       ),
       { code: 'SOS_FILES_LEFT_OUT' },
     )
@@ -114,11 +114,11 @@ describe('folders of classes', () => {
 
   it('of one name in two spellings of Unicode are refused', async () => {
     const root = await folderWith({ 'caf\u00e9/1.png': 0, 'cafe\u0301/1.png': 1 })
-    await expect(imageFolder(root, recipe)).rejects.toThrow('could be class 0 or 1, which have one name')
+    await expect(imageFolder(root, recipe)).rejects.toThrow('could be class 0 or 1, which have the same name')
     writeFileSync(join(root, 'classes.txt'), 'bee\ncaf\u00e9\n')
     await expect(imageFolder(root, recipe)).rejects.toMatchObject({
       code: 'ERR_DATASET',
-      message: expect.stringContaining('are one name, written in two ways'),
+      message: expect.stringContaining('are the same name in two spellings'),
     })
   })
 
@@ -136,8 +136,8 @@ describe('folders of classes', () => {
     for (const [content, message] of [
       [Buffer.from('caf\xe9\nbee\n', 'latin1'), 'UTF-8'],
       [Buffer.from('\ufeffbee\n', 'utf16le'), 'UTF-8'],
-      ['bee\n\ncaf\u00e9\n', 'line 2 is empty'],
-      ['', 'line 1 is empty'],
+      ['bee\n\ncaf\u00e9\n', 'line 2: expected a class name but the line is empty'],
+      ['', 'line 1: expected a class name but the line is empty'],
       ['bee\ncaf\u00e9\nbee\n', 'could be class 0 or 2'],
     ] as const) {
       const other = await folderWith({ 'bee/1.png': 1, 'caf\u00e9/1.png': 0, 'classes.txt': content })

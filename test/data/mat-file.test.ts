@@ -98,7 +98,7 @@ describe('readMatStructs', () => {
         expect(error).toEqual(refused)
       }
     }
-    expect(() => readMatStructs('meta.mat', file, 'classes')).toThrow('it has none')
-    expect(() => readMatStructs('x.png', Buffer.alloc(200), 'synsets')).toThrow('its header is another')
+    expect(() => readMatStructs('meta.mat', file, 'classes')).toThrow('it has no such variable')
+    expect(() => readMatStructs('x.png', Buffer.alloc(200), 'synsets')).toThrow('it has another header')
   })
 })

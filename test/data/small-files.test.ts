@@ -80,7 +80,7 @@ describe('labels', () => {
     await expect(imageFolder(root, recipe)).rejects.toEqual(refused('at most'))
     const pipe = folderWith({ 'a/1.png': 'image' })
     execFileSync('mkfifo', [join(pipe, 'classes.txt')])
-    await expect(imageFolder(pipe, recipe)).rejects.toEqual(refused('no file'))
+    await expect(imageFolder(pipe, recipe)).rejects.toEqual(refused('this is not a file'))
   })
 })
 

@@ -10,7 +10,7 @@ const pixels = imageBytes / 3
  *
  * @param png an RGB image of 1024 × N pixels: each row is one image of 32 × 32, row by row
  * @param labels N class indices below 10
- * @throws `ERR_IMAGE` where the image is damaged or has other extents, `ERR_DATASET` for other labels
+ * @throws `ERR_IMAGE` if the image is damaged or has another size, `ERR_DATASET` for other labels
  */
 export async function spriteToRecords(png: Uint8Array, labels: readonly number[]): Promise<Uint8Array> {
   const image = sharp(png, { ignoreIcc: true, failOn: 'warning' })
@@ -18,12 +18,16 @@ export async function spriteToRecords(png: Uint8Array, labels: readonly number[]
     .raw()
     .toBuffer({ resolveWithObject: true })
     .catch((cause) => {
-      throw new SosError('ERR_IMAGE', `a sprite cannot be decoded: ${cause.message}`, { cause })
+      throw new SosError(
+        'ERR_IMAGE',
+        `expected a sprite in the PNG format but it cannot be decoded: ${cause.message}`,
+        { cause },
+      )
     })
   if (info.width !== pixels || info.height !== labels.length || info.channels !== 3) {
     throw new SosError(
       'ERR_IMAGE',
-      `expected a sprite of ${pixels}×${labels.length} RGB pixels but it has ${info.width}×${info.height} of ${info.channels} channels`,
+      `expected a sprite of ${pixels}×${labels.length} RGB pixels but it has ${info.width}×${info.height} pixels with ${info.channels} channels`,
     )
   }
   const wrong = labels.find((label) => !Number.isInteger(label) || label < 0 || label > 9)

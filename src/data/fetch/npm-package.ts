@@ -7,25 +7,24 @@ import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { makeFolder, SosError } from '../../base/index.js'
 
-/** One published version of a package, as npm's lockfiles tell it. */
+/** One published version of a package, with the fields of npm's lockfiles. */
 export interface NpmPackage {
   readonly name: string
   readonly version: string
   /** `sha512-` and the base64 of the tarball's SHA-512. */
   readonly integrity: string
-  /** Bytes of the tarball. */
+  /** The size of the tarball in bytes. */
   readonly size: number
 }
 
 /**
- * Brings the tarball of a package into `folder` by `npm pack`, so that registry, proxy and credentials are those that the
- * user's npm is configured with. A complete tarball that lies there already is used; anything else in `folder` is
- * what an interrupted download left, and goes.
+ * Downloads the tarball of a package with `npm pack`, so that registry, proxy and credentials are those of the user's npm. A complete tarball
+ * in the folder is used. Anything else in the folder is removed, since an interrupted download left it.
  *
- * @param folder its own, for nothing else
- * @param onProgress is told the bytes that have arrived
- * @returns the tarball's path
- * @throws `ERR_FETCH` where npm fails or the tarball is not the published one: nothing of it is left
+ * @param folder a folder for this purpose only
+ * @param onProgress is called with the number of bytes that have arrived
+ * @returns the path of the tarball
+ * @throws `ERR_FETCH` if npm fails or the tarball is not the published one; nothing of it is left then
  */
 export async function npmTarball(
   pack: NpmPackage,
@@ -38,7 +37,7 @@ export async function npmTarball(
   await rm(folder, { recursive: true, force: true })
   const [arriving, cache] = [join(folder, 'arriving'), join(folder, 'cache')]
   await makeFolder(arriving)
-  // npm writes what arrives into its cache first; one of its own shows how far it is, and keeps the user's small.
+  // npm first writes what arrives into its cache. A cache for this download alone shows the progress, and keeps the user's cache small.
   const watch = setInterval(() => void bytesIn(cache).then(onProgress, () => {}), 500)
   try {
     const spec = `${pack.name}@${pack.version}`
@@ -55,7 +54,7 @@ export async function npmTarball(
   return tarball
 }
 
-/** Holds a tarball against the published one's SHA-512. Throws `ERR_FETCH`. */
+/** Compares a tarball with the SHA-512 of the published one. Throws `ERR_FETCH`. */
 export async function verifyTarball(path: string, pack: NpmPackage): Promise<void> {
   const came = await integrityOf(path)
   if (came === pack.integrity) return
@@ -93,12 +92,16 @@ async function npm(args: string[], signal?: AbortSignal): Promise<void> {
     child.on('close', (code, killedBy) => resolve(killedBy ?? code))
   }).catch((cause) => {
     signal?.throwIfAborted()
-    throw new SosError('ERR_FETCH', `npm cannot be run: ${cause.message}; the data come through npm`, {
-      cause,
-    })
+    throw new SosError(
+      'ERR_FETCH',
+      `expected npm, which downloads the data, but it cannot be run: ${cause.message}`,
+      {
+        cause,
+      },
+    )
   })
   if (end === 0) return
-  // A Ctrl-C in a terminal ends npm by itself, perhaps before this process has heard of it.
+  // Ctrl-C in a terminal also ends npm, perhaps before this process receives the signal.
   await sleep(100)
   signal?.throwIfAborted()
   const lines = said.match(/(?<=^npm (?:error|ERR!) )(?!code |A complete log|\s).+/gm) ?? []

@@ -25,7 +25,7 @@ describe('spriteToRecords', () => {
   it('refuses other extents, damaged images and labels beyond 9', async () => {
     const image = (message: string) => expect.objectContaining({ code: 'ERR_IMAGE', message })
     await expect(spriteToRecords(png, [1, 2])).rejects.toEqual(
-      image('expected a sprite of 1024×2 RGB pixels but it has 1024×7 of 3 channels'),
+      image('expected a sprite of 1024×2 RGB pixels but it has 1024×7 pixels with 3 channels'),
     )
     await expect(spriteToRecords(png.subarray(0, 9000), python.labels)).rejects.toMatchObject({
       code: 'ERR_IMAGE',

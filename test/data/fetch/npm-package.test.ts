@@ -92,7 +92,7 @@ describe('npmTarball', () => {
       message: expect.stringMatching(/9\.9\.9/),
     })
     vi.stubEnv('PATH', '')
-    await expect(npmTarball(pack, folder)).rejects.toThrow('npm cannot be run')
+    await expect(npmTarball(pack, folder)).rejects.toThrow('it cannot be run')
     expect(existsSync(folder)).toBe(false)
   })
 
