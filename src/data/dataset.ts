@@ -95,8 +95,8 @@ export interface Batch extends LoadedImages {
  * for await (const { images, labels } of batches(test, [0, 1, 2], 2)) {
  *   console.log(images.shape, labels.toArray())
  * }
- * // → [ 2, 1, 28, 28 ] [ 9n, 2n ]
- * // → [ 1, 1, 28, 28 ] [ 1n ]
+ * // → [ 2, 1, 28, 28 ] [ 9, 2 ]
+ * // → [ 1, 1, 28, 28 ] [ 1 ]
  */
 export async function* batches(
   dataset: Dataset,

@@ -103,7 +103,7 @@ describe('wrong use ends with exit code 2:', () => {
     ['an unknown option', ['eval', demoModel, '--data', train, '--limt', '3'], 'Did you mean --limit'],
     ['a missing option', ['eval', demoModel], "required option '--data"],
     ['a number that is none', ['eval', demoModel, '--data', train, '--limit', 'many'], 'whole number'],
-    ['a malformed dataset', ['eval', demoModel, '--data', 'train'], 'expected a dataset as'],
+    ['a malformed dataset', ['eval', demoModel, '--data', 'train'], 'expected a dataset in the form'],
     ['an unknown preset', ['eval', demoModel, '--data', train, '--preset', 'resnet5'], 'resnet50'],
     ['numbers that are none', ['eval', demoModel, '--data', train, '--mean', '0.5,x'], 'numbers with commas'],
     [
@@ -111,7 +111,7 @@ describe('wrong use ends with exit code 2:', () => {
       ['eval', demoModel, '--data', train, '--crop', '0'],
       'whole number of at least 1',
     ],
-    ['three means for one channel', ['eval', demoModel, '--data', train, '--mean', '0,0,0'], 'go together'],
+    ['three means for one channel', ['eval', demoModel, '--data', train, '--mean', '0,0,0'], 'one number in mean and std for each channel'],
     ['an unknown sampling', shift('--sampling', 'random'), 'stratified'],
     ['a malformed device', ['eval', demoModel, '--data', train, '--device', 'nowhere'], 'expected a device'],
   ])('%s', async (_, args, message) => {

@@ -52,7 +52,7 @@ describe('labels on the command line', () => {
     expect([told.document[0].top1, told.document[0].warnings]).toEqual([100, []])
     expect(told.stderr).not.toContain('SOS_CLASSES')
     expect(await refusal('eval', known, '--data', data, '--classes', 'nowhere.txt')).toContain(
-      'there is none',
+      'there is no such file',
     )
     writeFileSync(list, animals.slice(1).join('\n'))
     expect(await refusal('eval', known, '--data', data, '--classes', list)).toContain(
