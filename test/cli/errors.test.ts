@@ -111,7 +111,11 @@ describe('wrong use ends with exit code 2:', () => {
       ['eval', demoModel, '--data', train, '--crop', '0'],
       'whole number of at least 1',
     ],
-    ['three means for one channel', ['eval', demoModel, '--data', train, '--mean', '0,0,0'], 'one number in mean and std for each channel'],
+    [
+      'three means for one channel',
+      ['eval', demoModel, '--data', train, '--mean', '0,0,0'],
+      'one number in mean and std for each channel',
+    ],
     ['an unknown sampling', shift('--sampling', 'random'), 'stratified'],
     ['a malformed device', ['eval', demoModel, '--data', train, '--device', 'nowhere'], 'expected a device'],
   ])('%s', async (_, args, message) => {

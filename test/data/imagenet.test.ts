@@ -209,11 +209,17 @@ describe('imageNet', () => {
     const cases: [Record<string, string | Buffer>, string][] = [
       [{ 'test/1.JPEG': image }, 'expected a folder with the split val'],
       [flat, 'there is none of LOC_val_solution.csv'],
-      [{ ...flat, [groundTruth]: '1\n2\n', 'synsets.txt': 'a\nb\n' }, 'there is none for ILSVRC2012_val_00000003'],
+      [
+        { ...flat, [groundTruth]: '1\n2\n', 'synsets.txt': 'a\nb\n' },
+        'there is none for ILSVRC2012_val_00000003',
+      ],
       [{ 'val/a.JPEG': image, [groundTruth]: '1\n2\n', 'synsets.txt': 'a\nb\n' }, '2 labels and 1 images'],
-      [{ ...flat, [groundTruth]: '1\n\n2\n', 'synsets.txt': 'a\nb\n' }, 'line 2: expected an id of 1 to 2'],
-      [{ ...flat, [groundTruth]: '1\n1\n1\n', 'synsets.txt': 'a\na\n' }, 'another synset in each line'],
-      [{ ...flat, [groundTruth]: '1\n2\n9\n', 'synsets.txt': 'a\nb\n' }, 'line 3: expected an id of 1 to 2'],
+      [{ ...flat, [groundTruth]: '1\n\n2\n', 'synsets.txt': 'a\nb\n' }, 'line 2: expected an id from 1 to 2'],
+      [{ ...flat, [groundTruth]: '1\n1\n1\n', 'synsets.txt': 'a\na\n' }, 'a different synset in each line'],
+      [
+        { ...flat, [groundTruth]: '1\n2\n9\n', 'synsets.txt': 'a\nb\n' },
+        'line 3: expected an id from 1 to 2',
+      ],
       [{ ...flat, [groundTruth]: '1\n2\n1\n' }, 'synsets.txt'],
       [{ ...flat, [groundTruth]: '1\n2\n1\n', 'meta.mat': 'x' }, 'expected a MATLAB 5 file'],
       [{ ...flat, 'val.csv': `${one},n01\n` }, 'no label for ILSVRC2012_val_00000002.JPEG'],
