@@ -222,7 +222,7 @@ describe('imageNet', () => {
       ],
       [{ ...flat, [groundTruth]: '1\n2\n1\n' }, 'synsets.txt'],
       [{ ...flat, [groundTruth]: '1\n2\n1\n', 'meta.mat': 'x' }, 'expected a MATLAB 5 file'],
-      [{ ...flat, 'val.csv': `${one},n01\n` }, 'no label for ILSVRC2012_val_00000002.JPEG'],
+      [{ ...flat, 'val.csv': `${one},n01\n` }, 'there is none for ILSVRC2012_val_00000002.JPEG'],
       [{ ...flat, 'val.csv': `${one},n01\n${one}.JPEG,n01\n` }, 'occurs twice'],
       [{ ...flat, 'val.csv': 'one column\n' }, 'line 1: expected FILE,LABEL'],
       [{ 'val/n01/1.JPEG': image, 'classes.txt': 'n02\n' }, 'n01 is not among the 1 classes'],
