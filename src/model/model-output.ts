@@ -102,8 +102,8 @@ const itemsOfValue: ItemsOf<Value> = (value) => {
 
 function listed(items: readonly NamedItem<Value>[]): string {
   const most = 12
-  const told = items.slice(0, most).map(({ names, value }) => `${named(names)} (${briefly(value)})`)
-  return [...told, ...(items.length > most ? [`and ${items.length - most} more`] : [])].join(', ')
+  const shownItems = items.slice(0, most).map(({ names, value }) => `${named(names)} (${briefly(value)})`)
+  return [...shownItems, ...(items.length > most ? [`and ${items.length - most} more`] : [])].join(', ')
 }
 
 function briefly(value: Value): string {

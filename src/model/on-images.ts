@@ -44,8 +44,8 @@ export function ofShape(error: Error, { dtype, shape }: Tensor): Error {
 /** The same error with one more line. */
 export function withMore(error: Error, more: string): Error {
   const { code, submodule, line } = error as Error & { code: string; submodule?: string; line?: string }
-  const told = new SosError(code, `${error.message}\n  ${more}`, { cause: error })
-  return Object.assign(told, submodule === undefined ? {} : { submodule, line })
+  const longer = new SosError(code, `${error.message}\n  ${more}`, { cause: error })
+  return Object.assign(longer, submodule === undefined ? {} : { submodule, line })
 }
 
 function ofSize(given: number, size: number): string {

@@ -50,7 +50,7 @@ export async function* pass(
   let done = resumed * rounds
   let reason = ''
   let looked = false
-  const tell = (images: number) => {
+  const report = (images: number) => {
     done += images
     onProgress?.({ done, total, ...(resumed > 0 && { resumed }) })
   }
@@ -61,7 +61,7 @@ export async function* pass(
     const images = batch.indices.length
     if (images === 0) {
       onAllCorrupt?.(skipped)
-      tell(skipped.length * rounds)
+      report(skipped.length * rounds)
       continue
     }
     if (!looked) await warnIfRandom(model, batch.images)
@@ -71,10 +71,10 @@ export async function* pass(
     let left = rounds
     const roundDone = () => {
       left--
-      tell(images)
+      report(images)
     }
     yield { ...batch, roundDone }
-    if (left > 0) tell(left * images)
+    if (left > 0) report(left * images)
   }
   if (loaded > 0 || indices.length + resumed === 0) return
   throw new SosError(

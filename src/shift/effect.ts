@@ -52,19 +52,19 @@ export async function effectOn(
     drifts.add(rows, watch.rounding(shifted.weight.dtype))
   }
   const certificate = drifts.certificate(watch.areLogits)
-  const told = { certificate, toOutput: watch.steps, largestLogit: drifts.largestLogit }
+  const known = { certificate, toOutput: watch.steps, largestLogit: drifts.largestLogit }
   if (certificate.changedPredictions !== null || watch.predictions === null)
-    return { ...told, measured: null }
+    return { ...known, measured: null }
   const copy = await model.clone()
   try {
     using changed = copy.viewToShift()
     await new LayerWeights(changed, layer.path, groupsOf(layer)).write(shifted)
     const then = new OutputWatch(changed, layer, after[0]!, options.output)
-    const one = { ...options, windowsPerImage: 1 } // the rows are not asked for
+    const one = { ...options, windowsPerImage: 1 } // the rows are not used
     for await (const _ of captureChunks(changed, layer, dataset, indices, one, then.look)) {
-      // Only what comes out is looked at.
+      // Only the model's output is used.
     }
-    return { ...told, measured: compared(watch, then) }
+    return { ...known, measured: compared(watch, then) }
   } finally {
     copy.dispose()
   }

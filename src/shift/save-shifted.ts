@@ -39,12 +39,12 @@ export async function saveShifted(
     classes: null,
     shifts: [],
   }
-  const told = [shifts].flat().map(({ indices: _, ...shift }) => ({
+  const records = [shifts].flat().map(({ indices: _, ...shift }) => ({
     method: 'stochastic optimum shifting',
     dataset: from.dataset,
     ...shift,
   }))
   const classes = known.classes ?? (from.classes ? [...from.classes] : null)
-  const record: CheckpointRecord = { ...known, classes, shifts: [...known.shifts, ...told] }
+  const record: CheckpointRecord = { ...known, classes, shifts: [...known.shifts, ...records] }
   await model.save(path, { extraFiles: { [recordFile]: JSON.stringify(record) } })
 }

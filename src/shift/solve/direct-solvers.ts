@@ -57,7 +57,7 @@ export async function solveByElimination(a: Tensor, z: Tensor, tolerance: number
 async function eliminate(matrix: Tensor, columns: number, tolerance: number): Promise<number> {
   const [rows, width] = matrix.shape as [number, number]
   let rank = 0
-  // What is noise beside the largest entry is none of the pivots, even where it comes first.
+  // An entry that is noise beside the largest one is not a pivot, even if it comes first.
   let floor = tolerance * (await largestOf(matrix.narrow(1, 0, columns)))
   for (let column = 0; column < columns && rank < rows; column++) {
     const below = rows - rank

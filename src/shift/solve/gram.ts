@@ -27,7 +27,7 @@ export class GramAccumulator {
   /** m, the number of columns of A. */
   readonly features: number
   #rows = 0
-  readonly #upper: Tensor // Only panels from the diagonal to the right are kept up.
+  readonly #upper: Tensor // Only the panels, from the diagonal to the right, are updated.
   readonly #sum: Tensor
   readonly #ones: Tensor
   readonly #panels: { start: number; width: number; sums: Tensor }[] = []

@@ -178,8 +178,8 @@ export async function rankOfLogits(
       const residual = await torch.async.matmul(left.narrow(1, rank, tail), right.narrow(0, rank, tail))
       return residual.abs().max().item()
     })
-  // From the end, in steps that double: where little can be cut, as in most batches, large products are not needed.
-  let [low, high] = [0, full] // high always keeps to delta, low − 1 never
+  // From the end, in steps that double: if little can be cut, as in most batches, no large products are needed.
+  let [low, high] = [0, full] // high always stays within delta, low − 1 never
   for (let tail = 1; high > 0; tail *= 2) {
     const next = Math.max(0, full - tail)
     if ((await moved(next)) > delta) {

@@ -68,7 +68,7 @@ export async function rowSpace(a: Tensor, options: RowSpaceOptions = {}): Promis
     const rows = a.to({ device: 'cpu', dtype: 'float64' })
     const system = decomposition === 'svd' ? await ofMatrix(rows) : await ofGram(rows)
     const { q, singularValues, floor } = system
-    // Beyond the floor of the arithmetic there is nothing but noise, whatever the policy.
+    // Below the floor of the arithmetic there is only noise, whatever the policy.
     const full = countAbove(singularValues, floor)
     let coordinates: Tensor | undefined
     const rank = await chooseRank(policy, singularValues, full, {

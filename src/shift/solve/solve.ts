@@ -203,7 +203,7 @@ async function minimise(
   const unit = a.div((await largestOf(a)) || 1) // squares neither overflow nor vanish, and V* stays the same
   const z = await torch.async.matmul(unit, v)
   const solve = { qr: solveByPivotedQr, gaussian: solveByElimination, pinv: solveByPseudoinverse }[solver]
-  // Beyond the rounding of the decomposition there is nothing to keep, whatever is asked for.
+  // Below the rounding of the decomposition there is nothing to keep, whatever the tolerance.
   const cut = Math.max(policy.tolerance ?? noise, Math.max(...a.shape) * 2 ** -52)
   const { solution, rank: found } = await solve(unit, z, cut, v)
   return { weight: solution, rank: found, singularValues: null, companions: [], warnings: [] }

@@ -133,7 +133,7 @@ export class StreamedSolve {
       tolerance: Math.max(1e-6, floor),
       rankOfDelta: (delta) => {
         const rank = driftBounds(spectrum, v).findIndex((bound) => bound <= delta)
-        // Where rounding alone may move more than that, everything that it resolves is kept.
+        // If rounding alone may move a logit by more than that, everything that is resolved is kept.
         return rank < 0 ? singularValues.length : rank
       },
     })

@@ -83,7 +83,7 @@ async function chooseSource(
   const sources = [hookedSource(model, layer, output)]
   let chosen: FeatureSource | undefined
   try {
-    // Of a copy only the graph can tell what becomes of the layer's output on other images.
+    // For a copy, only the graph shows what becomes of the layer's output on other images.
     if (frozen && makesOutput(model, layer, output)) sources.push(await frozenSource(model, layer, output))
     const [hooked, copy] = sources
     const agrees = copy !== undefined && (await torch.noGrad(() => scope(() => agree(hooked!, copy, images))))

@@ -81,7 +81,7 @@ async function storeInFile(width: number, dtype: DType, cacheFolder: string): Pr
   let filled = 0
   const end = () => file.close().finally(removed)
   return {
-    // Written by the file system and mapped afterwards: a full disk is an error here, and a crash in a mapping.
+    // Written through the file system and mapped afterwards: a full disk is an error here, but would be a crash in a mapping.
     async add(rows) {
       const bytes = rows.contiguous().toBuffer()
       for (let written = 0; written < bytes.length; ) {

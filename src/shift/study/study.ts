@@ -86,7 +86,7 @@ export async function runStudy(
   const needed = [...new Set(plan.batches.flatMap(({ indices }) => indices))].sort((a, b) => a - b)
   using held = model.view({ eval: true })
   using weights = new StudyLayer(held, layer)
-  // Each as the command does that the study stands for: a shift captures from the model, evaluation runs a frozen copy.
+  // As the commands do whose results a row must have: a shift captures from the model, evaluation runs a frozen copy.
   const trained = await cacheFeatures(held, layer, train, needed, {
     ...options,
     onProgress: progressOf('training images', options),

@@ -94,7 +94,7 @@ export class ValidationMeter {
   async measure(map: LinearMap, covered: ReadonlySet<number>): Promise<Measured> {
     const images = this.#labels.length
     const sums = new ScoreSums(map.weight.shape[0]!)
-    // Of the logits as they are rounded: nothing is left undecided.
+    // These are the logits as they are rounded, so rounding leaves no class undecided.
     const drift: Drift = { ...emptyDrift(images), margin: this.#margins }
     await forChunks(this.#rows, map, this.#labels, async (logits, targets, start) => {
       sums.add(sampleScores(logits, targets))
