@@ -35,7 +35,7 @@ export class LineFile {
     } catch (cause) {
       this.#lock.release()
       const { code, message } = cause as NodeJS.ErrnoException
-      const reason = code === 'EEXIST' ? 'there is one already; resume it or remove it' : message
+      const reason = code === 'EEXIST' ? 'there is one already; resume it, or remove it' : message
       throw new SosError('ERR_OUTPUT', `${path}: expected to ${how} a record in this file but ${reason}`, {
         cause,
       })

@@ -121,8 +121,10 @@ export const elsewhere = [
   ...['images', 'models'].map((name) => `EvaluationRecord.expectFor ${name}`), // of evaluate, which compares them
   'ModuleTree.setAttribute value', // any value of TorchScript
   'ScriptModule.fromShared shared.sharedModule', // of share(); the addon knows the numbers that it gave
+  'HookableModule.setAttribute value',
   'ScriptModule.setAttribute value',
   'ScriptObject.setAttribute value',
+  'StatefulModule.setAttribute value',
   ...['asam', 'sam', 'clipGradients'].map((name) => `${name} base.learningRate`), // the trainer looks at it
   ...['complex', 'new Complex'].flatMap((name) => [`${name} re`, `${name} im`]),
   ...['driftBoundAt space', 'projectOnRowSpace space'].flatMap((place) =>

@@ -17,8 +17,8 @@ it('warns of a model whose code turns autocast on, which its calls here do not',
   for (const source of [path, readFileSync(path)]) await ScriptModule.load(source)
   await new Promise(setImmediate)
   expect(warnings).toEqual([
-    expect.stringContaining(`${path}: its code turns autocast on`),
-    expect.stringContaining('<buffer>: its code turns autocast on'),
+    expect.stringContaining(`${path}: the code of this module turns autocast on`),
+    expect.stringContaining('<buffer>: the code of this module turns autocast on'),
   ])
 })
 
