@@ -9,7 +9,7 @@ import {
   cifar100Layout,
   imageBytes,
 } from './cifar-files.js'
-import { readNames } from './classes.js'
+import { readNames } from './class-names.js'
 import type { Dataset } from './dataset.js'
 import type { Preprocess } from './preprocess.js'
 import { checkedPreprocess } from './preprocess-schema.js'

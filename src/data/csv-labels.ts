@@ -1,5 +1,5 @@
 import { clipped, SosError } from '../base/index.js'
-import { comparable } from './class-names.js'
+import { comparable } from './class-outputs.js'
 import { columnsOf, separatorOf } from './csv.js'
 import { type ImageLabels, linesOf } from './image-labels.js'
 import { byCodePoint, withoutExtension } from './listing.js'

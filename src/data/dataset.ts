@@ -112,7 +112,7 @@ export async function* batches(
   }
   const free = ({ images }: LoadedImages) => images.dispose()
   for await (const { images: loaded, ...which } of readAhead({ begin: load, free })) {
-    const images = placed(loaded, placement)
+    const images = toPlacement(loaded, placement)
     try {
       const numbers = which.indices.map((index) => dataset.labels[index]!)
       using labels = torch.tensor(numbers, { dtype: 'int64', device: images.device })
@@ -124,7 +124,7 @@ export async function* batches(
 }
 
 /** The images on a device and in a dtype. If they are so already, these are the images themselves, not a copy. */
-export function placed(images: Tensor, { device = 'cpu', dtype = null }: ImagePlacement): Tensor {
+export function toPlacement(images: Tensor, { device = 'cpu', dtype = null }: ImagePlacement): Tensor {
   const wanted = dtype === null || !isFloating(images.dtype) ? images.dtype : dtype
   return images.device === device && images.dtype === wanted ? images : images.to({ device, dtype: wanted })
 }
@@ -143,7 +143,7 @@ export function checkIndices(dataset: Dataset, indices: readonly number[]): void
 }
 
 /** All indices, or `limit` of them spread evenly: a folder is sorted by class, so its first images are of few classes. */
-export function spread(size: number, limit?: number): number[] {
+export function evenIndices(size: number, limit?: number): number[] {
   if (limit !== undefined) count('limit', limit)
   if (limit === undefined || limit >= size) return Array.from({ length: size }, (_, i) => i)
   return Array.from({ length: limit }, (_, i) => Math.floor((i * size) / limit))

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 
-import { type Dataset, spread } from './dataset.js'
+import { type Dataset, evenIndices } from './dataset.js'
 
 /** Hashes that distinguish a dataset from others with the same name and size, in hexadecimal. */
 export interface DatasetFingerprint {
@@ -16,7 +16,7 @@ const sampleSize = 16
 export async function fingerprint(dataset: Dataset): Promise<DatasetFingerprint> {
   const hash = createHash('sha256')
   const source = dataset.pixels ?? dataset
-  for (const index of spread(dataset.size, Math.min(sampleSize, dataset.size))) {
+  for (const index of evenIndices(dataset.size, Math.min(sampleSize, dataset.size))) {
     const { images, indices } = await source.load([index])
     hash.update(`${indices.length} ${images.dtype} ${images.shape}\n`)
     hash.update(images.contiguous().toBuffer())

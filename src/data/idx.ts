@@ -3,7 +3,7 @@ import { promisify } from 'node:util'
 import { constants, gunzip } from 'node:zlib'
 import { SosError } from '../base/index.js'
 
-import { readClasses } from './classes.js'
+import { readClasses } from './class-names.js'
 import type { Dataset } from './dataset.js'
 import type { Preprocess } from './preprocess.js'
 import { checkedPreprocess } from './preprocess-schema.js'

@@ -3,7 +3,7 @@ import { SosError } from '../base/index.js'
 import { scope, type Tensor, torch } from '../torch/index.js'
 
 import type { Dataset, LoadedImages, SkippedImage } from './dataset.js'
-import { type Decoder, decodeImage, loadImage } from './image.js'
+import { type Decoder, decodeImage, loadImage } from './decode-image.js'
 import { type Preprocess, preprocess, toBytes, unscaled } from './preprocess.js'
 import { checkedPreprocess } from './preprocess-schema.js'
 

@@ -1,11 +1,10 @@
 import { extname, join, resolve } from 'node:path'
 import { SosError } from '../base/index.js'
-
-import { placesAmong, shown } from './class-names.js'
-import { readClasses } from './classes.js'
+import { readClasses } from './class-names.js'
+import { firstNames, placesAmong } from './class-outputs.js'
 import type { Dataset } from './dataset.js'
 import { type ImageFiles, type ImageOptions, imageFiles } from './image-files.js'
-import { list, walk } from './listing.js'
+import { imagesBelow, listFolder } from './listing.js'
 import type { Preprocess } from './preprocess.js'
 import { annotatedImages } from './tiny-imagenet.js'
 
@@ -36,7 +35,7 @@ export async function imageFolder(
   const name = `imagefolder:${root}`
   const annotated = await annotatedImages(root, name)
   if (annotated !== null) return imageFiles(annotated, recipe, options)
-  const { folders } = await list(root)
+  const { folders } = await listFolder(root)
   if (folders.length === 0) {
     throw new SosError('ERR_DATASET', `${root}: expected one folder for each class but there are no folders`)
   }
@@ -62,7 +61,7 @@ export async function filesOfClasses(
   const without: string[] = []
   const foreign: string[] = []
   for (const [i, folder] of folders.entries()) {
-    const found = await walk(join(root, folder))
+    const found = await imagesBelow(join(root, folder))
     if (found.images.length === 0) without.push(folder)
     for (const file of found.images) {
       paths.push(join(root, folder, file))
@@ -74,7 +73,7 @@ export async function filesOfClasses(
     const why = foreign.length > 0 ? `; ${kinds(foreign)} are not read` : ''
     throw new SosError(
       'ERR_DATASET',
-      `${root}: expected images in the folder of each class but there are none in ${shown(without)}${why}; as in torchvision such a folder is refused: fill it, or remove it`,
+      `${root}: expected images in the folder of each class but there are none in ${firstNames(without)}${why}; as in torchvision such a folder is refused: fill it, or remove it`,
     )
   }
   if (foreign.length > 0) {
@@ -87,7 +86,7 @@ export async function filesOfClasses(
 }
 
 function kinds(files: readonly string[]): string {
-  return `files that end in ${shown([...new Set(files.map((file) => extname(file).toLowerCase()))])}`
+  return `files that end in ${firstNames([...new Set(files.map((file) => extname(file).toLowerCase()))])}`
 }
 
 /** The place of each folder among the classes. */
@@ -97,7 +96,7 @@ function placesOf(root: string, folders: readonly string[], classes: readonly st
   if (unknown.length > 0) {
     throw new SosError(
       'ERR_DATASET',
-      `${root}: expected folders that are classes but ${shown(unknown, 5)} is not among the ${classes.length} classes of classes.txt`,
+      `${root}: expected folders that are classes but ${firstNames(unknown, 5)} is not among the ${classes.length} classes of classes.txt`,
     )
   }
   const taken = new Map<number, string>()

@@ -1,7 +1,7 @@
 import { join, parse } from 'node:path'
 import { clipped, SosError } from '../base/index.js'
 
-import { placesAmong } from './class-names.js'
+import { placesAmong } from './class-outputs.js'
 import { byCodePoint } from './listing.js'
 import { largestMatFile, readMatStructs } from './mat-file.js'
 import { readFileUpTo, readLines } from './read-file.js'

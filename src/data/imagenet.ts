@@ -2,13 +2,13 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { SosError } from '../base/index.js'
 
-import { readClasses } from './classes.js'
+import { readClasses } from './class-names.js'
 import { labelsFromCsv } from './csv-labels.js'
 import type { Dataset } from './dataset.js'
 import { type ImageOptions, imageFiles } from './image-files.js'
 import { filesOfClasses } from './image-folder.js'
 import { type ImageLabels, labelsFromGroundTruth, linesOf, placesOf } from './image-labels.js'
-import { list, walk } from './listing.js'
+import { imagesBelow, listFolder } from './listing.js'
 import type { Preprocess } from './preprocess.js'
 import { annotatedImages } from './tiny-imagenet.js'
 
@@ -65,7 +65,7 @@ export async function imageNet(
   const annotated = labels === undefined ? await annotatedImages(folder, name) : null
   if (annotated !== null) return imageFiles(annotated, recipe, imageOptions)
   const named = (await readClasses(folder, root)) ?? (await readSynsetMapping(root))
-  const { folders, images } = await list(folder)
+  const { folders, images } = await listFolder(folder)
   if (labels === undefined && (await liesInFolders(folder, folders, images))) {
     return imageFiles({ name, ...(await filesOfClasses(folder, folders, named)) }, recipe, imageOptions)
   }
@@ -83,7 +83,7 @@ async function liesInFolders(
 ): Promise<boolean> {
   if (images.length === 0 || folders.length === 0) return folders.length > 0
   for (const one of folders) {
-    if ((await walk(join(folder, one))).images.length === 0) continue
+    if ((await imagesBelow(join(folder, one))).images.length === 0) continue
     throw new SosError(
       'ERR_DATASET',
       `${folder}: expected all images in folders of their classes, or all in this folder, but there are both: ${images[0]}, and others in ${one}`,

@@ -1,7 +1,7 @@
 // What the package's other folders use of this one beside its front door, index.ts. It is no part of the package's interface.
 
-export { areNumbers, outputsOfClasses, shown, usedClasses } from './class-names.js'
-export { checkIndices, expectDataset, placed, spread } from './dataset.js'
+export { areNumbers, firstNames, outputsOfClasses, usedClasses } from './class-outputs.js'
+export { checkIndices, evenIndices, expectDataset, toPlacement } from './dataset.js'
 export { fetchCifar10 } from './fetch/cifar10.js'
 export { fingerprint, labelsSha256 } from './fingerprint.js'
 export { byCodePoint } from './listing.js'

@@ -25,7 +25,7 @@ export interface Listing {
  *
  * @throws `ERR_DATASET` if the folder cannot be read
  */
-export async function list(folder: string): Promise<Listing> {
+export async function listFolder(folder: string): Promise<Listing> {
   let entries: Dirent[]
   try {
     entries = await readdir(folder, { withFileTypes: true })
@@ -65,11 +65,11 @@ async function leadsToFolder(entry: Dirent, path: string): Promise<boolean> {
  * @returns paths relative to the folder
  * @throws `ERR_DATASET`
  */
-export async function walk(folder: string): Promise<Pick<Listing, 'images' | 'foreign'>> {
+export async function imagesBelow(folder: string): Promise<Pick<Listing, 'images' | 'foreign'>> {
   const found: { at: string; images: string[]; foreign: string[] }[] = []
   const visit = async (at: string, above: readonly string[]): Promise<void> => {
     const path = join(folder, at)
-    const { folders, images, foreign } = await list(path)
+    const { folders, images, foreign } = await listFolder(path)
     const real = await realpath(path)
     if (above.some((folder) => `${folder}${sep}`.startsWith(`${real}${sep}`))) return
     found.push({ at, images: images.map((name) => join(at, name)), foreign: [...foreign] })

@@ -1,12 +1,11 @@
 import { existsSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { clipped, SosError } from '../base/index.js'
-
-import { comparable } from './class-names.js'
-import { readClasses } from './classes.js'
+import { readClasses } from './class-names.js'
+import { comparable } from './class-outputs.js'
 import type { ImageFiles } from './image-files.js'
 import { placesOf } from './image-labels.js'
-import { byCodePoint, list } from './listing.js'
+import { byCodePoint, listFolder } from './listing.js'
 import { readLines } from './read-file.js'
 
 const annotations = 'val_annotations.txt'
@@ -27,12 +26,13 @@ export async function annotatedImages(root: string, name: string): Promise<Image
     existsSync(join(folder, annotations)),
   )
   if (val === undefined) return null
-  const { folders } = await list(val)
+  const { folders } = await listFolder(val)
   const images = join(val, 'images')
-  if (folders.length !== 1 || folders[0] !== 'images' || (await list(images)).folders.length > 0) return null
+  if (folders.length !== 1 || folders[0] !== 'images' || (await listFolder(images)).folders.length > 0)
+    return null
   const path = join(val, annotations)
   const synsets = await synsetsOfFiles(path)
-  const files = (await list(images)).images
+  const files = (await listFolder(images)).images
   const above = dirname(val)
   const classes =
     (await readClasses(val, above)) ??

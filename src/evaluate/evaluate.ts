@@ -1,6 +1,6 @@
 import { checkNumbers, count, expectList, expectObject, type NumberChecks, SosError } from '../base/index.js'
 import type { Dataset, RunOptions, SkippedImage } from '../data/index.js'
-import { expectDataset, spread } from '../data/internal.js'
+import { evenIndices, expectDataset } from '../data/internal.js'
 import { areProbabilities, type OutputKind, type OutputOptions } from '../model/index.js'
 import {
   expectKind,
@@ -97,7 +97,7 @@ export async function evaluateAll(
   const { outputs = 'logits', limit, perClass = false, record } = options
   const device = options.device ?? deviceOf(models)
   checkNumbers(options, evaluateNumbers)
-  const asked = spread(dataset.size, limit)
+  const asked = evenIndices(dataset.size, limit)
   const tally = new EvaluationTally(models, dataset)
   record?.expectFor(models.length, dataset, asked.length)
   for (const batch of record?.batches ?? []) tally.add(batch)

@@ -9,7 +9,7 @@ import {
   SosError,
 } from '../base/index.js'
 import type { Dataset, SkippedImage } from '../data/index.js'
-import { spread } from '../data/internal.js'
+import { evenIndices } from '../data/internal.js'
 import type { EvaluationSubject } from './evaluation-subject.js'
 import type { SampleScores } from './metrics.js'
 
@@ -291,7 +291,7 @@ function checkBatches(
 ): void {
   const damaged = (what: string) =>
     new SosError('ERR_RECORD', `${path}: expected an undamaged record but it ${what}: begin another`)
-  const asked = new Set(spread(size, images))
+  const asked = new Set(evenIndices(size, images))
   const seen = new Set<number>()
   const classes: number[] = []
   for (const { indices, skipped, models } of batches) {

@@ -4,8 +4,8 @@ import {
   areNumbers,
   byCodePoint,
   expectDataset,
+  firstNames,
   outputsOfClasses,
-  shown,
   usedClasses,
 } from '../data/internal.js'
 import type { ScriptModule } from '../torch/index.js'
@@ -136,7 +136,7 @@ export function classDoubts(
   if (listedOutputs.has(classes) && classes.length !== outputs) {
     throw new SosError(
       'ERR_LABELS',
-      `${name}: expected the names of all outputs of ${model.path}, ${outputs}, but ${classes.length} were listed (${shown(classes)}): list each output in its order, by --classes or withClasses`,
+      `${name}: expected the names of all outputs of ${model.path}, ${outputs}, but ${classes.length} were listed (${firstNames(classes)}): list each output in its order, by --classes or withClasses`,
     )
   }
   const used = usedClasses(dataset)
@@ -161,7 +161,7 @@ export function classDoubts(
   const count =
     classes.length === outputs
       ? null
-      : `${name} has ${classes.length} classes (${shown(classes)}) but ${model.path} has ${outputs} outputs, and no names say which outputs they are: labels 0 to ${largest} are taken for outputs 0 to ${largest}; name the outputs by --classes FILE (--classes imagenet for ImageNet's), withClasses, or a classes.txt`
+      : `${name} has ${classes.length} classes (${firstNames(classes)}) but ${model.path} has ${outputs} outputs, and no names say which outputs they are: labels 0 to ${largest} are taken for outputs 0 to ${largest}; name the outputs by --classes FILE (--classes imagenet for ImageNet's), withClasses, or a classes.txt`
   return { count, order }
 }
 

@@ -1,6 +1,6 @@
 import { checkNumbers, nonNegative } from '../base/index.js'
 import type { Dataset } from '../data/index.js'
-import { expectDataset, spread } from '../data/internal.js'
+import { evenIndices, expectDataset } from '../data/internal.js'
 import { expectAgreement, expectClassesOf } from '../model/internal.js'
 import { type ScriptModule, scope, torch } from '../torch/index.js'
 import { expectModule } from '../torch/internal.js'
@@ -72,7 +72,7 @@ async function addUp(
   const weights = new LayerWeights(model, layer.path, groupsOf(layer))
   weights.expectNumbers()
   const watch = new OutputWatch(model, layer, weights.maps()[0]!, options.output)
-  const everything = spread(dataset.size)
+  const everything = evenIndices(dataset.size)
   let images = 0
   for await (const chunk of captureChunks(model, layer, dataset, everything, options, watch.look)) {
     if (chunk.outputs !== null) expectAgreement(model, dataset, chunk.outputs)

@@ -8,7 +8,7 @@ import {
   wholeSeed,
 } from '../base/index.js'
 import { type Augmentation, type Dataset, Draws } from '../data/index.js'
-import { placed, readAhead } from '../data/internal.js'
+import { readAhead, toPlacement } from '../data/internal.js'
 import { type DType, keepTensor, scope, type Tensor, torch } from '../torch/index.js'
 import type { Mixup } from './mixup.js'
 import { PixelScaling } from './pixel-scaling.js'
@@ -163,7 +163,7 @@ export class TrainingData {
         return {
           number,
           whole,
-          images: keepTensor(placed(batch.images, this.#options)),
+          images: keepTensor(toPlacement(batch.images, this.#options)),
           targets: keepTensor(batch.targets),
         }
       })

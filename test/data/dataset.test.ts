@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { shown } from '../../src/data/class-names.js'
-import { type Batch, batches, spread } from '../../src/data/dataset.js'
+import { firstNames } from '../../src/data/class-outputs.js'
+import { type Batch, batches, evenIndices } from '../../src/data/dataset.js'
 import type { Tensor } from '../../src/index.js'
 import { vectors } from '../support/datasets.js'
 
@@ -56,16 +56,16 @@ describe('batches of a dataset', () => {
 })
 
 it('a limit is spread over a dataset', () => {
-  expect(spread(4)).toEqual([0, 1, 2, 3])
-  expect(spread(4, 9)).toEqual([0, 1, 2, 3])
-  expect(spread(10, 4)).toEqual([0, 2, 5, 7])
-  expect(spread(10, 1)).toEqual([0])
-  expect(() => spread(10, 0)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }))
+  expect(evenIndices(4)).toEqual([0, 1, 2, 3])
+  expect(evenIndices(4, 9)).toEqual([0, 1, 2, 3])
+  expect(evenIndices(10, 4)).toEqual([0, 2, 5, 7])
+  expect(evenIndices(10, 1)).toEqual([0])
+  expect(() => evenIndices(10, 0)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }))
 })
 
 it('of many names some are shown, cut where they are long', () => {
-  expect(shown(['a', 'b', 'c', 'd'])).toBe('a, b, c, d')
-  expect(shown(['a', 'b', 'c', 'd', 'e'])).toBe('a, b, c, d, …')
-  expect(shown(['a', 'b', 'c'], 2)).toBe('a, b, …')
-  expect(shown(['x'.repeat(200)]).length).toBeLessThan(80)
+  expect(firstNames(['a', 'b', 'c', 'd'])).toBe('a, b, c, d')
+  expect(firstNames(['a', 'b', 'c', 'd', 'e'])).toBe('a, b, c, d, …')
+  expect(firstNames(['a', 'b', 'c'], 2)).toBe('a, b, …')
+  expect(firstNames(['x'.repeat(200)]).length).toBeLessThan(80)
 })

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
-import { decodeImage, loadImage } from '../../src/data/image.js'
+import { decodeImage, loadImage } from '../../src/data/decode-image.js'
 import { type Decoder, type Preprocess, preprocess } from '../../src/data/index.js'
 import {
   cifar10,

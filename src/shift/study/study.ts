@@ -1,6 +1,6 @@
 import { checkNumbers, count, holm, nonNegative } from '../../base/index.js'
 import type { Dataset, Progress, RunOptions } from '../../data/index.js'
-import { expectDataset, spread } from '../../data/internal.js'
+import { evenIndices, expectDataset } from '../../data/internal.js'
 import type { OutputOptions } from '../../model/index.js'
 import { expectSameClasses } from '../../model/internal.js'
 import { type ScriptModule, torch } from '../../torch/index.js'
@@ -92,11 +92,17 @@ export async function runStudy(
     onProgress: progressOf('training images', options),
   })
   using _trainingRows = trained.rows
-  const validated = await cacheFeatures(held, layer, validation, spread(validation.size, options.limit), {
-    ...options,
-    frozen: true,
-    onProgress: progressOf('validation images', options),
-  })
+  const validated = await cacheFeatures(
+    held,
+    layer,
+    validation,
+    evenIndices(validation.size, options.limit),
+    {
+      ...options,
+      frozen: true,
+      onProgress: progressOf('validation images', options),
+    },
+  )
   using _validationRows = validated.rows
   held.dispose() // what follows needs the features alone
   const captured = performance.now()

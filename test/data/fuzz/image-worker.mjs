@@ -1,5 +1,5 @@
 // Decodes the image of each message and preprocesses it, by each decoder.
-import { decodeImage, loadImage } from '../../../dist/data/image.js'
+import { decodeImage, loadImage } from '../../../dist/data/decode-image.js'
 import { presets, torch } from '../../../dist/index.js'
 
 async function outcome({ path, decoder }) {

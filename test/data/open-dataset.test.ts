@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import { parseSpec } from '../../src/data/spec.js'
+import { parseSpec } from '../../src/data/open-dataset.js'
 
 describe('parseSpec', () => {
   it('reads KIND:PATH[:SPLIT]', () => {
