@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { decodeImage, defaultDecoder } from '../dist/data/decode-image.js'
 import { preprocess } from '../dist/data/index.js'
-import { walk } from '../dist/data/listing.js'
+import { imagesBelow } from '../dist/data/listing.js'
 import { presetNamed } from '../dist/model/index.js'
 import { Child } from './bench/child.mjs'
 import { readState } from './setup/state.mjs'
@@ -40,7 +40,7 @@ const { child } = await Child.start('Python', python, [script, JSON.stringify(re
 const temporary = mkdtempSync(join(tmpdir(), 'sos-compare-'))
 const totals = { images: 0, sameDecoded: 0, decodedWorst: 0, values: 0, byLevels: [] }
 try {
-  for (const file of (await walk(folder)).images) {
+  for (const file of (await imagesBelow(folder)).images) {
     const path = join(folder, file)
     const decoded = await decodeImage(path, recipe.channels, options.decoder)
     const [pixels, values] = [join(temporary, 'pixels'), join(temporary, 'values')]
