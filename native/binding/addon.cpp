@@ -2,7 +2,7 @@
 
 #include "binding/env_data.h"
 #include "binding/functions.h"
-#include "core/cpu_memory.h"
+#include "core/memory/cpu_memory.h"
 
 namespace {
 

@@ -3,8 +3,8 @@
 #include "binding/env_data.h"
 #include "binding/functions.h"
 #include "binding/handle.h"
-#include "core/file_bytes.h"
-#include "core/record_archive.h"
+#include "core/serialization/file_bytes.h"
+#include "core/serialization/record_archive.h"
 
 namespace sos {
 namespace {

@@ -7,10 +7,10 @@
 #include "binding/env_data.h"
 #include "binding/functions.h"
 #include "binding/handle.h"
-#include "core/device.h"
-#include "core/dtype.h"
-#include "core/error.h"
-#include "core/storage.h"
+#include "core/base/dtype.h"
+#include "core/base/error.h"
+#include "core/device/device.h"
+#include "core/memory/storage.h"
 
 namespace sos {
 namespace {

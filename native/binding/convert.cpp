@@ -3,8 +3,8 @@
 #include <cmath>
 
 #include "binding/handle.h"
-#include "core/error.h"
-#include "core/map_tensors.h"
+#include "core/base/error.h"
+#include "core/operators/map_tensors.h"
 
 namespace sos {
 namespace {

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "core/arguments.h"
-#include "core/byte_source.h"
-#include "core/modes.h"
+#include "core/context/modes.h"
+#include "core/operators/arguments.h"
+#include "core/serialization/byte_source.h"
 
 namespace sos {
 

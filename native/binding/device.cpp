@@ -1,11 +1,11 @@
-#include "core/device.h"
+#include "core/device/device.h"
 
 #include "binding/define.h"
 #include "binding/env_data.h"
 #include "binding/functions.h"
-#include "core/cuda_driver.h"
-#include "core/device_memory.h"
-#include "core/dtype.h"
+#include "core/base/dtype.h"
+#include "core/device/cuda_driver.h"
+#include "core/device/device_memory.h"
 
 namespace sos {
 namespace {

@@ -11,8 +11,8 @@
 #include "binding/handle.h"
 #include "binding/lane.h"
 #include "binding/pins.h"
-#include "core/cpu_memory.h"
-#include "core/threads.h"
+#include "core/device/threads.h"
+#include "core/memory/cpu_memory.h"
 
 namespace sos {
 

@@ -1,4 +1,4 @@
-#include "core/gradient.h"
+#include "core/autograd/gradient.h"
 
 #include <ATen/core/grad_mode.h>
 
@@ -10,7 +10,7 @@
 #include "binding/functions.h"
 #include "binding/guard.h"
 #include "binding/handle.h"
-#include "core/error.h"
+#include "core/base/error.h"
 
 namespace sos {
 namespace {

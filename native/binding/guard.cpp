@@ -6,8 +6,8 @@
 #include <string>
 
 #include "binding/env_data.h"
-#include "core/error_text.h"
-#include "core/script_error.h"
+#include "core/base/error_text.h"
+#include "core/script/script_error.h"
 
 namespace sos {
 namespace {

@@ -1,7 +1,7 @@
 #include "binding/handle.h"
 
 #include "binding/env_data.h"
-#include "core/error.h"
+#include "core/base/error.h"
 
 namespace sos {
 namespace {

@@ -6,7 +6,7 @@
 #include <memory>
 #include <variant>
 
-#include "core/script_module.h"
+#include "core/script/script_module.h"
 
 namespace sos {
 

@@ -8,9 +8,9 @@
 #include "binding/functions.h"
 #include "binding/handle.h"
 #include "binding/pool.h"
-#include "core/error.h"
-#include "core/jpeg.h"
-#include "core/preprocess.h"
+#include "core/base/error.h"
+#include "core/image/jpeg.h"
+#include "core/image/preprocess.h"
 
 namespace sos {
 namespace {

@@ -1,7 +1,7 @@
 #include "binding/js_thread.h"
 
 #include "binding/guard.h"
-#include "core/error.h"
+#include "core/base/error.h"
 
 namespace sos {
 namespace {

@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "binding/guard.h"
-#include "core/error.h"
-#include "core/threads.h"
+#include "core/base/error.h"
+#include "core/device/threads.h"
 
 namespace sos {
 

@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "binding/js_thread.h"
-#include "core/interrupt.h"
-#include "core/modes.h"
-#include "core/storage_use.h"
+#include "core/context/modes.h"
+#include "core/context/storage_use.h"
+#include "core/distributed/interrupt.h"
 
 namespace sos {
 

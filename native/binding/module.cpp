@@ -3,11 +3,11 @@
 #include "binding/env_data.h"
 #include "binding/functions.h"
 #include "binding/handle.h"
-#include "core/device.h"
-#include "core/dtype.h"
-#include "core/error.h"
-#include "core/script_module.h"
-#include "core/shared_modules.h"
+#include "core/base/dtype.h"
+#include "core/base/error.h"
+#include "core/device/device.h"
+#include "core/script/script_module.h"
+#include "core/script/shared_modules.h"
 
 namespace sos {
 namespace {

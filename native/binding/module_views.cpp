@@ -3,7 +3,7 @@
 #include "binding/env_data.h"
 #include "binding/functions.h"
 #include "binding/handle.h"
-#include "core/script_module.h"
+#include "core/script/script_module.h"
 
 namespace sos {
 namespace {

@@ -3,7 +3,7 @@
 #include "binding/env_data.h"
 #include "binding/functions.h"
 #include "binding/handle.h"
-#include "core/shared_modules.h"
+#include "core/script/shared_modules.h"
 
 namespace sos {
 namespace {

@@ -6,8 +6,8 @@
 #include "binding/env_data.h"
 #include "binding/functions.h"
 #include "binding/handle.h"
-#include "core/operator_call.h"
-#include "core/shared_modules.h"
+#include "core/operators/operator_call.h"
+#include "core/script/shared_modules.h"
 
 namespace sos {
 namespace {

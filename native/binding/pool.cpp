@@ -1,7 +1,7 @@
 #include "binding/pool.h"
 
 #include "binding/guard.h"
-#include "core/threads.h"
+#include "core/device/threads.h"
 
 namespace sos {
 namespace {

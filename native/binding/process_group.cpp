@@ -1,4 +1,4 @@
-#include "core/process_group.h"
+#include "core/distributed/process_group.h"
 
 #include <memory>
 
@@ -7,7 +7,7 @@
 #include "binding/env_data.h"
 #include "binding/functions.h"
 #include "binding/handle.h"
-#include "core/gradient_reducer.h"
+#include "core/distributed/gradient_reducer.h"
 
 // Collectives run on the lane. All ranks must begin them in one order, and those that a backward begins are
 // on the lane already: on any other thread the order between the two would be left to chance. So it is that

@@ -1,10 +1,10 @@
-#include "core/random.h"
+#include "core/device/random.h"
 
 #include "binding/convert.h"
 #include "binding/define.h"
 #include "binding/functions.h"
 #include "binding/handle.h"
-#include "core/device.h"
+#include "core/device/device.h"
 
 namespace sos {
 namespace {

@@ -2,9 +2,9 @@
 #include "binding/define.h"
 #include "binding/env_data.h"
 #include "binding/functions.h"
-#include "core/device.h"
-#include "core/switches.h"
-#include "core/threads.h"
+#include "core/device/device.h"
+#include "core/device/switches.h"
+#include "core/device/threads.h"
 
 namespace sos {
 namespace {

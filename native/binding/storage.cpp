@@ -1,11 +1,11 @@
-#include "core/storage.h"
+#include "core/memory/storage.h"
 
 #include "binding/convert.h"
 #include "binding/define.h"
 #include "binding/env_data.h"
 #include "binding/functions.h"
 #include "binding/handle.h"
-#include "core/dtype.h"
+#include "core/base/dtype.h"
 
 namespace sos {
 namespace {

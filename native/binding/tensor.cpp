@@ -7,11 +7,11 @@
 #include "binding/env_data.h"
 #include "binding/functions.h"
 #include "binding/handle.h"
-#include "core/cpu_memory.h"
-#include "core/device.h"
-#include "core/dtype.h"
-#include "core/error.h"
-#include "core/indexing.h"
+#include "core/base/dtype.h"
+#include "core/base/error.h"
+#include "core/device/device.h"
+#include "core/memory/cpu_memory.h"
+#include "core/operators/indexing.h"
 
 namespace sos {
 namespace {

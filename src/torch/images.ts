@@ -37,7 +37,7 @@ export function loadJpeg(
   return binding.loadJpeg(path, recipe, handleOf(batch), row)
 }
 
-/** Preprocesses images on this thread: uint8 [N, C, H, W] → float32 [N, C, h, w] (native/core/preprocess.h). */
+/** Preprocesses images on this thread: uint8 [N, C, H, W] → float32 [N, C, h, w] (native/core/image/preprocess.h). */
 export function preprocessImages(images: Tensor, recipe: NativePreprocess): Tensor {
   return new Tensor(binding.preprocessImages(handleOf(images), recipe))
 }

@@ -1,7 +1,7 @@
 import { expectObject, SosError, shown } from '../../base/index.js'
 import { currentContext, runIn } from './context.js'
 
-/** Each device has two bits of the modes, from bit 3 on: the place of its dtype in `dtypes` (native/core/modes.h). */
+/** Each device has two bits of the modes, from bit 3 on: the place of its dtype in `dtypes` (native/core/context/modes.h). */
 const devices: readonly AutocastDevice[] = ['cpu', 'cuda', 'mps', 'xpu']
 const dtypes = [null, 'float16', 'bfloat16'] as const
 const UNCACHED = 4

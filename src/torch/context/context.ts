@@ -6,7 +6,7 @@ import { expectFunction } from '../../base/index.js'
  * see each other's settings.
  */
 export interface Context {
-  /** libtorch's thread-local modes as one number, which is passed with each native call (native/core/modes.h). */
+  /** libtorch's thread-local modes as one number, which is passed with each native call (native/core/context/modes.h). */
   readonly modes: number
   /** The tensors that were made in the current scope, which frees them at its end; null outside of any scope. */
   readonly scope: Set<Disposable> | null

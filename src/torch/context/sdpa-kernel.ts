@@ -1,7 +1,7 @@
 import { SosError, shown } from '../../base/index.js'
 import { currentContext, runIn } from './context.js'
 
-/** Each has a bit of the modes, from bit 11 on, in the order of at::SDPBackend (native/core/attention.h). */
+/** Each has a bit of the modes, from bit 11 on, in the order of at::SDPBackend (native/core/context/attention.h). */
 const kernels: readonly SDPBackend[] = ['math', 'flash_attention', 'efficient_attention', 'cudnn_attention']
 
 /**

@@ -20,7 +20,7 @@ export interface ProcessGroupOptions {
   timeout?: number
 }
 
-// In the order of Reduction in native/core/process_group.h.
+// In the order of Reduction in native/core/distributed/process_group.h.
 const reductions: readonly Reduction[] = ['sum', 'mean', 'min', 'max']
 const floats: readonly DType[] = ['float32', 'float64', 'float16', 'bfloat16']
 /** The dtypes with which gloo computes. */

@@ -226,7 +226,7 @@ export interface Addon {
   setFloat32MatmulPrecision(precision: string): void
   getDeterminism(): [mode: boolean, warnOnly: boolean]
   setDeterminism(mode: boolean, warnOnly: boolean): void
-  /** Returns null if the image must be decoded by a more general decoder (native/core/jpeg.h). */
+  /** Returns null if the image must be decoded by a more general decoder (native/core/image/jpeg.h). */
   decodeJpeg(path: string, channels: number): Promise<TensorHandle | null>
   /** Writes a row of `batch`, float32 [N, C, crop, crop]. Returns false if the image must be decoded by a more general decoder. */
   loadJpeg(path: string, recipe: NativePreprocess, batch: TensorHandle, row: number): Promise<boolean>

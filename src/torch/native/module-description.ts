@@ -10,7 +10,7 @@ export interface ModuleNode {
   operators: string[]
 }
 
-/** Where a value comes from, for example an argument of an operator (native/core/data_flow.h). */
+/** Where a value comes from, for example an argument of an operator (native/core/script/data_flow.h). */
 export interface ArgumentSource {
   /** For an input of the method: its index. */
   input?: number

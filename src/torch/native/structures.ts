@@ -1,4 +1,4 @@
-/** A hook on the calls of a submodule (native/core/tapped_graph.h). */
+/** A hook on the calls of a submodule (native/core/script/tapped_graph.h). */
 export interface NativeTap {
   path: string
   before: boolean
@@ -11,7 +11,7 @@ export interface NativeTap {
   device?: string
 }
 
-/** How images are preprocessed (native/core/preprocess.h). `resize` and `crop` are 0 for none. */
+/** How images are preprocessed (native/core/image/preprocess.h). `resize` and `crop` are 0 for none. */
 export interface NativePreprocess {
   resize: number
   bicubic: boolean
@@ -20,7 +20,7 @@ export interface NativePreprocess {
   std: readonly number[]
 }
 
-/** How a process connects with its group (native/core/process_group.h). */
+/** How a process connects with its group (native/core/distributed/process_group.h). */
 export interface NativeMeeting {
   host: string
   port: number

@@ -1,0 +1,28 @@
+#pragma once
+#include <torch/csrc/jit/api/object.h>
+
+#include <string>
+
+#include "core/base/error.h"
+
+namespace sos {
+
+/// A method of a TorchScript module failed while it ran.
+class ScriptError : public Error {
+ public:
+  ScriptError(const std::string& message, std::string submodule, std::string line, std::string full_text)
+      : Error("ERR_TORCH", message),
+        submodule(std::move(submodule)),
+        line(std::move(line)),
+        full_text(std::move(full_text)) {}
+  const std::string submodule;  ///< dotted path of the submodule that was at work, "" for the root
+  const std::string line;       ///< of the serialized code, as `code/__torch__/net.py:12: y = torch.relu(x)`
+  const std::string full_text;  ///< all that libtorch said
+};
+
+/// Makes of the interpreter's text, which lists the frames of the serialized and of the original code, the
+/// cause, the submodule and the line.
+ScriptError explain_failure(const torch::jit::Object& self, const std::string& method,
+                            const std::exception& failure);
+
+}  // namespace sos
