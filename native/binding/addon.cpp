@@ -8,8 +8,9 @@ namespace {
 
 constexpr const char* kFinalizerOf = "finalizerOf";
 
-/// The addon is loaded twice in each JavaScript thread: the second time with an object whose `finalizerOf` is
-/// the first one's exports. That gives the Node-API environment of EnvData::finalizing_env, no functions.
+/// The addon is loaded twice in each JavaScript thread. The second time it gets an object whose `finalizerOf`
+/// holds the exports of the first. That load gives the Node-API environment of EnvData::finalizing_env, and
+/// no functions.
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   if (exports.Has(kFinalizerOf)) {
     const auto first = exports.Get(kFinalizerOf).As<Napi::Object>();
@@ -17,8 +18,8 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
     return exports;
   }
   sos::install_cpu_memory();
-  // Set before any external exists: finalizers run from the newest to the oldest, so this outlives all of
-  // them.
+  // Set before any external exists. Finalizers run from the newest to the oldest, so this outlives all
+  // externals.
   auto* data = new sos::EnvData(env);
   env.SetInstanceData<sos::EnvData>(data);
   exports.Set("environment", Napi::External<sos::EnvData>::New(env, data));
@@ -27,6 +28,8 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   sos::export_operator_functions(env, exports);
   sos::export_object_functions(env, exports);
   sos::export_module_functions(env, exports);
+  sos::export_module_call_functions(env, exports);
+  sos::export_module_structure_functions(env, exports);
   sos::export_module_view_functions(env, exports);
   sos::export_storage_functions(env, exports);
   sos::export_archive_functions(env, exports);

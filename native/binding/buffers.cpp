@@ -20,7 +20,7 @@ struct Bytes {
   size_t length;
 };
 
-/// The memory of a typed array, which may belong to a SharedArrayBuffer: node-addon-api takes none.
+/// The memory of a typed array. It may belong to a SharedArrayBuffer, which node-addon-api does not take.
 Bytes bytes_of(const Napi::Value& value) {
   napi_typedarray_type type = napi_uint8_array;
   size_t elements = 0;
@@ -33,7 +33,7 @@ Bytes bytes_of(const Napi::Value& value) {
   return {static_cast<uint8_t*>(data), value.As<Napi::TypedArray>().ByteLength()};
 }
 
-/// How many bytes a shape takes; nothing where an extent is negative, or they cannot be counted.
+/// How many bytes a shape takes; nothing if an extent is negative or the number is too large.
 std::optional<size_t> bytes_of(at::IntArrayRef shape, size_t bytes) {
   for (const int64_t extent : shape) {
     if (extent < 0 || __builtin_mul_overflow(bytes, static_cast<size_t>(extent), &bytes)) return std::nullopt;
@@ -41,8 +41,8 @@ std::optional<size_t> bytes_of(at::IntArrayRef shape, size_t bytes) {
   return bytes;
 }
 
-/// (values: TypedArray, its dtype, shape: number[], device, modes, dtype) → handle; copies the values, then
-/// converts them. The bytes of the array must be those of the shape in its dtype.
+/// (values: TypedArray, dtype of the values, shape: number[], device, modes, dtype) → handle. Copies the
+/// values, then converts them. The array must have exactly the bytes of the shape in the dtype of its values.
 Napi::Value tensor_from_typed_array(const Napi::CallbackInfo& info) {
   const auto bytes = bytes_of(info[0]);
   const auto stored = expect_dtype(info[1].As<Napi::String>());
@@ -61,6 +61,7 @@ Napi::Value tensor_from_typed_array(const Napi::CallbackInfo& info) {
 }
 
 /// (bytes: TypedArray, dtype, shape: number[], modes) → handle that uses the memory in place and keeps it
+/// alive
 Napi::Value tensor_from_buffer(const Napi::CallbackInfo& info) {
   const auto bytes = bytes_of(info[0]);
   const auto dtype = expect_dtype(info[1].As<Napi::String>());
@@ -84,10 +85,10 @@ Napi::Value tensor_from_buffer(const Napi::CallbackInfo& info) {
 }
 
 /// (handle, dtype | undefined) → ArrayBuffer with a copy of the values in row-major order, converted to the
-/// dtype. Waits for the device if it is no CPU.
+/// dtype. It waits for the device, unless that is the CPU.
 Napi::Value tensor_to_array_buffer(const Napi::CallbackInfo& info) {
   auto tensor = unwrap_tensor(info[0]).detach();
-  EnvData::of(info.Env()).lane->refuse_read(tensor, "toTypedArray()");
+  lane_of(info).refuse_read(tensor, "toTypedArray()");
   if (tensor._is_zerotensor()) tensor = at::zeros(tensor.sizes(), tensor.options());
   if (tensor.layout() != at::kStrided) tensor = tensor.to_dense();
   if (tensor.is_quantized()) tensor = info[1].IsString() ? tensor.dequantize() : tensor.int_repr();
@@ -98,7 +99,7 @@ Napi::Value tensor_to_array_buffer(const Napi::CallbackInfo& info) {
   return buffer;
 }
 
-/// (handle) → ArrayBuffer over the tensor's own memory, which it keeps
+/// (handle) → ArrayBuffer over the tensor's own memory, which it keeps alive
 Napi::Value tensor_as_array_buffer(const Napi::CallbackInfo& info) {
   const auto& tensor = unwrap_tensor(info[0]);
   const auto refuse = [](const std::string& what) {

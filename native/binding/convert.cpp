@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "binding/arrays.h"
 #include "binding/handle.h"
 #include "core/base/error.h"
 #include "core/operators/map_tensors.h"
@@ -34,8 +35,8 @@ IValue array_to_ivalue(const Napi::Array& array) {
   return IValue(std::move(list));
 }
 
-/// As `instanceof Map`, which would run JavaScript: where V8 ends the script just then, newer versions of it
-/// take that as done once Node-API has returned.
+/// Whether it is a Map, without JavaScript's `instanceof`. That would run JavaScript, and if V8 ended the
+/// script just then, newer versions of V8 would take it for ended once Node-API has returned.
 bool is_map(const Napi::Object& object) {
   const Napi::Env env = object.Env();
   const Napi::Value wanted = env.Global().Get("Map").As<Napi::Object>().Get("prototype");
@@ -65,7 +66,7 @@ IValue map_to_ivalue(const Napi::Object& map) {
   return IValue(std::move(dict));
 }
 
-/// A complex number is a Float64Array of its two parts.
+/// A complex number comes as a Float64Array of its two parts.
 IValue complex_to_ivalue(const Napi::Value& value) {
   const auto parts = value.As<Napi::Float64Array>();
   if (parts.TypedArrayType() != napi_float64_array || parts.ElementLength() != 2) {
@@ -96,7 +97,7 @@ IValue handle_to_ivalue(const Napi::Value& value) {
   const Handle& handle = unwrap_handle(value);
   if (const auto* tensor = std::get_if<at::Tensor>(&handle.held)) return *tensor;
   if (const auto* generator = std::get_if<at::Generator>(&handle.held)) return *generator;
-  if (std::holds_alternative<std::monostate>(handle.held)) return unwrap_tensor(value);  // says: disposed of
+  if (std::holds_alternative<std::monostate>(handle.held)) return unwrap_tensor(value);  // throws
   return unwrap_object(value)->instance();
 }
 
@@ -109,14 +110,11 @@ Napi::Value int_to_js(Napi::Env env, int64_t number) {
 
 template <class Values>
 Napi::Array values_to_js(Napi::Env env, const Values& values) {
-  auto array = Napi::Array::New(env, values.size());
-  uint32_t i = 0;
-  for (const IValue& value : values) array.Set(i++, to_js(env, value));
-  return array;
+  return to_js_array(env, values, [env](const IValue& value) { return to_js(env, value); });
 }
 
-/// A NamedTuple goes as { names, values }, an object or a module as { object } or { module }: TypeScript
-/// makes its own of them.
+/// A NamedTuple goes to TypeScript as { names, values }, an object as { object } and a module as { module }.
+/// TypeScript makes values of its own classes from these.
 Napi::Value tuple_to_js(Napi::Env env, const IValue& value) {
   const auto values = values_to_js(env, value.toTupleRef().elements());
   const auto type = tuple_type_of(value);
@@ -221,22 +219,9 @@ Arguments to_arguments(const Napi::CallbackInfo& info, size_t first, const Napi:
   add_keywords(arguments, keyword);
   return arguments;
 }
+
 Modes to_modes(const Napi::Value& value) {
   return {value.As<Napi::Number>().Uint32Value()};
-}
-
-std::vector<at::Tensor> to_tensors(const Napi::Value& value) {
-  const auto array = value.As<Napi::Array>();
-  std::vector<at::Tensor> tensors;
-  tensors.reserve(array.Length());
-  for (uint32_t i = 0; i < array.Length(); ++i) tensors.push_back(unwrap_tensor(array[i]));
-  return tensors;
-}
-
-Napi::Array to_js_tensors(Napi::Env env, const std::vector<at::Tensor>& tensors) {
-  auto array = Napi::Array::New(env, tensors.size());
-  for (uint32_t i = 0; i < tensors.size(); ++i) array.Set(i, wrap_tensor(env, tensors[i]));
-  return array;
 }
 
 ByteSource to_byte_source(const Napi::Value& value) {
@@ -244,31 +229,32 @@ ByteSource to_byte_source(const Napi::Value& value) {
   return unwrap_tensor(value);
 }
 
-std::vector<int64_t> to_ints(const Napi::Value& value) {
-  const auto array = value.As<Napi::Array>();
-  std::vector<int64_t> numbers(array.Length());
-  for (uint32_t i = 0; i < array.Length(); ++i) numbers[i] = array.Get(i).As<Napi::Number>().Int64Value();
-  return numbers;
+std::vector<at::Tensor> to_tensors(const Napi::Value& array) {
+  return to_vector(array, unwrap_tensor);
+}
+
+std::vector<int64_t> to_ints(const Napi::Value& array) {
+  return to_vector(array, [](const Napi::Value& value) { return value.As<Napi::Number>().Int64Value(); });
+}
+
+std::vector<std::string> to_strings(const Napi::Value& array) {
+  return to_vector(array, [](const Napi::Value& value) { return value.As<Napi::String>().Utf8Value(); });
+}
+
+Napi::Value to_js_tensor(Napi::Env env, const at::Tensor& tensor) {
+  return wrap_tensor(env, tensor);
+}
+
+Napi::Array to_js_tensors(Napi::Env env, const std::vector<at::Tensor>& tensors) {
+  return to_js_array(env, tensors, [env](const at::Tensor& tensor) { return wrap_tensor(env, tensor); });
 }
 
 Napi::Array to_js_ints(Napi::Env env, at::IntArrayRef values) {
-  auto array = Napi::Array::New(env, values.size());
-  for (uint32_t i = 0; i < values.size(); ++i)
-    array.Set(i, Napi::Number::New(env, static_cast<double>(values[i])));
-  return array;
-}
-
-std::vector<std::string> to_strings(const Napi::Value& value) {
-  const auto array = value.As<Napi::Array>();
-  std::vector<std::string> texts(array.Length());
-  for (uint32_t i = 0; i < array.Length(); ++i) texts[i] = array.Get(i).As<Napi::String>();
-  return texts;
+  return to_js_array(env, values, [](int64_t value) { return value; });
 }
 
 Napi::Array to_js_strings(Napi::Env env, const std::vector<std::string>& texts) {
-  auto array = Napi::Array::New(env, texts.size());
-  for (uint32_t i = 0; i < texts.size(); ++i) array.Set(i, Napi::String::New(env, texts[i]));
-  return array;
+  return to_js_array(env, texts, [](const std::string& text) { return text; });
 }
 
 }  // namespace sos

@@ -15,7 +15,7 @@ Napi::Value guarded_body(const Napi::CallbackInfo& info) noexcept {
   }
 }
 
-/// Adds a function to the exports; whatever it throws arrives in JavaScript as an error with a `code`.
+/// Adds a function to the exports. Whatever it throws arrives in JavaScript as an error with a `code`.
 template <Napi::Value (*Body)(const Napi::CallbackInfo&)>
 void define(Napi::Env env, Napi::Object exports, const char* name) {
   exports.Set(name, Napi::Function::New<guarded_body<Body>>(env, name));

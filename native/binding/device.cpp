@@ -1,8 +1,9 @@
 #include "core/device/device.h"
 
+#include "binding/arrays.h"
 #include "binding/define.h"
-#include "binding/env_data.h"
 #include "binding/functions.h"
+#include "binding/on_lane.h"
 #include "core/base/dtype.h"
 #include "core/device/cuda_driver.h"
 #include "core/device/device_memory.h"
@@ -10,15 +11,11 @@
 namespace sos {
 namespace {
 
-Napi::Number to_js_bytes(Napi::Env env, int64_t bytes) {
-  return Napi::Number::New(env, static_cast<double>(bytes));
-}
-
 c10::Device to_device(const Napi::Value& value) {
   return expect_device(value.As<Napi::String>());
 }
 
-/// (type, as 'cuda') → number
+/// (type such as 'cuda') → number
 Napi::Value count_devices(const Napi::CallbackInfo& info) {
   const auto device = parse_device(info[0].As<Napi::String>());
   return Napi::Number::New(info.Env(), device ? device_count(device->type()) : 0);
@@ -29,17 +26,12 @@ Napi::Value current_device(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), with_index(to_device(info[0])).index());
 }
 
-/// (device) → Promise; after what is on the lane already
+/// (device) → Promise. It waits for the tasks that are on the lane already, too.
 Napi::Value synchronize_device(const Napi::CallbackInfo& info) {
-  return EnvData::of(info.Env())
-      .lane->submit(info.Env(), Modes{}, StorageUse("synchronize"),
-                    [device = to_device(info[0])]() -> Lane::Finish {
-                      synchronize(device);
-                      return [](Napi::Env env) { return env.Undefined(); };
-                    });
+  return on_lane(info, StorageUse("synchronize"), [device = to_device(info[0])] { synchronize(device); });
 }
 
-/// (device) → object, or null where no driver of CUDA knows the device
+/// (device) → object, or null if no driver of CUDA knows the device
 Napi::Value device_properties(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto device = with_index(to_device(info[0]));
@@ -49,13 +41,13 @@ Napi::Value device_properties(const Napi::CallbackInfo& info) {
   object.Set("name", found->name);
   object.Set("major", found->major);
   object.Set("minor", found->minor);
-  object.Set("totalMemory", to_js_bytes(env, found->total_memory));
+  object.Set("totalMemory", found->total_memory);
   object.Set("multiProcessorCount", found->multi_processor_count);
   object.Set("warpSize", found->warp_size);
   object.Set("maxThreadsPerMultiProcessor", found->max_threads_per_multi_processor);
-  object.Set("l2CacheSize", to_js_bytes(env, found->l2_cache_size));
-  object.Set("sharedMemoryPerBlock", to_js_bytes(env, found->shared_memory_per_block));
-  object.Set("integrated", Napi::Boolean::New(env, found->integrated));
+  object.Set("l2CacheSize", found->l2_cache_size);
+  object.Set("sharedMemoryPerBlock", found->shared_memory_per_block);
+  object.Set("integrated", found->integrated);
   return object;
 }
 
@@ -63,7 +55,7 @@ Napi::Value device_properties(const Napi::CallbackInfo& info) {
 Napi::Value memory_stats_of_device(const Napi::CallbackInfo& info) {
   auto object = Napi::Object::New(info.Env());
   for (const auto& [name, value] : device_memory_stats(to_device(info[0]))) {
-    object.Set(name, to_js_bytes(info.Env(), value));
+    object.Set(name, value);
   }
   return object;
 }
@@ -71,10 +63,7 @@ Napi::Value memory_stats_of_device(const Napi::CallbackInfo& info) {
 /// (device) → [free, total]
 Napi::Value memory_info_of_device(const Napi::CallbackInfo& info) {
   const auto [free, total] = device_memory_info(to_device(info[0]));
-  auto pair = Napi::Array::New(info.Env(), 2);
-  pair.Set(0u, to_js_bytes(info.Env(), free));
-  pair.Set(1u, to_js_bytes(info.Env(), total));
-  return pair;
+  return to_js_pair(info.Env(), free, total);
 }
 
 Napi::Value reset_peak_stats(const Napi::CallbackInfo& info) {

@@ -6,45 +6,42 @@
 namespace sos {
 namespace {
 
-Lane& lane_of(Napi::Env env) {
-  return *EnvData::of(env).lane;
-}
-
 /// () → the number of the task that was submitted last
 Napi::Value last_task(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), static_cast<double>(lane_of(info.Env()).last_task()));
+  return Napi::Number::New(info.Env(), static_cast<double>(lane_of(info).last_task()));
 }
 
-/// (task, reason): rejects it with the reason if it has not begun
+/// (task, reason): rejects the task with the reason if it has not begun
 Napi::Value cancel_task(const Napi::CallbackInfo& info) {
   const auto task = static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value());
-  lane_of(info.Env()).cancel(info.Env(), task, info[1]);
+  lane_of(info).cancel(info.Env(), task, info[1]);
   return info.Env().Undefined();
 }
 
-/// (what, tensors) → a number for releaseMemory: nobody writes to the tensors until then
+/// (what, tensors) → a number for releaseMemory(). Nobody may write to the tensors until it is released.
 Napi::Value hold_memory(const Napi::CallbackInfo& info) {
   auto use = StorageUse(info[0].As<Napi::String>()).add(to_tensors(info[1]));
-  return Napi::Number::New(info.Env(), static_cast<double>(lane_of(info.Env()).hold(std::move(use))));
+  return Napi::Number::New(info.Env(), static_cast<double>(lane_of(info).hold(std::move(use))));
 }
 
+/// (number that holdMemory() gave)
 Napi::Value release_memory(const Napi::CallbackInfo& info) {
-  lane_of(info.Env()).release(static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value()));
+  lane_of(info).release(static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value()));
   return info.Env().Undefined();
 }
 
 Napi::Value pending_tasks(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), static_cast<double>(lane_of(info.Env()).pending()));
+  return Napi::Number::New(info.Env(), static_cast<double>(lane_of(info).pending()));
 }
 
 Napi::Value set_queue_limit(const Napi::CallbackInfo& info) {
-  lane_of(info.Env()).queue_limit = static_cast<size_t>(info[0].As<Napi::Number>().Int64Value());
+  lane_of(info).queue_limit = static_cast<size_t>(info[0].As<Napi::Number>().Int64Value());
   return info.Env().Undefined();
 }
 
-/// () → void; called when the process exits, which does not run the environment's cleanup hooks
+/// Called when the process exits, since that does not run the environment's cleanup hooks.
 Napi::Value stop_lane(const Napi::CallbackInfo& info) {
-  lane_of(info.Env()).stop();
+  lane_of(info).stop();
   return info.Env().Undefined();
 }
 

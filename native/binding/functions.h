@@ -4,13 +4,14 @@
 namespace sos {
 
 /// Each file of the binding adds its functions to the addon's exports. The TypeScript side of the same table
-/// is `interface Binding` in src/torch/native/binding.ts, whose callers pass only valid, positional
-/// arguments.
+/// is `interface Addon` in src/torch/native/addon.ts. Its callers pass only valid, positional arguments.
 void export_tensor_functions(Napi::Env env, Napi::Object exports);
 void export_buffer_functions(Napi::Env env, Napi::Object exports);
 void export_operator_functions(Napi::Env env, Napi::Object exports);
 void export_object_functions(Napi::Env env, Napi::Object exports);
 void export_module_functions(Napi::Env env, Napi::Object exports);
+void export_module_call_functions(Napi::Env env, Napi::Object exports);
+void export_module_structure_functions(Napi::Env env, Napi::Object exports);
 void export_module_view_functions(Napi::Env env, Napi::Object exports);
 void export_storage_functions(Napi::Env env, Napi::Object exports);
 void export_archive_functions(Napi::Env env, Napi::Object exports);

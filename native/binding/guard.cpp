@@ -12,7 +12,7 @@
 namespace sos {
 namespace {
 
-/// An instance of JavaScript's own class of errors, where it gave one: scripts may load the addon by itself.
+/// An instance of the error class that JavaScript gave. It gave none if a script loaded the addon by itself.
 Napi::Error make_error(Napi::Env env, const std::string& code, const std::string& message) {
   const auto& made_by = EnvData::of(env).error_class;
   if (made_by.IsEmpty()) {
@@ -23,7 +23,7 @@ Napi::Error make_error(Napi::Env env, const std::string& code, const std::string
   return Napi::Error(env, made_by.New({Napi::String::New(env, code), Napi::String::New(env, message)}));
 }
 
-/// SOS_SHOW_CPP_STACKTRACES=1 asks for all that libtorch says, C++ frames too.
+/// SOS_SHOW_CPP_STACKTRACES=1 asks for the whole text of libtorch's errors, with the C++ frames.
 bool shows_all() {
   const char* value = std::getenv("SOS_SHOW_CPP_STACKTRACES");
   return value != nullptr && *value != '\0' && std::string(value) != "0";
@@ -34,7 +34,7 @@ std::string message_of(const std::exception& error) {
   if (shows_all()) return text_of(error);
   const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
   std::string message = torch_error ? torch_error->what_without_backtrace() : text_of(error);
-  // `[enforce fail at FILE:LINE] CONDITION. ` stands before what is of use.
+  // The useful part comes after `[enforce fail at FILE:LINE] CONDITION. `.
   if (const auto end = message.find("DefaultCPUAllocator: ");
       message.rfind("[enforce fail", 0) == 0 && end != std::string::npos)
     message.erase(0, end);
@@ -45,8 +45,7 @@ std::string message_of(const std::exception& error) {
   if (message.find("Trying to resize storage that is not resizable") != std::string::npos) {
     message +=
         ": it shares its memory with a JavaScript array (asTypedArray(), fromBuffer()), with other threads "
-        "(share()) or "
-        "with the rest of a file; clone() has memory of its own";
+        "(share()) or with the rest of a file; a clone() has memory of its own";
   }
   return message;
 }
@@ -59,7 +58,7 @@ Napi::Error to_js_error(Napi::Env env, const std::exception_ptr& failure) {
   } catch (const JsFailure& failed) {
     return *failed.error;
   } catch (const Napi::Error& error) {
-    // Node-API's own errors, of a value of another type than was asked for, have no code.
+    // Node-API's own errors have no code. They say that a value has another type than was asked for.
     const bool coded = !error.Value().Get("code").IsUndefined();
     return coded ? error : make_error(env, "ERR_INVALID_ARGUMENT", error.Message());
   } catch (const ScriptError& error) {
@@ -78,7 +77,7 @@ Napi::Error to_js_error(Napi::Env env, const std::exception_ptr& failure) {
     const bool memory = message.find("DefaultCPUAllocator: can't allocate memory") != std::string::npos;
     return make_error(env, memory ? "ERR_OUT_OF_MEMORY" : "ERR_TORCH", message);
   } catch (...) {
-    return make_error(env, "ERR_UNKNOWN", "libtorch threw something that is no std::exception");
+    return make_error(env, "ERR_UNKNOWN", "libtorch threw something that is not a std::exception");
   }
 }
 
@@ -86,8 +85,9 @@ void throw_to_js(Napi::Env env, const std::exception_ptr& failure) noexcept {
   try {
     to_js_error(env, failure).ThrowAsJavaScriptException();
   } catch (...) {
-    // Making the error runs JavaScript, which fails where V8 was told to end this script. Newer versions take
-    // that as done now, so an error ends it. Where the environment itself ends, this does nothing.
+    // Making the error runs JavaScript, which fails if V8 was told to end this script. Newer versions of V8
+    // take the script for ended now, so an error has to end it. If the environment itself ends, this does
+    // nothing.
     napi_throw_error(env, "ERR_TERMINATED", "the script was ended, by its timeout or with its worker");
   }
 }

@@ -7,8 +7,8 @@ namespace sos {
 namespace {
 
 void let_go(EnvData& data, Napi::BasicEnv env, Handle& handle) {
-  if (std::holds_alternative<at::Tensor>(handle.held)) --data.live_tensors;
-  data.release(env, handle.bytes);
+  if (std::holds_alternative<at::Tensor>(handle.held)) --data.collector.live_tensors;
+  data.collector.release(env, handle.bytes);
   handle.bytes = 0;
   handle.held = std::monostate{};
 }
@@ -25,7 +25,7 @@ int64_t bytes_of(const at::Tensor& tensor) {
   return tensor.layout() == at::kStrided ? static_cast<int64_t>(tensor.nbytes()) : 0;
 }
 
-// Node-API itself, for node-addon-api would allocate twice for each external.
+// Calls Node-API itself, since node-addon-api would allocate twice for each external.
 template <class T>
 Napi::Value wrap(EnvData& data, Napi::Env env, T&& held, int64_t bytes) {
   std::unique_ptr<Handle> handle;
@@ -42,7 +42,7 @@ Napi::Value wrap(EnvData& data, Napi::Env env, T&& held, int64_t bytes) {
                        napi_create_external(data.finalizing_env, handle.get(), finalize, &data, &external),
                        Napi::Value());
   handle.release();
-  data.hold(env, bytes);
+  data.collector.hold(env, bytes);
   return {env, external};
 }
 
@@ -65,7 +65,7 @@ Napi::Value wrap_tensor(Napi::Env env, at::Tensor tensor) {
 
 Napi::Value wrap_tensor(EnvData& data, Napi::Env env, at::Tensor tensor) {
   if (!tensor.defined()) return env.Null();
-  ++data.live_tensors;
+  ++data.collector.live_tensors;
   const int64_t bytes = bytes_of(tensor);
   return wrap(data, env, std::move(tensor), bytes);
 }
@@ -78,10 +78,10 @@ Napi::Value wrap_tensor(EnvData& data, Napi::Env env, at::Tensor tensor, const N
     if (target != nullptr && target->is_same(tensor)) return spare;
     return wrap_tensor(data, env, std::move(tensor));
   }
-  ++data.live_tensors;
+  ++data.collector.live_tensors;
   handle.bytes = bytes_of(tensor);
   handle.held = std::move(tensor);
-  data.hold(env, handle.bytes);
+  data.collector.hold(env, handle.bytes);
   return spare;
 }
 

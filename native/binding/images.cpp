@@ -3,6 +3,7 @@
 #include <cmath>
 #include <memory>
 
+#include "binding/arrays.h"
 #include "binding/convert.h"
 #include "binding/define.h"
 #include "binding/functions.h"
@@ -15,27 +16,25 @@
 namespace sos {
 namespace {
 
-/// A number that is no whole one is none: JavaScript's NaN would become 0 on its way.
+/// Refuses numbers that are not whole: JavaScript's NaN would silently become 0.
 int64_t to_whole(const Napi::Value& value) {
   const double number = value.As<Napi::Number>();
   if (std::trunc(number) == number && std::abs(number) < 0x1p53) return static_cast<int64_t>(number);
   throw Error("ERR_INVALID_ARGUMENT", "expected a whole number but received " + std::to_string(number));
 }
 
-/// { resize, bicubic, crop, mean, std } as src/torch/native/binding.ts describes it
+/// { resize, bicubic, crop, mean, std } as src/torch/native/structures.ts describes it
 Preprocess to_preprocess(const Napi::Value& value) {
   const auto object = value.As<Napi::Object>();
   const auto numbers = [&](const char* name) {
-    const auto array = object.Get(name).As<Napi::Array>();
-    std::vector<double> values(array.Length());
-    for (uint32_t i = 0; i < array.Length(); ++i) values[i] = array.Get(i).As<Napi::Number>();
-    return values;
+    return to_vector(object.Get(name),
+                     [](const Napi::Value& value) { return value.As<Napi::Number>().DoubleValue(); });
   };
   return {to_whole(object.Get("resize")), object.Get("bicubic").As<Napi::Boolean>(),
           to_whole(object.Get("crop")), numbers("mean"), numbers("std")};
 }
 
-/// A row of a batch, [1, C, H, W].
+/// One row of a batch: [1, C, H, W].
 at::Tensor row_of(const Napi::Value& batch, const Napi::Value& row) {
   return unwrap_tensor(batch).narrow(0, to_whole(row), 1);
 }
@@ -44,23 +43,26 @@ at::Tensor row_of(const Napi::Value& batch, const Napi::Value& row) {
 Napi::Value decode_jpeg_of(const Napi::CallbackInfo& info) {
   const std::string path = info[0].As<Napi::String>();
   const int64_t channels = to_whole(info[1]);
-  return run_in_pool(info.Env(), [path, channels] {
-    return [decoded = decode_jpeg_file(path, channels)](Napi::Env env) {
-      return decoded ? wrap_tensor(env, *decoded) : env.Null();
-    };
-  });
+  return on_pool(
+      info, [path, channels] { return decode_jpeg_file(path, channels); },
+      [](Napi::Env env, const std::optional<at::Tensor>& decoded) {
+        return decoded ? wrap_tensor(env, *decoded) : env.Null();
+      });
 }
 
-/// (path, recipe, batch, row) → Promise<boolean>: false where the decoder leaves the image to others
+/// (path, recipe, batch, row) → Promise<boolean>: false if the decoder leaves the image to a more general one
 Napi::Value load_jpeg(const Napi::CallbackInfo& info) {
   const std::string path = info[0].As<Napi::String>();
   const auto recipe = to_preprocess(info[1]);
   const auto out = row_of(info[2], info[3]);
-  return run_in_pool(info.Env(), [path, recipe, out] {
-    const auto decoded = decode_jpeg_file(path, out.size(1));
-    if (decoded) preprocess(*decoded, recipe, out);
-    return [found = decoded.has_value()](Napi::Env env) { return Napi::Boolean::New(env, found); };
-  });
+  return on_pool(
+      info,
+      [path, recipe, out] {
+        const auto decoded = decode_jpeg_file(path, out.size(1));
+        if (decoded) preprocess(*decoded, recipe, out);
+        return decoded.has_value();
+      },
+      Napi::Boolean::New);
 }
 
 /// (images, recipe) → tensor
@@ -68,10 +70,9 @@ Napi::Value preprocess_images(const Napi::CallbackInfo& info) {
   return wrap_tensor(info.Env(), preprocess(unwrap_tensor(info[0]), to_preprocess(info[1])));
 }
 
-/// (bytes, [height, width, channels], recipe, batch, row) → Promise. The buffer of the bytes is detached
-/// then: V8 counts its memory, and would collect all after each 64 MB.
+/// (bytes, [height, width, channels], recipe, batch, row) → Promise. The buffer of the bytes is detached at
+/// the end, since V8 counts its memory and would otherwise run a full collection after each 64 MB.
 Napi::Value preprocess_bytes(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
   if (!info[0].IsTypedArray()) throw Error("ERR_INVALID_ARGUMENT", "expected a Uint8Array");
   auto bytes = info[0].As<Napi::Uint8Array>();
   const auto shape = to_ints(info[1]);
@@ -82,16 +83,20 @@ Napi::Value preprocess_bytes(const Napi::CallbackInfo& info) {
   auto image = at::from_blob(bytes.Data(), {1, shape[0], shape[1], shape[2]}, at::kByte);
   const auto recipe = to_preprocess(info[2]);
   const auto out = row_of(info[3], info[4]);
-  // The bytes are kept from the collector until the promise is settled, and let go on the JavaScript thread.
+  // This keeps the bytes from the garbage collector until the promise is settled. It is freed on the
+  // JavaScript thread.
   const auto kept = std::make_shared<Napi::ObjectReference>(Napi::Persistent(info[0].As<Napi::Object>()));
-  return run_in_pool(env, [image = image.permute({0, 3, 1, 2}), recipe, out, kept] {
-    preprocess(image, recipe, out);
-    return [kept](Napi::Env env) {
-      auto buffer = kept->Value().As<Napi::Uint8Array>().ArrayBuffer();
-      if (!buffer.IsDetached()) buffer.Detach();
-      return env.Undefined();
-    };
-  });
+  return on_pool(
+      info,
+      [image = image.permute({0, 3, 1, 2}), recipe, out, kept] {
+        preprocess(image, recipe, out);
+        return kept;
+      },
+      [](Napi::Env env, const auto& bytes) {
+        auto buffer = bytes->Value().template As<Napi::Uint8Array>().ArrayBuffer();
+        if (!buffer.IsDetached()) buffer.Detach();
+        return env.Undefined();
+      });
 }
 
 Napi::Value has_decoder(const Napi::CallbackInfo& info) {

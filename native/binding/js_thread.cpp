@@ -6,7 +6,8 @@
 namespace sos {
 namespace {
 
-/// What a waiting thread and the JavaScript thread share: the waiter may give up and be gone.
+/// What a waiting thread shares with the JavaScript thread. The waiting thread may give up before the work is
+/// done.
 struct Wait {
   bool done = false;
   bool abandoned = false;
@@ -39,7 +40,7 @@ void JsThread::run(Napi::Env env, Napi::Function, std::nullptr_t*, Work* raw) {
     const Napi::HandleScope scope(env);
     (*work)(env);
   } catch (...) {
-    // A worker that is being terminated runs no JavaScript any more: there is nobody to tell.
+    // A worker that is being terminated runs no JavaScript any more, so nobody could catch this.
   }
 }
 
@@ -67,7 +68,7 @@ void JsThread::call(Work work) {
   };
   if (!hand_to_attending(answer)) post(std::move(answer));
   std::unique_lock<std::mutex> lock(mutex_);
-  // A listener that calls process.exit() never comes back.
+  // A listener that calls process.exit() never returns.
   changed_.wait(lock, [&] { return wait->done || stopped_; });
   if (!wait->done) {
     wait->abandoned = true;
@@ -124,7 +125,7 @@ void JsThread::run_listener(Napi::Env env, const Work& work) {
     try {
       throw JsFailure(shared_reference(shared_from_this(), Napi::Error(error)));
     } catch (const Napi::Error&) {
-      throw ending();  // the environment takes no references any more
+      throw ending();  // the environment makes no references any more
     }
   }
 }

@@ -12,20 +12,20 @@
 namespace sos {
 
 /// The way from any thread onto the JavaScript thread of one environment. Closures that outlive a call, such
-/// as a gradient's hook, hold it by shared_ptr: once the environment is gone it refuses.
+/// as a gradient's hook, hold it by shared_ptr. Once the environment is gone, it refuses all work.
 class JsThread : public std::enable_shared_from_this<JsThread> {
  public:
   using Work = std::function<void(Napi::Env)>;
 
   explicit JsThread(Napi::Env env);
 
-  /// Runs `work` at one of the next turns of the event loop. What it throws is dropped. False once stopped:
-  /// `work` is destroyed where it is.
+  /// Runs `work` at one of the next turns of the event loop. What it throws is dropped. Once the thread was
+  /// stopped, it returns false and destroys `work` on the calling thread.
   bool post(Work work);
 
-  /// Runs `work` there and waits for what it returns; directly where this is the JavaScript thread. A
-  /// JavaScript error that it throws arrives as JsFailure. Throws Error `ERR_STOPPED` where the environment
-  /// ends before, also by `work` itself, which owns what it works on: it may outlive this call.
+  /// Runs `work` on the JavaScript thread and waits for its result. On that thread itself it runs at once. A
+  /// JavaScript error that `work` throws arrives as JsFailure. Throws Error `ERR_STOPPED` if the environment
+  /// ends first, perhaps by `work` itself. So `work` may outlive this call, and must own what it works on.
   template <class Result>
   Result ask(std::function<Result(Napi::Env)> work) {
     const auto result = std::make_shared<Result>();
@@ -33,18 +33,19 @@ class JsThread : public std::enable_shared_from_this<JsThread> {
     return std::move(*result);
   }
 
-  /// Lets another thread work, which `begin` tells to call `done` at the end, and waits for that; what the
-  /// other one asks for meanwhile is run here. On the JavaScript thread only.
+  /// Waits for another thread, which `begin` sets to work and which calls `done` at the end. Meanwhile it
+  /// runs here what that thread asks for. On the JavaScript thread only.
   using Done = std::function<void()>;
   void attend(const std::function<void(Done done)>& begin);
 
-  /// Whether another thread waits in `call` for what runs now. On the JavaScript thread only.
+  /// Whether what runs now was asked for by another thread, which waits for it. On the JavaScript thread
+  /// only.
   bool is_calling() const { return calling_ != 0; }
 
-  /// Whether work in progress keeps the event loop alive. On the JavaScript thread only.
+  /// Keeps the event loop alive, or no longer does. On the JavaScript thread only.
   void hold(bool alive);
 
-  /// Refuses what comes from now on and wakes who waits. On the JavaScript thread only.
+  /// Refuses all work from now on and wakes all waiting threads. On the JavaScript thread only.
   void stop();
 
  private:
@@ -62,10 +63,10 @@ class JsThread : public std::enable_shared_from_this<JsThread> {
   bool stopped_ = false;
   int calling_ = 0;
   int attending_ = 0;
-  std::deque<Work> asked_;  // while the JavaScript thread attends
+  std::deque<Work> asked_;  // waits for the JavaScript thread while that is in attend()
 };
 
-/// A reference to a JavaScript value that may be dropped on any thread: it is freed on its own.
+/// A reference to a JavaScript value that may be dropped on any thread. It is freed on the JavaScript thread.
 template <class Reference>
 std::shared_ptr<Reference> shared_reference(std::shared_ptr<JsThread> thread, Reference reference) {
   return {new Reference(std::move(reference)),

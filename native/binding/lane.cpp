@@ -4,13 +4,21 @@
 
 #include <algorithm>
 
-#include "binding/guard.h"
 #include "core/base/error.h"
 #include "core/device/threads.h"
 
 namespace sos {
+namespace {
 
-Napi::Promise Lane::submit(Napi::Env env, Modes modes, StorageUse use, Work work) {
+[[noreturn]] void refuse(const std::string& what, const std::string& would, const StorageUse& use,
+                         const std::string& does) {
+  throw Error("ERR_BUSY", what + " would " + would + " that the pending call of " + use.name() + " " + does +
+                              ": await that call first");
+}
+
+}  // namespace
+
+Napi::Promise Lane::submit(Napi::Env env, Modes modes, StorageUse use, PromiseWork work) {
   if (stopping_) throw Error("ERR_STOPPED", "the process is ending: no more work is taken");
   if (pending_.size() >= queue_limit) {
     throw Error("ERR_QUEUE_FULL", "expected at most " + std::to_string(queue_limit) +
@@ -74,9 +82,7 @@ void Lane::cancel(Napi::Env env, uint64_t number, const Napi::Value& reason) {
 
 void Lane::refuse_write(const at::Tensor& target, const std::string& operator_name) const {
   for (const auto& task : pending_) {
-    if (!task->use.covers(target)) continue;
-    throw Error("ERR_BUSY", operator_name + " would write to memory that the pending call of " +
-                                task->use.name() + " uses: await that call before");
+    if (task->use.covers(target)) refuse(operator_name, "write to memory", task->use, "uses");
   }
   refuse_held_write(target, operator_name);
 }
@@ -88,34 +94,27 @@ uint64_t Lane::hold(StorageUse use) {
 
 void Lane::refuse_held_write(const at::Tensor& target, const std::string& operator_name) const {
   for (const auto& [number, use] : held_) {
-    if (!use.covers(target)) continue;
-    throw Error("ERR_BUSY", operator_name + " would write to memory that the pending call of " + use.name() +
-                                " uses: await that call before");
+    if (use.covers(target)) refuse(operator_name, "write to memory", use, "uses");
   }
 }
 
 void Lane::refuse_read(const at::Tensor& tensor, const std::string& what) const {
   for (const auto& task : pending_) {
-    if (!task->use.writes(tensor)) continue;
-    throw Error("ERR_BUSY", what + " would read memory that the pending call of " + task->use.name() +
-                                " writes to: await that call before");
+    if (task->use.writes(tensor)) refuse(what, "read memory", task->use, "writes to");
   }
 }
 
 void Lane::refuse_look(const at::Tensor& tensor, const std::string& what) const {
   for (const auto& task : pending_) {
-    if (!task->use.reshapes(tensor)) continue;
-    throw Error("ERR_BUSY", what + " would look at a tensor that the pending call of " + task->use.name() +
-                                " may give another shape or memory: await that call before");
+    if (task->use.reshapes(tensor))
+      refuse(what, "look at a tensor", task->use, "may give another shape or other memory");
   }
 }
 
 void Lane::refuse_graph_use(const at::Tensor& tensor, const std::string& what) const {
   if (js_->is_calling()) return;
   for (const auto& task : pending_) {
-    if (!task->use.differentiates(tensor)) continue;
-    throw Error("ERR_BUSY", what + " would meet the pending " + task->use.name() +
-                                "() of a tensor that depends on this one: await it before");
+    if (task->use.differentiates(tensor)) refuse(what, "use a tensor", task->use, "computes gradients of");
   }
 }
 
@@ -145,25 +144,17 @@ void Lane::loop() {
     } catch (...) {
       task->failure = std::current_exception();
     }
-    task->work = nullptr;  // frees what the work held here, not on the JavaScript thread
-    js_->post([this, task](Napi::Env env) { settle(env, task); });
+    task->work = nullptr;  // frees what the work held on this thread, not on the JavaScript thread
+    js_->post([this, task](Napi::Env env) { end(env, task); });
   }
 }
 
-void Lane::settle(Napi::Env env, const std::shared_ptr<Task>& task) {
+void Lane::end(Napi::Env env, const std::shared_ptr<Task>& task) {
   forget(task);
-  // The lane's thread may hold the task a moment longer: what it works on is let go here.
+  // The lane's thread may hold the task a moment longer, so what the task works on is released here.
   const Finish finish = std::move(task->finish);
   task->use = StorageUse("");
-  if (!task->failure) {
-    try {
-      task->deferred.Resolve(finish(env));
-      return;
-    } catch (...) {
-      task->failure = std::current_exception();
-    }
-  }
-  task->deferred.Reject(to_js_error(env, task->failure).Value());
+  settle(env, task->deferred, finish, task->failure);
 }
 
 void Lane::forget(const std::shared_ptr<Task>& task) {
@@ -178,7 +169,7 @@ void Lane::stop() {
     stopping_ = true;
     queue_.clear();
   }
-  js_->stop();          // before the thread is waited for: it may wait for a hook
+  js_->stop();          // first, since the thread may be waiting for a hook
   interrupt_->raise();  // or for another process
   ready_.notify_all();
   if (thread_.joinable()) thread_.join();

@@ -12,77 +12,74 @@
 #include <vector>
 
 #include "binding/js_thread.h"
+#include "binding/promise.h"
 #include "core/context/modes.h"
 #include "core/context/storage_use.h"
 #include "core/distributed/interrupt.h"
 
 namespace sos {
 
-/// The one native thread of an environment on which its long work runs, in the order in which it was asked
-/// for.
+/// The one native thread of an environment on which its long work runs, in the order of the calls.
 ///
-/// The thread starts with the first task. libtorch keeps modes for each thread, so a task brings its own.
-/// While tasks are pending, the event loop is kept alive.
+/// The thread starts with the first task. libtorch keeps its modes for each thread, so a task brings its own
+/// modes. While tasks are pending, the event loop is kept alive.
 class Lane {
  public:
-  /// Runs on the JavaScript thread once the work is done, and makes the promise's value.
-  using Finish = std::function<Napi::Value(Napi::Env)>;
-  /// Runs on the lane; touches no JavaScript.
-  using Work = std::function<Finish()>;
-
   explicit Lane(std::shared_ptr<JsThread> js) : js_(std::move(js)) {}
   ~Lane() { stop(); }
 
-  /// `use` says which memory the work reads or writes, and how it is called in messages. Throws Error
-  /// `ERR_STOPPED` once the lane was stopped, `ERR_QUEUE_FULL` where `queue_limit` tasks are pending.
-  Napi::Promise submit(Napi::Env env, Modes modes, StorageUse use, Work work);
+  /// Queues a task. The binding's functions call on_lane() instead (binding/on_lane.h). `use` says which
+  /// memory the work reads or writes, and how messages name the call. Throws Error `ERR_STOPPED` once the
+  /// lane was stopped, and `ERR_QUEUE_FULL` if `queue_limit` tasks are pending.
+  Napi::Promise submit(Napi::Env env, Modes modes, StorageUse use, PromiseWork work);
 
-  /// Runs `work` on the lane's thread, where it is idle, and waits for it; else here. What it calls in
-  /// JavaScript is answered meanwhile. What uses many threads is run so: OpenMP keeps threads for each thread
-  /// that ever did, and lets all of them sleep between operators where there are more than processors.
+  /// Runs `work` on the lane's thread if that is idle, and waits for it; otherwise runs it here. While it
+  /// waits, it answers what the work calls in JavaScript. This is for work that uses many threads: OpenMP
+  /// keeps a pool of threads for each thread that ever ran in parallel, and if there are more of them than
+  /// processors, all of them sleep between operators.
   void run_now(Modes modes, const std::function<void()>& work);
 
-  /// Rejects a task that has not begun with `reason`; leaves one that has alone. Tasks are numbered from 1.
+  /// Rejects a task with `reason` if it has not begun; otherwise does nothing. Tasks are numbered from 1.
   void cancel(Napi::Env env, uint64_t task, const Napi::Value& reason);
   uint64_t last_task() const { return last_task_; }
 
-  /// Throws Error `ERR_BUSY` where `operator_name` would write to memory that a pending task uses, or that is
-  /// held.
+  /// Throws Error `ERR_BUSY` if a pending task uses the memory of `target`, or if that memory is held.
   void refuse_write(const at::Tensor& target, const std::string& operator_name) const;
 
-  /// Keeps memory from being written to while something consists of several tasks, with JavaScript between
-  /// them. Gives a number for release().
+  /// Keeps memory from being written to during work that consists of several tasks with JavaScript between
+  /// them. Returns a number for release().
   uint64_t hold(StorageUse use);
   void release(uint64_t held) { held_.erase(held); }
 
-  /// As refuse_write(), of held memory alone: for a task, which comes after those that are pending.
+  /// The same for held memory alone. It is for writes by a task, which runs after the pending tasks.
   void refuse_held_write(const at::Tensor& target, const std::string& operator_name) const;
 
-  /// Whether any memory is used or held.
+  /// Whether a task is pending or memory is held.
   bool uses_memory() const { return !pending_.empty() || !held_.empty(); }
 
-  /// Throws Error `ERR_BUSY` where a pending task writes to the memory of `tensor`, or
-  /// exchanges it, as an operator that resizes: what would be read is half written, or gone.
+  /// Throws Error `ERR_BUSY` if a pending task writes to the memory of `tensor`, or exchanges it, as an
+  /// operator that resizes does. A read could find it half written, or freed.
   void refuse_read(const at::Tensor& tensor, const std::string& what) const;
 
-  /// The same of the shape of `tensor`, and of views of it.
+  /// Throws Error `ERR_BUSY` if a pending task may give `tensor` another shape or other memory.
   void refuse_look(const at::Tensor& tensor, const std::string& what) const;
 
-  /// Throws Error `ERR_BUSY` where a pending gradient may read or write what autograd keeps for `tensor`: its
-  /// hooks and its `grad`. Not while that gradient waits for this thread.
+  /// Throws Error `ERR_BUSY` if a pending gradient may read or write the hooks or the `grad` of `tensor`. It
+  /// does not throw while that gradient waits for this thread.
   void refuse_graph_use(const at::Tensor& tensor, const std::string& what) const;
 
-  /// A shared pointer to something that is used on the lane alone and freed there, before the next task,
-  /// wherever the last pointer is dropped. It need not be that the lane lives then.
+  /// A shared pointer to something that is used on the lane alone. It is freed there, before the next task,
+  /// on whatever thread the last pointer is dropped. The lane may be gone by then.
   template <class T>
   std::shared_ptr<T> freed_here(std::unique_ptr<T> owned) {
     return {owned.release(), [dropped = dropped_](T* pointer) { dropped->add(std::shared_ptr<T>(pointer)); }};
   }
 
-  /// Ends the waits of tasks for other processes once the lane is stopped.
+  /// It ends the waits of tasks for other processes once the lane is stopped.
   const std::shared_ptr<Interrupt>& interrupt() const { return interrupt_; }
 
-  /// Drops what has not begun and waits for what has: libtorch must be idle when the process ends.
+  /// Drops the tasks that have not begun and waits for the one that has: libtorch must be idle when the
+  /// process ends.
   void stop();
   size_t pending() const { return pending_.size(); }
 
@@ -90,7 +87,7 @@ class Lane {
 
  private:
   struct Task {
-    Task(Napi::Env env, uint64_t number, Modes modes, StorageUse use, Work work)
+    Task(Napi::Env env, uint64_t number, Modes modes, StorageUse use, PromiseWork work)
         : deferred(Napi::Promise::Deferred::New(env)),
           number(number),
           modes(modes),
@@ -100,12 +97,12 @@ class Lane {
     uint64_t number;
     Modes modes;
     StorageUse use;
-    Work work;
+    PromiseWork work;
     Finish finish;
     std::exception_ptr failure;
   };
 
-  /// What waits for the lane to free it.
+  /// Objects that the lane will free.
   class Dropped {
    public:
     void add(std::shared_ptr<void> object);
@@ -117,7 +114,7 @@ class Lane {
   };
 
   void loop();
-  void settle(Napi::Env env, const std::shared_ptr<Task>& task);
+  void end(Napi::Env env, const std::shared_ptr<Task>& task);
   void forget(const std::shared_ptr<Task>& task);
 
   std::shared_ptr<JsThread> js_;
@@ -127,12 +124,13 @@ class Lane {
   std::mutex mutex_;
   std::condition_variable ready_;
   std::deque<std::shared_ptr<Task>> queue_;
-  std::function<void()> now_;  // what the JavaScript thread waits for
+  std::function<void()> now_;  // the work that the JavaScript thread waits for
   bool stopping_ = false;
-  std::list<std::shared_ptr<Task>> pending_;  // on the JavaScript thread
-  std::map<uint64_t, StorageUse> held_;       // on the JavaScript thread
-  uint64_t last_held_ = 0;                    // on the JavaScript thread
-  bool running_now_ = false;                  // on the JavaScript thread
+  // The rest is used on the JavaScript thread only.
+  std::list<std::shared_ptr<Task>> pending_;
+  std::map<uint64_t, StorageUse> held_;
+  uint64_t last_held_ = 0;
+  bool running_now_ = false;
   uint64_t last_task_ = 0;
 };
 

@@ -1,8 +1,9 @@
+#include "binding/arrays.h"
 #include "binding/convert.h"
 #include "binding/define.h"
-#include "binding/env_data.h"
 #include "binding/functions.h"
 #include "binding/handle.h"
+#include "binding/on_lane.h"
 #include "core/script/shared_modules.h"
 
 namespace sos {
@@ -14,14 +15,13 @@ Napi::Value call_object(const Napi::CallbackInfo& info) {
   const std::string method = info[1].As<Napi::String>();
   auto arguments = to_arguments(info[3], info[4]);
   auto use = StorageUse(method).add(arguments);
-  return EnvData::of(info.Env())
-      .lane->submit(info.Env(), to_modes(info[2]), std::move(use),
-                    [object, method, arguments = std::move(arguments)]() -> Lane::Finish {
-                      HookedRun plain;
-                      return [output = object->call(method, arguments, plain)](Napi::Env env) {
-                        return to_js(env, output);
-                      };
-                    });
+  return on_lane(
+      info, to_modes(info[2]), std::move(use),
+      [object, method, arguments = std::move(arguments)] {
+        HookedRun without_hooks;
+        return object->call(method, arguments, without_hooks);
+      },
+      to_js);
 }
 
 Napi::Value object_type(const Napi::CallbackInfo& info) {
@@ -34,12 +34,10 @@ Napi::Value object_methods(const Napi::CallbackInfo& info) {
 
 /// (object) → [name, type][]
 Napi::Value object_attributes(const Napi::CallbackInfo& info) {
-  const auto attributes = unwrap_object(info[0])->attributes();
-  auto array = Napi::Array::New(info.Env(), attributes.size());
-  for (uint32_t i = 0; i < attributes.size(); ++i) {
-    array.Set(i, to_js_strings(info.Env(), {attributes[i].name, attributes[i].type}));
-  }
-  return array;
+  const Napi::Env env = info.Env();
+  return to_js_array(env, unwrap_object(info[0])->attributes(), [env](const AttributeInfo& attribute) {
+    return to_js_pair(env, attribute.name, attribute.type);
+  });
 }
 
 Napi::Value object_attribute(const Napi::CallbackInfo& info) {
@@ -52,7 +50,7 @@ Napi::Value object_attribute(const Napi::CallbackInfo& info) {
   return marked;
 }
 
-/// Memory that ends with this thread does not go where other threads find it.
+/// Memory that ends with this thread must not go to a module that other threads use.
 void refuse_if_lent(const ScriptModule& module, const c10::IValue& value) {
   bool pinned = false;
   value.visit([&](const c10::IValue& inner) {

@@ -1,18 +1,16 @@
-#include <mutex>
-#include <vector>
-
+#include "binding/arrays.h"
 #include "binding/convert.h"
 #include "binding/define.h"
-#include "binding/env_data.h"
 #include "binding/functions.h"
 #include "binding/handle.h"
+#include "binding/on_lane.h"
 #include "core/operators/operator_call.h"
 #include "core/script/shared_modules.h"
 
 namespace sos {
 namespace {
 
-/// Packets live as long as the process, so their addresses can stand for them.
+/// (name) → external. Packets live as long as the process, so their addresses can stand for them.
 Napi::Value find_operator(const Napi::CallbackInfo& info) {
   const auto& packet = OperatorPacket::find(info[0].As<Napi::String>());
   return Napi::External<OperatorPacket>::New(info.Env(), const_cast<OperatorPacket*>(&packet));
@@ -29,17 +27,15 @@ Napi::Value results_to_js(EnvData& data, Napi::Env env, torch::jit::Stack& resul
     if (results[0].isTensor()) return wrap_tensor(data, env, std::move(results[0]).toTensor(), spare);
     return to_js(env, results[0]);
   }
-  auto array = Napi::Array::New(env, results.size());
-  for (uint32_t i = 0; i < results.size(); ++i) array.Set(i, to_js(env, results[i]));
-  return array;
+  return to_js_array(env, results, [env](const c10::IValue& result) { return to_js(env, result); });
 }
 
 /// (operator, modes, keyword | undefined, spare external | undefined, ...positional) → result, or an array of
-/// several
+/// several results
 Napi::Value call_operator(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   auto& data = EnvData::of(env);
-  auto stack = std::move(data.spare_stack);  // a call within a call finds an empty one
+  auto stack = std::move(data.spare_stack);  // a call within a call finds an empty stack
   const ModeGuard guard(to_modes(info[1]));
   const auto& packet = packet_of(info[0]);
   OperatorPacket::BeforeUse before_use;
@@ -66,19 +62,17 @@ Napi::Value call_operator_async(const Napi::CallbackInfo& info) {
   const auto& packet = packet_of(info[0]);
   auto arguments = to_arguments(info, 3, info[2]);
   const auto writes = packet.writes_of(arguments);
-  const auto& lane = *EnvData::of(info.Env()).lane;
   for (const auto& tensor : writes.tensors) {
-    lane.refuse_held_write(tensor, packet.name());
+    lane_of(info).refuse_held_write(tensor, packet.name());
     if (packet.exchanges_memory()) refuse_exchange(tensor, packet.name());
   }
   auto use = StorageUse(packet.name()).add(arguments).add_written(writes.tensors, writes.reshaped);
-  return EnvData::of(info.Env())
-      .lane->submit(info.Env(), to_modes(info[1]), std::move(use),
-                    [&packet, arguments = std::move(arguments)]() -> Lane::Finish {
-                      return [results = packet.call(arguments)](Napi::Env env) mutable {
-                        return results_to_js(EnvData::of(env), env, results, env.Undefined());
-                      };
-                    });
+  return on_lane(
+      info, to_modes(info[1]), std::move(use),
+      [&packet, arguments = std::move(arguments)] { return packet.call(arguments); },
+      [](Napi::Env env, torch::jit::Stack& results) {
+        return results_to_js(EnvData::of(env), env, results, env.Undefined());
+      });
 }
 
 Napi::Value list_operator_schemas(const Napi::CallbackInfo& info) {

@@ -7,14 +7,14 @@ namespace sos {
 
 at::Tensor Pins::pin(const Napi::Value& owner, void* data, size_t bytes, at::IntArrayRef shape,
                      at::ScalarType dtype) {
-  drain();  // a loop that never yields to the event loop frees here what its tensors let go
+  drain();  // for loops that never return to the event loop
   const auto pin = std::make_shared<Pin>();
   NAPI_THROW_IF_FAILED(env_, napi_create_reference(env_, owner, 1, &pin->owner), at::Tensor());
   {
     std::lock_guard<std::mutex> lock(mutex_);
     live_.insert(pin);
   }
-  // From here on the storage owns the pin: where making the tensor fails, the deleter runs.
+  // From here on the storage owns the pin: if making the tensor fails, the deleter runs.
   at::DataPtr held(data, new Held{shared_from_this(), pin}, &let_go, at::kCPU);
   const c10::Storage storage(c10::Storage::use_byte_size_t(), static_cast<int64_t>(bytes), std::move(held),
                              nullptr, /*resizable=*/false);
@@ -40,7 +40,7 @@ void Pins::release(const std::shared_ptr<Pin>& pin) {
     std::lock_guard<std::mutex> lock(mutex_);
     if (live_.erase(pin) == 0) return;  // the environment has ended
     dead_.push_back(pin->owner);
-    if (dead_.size() > 1) return;  // somebody is on the way already
+    if (dead_.size() > 1) return;  // drain() was posted already
   }
   js_->post([pins = shared_from_this()](Napi::Env) { pins->drain(); });
 }

@@ -11,25 +11,27 @@
 
 namespace sos {
 
-/// The JavaScript memory that tensors of one environment use in place. A strong reference keeps the memory as
-/// long as a storage uses it. A storage may be freed on any thread, within a garbage collection too, and the
-/// reference only on the environment's own: so it waits in a list until that thread comes by.
+/// The JavaScript memory that tensors of one environment use in place. A strong reference keeps the memory
+/// alive as long as a storage uses it. A storage may be freed on any thread, even within a garbage
+/// collection, but the reference only on the environment's own thread. So the reference waits in a list until
+/// that thread frees it.
 class Pins : public std::enable_shared_from_this<Pins> {
  public:
   Pins(Napi::Env env, std::shared_ptr<JsThread> js) : env_(env), js_(std::move(js)) {}
 
-  /// A tensor over `data`, which belongs to `owner` and has as many `bytes` as the shape takes, or more.
+  /// A tensor over `data`, which belongs to `owner`. It has at least as many `bytes` as the shape takes.
   at::Tensor pin(const Napi::Value& owner, void* data, size_t bytes, at::IntArrayRef shape,
                  at::ScalarType dtype);
 
-  /// Whether the memory of a storage is JavaScript's, of whichever environment.
+  /// Whether the memory of a storage belongs to JavaScript, in any environment.
   static bool hold(const c10::Storage& storage);
 
-  /// Whether it is that of another environment than this, with which it ends.
+  /// Whether the memory belongs to the JavaScript of another environment than this one. It ends with that
+  /// one.
   bool is_foreign(const c10::Storage& storage) const;
 
-  /// Called once, when the environment ends and its handles are gone. Storages that others still hold get a
-  /// copy of their memory, which is about to vanish.
+  /// Called once, when the environment ends and its handles are gone. JavaScript's memory is freed next, so
+  /// storages that others still hold get a copy of it.
   void close();
 
  private:
@@ -38,7 +40,7 @@ class Pins : public std::enable_shared_from_this<Pins> {
     c10::weak_intrusive_ptr<c10::StorageImpl> storage{c10::intrusive_ptr<c10::StorageImpl>()};
   };
 
-  /// What a storage over JavaScript's memory has for its context.
+  /// The context of a storage over JavaScript's memory.
   struct Held {
     std::shared_ptr<Pins> pins;
     std::shared_ptr<Pin> pin;

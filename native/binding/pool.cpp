@@ -1,17 +1,14 @@
 #include "binding/pool.h"
 
-#include "binding/guard.h"
 #include "core/device/threads.h"
 
 namespace sos {
 namespace {
 
-using Finish = std::function<Napi::Value(Napi::Env)>;
-
-/// Frees itself once the promise is settled.
+/// It frees itself once its promise is settled.
 class PoolTask final : public Napi::AsyncWorker {
  public:
-  PoolTask(Napi::Env env, std::function<Finish()> work)
+  PoolTask(Napi::Env env, PromiseWork work)
       : Napi::AsyncWorker(env, "optimum-shifting"),
         deferred_(Napi::Promise::Deferred::New(env)),
         work_(std::move(work)) {}
@@ -29,34 +26,22 @@ class PoolTask final : public Napi::AsyncWorker {
 
   void OnOK() override {
     try {
-      settle();
+      settle(Env(), deferred_, finish_, failure_);
     } catch (...) {
-      // A worker that is being terminated runs no JavaScript any more: there is nobody to tell.
+      // A worker that is being terminated runs no JavaScript any more, so nobody could catch this.
     }
   }
 
  private:
-  void settle() {
-    if (!failure_) {
-      try {
-        deferred_.Resolve(finish_(Env()));
-        return;
-      } catch (...) {
-        failure_ = std::current_exception();
-      }
-    }
-    deferred_.Reject(to_js_error(Env(), failure_).Value());
-  }
-
   Napi::Promise::Deferred deferred_;
-  std::function<Finish()> work_;
+  PromiseWork work_;
   Finish finish_;
   std::exception_ptr failure_;
 };
 
 }  // namespace
 
-Napi::Promise run_in_pool(Napi::Env env, std::function<Finish()> work) {
+Napi::Promise run_in_pool(Napi::Env env, PromiseWork work) {
   auto* task = new PoolTask(env, std::move(work));
   const auto promise = task->promise();
   task->Queue();

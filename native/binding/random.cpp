@@ -18,18 +18,18 @@ Napi::Value seed_to_js(Napi::Env env, uint64_t seed) {
   return Napi::BigInt::New(env, seed);
 }
 
-/// (device, seed: bigint) → handle of a generator of its own
+/// (device, seed: bigint) → handle of a new generator
 Napi::Value create_generator(const Napi::CallbackInfo& info) {
   const auto device = expect_device(info[0].As<Napi::String>());
   return wrap_generator(info.Env(), make_generator(device, to_seed(info[1])));
 }
 
-/// (device) → handle of the generator that operators on it draw from when they are given none
+/// (device) → handle of the generator that operators on the device draw from if they are given no other
 Napi::Value get_default_generator(const Napi::CallbackInfo& info) {
   return wrap_generator(info.Env(), default_generator(expect_device(info[0].As<Napi::String>())));
 }
 
-/// (seed: bigint), for the default generators of all devices
+/// (seed: bigint): seeds the default generators of all devices
 Napi::Value seed_all(const Napi::CallbackInfo& info) {
   manual_seed(to_seed(info[0]));
   return info.Env().Undefined();
@@ -45,7 +45,7 @@ Napi::Value generator_set_seed(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-/// (generator) → bigint, a seed that the system's source of randomness gave
+/// (generator) → bigint: seeds the generator from the system's source of randomness
 Napi::Value generator_seed(const Napi::CallbackInfo& info) {
   return seed_to_js(info.Env(), random_seed(unwrap_generator(info[0])));
 }

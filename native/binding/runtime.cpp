@@ -1,3 +1,4 @@
+#include "binding/arrays.h"
 #include "binding/convert.h"
 #include "binding/define.h"
 #include "binding/env_data.h"
@@ -39,7 +40,7 @@ Napi::Value get_num_interop_threads(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), interop_threads());
 }
 
-/// (name) → boolean; the names are those of core/switches
+/// (name) → boolean. The names are those of core/device/switches.
 Napi::Value read_switch(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), get_switch(info[0].As<Napi::String>()));
 }
@@ -61,10 +62,7 @@ Napi::Value set_precision(const Napi::CallbackInfo& info) {
 
 /// () → [mode, warn only]
 Napi::Value get_determinism(const Napi::CallbackInfo& info) {
-  auto pair = Napi::Array::New(info.Env(), 2);
-  pair.Set(0u, Napi::Boolean::New(info.Env(), deterministic_algorithms()));
-  pair.Set(1u, Napi::Boolean::New(info.Env(), deterministic_algorithms_warn_only()));
-  return pair;
+  return to_js_pair(info.Env(), deterministic_algorithms(), deterministic_algorithms_warn_only());
 }
 
 /// (mode, warn only)
@@ -73,12 +71,14 @@ Napi::Value set_determinism(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-/// ((full: boolean) → void): how this environment's garbage is collected when tensors fill the memory
+/// ((full: boolean) → void): the function that collects the garbage of this environment when tensors fill the
+/// memory
 Napi::Value set_collector(const Napi::CallbackInfo& info) {
-  EnvData::of(info.Env()).collect = Napi::Persistent(info[0].As<Napi::Function>());
+  EnvData::of(info.Env()).collector.set_function(info[0].As<Napi::Function>());
   return info.Env().Undefined();
 }
 
+/// (class): what is thrown from now on is an instance of it
 Napi::Value set_error_class(const Napi::CallbackInfo& info) {
   EnvData::of(info.Env()).error_class = Napi::Persistent(info[0].As<Napi::Function>());
   return info.Env().Undefined();

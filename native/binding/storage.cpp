@@ -30,9 +30,9 @@ Napi::Value tensor_from_storage(const Napi::CallbackInfo& info) {
                      tensor_over(unwrap_tensor(info[0]), dtype, offset, to_ints(info[3]), to_ints(info[4])));
 }
 
-/// (tensor, what would write) throws `ERR_BUSY` where a pending call uses the tensor's memory.
+/// (tensor, what would write): throws `ERR_BUSY` if a pending call uses the tensor's memory
 Napi::Value refuse_write(const Napi::CallbackInfo& info) {
-  EnvData::of(info.Env()).lane->refuse_write(unwrap_tensor(info[0]), info[1].As<Napi::String>());
+  lane_of(info).refuse_write(unwrap_tensor(info[0]), info[1].As<Napi::String>());
   return info.Env().Undefined();
 }
 

@@ -17,12 +17,12 @@ namespace sos {
 namespace {
 
 void refuse_read(const Napi::CallbackInfo& info, const char* what) {
-  EnvData::of(info.Env()).lane->refuse_read(unwrap_tensor(info[0]), what);
+  lane_of(info).refuse_read(unwrap_tensor(info[0]), what);
 }
 
 const at::Tensor& tensor_to_look_at(const Napi::CallbackInfo& info) {
   const auto& tensor = unwrap_tensor(info[0]);
-  EnvData::of(info.Env()).lane->refuse_look(tensor, "its shape");
+  lane_of(info).refuse_look(tensor, "its shape");
   return tensor;
 }
 
@@ -42,7 +42,7 @@ Napi::Value tensor_layout(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), layout_name(unwrap_tensor(info[0]).layout()));
 }
 
-/// (handle) → the place of its dtype in dtypeNames: a number costs less than a text
+/// (handle) → the position of its dtype in dtypeNames(). A number costs less than a text.
 Napi::Value tensor_dtype(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(unwrap_tensor(info[0]).scalar_type()));
 }
@@ -75,7 +75,7 @@ Napi::Value tensor_is_leaf(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), unwrap_tensor(info[0]).is_leaf());
 }
 
-/// (handle) → the name of the function that made it, as AddBackward0, or null
+/// (handle) → the name of the function that made the tensor, such as AddBackward0, or null
 Napi::Value tensor_grad_fn(const Napi::CallbackInfo& info) {
   const auto& function = unwrap_tensor(info[0]).grad_fn();
   if (function == nullptr) return info.Env().Null();
@@ -110,7 +110,7 @@ Napi::Value tensor_get_item(const Napi::CallbackInfo& info) {
 Napi::Value tensor_set_item(const Napi::CallbackInfo& info) {
   const ModeGuard guard(to_modes(info[1]));
   const auto& tensor = unwrap_tensor(info[0]);
-  const Lane& lane = *EnvData::of(info.Env()).lane;
+  const Lane& lane = lane_of(info);
   const auto indices = to_arguments(info[2], info.Env().Undefined()).positional;
   const auto value = to_ivalue(info[3]);
   lane.refuse_write(tensor, "setAt");
@@ -119,7 +119,7 @@ Napi::Value tensor_set_item(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-/// (handle) → the only element, as number, bigint, boolean or, if it is complex, its two parts
+/// (handle) → the only element: a number, bigint or boolean, or the two parts of a complex number
 Napi::Value tensor_item(const Napi::CallbackInfo& info) {
   refuse_read(info, "item()");
   const auto& tensor = unwrap_tensor(info[0]);
@@ -146,13 +146,14 @@ Napi::Value is_disposed(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), std::holds_alternative<std::monostate>(unwrap_handle(info[0]).held));
 }
 
-/// () → { tensors, bytes }: the handles of this environment that live, and the bytes of their elements
+/// () → { tensors, bytes, cachedBytes }: how many handles of tensors live in this environment, the bytes of
+/// their elements, and the bytes that are free and kept for later tensors of the process
 Napi::Value memory_stats(const Napi::CallbackInfo& info) {
-  const auto& data = EnvData::of(info.Env());
+  const auto& collector = EnvData::of(info.Env()).collector;
   auto stats = Napi::Object::New(info.Env());
-  stats.Set("tensors", Napi::Number::New(info.Env(), static_cast<double>(data.live_tensors)));
-  stats.Set("bytes", Napi::Number::New(info.Env(), static_cast<double>(data.live_bytes)));
-  stats.Set("cachedBytes", Napi::Number::New(info.Env(), static_cast<double>(kept_cpu_bytes())));
+  stats.Set("tensors", collector.live_tensors);
+  stats.Set("bytes", collector.live_bytes());
+  stats.Set("cachedBytes", kept_cpu_bytes());
   return stats;
 }
 

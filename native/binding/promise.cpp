@@ -1,0 +1,20 @@
+#include "binding/promise.h"
+
+#include "binding/guard.h"
+
+namespace sos {
+
+void settle(Napi::Env env, const Napi::Promise::Deferred& deferred, const Finish& finish,
+            std::exception_ptr failure) {
+  if (!failure) {
+    try {
+      deferred.Resolve(finish(env));
+      return;
+    } catch (...) {
+      failure = std::current_exception();
+    }
+  }
+  deferred.Reject(to_js_error(env, failure).Value());
+}
+
+}  // namespace sos
