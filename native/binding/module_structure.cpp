@@ -94,6 +94,44 @@ Napi::Value module_data_flow(const Napi::CallbackInfo& info) {
   return object;
 }
 
+Napi::Array values_to_js(Napi::Env env, const std::vector<GraphValue>& values) {
+  return to_js_array(env, values, [env](const GraphValue& value) {
+    auto object = Napi::Object::New(env);
+    object.Set("number", value.number);
+    object.Set("type", value.type);
+    return object;
+  });
+}
+
+Napi::Array numbers_to_js(Napi::Env env, const std::vector<size_t>& numbers) {
+  return to_js_array(env, numbers, [](size_t number) { return number; });
+}
+
+/// → { inputs: { number, type }[], nodes: { kind, inputs: number[], outputs: { number, type }[], attribute?,
+/// blocks }[], outputs: number[] }
+Napi::Object block_to_js(Napi::Env env, const GraphBlock& block) {
+  auto object = Napi::Object::New(env);
+  object.Set("inputs", values_to_js(env, block.inputs));
+  object.Set("nodes", to_js_array(env, block.nodes, [env](const GraphNode& read) {
+               auto node = Napi::Object::New(env);
+               node.Set("kind", read.kind);
+               node.Set("inputs", numbers_to_js(env, read.inputs));
+               node.Set("outputs", values_to_js(env, read.outputs));
+               if (read.attribute) node.Set("attribute", *read.attribute);
+               node.Set("blocks", to_js_array(env, read.blocks, [env](const GraphBlock& inner) {
+                          return block_to_js(env, inner);
+                        }));
+               return node;
+             }));
+  object.Set("outputs", numbers_to_js(env, block.outputs));
+  return object;
+}
+
+/// (module, method) → block
+Napi::Value module_graph_tree(const Napi::CallbackInfo& info) {
+  return block_to_js(info.Env(), unwrap_module(info[0])->graph_tree(info[1].As<Napi::String>()));
+}
+
 Napi::Value module_kind(const Napi::CallbackInfo& info) {
   static constexpr const char* kNames[] = {"scripted", "traced", "frozen", "undetermined"};
   return Napi::String::New(info.Env(), kNames[static_cast<int>(unwrap_module(info[0])->kind())]);
@@ -114,6 +152,7 @@ void export_module_structure_functions(Napi::Env env, Napi::Object exports) {
   define<module_tree>(env, exports, "moduleTree");
   define<module_called>(env, exports, "moduleCalledSubmodules");
   define<module_data_flow>(env, exports, "moduleDataFlow");
+  define<module_graph_tree>(env, exports, "moduleGraphTree");
   define<module_kind>(env, exports, "moduleKind");
   define<module_extra_files>(env, exports, "moduleExtraFiles");
 }

@@ -1,103 +1,98 @@
-/** What a method's graph does with the tensors of its module. */
+import type { GraphBlock, GraphNode } from '../torch/index.js'
+
+/** How often a graph reads each tensor of its module. */
 export interface GraphReads {
-  /** How often operators read each tensor, by its dotted path, on the way through the graph that reads it most. */
+  /** How often operators read each tensor, by its dotted path, on the way through the graph that reads it most often. */
   readonly counts: ReadonlyMap<string, number>
-  /** Why the counts, or the operators themselves, do not tell all; null where they do. */
+  /** Why the counts, or the operators themselves, do not show everything; null if they do. */
   readonly hidden: string | null
 }
 
-interface Line {
-  readonly indent: number
-  readonly text: string
-}
-
-const getAttribute = /^%(\S+) : (\S+) = prim::GetAttr\[name="([^"]*)"\]\(%([^\s)]+)\)/
+/** By the number of a value: the dotted path of the module's tensor that it is. */
+type Paths = ReadonlyMap<number, string>
 
 /**
- * Counts reads in the text of an inlined graph, as `model.graph('forward', { inlined: true })`. Of the branches of a condition
- * one is taken. Tensors that are made in a loop are hidden, for they may be what the next round begins with; so are calls
- * that are not inlined, and tensors of the module that pass through a condition, a list or a tuple before they are read.
+ * Counts how often operators read the tensors of a module. Of the branches of a condition, one counts. Some reads cannot be
+ * counted. Tensors that are made in a loop are hidden, since the next round may begin with them. So are calls that are not
+ * inlined, and tensors of the module that pass through a condition, a list or a tuple before they are read.
  *
- * @param flat of an operator, as `aten::size`: whether its result does not depend on the values of its tensors
+ * @param graph of a module's method, as `model.graphTree()` returns it
+ * @param flat whether the result of an operator, such as `aten::size`, does not depend on the values of its tensors
  */
-export function graphReads(graph: string, flat: (operator: string) => boolean): GraphReads {
-  const lines = graph.split('\n').flatMap((line) => {
-    const text = line.replace(/ # .*$/, '').trim()
-    return text === '' ? [] : [{ indent: line.search(/\S/), text }]
-  })
-  const { paths, unknown } = attributes(lines)
-  const counts = countsOf(lines, ({ text }) => {
-    const operator = /(?:^|= )(aten::\w+)\(/.exec(text)?.[1]
-    return operator === undefined || flat(operator) ? [] : attributesIn(text, paths)
-  })
-  const opaque = lines.find(({ text }) => /prim::(CallMethod|CallFunction|PythonOp|fork)|= \^/.test(text))
-  if (opaque !== undefined) return { counts, hidden: `a call that is not inlined: ${opaque.text}` }
-  if (loopsOver(lines)) return { counts, hidden: 'tensors in a loop' }
-  const chosen = lines.some(
-    ({ text }) => !/aten::|prim::GetAttr/.test(text) && attributesIn(text, paths).length > 0,
+export function graphReads(graph: GraphBlock, flat: (operator: string) => boolean): GraphReads {
+  const nodes = nodesOf(graph)
+  const { paths, unknown } = tensorsOf(nodes)
+  const counts = countsOf(graph, (node) =>
+    isOperator(node) && !flat(node.kind) ? pathsOf(node.inputs, paths) : [],
   )
-  return { counts, hidden: unknown || chosen ? 'a weight that is chosen at run time' : null }
+  const opaque = nodes.find(({ kind }) => opaqueKinds.has(kind))
+  if (opaque !== undefined) return { counts, hidden: `a call that is not inlined: ${opaque.kind}` }
+  if (nodes.some((node) => node.kind === 'prim::Loop' && makesTensors(node)))
+    return { counts, hidden: 'tensors in a loop' }
+  return { counts, hidden: unknown || isChosen(graph, paths) ? 'a weight that is chosen at run time' : null }
 }
 
-/** The paths of the values that are tensors of the module; `unknown` where there is one of an object that has no path. */
-function attributes(lines: readonly Line[]): { paths: Map<string, string>; unknown: boolean } {
-  const self = /%([^\s:]+)/.exec(lines[0]?.text ?? '')?.[1] ?? ''
-  const owners = new Map([[self, '']])
-  const paths = new Map<string, string>()
+const opaqueKinds = new Set([
+  'prim::CallMethod',
+  'prim::CallFunction',
+  'prim::PythonOp',
+  'prim::fork',
+  'prim::awaitable',
+])
+
+const isOperator = ({ kind }: GraphNode): boolean => kind.startsWith('aten::')
+
+/** The nodes of a block and of all blocks within it. */
+function nodesOf(block: GraphBlock): GraphNode[] {
+  return block.nodes.flatMap((node) => [node, ...node.blocks.flatMap(nodesOf)])
+}
+
+/** The tensors that the graph reads from the module; `unknown` if the object that has one of them has no path. */
+function tensorsOf(nodes: readonly GraphNode[]): { paths: Paths; unknown: boolean } {
+  const paths = new Map<number, string>()
   let unknown = false
-  for (const { text } of lines) {
-    const [, value, type, name, of] = getAttribute.exec(text) ?? []
-    if (value === undefined) continue
-    const owner = owners.get(of!)
-    const path = owner === undefined ? undefined : owner === '' ? name! : `${owner}.${name}`
-    if (path !== undefined) (/^Tensor/.test(type!) ? paths : owners).set(value, path)
-    else unknown ||= /^Tensor/.test(type!)
+  for (const { kind, outputs, attribute } of nodes) {
+    if (kind !== 'prim::GetAttr' || !outputs[0]!.type.startsWith('Tensor')) continue
+    if (attribute === undefined) unknown = true
+    else paths.set(outputs[0]!.number, attribute)
   }
   return { paths, unknown }
 }
 
-function countsOf(lines: readonly Line[], reads: (line: Line) => string[]): Map<string, number> {
+function pathsOf(values: readonly number[], paths: Paths): string[] {
+  return values.flatMap((value) => paths.get(value) ?? [])
+}
+
+/** Adds up the reads of the nodes. Of the blocks of a node, the one that reads a tensor most often counts for that tensor. */
+function countsOf(block: GraphBlock, reads: (node: GraphNode) => string[]): Map<string, number> {
   const total = new Map<string, number>()
-  const add = (more: ReadonlyMap<string, number>) => {
-    for (const [path, count] of more) total.set(path, (total.get(path) ?? 0) + count)
+  const add = (path: string, count: number) => total.set(path, (total.get(path) ?? 0) + count)
+  for (const node of block.nodes) {
+    for (const path of reads(node)) add(path, 1)
+    const most = new Map<string, number>()
+    for (const [path, count] of node.blocks.flatMap((inner) => [...countsOf(inner, reads)]))
+      most.set(path, Math.max(count, most.get(path) ?? 0))
+    for (const [path, count] of most) add(path, count)
   }
-  let branches = new Map<string, number>()
-  for (let i = 0; i < lines.length; i++) {
-    const { indent, text } = lines[i]!
-    if (/^block\d+\(/.test(text)) {
-      let end = i + 1
-      while (end < lines.length && lines[end]!.indent > indent) end++
-      const block = countsOf(lines.slice(i + 1, end), reads)
-      for (const [path, count] of block) branches.set(path, Math.max(count, branches.get(path) ?? 0))
-      i = end - 1
-    } else {
-      add(branches)
-      branches = new Map()
-      for (const path of reads(lines[i]!)) add(new Map([[path, 1]]))
-    }
-  }
-  add(branches)
   return total
 }
 
-function loopsOver(lines: readonly Line[]): boolean {
-  let loop = Number.POSITIVE_INFINITY
-  return lines.some(({ indent, text }) => {
-    if (indent <= loop) loop = text.includes('= prim::Loop(') ? indent : Number.POSITIVE_INFINITY
-    return indent > loop && makesTensor(text)
-  })
+/** Whether an operator in the blocks of a node returns a tensor, or a list or a tuple of tensors. */
+function makesTensors({ blocks }: GraphNode): boolean {
+  return blocks
+    .flatMap(nodesOf)
+    .some((node) => isOperator(node) && node.outputs.some(({ type }) => type.includes('Tensor')))
 }
 
-/** Whether an operator's line has a tensor among its results, as `%x : Tensor, %n : int = aten::…`. */
-function makesTensor(text: string): boolean {
-  const operator = text.indexOf(' = aten::')
-  if (operator < 0) return false
-  const results = text.slice(text.lastIndexOf('=', operator - 1) + 1, operator)
-  return results.includes(': ') && results.slice(results.indexOf(': ')).includes('Tensor')
-}
-
-/** Of what stands to the right of the equals sign. */
-function attributesIn(text: string, paths: ReadonlyMap<string, string>): string[] {
-  const values = text.slice(text.indexOf('=') + 1).match(/%[\w.]+/g) ?? []
-  return values.flatMap((value) => paths.get(value.slice(1)) ?? [])
+/** Whether a tensor of the module goes to a node that is not an operator, or is what a block returns. */
+function isChosen(block: GraphBlock, paths: Paths): boolean {
+  const isOurs = (value: number) => paths.has(value)
+  return (
+    block.outputs.some(isOurs) ||
+    block.nodes.some(
+      (node) =>
+        (!isOperator(node) && node.kind !== 'prim::GetAttr' && node.inputs.some(isOurs)) ||
+        node.blocks.some((inner) => isChosen(inner, paths)),
+    )
+  )
 }

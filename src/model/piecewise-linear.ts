@@ -72,9 +72,7 @@ export function whyCurved(model: ScriptModule): string | null {
     const reason = reasonAgainst(call, buffers, trained)
     if (reason !== null) return reason
   }
-  const { counts, hidden } = graphReads(model.graph('forward', { inlined: true }), (operator) =>
-    flat.has(plainName(operator)),
-  )
+  const { counts, hidden } = graphReads(model.graphTree(), (operator) => flat.has(plainName(operator)))
   if (hidden !== null) return hidden
   const seen = new Set<bigint>()
   for (const [name, count] of counts) {

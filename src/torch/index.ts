@@ -62,6 +62,9 @@ export { StatefulModule } from './module/stateful-module.js'
 export type {
   ArgumentSource,
   DataFlow,
+  GraphBlock,
+  GraphNode,
+  GraphValue,
   ModuleKind,
   ModuleNode,
   OperatorCall,

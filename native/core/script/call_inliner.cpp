@@ -1,6 +1,7 @@
 #include "core/script/call_inliner.h"
 
 #include <torch/csrc/jit/api/function_impl.h>
+#include <torch/csrc/jit/passes/inliner.h>
 
 #include "core/base/error.h"
 
@@ -16,6 +17,15 @@ std::shared_ptr<Graph> copy_graph(const Module& module, const std::string& metho
   }
   found->function().ensure_defined();
   return toGraphFunction(found->function()).graph()->copy();
+}
+
+void inline_calls(Graph& graph) {
+  // libtorch keeps the graph of a method that ran without the optimiser as it was: what is inlined may bring
+  // calls.
+  for (std::string before; before != graph.toString(false);) {
+    before = graph.toString(false);
+    Inline(graph);
+  }
 }
 
 bool has_own_graph(const Node* node) {
@@ -42,7 +52,7 @@ void set_call_stack(Node* node, const InlinedCallStackPtr& stack) {
   }
 }
 
-/// Puts the body of `callee` in the place of `call`.
+/// Replaces `call` by the body of `callee`.
 void inline_body(Node* call, GraphFunction* callee) {
   callee->ensure_defined();
   auto stack = c10::make_intrusive<InlinedCallStack>(callee, call->sourceRange());
@@ -70,12 +80,12 @@ void CallInliner::inline_block(Block* block) {
       ++it;
       continue;
     }
-    it = before->iterator();  // go on with what the call was replaced by
+    it = before->iterator();  // continue with the nodes that replaced the call
     ++it;
   }
 }
 
-/// Replaces a call of a method or function by its body. False where the node is no such call.
+/// Replaces a call of a method or function by its body. False if the node is not such a call.
 bool CallInliner::inline_call(Node* node) {
   Node* const before = node->prev();
   Node* const after = node->next();
@@ -91,7 +101,7 @@ bool CallInliner::inline_call(Node* node) {
     if (path) owner = *path;
     if (path) {
       const Module callee = submodule_at(root_, *path);
-      // A submodule behind an interface is called through it: the instance tells which class it really is.
+      // A submodule behind an interface is called through the interface. The instance knows its real class.
       if (node->input(0)->type()->kind() == TypeKind::InterfaceType) node->input(0)->setType(callee.type());
       if (!path->empty()) visit_(node, callee, *path, carried_);
     } else {
@@ -117,14 +127,15 @@ bool CallInliner::inline_call(Node* node) {
 
 void CallInliner::note_unfollowed(Value* callee) {
   const auto type = callee->type()->cast<c10::ClassType>();
-  if (type && !type->is_module()) return;  // an object, which has no modules in it
+  if (type && !type->is_module()) return;  // an object, which contains no modules
   Unfollowed call{std::nullopt, callee->type()};
   if (callee->node()->kind() == prim::ModuleContainerIndex)
     call.container = path_of(callee->node()->input(0));
   unfollowed_.push_back(std::move(call));
 }
 
-/// A fork has its body as a graph of its own, which the copy of the graph around shares with the original.
+/// The body of a fork is a graph of its own. The copy of the graph around it shares that graph with the
+/// original.
 void CallInliner::follow_fork(Node* fork) {
   const auto body = fork->g(attr::Subgraph)->copy();
   fork->g_(attr::Subgraph, body);

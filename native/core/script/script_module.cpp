@@ -63,15 +63,14 @@ c10::IValue ScriptModule::run_method(const Method& method, Stack& stack, HookedR
   if (hold_ != nullptr) {
     hold_->expect_weights();
   } else if (is_held_from_training(module_)) {
-    throw Error(
-        "ERR_BUSY",
-        "a call of a module in train mode would run in eval mode, in which an evaluation, capture or shift "
-        "holds it meanwhile: await that before, or let it have a clone() of the module");
+    throw Error("ERR_BUSY",
+                "a call of a module in train mode would run in eval mode, since an evaluation, capture or "
+                "shift holds the module in that mode: await it first, or give it a clone() of the module");
   }
   const auto noted = c10::make_scope_exit([this] {
     if (hold_ != nullptr) hold_->note_buffers();
   });
-  // The optimising executor profiles its first runs, which is slow, and gains nothing on a module that is not
+  // The optimising executor profiles its first runs, which is slow. It gains nothing on a module that is not
   // frozen.
   const GraphOptimizerEnabledGuard optimizer(optimized_);
   if (run.taps.empty()) {
@@ -91,7 +90,7 @@ std::shared_ptr<TappedMethod> ScriptModule::tapped(const std::string& method, co
   const std::lock_guard<std::mutex> lock(mutex);
   const auto known = methods.find(key);
   if (known != methods.end() && !known->second->outdated()) return known->second;
-  // Hooks come and go in small numbers; a graph is some kilobytes.
+  // Hooks come and go in small numbers, and a graph takes some kilobytes.
   constexpr size_t kMostGraphs = 16;
   if (methods.size() >= kMostGraphs) methods.clear();
   return methods.insert_or_assign(key, std::make_shared<TappedMethod>(module_, method, taps)).first->second;
@@ -146,15 +145,14 @@ void ScriptModule::refuse_while_pending(const std::string& what) const {
   const size_t pending = use_->pending;
   if (pending == 0) return;
   throw Error("ERR_BUSY", what + " would change the module under " + std::to_string(pending) +
-                              " pending call(s): await them before");
+                              " pending call(s): await them first");
 }
 
 void ScriptModule::refuse_while_held(const std::string& what) const {
   if (!is_held(module_)) return;
-  throw Error("ERR_BUSY",
-              what +
-                  " would change the module under an evaluation, capture or shift of it that goes on: "
-                  "await it before, or let it have a clone() of the module");
+  throw Error("ERR_BUSY", what +
+                              " would change the module while an evaluation, capture or shift of it is "
+                              "running: await it first, or give it a clone() of the module");
 }
 
 void ScriptModule::expect_idle(const std::string& what) const {
@@ -165,8 +163,9 @@ void ScriptModule::expect_idle(const std::string& what) const {
 std::unique_lock<std::shared_mutex> ScriptModule::lock_or_refuse(const char* what) const {
   std::unique_lock<std::shared_mutex> lock(use_->mutex, std::try_to_lock);
   if (lock) return lock;
-  throw Error("ERR_BUSY",
-              std::string(what) + " would change the module under a call that is at work: await it before");
+  throw Error(
+      "ERR_BUSY",
+      std::string(what) + " would change the module while a call of it is running: await that call first");
 }
 
 void ScriptModule::train(bool mode) {
@@ -189,7 +188,8 @@ void ScriptModule::set_attribute(const std::string& name, const c10::IValue& val
 
 void ScriptModule::write(const std::vector<at::Tensor>& to, const std::vector<at::Tensor>& from,
                          bool forced) {
-  if (hold_ == nullptr) throw Error("ERR_INVALID_ARGUMENT", "expected a view that holds its module");
+  if (hold_ == nullptr)
+    throw Error("ERR_INVALID_ARGUMENT", "expected a view that holds its module in eval mode");
   const std::unique_lock<std::shared_mutex> lock(use_->mutex);
   if (!forced) {
     hold_->expect_weights();
@@ -215,7 +215,7 @@ void ScriptModule::to(const Placement& placement) {
                      real ? placement.dtype.value_or(tensor.scalar_type()) : tensor.scalar_type(),
                      /*non_blocking=*/false, /*copy=*/false, format_of(tensor));
   };
-  // In place of the data: whoever holds a parameter goes on holding it.
+  // This replaces the data within each tensor, so whoever holds a parameter still holds it afterwards.
   const auto place = [&](const at::Tensor& tensor) {
     tensor.set_data(placed(tensor));
     if (tensor.grad().defined()) tensor.mutable_grad() = placed(tensor.grad());
@@ -266,6 +266,10 @@ std::vector<std::string> ScriptModule::called_submodules(const std::string& meth
 
 DataFlow ScriptModule::data_flow(const std::string& method) const {
   return sos::data_flow(module_, method);
+}
+
+GraphBlock ScriptModule::graph_tree(const std::string& method) const {
+  return sos::graph_tree(module_, method);
 }
 
 ModuleKind ScriptModule::kind() const {

@@ -1,13 +1,13 @@
 #include "core/script/script_object.h"
 
 #include <torch/csrc/jit/api/function_impl.h>
-#include <torch/csrc/jit/passes/inliner.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/csrc/jit/serialization/python_print.h>
 
 #include <algorithm>
 
 #include "core/base/error.h"
+#include "core/script/call_inliner.h"
 #include "core/script/script_error.h"
 
 namespace sos {
@@ -34,7 +34,7 @@ c10::IValue ScriptObject::call(const std::string& name, const Arguments& argumen
   Match match;
   const c10::IValue self = object_._ivalue();
   if (!match_arguments(schema, arguments, match, &reason, &self)) {
-    // A plain object may be meant as the last argument, a dict, and not as keywords.
+    // The caller may have meant a plain object as the last argument, a dict, and not as keywords.
     if (arguments.keyword.empty() ||
         !match_arguments(schema, arguments.with_keywords_as_dict(), match, nullptr, &self)) {
       throw Error("ERR_METHOD_ARGUMENTS", name + ": " + reason + "\n  " + c10::toString(schema));
@@ -50,7 +50,7 @@ c10::IValue ScriptObject::call(const std::string& name, const Arguments& argumen
     throw explain_failure(object_, name, error);
   } catch (const std::runtime_error& error) {
     throw explain_failure(object_, name, error);
-  } catch (const c10::ivalue::Future::FutureError& error) {  // of a graph that waited for a forked task
+  } catch (const c10::ivalue::Future::FutureError& error) {  // the graph waited for a forked task
     throw explain_failure(object_, name, error);
   }
 }
@@ -70,7 +70,7 @@ std::vector<std::string> ScriptObject::methods() const {
   for (const Method& method : object_.get_methods()) {
     const auto& schema = method.function().getSchema();
     const auto& arguments = schema.arguments();
-    // Without self, as it is called.
+    // Without self, as the method is called.
     schemas.push_back(c10::toString(
         schema.cloneWithArguments({arguments.begin() + (arguments.empty() ? 0 : 1), arguments.end()})));
   }
@@ -123,12 +123,8 @@ std::string ScriptObject::graph(const std::string& name, bool inlined) const {
   auto& function = expect_method(name).function();
   function.ensure_defined();
   const auto copy = toGraphFunction(function).graph()->copy();
-  // A method that ran without the optimiser was cached as it is: what is put in may have calls of its own.
-  for (std::string before; inlined && before != copy->toString(false);) {
-    before = copy->toString(false);
-    Inline(*copy);
-  }
-  // Without source locations: libtorch trusts the record of them that the file brings.
+  if (inlined) inline_calls(*copy);
+  // Without source locations, since libtorch trusts the record of them that the file brings.
   return copy->toString(/*print_source_locations=*/false);
 }
 

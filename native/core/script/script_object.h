@@ -14,7 +14,7 @@ namespace sos {
 /// An attribute of an instance.
 struct AttributeInfo {
   std::string name;
-  std::string type;  ///< in TorchScript's notation, as `Dict[str, Tensor]`
+  std::string type;  ///< in TorchScript's notation, such as `Dict[str, Tensor]`
 };
 
 /// An instance of a TorchScript class: a module, or an object that a method returned.
@@ -23,21 +23,22 @@ class ScriptObject {
   explicit ScriptObject(torch::jit::Object object) : object_(std::move(object)) {}
   virtual ~ScriptObject() = default;
 
-  /// Throws Error: `ERR_NO_METHOD`, `ERR_METHOD_ARGUMENTS`, and ScriptError where the method fails.
+  /// Throws Error `ERR_NO_METHOD` or `ERR_METHOD_ARGUMENTS`, and ScriptError if the method fails.
   c10::IValue call(const std::string& method, const Arguments& arguments, HookedRun& run);
 
-  /// The Python class, as `torch.nn.modules.conv.Conv2d`.
+  /// The Python class, such as `torch.nn.modules.conv.Conv2d`.
   std::string type() const;
 
-  /// The schemas of its methods, as `forward(Tensor x) -> Tensor`.
+  /// The schemas of its methods, such as `forward(Tensor x) -> Tensor`.
   std::vector<std::string> methods() const;
   std::vector<AttributeInfo> attributes() const;
 
-  /// Throw Error `ERR_NO_ATTRIBUTE`, and `ERR_INVALID_ARGUMENT` where the value does not fit its type.
+  /// Both throw Error `ERR_NO_ATTRIBUTE`. set_attribute() throws `ERR_INVALID_ARGUMENT` if the value does not
+  /// fit the attribute's type.
   c10::IValue attribute(const std::string& name) const;
   virtual void set_attribute(const std::string& name, const c10::IValue& value);
 
-  /// The method as TorchScript's Python-like code, or as the text of its graph.
+  /// The method as TorchScript's code, which looks like Python, or as the text of its graph.
   std::string code(const std::string& method) const;
   std::string graph(const std::string& method, bool inlined) const;
 
@@ -46,7 +47,7 @@ class ScriptObject {
  protected:
   torch::jit::Method expect_method(const std::string& name) const;
 
-  /// Runs a method whose arguments are laid out.
+  /// Runs a method. Its arguments are on the stack in the order of its schema.
   virtual c10::IValue run_method(const torch::jit::Method& method, torch::jit::Stack& stack, HookedRun& run);
 
   torch::jit::Object object_;

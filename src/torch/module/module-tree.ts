@@ -1,6 +1,12 @@
 import { binding } from '../native/binding.js'
 import type { ModuleHandle } from '../native/handles.js'
-import type { DataFlow, ModuleKind, ModuleNode, OperatorCall } from '../native/module-description.js'
+import type {
+  DataFlow,
+  GraphBlock,
+  ModuleKind,
+  ModuleNode,
+  OperatorCall,
+} from '../native/module-description.js'
 import { collectState } from '../serialization/copy-state.js'
 import { Tensor } from '../tensor/tensor.js'
 import { ScriptObject } from './script-object.js'
@@ -79,6 +85,22 @@ export class ModuleTree extends ScriptObject {
    */
   dataFlow(method = 'forward'): DataFlow {
     return binding.moduleDataFlow(this.#handle, method)
+  }
+
+  /**
+   * The graph of a method as a tree of its nodes, with all calls inlined that libtorch can inline. Its first input is the
+   * module itself. The graph of a fork is not part of it. `graph(method, { inlined: true })` is the same graph as text.
+   *
+   * @param method the name of a method. Default: `forward`.
+   * @returns the nodes in their order; the blocks of a node are the branches of a condition, or the body of a loop
+   * @throws `ERR_NO_METHOD` when there is no such method
+   * @example
+   * const { nodes } = model.graphTree()
+   * console.log(nodes.filter(({ kind }) => kind === 'aten::linear').length)
+   * // → 1
+   */
+  graphTree(method = 'forward'): GraphBlock {
+    return binding.moduleGraphTree(this.#handle, method)
   }
 
   /**

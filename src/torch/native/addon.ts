@@ -9,7 +9,7 @@ import type {
   ProcessGroupHandle,
   TensorHandle,
 } from './handles.js'
-import type { DataFlow, ModuleKind, ModuleNode } from './module-description.js'
+import type { DataFlow, GraphBlock, ModuleKind, ModuleNode } from './module-description.js'
 import type { DeviceProperties, NativeMeeting, NativePreprocess, NativeTap } from './structures.js'
 
 /**
@@ -132,6 +132,7 @@ export interface Addon {
   moduleTree(module: ModuleHandle): ModuleNode[]
   moduleCalledSubmodules(module: ModuleHandle, method: string): string[]
   moduleDataFlow(module: ModuleHandle, method: string): DataFlow
+  moduleGraphTree(module: ModuleHandle, method: string): GraphBlock
   moduleKind(module: ModuleHandle): ModuleKind
   moduleExtraFiles(module: ModuleHandle): Record<string, string>
   moduleTrain(module: ModuleHandle, mode: boolean): void

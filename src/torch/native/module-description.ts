@@ -54,6 +54,38 @@ export interface DataFlow {
   result: ArgumentSource
 }
 
+/** A value of a graph (native/core/script/graph_tree.h). */
+export interface GraphValue {
+  /** A number that no other value of the graph has. */
+  number: number
+  /** The type as the text of a graph shows it, for example `Tensor` or `int[]`. */
+  type: string
+}
+
+/** A node of a graph: one step that computes values from other values. */
+export interface GraphNode {
+  /** The kind of the node, for example `aten::conv2d` or `prim::If`. */
+  kind: string
+  /** The numbers of the values that it takes. */
+  inputs: number[]
+  /** The values that it computes. */
+  outputs: GraphValue[]
+  /** For a `prim::GetAttr`: the dotted path of what it reads from the module. It is missing if there is no such path. */
+  attribute?: string
+  /** The branches of a condition, or the body of a loop. */
+  blocks: GraphBlock[]
+}
+
+/** A list of nodes, which run one after the other. */
+export interface GraphBlock {
+  /** The values that it is given: for a method its arguments, for a loop the results of the last round. */
+  inputs: GraphValue[]
+  /** The nodes, in their order. */
+  nodes: GraphNode[]
+  /** The numbers of the values that it returns. */
+  outputs: number[]
+}
+
 /**
  * How a TorchScript module was made: by `torch.jit.script`; by `torch.jit.trace`, which fixes its mode (train or eval); or by
  * `torch.jit.freeze`, which makes its weights constants. It is undetermined if nothing in the module shows the difference.

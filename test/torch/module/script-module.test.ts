@@ -10,6 +10,7 @@ import {
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { ScriptModule, Tensor, torch } from '../../../src/index.js'
+import type { GraphBlock } from '../../../src/torch/index.js'
 
 import { demoModel, fixture, temporaryFolder } from '../../support/paths.js'
 import { reference } from '../../support/python.js'
@@ -90,6 +91,29 @@ describe('ScriptModule', () => {
     const wiring = await ScriptModule.load(fixture('wiring.scripted.pt'))
     expect(wiring.operatorCalls('features').map(({ operator }) => operator)).toContain('aten::linear')
     expect(() => module.operatorCalls('backward')).toThrow(code('ERR_NO_METHOD'))
+  })
+
+  it('shows the graph of a method as a tree, with the nodes of its text and the paths of its weights', async () => {
+    const kindsIn = (block: GraphBlock): string[] =>
+      block.nodes.flatMap(({ kind, blocks }) => [kind, ...blocks.flatMap(kindsIn)])
+    const tensorsIn = (block: GraphBlock): string[] =>
+      block.nodes.flatMap(({ attribute, outputs, blocks }) => [
+        ...(attribute !== undefined && outputs[0]!.type === 'Tensor' ? [attribute] : []),
+        ...blocks.flatMap(tensorsIn),
+      ])
+    const wiring = await ScriptModule.load(fixture('wiring.scripted.pt'))
+    for (const one of [module, wiring]) {
+      const text = one.graph('forward', { inlined: true })
+      const kinds = [...text.matchAll(/^[^#=]*= (\w+::\w+)/gm)].map(([, kind]) => kind)
+      expect(kindsIn(one.graphTree())).toEqual(kinds)
+    }
+    expect(kindsIn(module.graphTree())).toContain('prim::If')
+    const tensors = [...module.namedParameters().keys(), ...module.namedBuffers().keys()]
+    expect(tensors).toEqual(expect.arrayContaining(tensorsIn(module.graphTree())))
+    expect(tensorsIn(module.graphTree())).toEqual(
+      expect.arrayContaining([...module.namedParameters().keys()]),
+    )
+    expect(() => module.graphTree('backward')).toThrow(code('ERR_NO_METHOD'))
   })
 
   it('switches modes, and refuses to under a pending call', async () => {
