@@ -1,5 +1,6 @@
 // Holds the sources against the plan of the house (docs/architecture.md): no circle of imports, types included; between the folders of src
-// only front doors, and only downwards; at most 60 values at the root; no file longer than 320 lines. Part of `npm run check`.
+// only front doors, and only downwards; between the folders of native/core only downwards; at most 60 values at the root; no file longer
+// than 320 lines. Part of `npm run check`.
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -35,6 +36,19 @@ const rooms = [
   'module',
   'distributed',
   '',
+]
+/** The folders of native/core, alike. */
+const coreFolders = [
+  'base',
+  'memory',
+  'operators',
+  'serialization',
+  'script',
+  'context',
+  'device',
+  'distributed',
+  'autograd',
+  'image',
 ]
 const mostValues = 60
 const mostLines = 320
@@ -100,6 +114,20 @@ for (const [file, targets] of graph) {
     if (floors.indexOf(to) > floors.indexOf(from))
       faults.push(
         `${file} imports ${target}: folders import downwards, ${floors.filter(Boolean).join(' ← ')}`,
+      )
+  }
+}
+
+for (const name of readdirSync(join(root, 'native/core'), { recursive: true })) {
+  if (!/\.(h|cpp)$/.test(name)) continue
+  const text = readFileSync(join(root, 'native/core', name), 'utf8')
+  const from = coreFolders.indexOf(dirname(name))
+  if (from < 0) faults.push(`native/core/${name} is in none of the folders ${coreFolders.join(', ')}`)
+  for (const [, target] of text.matchAll(/#include "([^"]+)"/g)) {
+    const to = coreFolders.indexOf(dirname(relative('core', target)))
+    if (to < 0 || to > from)
+      faults.push(
+        `native/core/${name} includes ${target}: the folders of native/core include downwards, ${coreFolders.join(' ← ')}`,
       )
   }
 }

@@ -51,7 +51,7 @@ class Lane {
   uint64_t hold(StorageUse use);
   void release(uint64_t held) { held_.erase(held); }
 
-  /// The same for held memory alone. It is for writes by a task, which runs after the pending tasks.
+  /// Does what refuse_write() does, for held memory alone: a task that writes runs after the pending tasks.
   void refuse_held_write(const at::Tensor& target, const std::string& operator_name) const;
 
   /// Whether a task is pending or memory is held.

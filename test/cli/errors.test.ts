@@ -41,7 +41,7 @@ describe('bad input ends with one line, exit code 1 and nothing written:', () =>
     ],
     ['a missing file of CIFAR', ['eval', demoModel, '--data', `cifar10:${folder}/none.bin`], 'none.bin'],
     ['a truncated model', ['eval', join(folder, 'truncated.pt'), '--data', train], 'truncated or damaged'],
-    ['a foreign file', ['inspect', `${fashionMnist}/README.md`], 'no zip archive'],
+    ['a foreign file', ['inspect', `${fashionMnist}/README.md`], 'not a zip archive'],
     ['a missing dataset', ['eval', demoModel, '--data', `idx:${folder}:train`], 'no such file'],
     [
       'a missing folder',

@@ -8,7 +8,8 @@
 namespace sos {
 namespace {
 
-/// The engine looks for anomalies of the whole process or of none: those of other threads are found too.
+/// The engine's setting is for the whole process, so anomalies in the backwards of other threads are found
+/// too.
 class AnomalyGuard {
  public:
   explicit AnomalyGuard(bool enabled)

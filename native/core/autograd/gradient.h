@@ -7,19 +7,19 @@ namespace sos {
 
 struct GradOptions {
   bool retain_graph = false;
-  bool create_graph =
-      false;  ///< the gradients are themselves differentiable: what a Hessian-vector product needs
-  bool allow_unused = false;    ///< an input that the outputs don't depend on gets an undefined tensor
-  bool detect_anomaly = false;  ///< NaN in a gradient is an error that names the operator
+  /// Makes the gradients themselves differentiable, as a Hessian-vector product needs.
+  bool create_graph = false;
+  bool allow_unused = false;    ///< gives an undefined tensor for an input that the outputs do not depend on
+  bool detect_anomaly = false;  ///< makes NaN in a gradient an error that names the operator
 };
 
-/// The vector-Jacobian product of `outputs` with respect to `inputs`; an empty `grad_outputs` means ones for
-/// scalars.
+/// The vector-Jacobian product of `outputs` with respect to `inputs`. Empty `grad_outputs` mean ones, for
+/// scalar outputs.
 std::vector<at::Tensor> grad(const std::vector<at::Tensor>& outputs, const std::vector<at::Tensor>& inputs,
                              const std::vector<at::Tensor>& grad_outputs, const GradOptions& options);
 
-/// The same, added to the `grad` of `inputs`, or, where there are none, of all leaves that the outputs depend
-/// on. After GradientReducer::prepare() these are the means over its group once it returns.
+/// The same, added to the `grad` of `inputs`, or of all leaves that the outputs depend on if `inputs` is
+/// empty. After GradientReducer::prepare(), the gradients are the means over its group when this returns.
 void backward(const std::vector<at::Tensor>& outputs, const std::vector<at::Tensor>& inputs,
               const std::vector<at::Tensor>& grad_outputs, const GradOptions& options);
 

@@ -10,15 +10,15 @@
 
 namespace sos {
 
-/// PyTorch's names of dtypes (`float32`), layouts (`strided`), memory formats (`channels_last`) and devices
-/// (`cuda:0`).
+/// The names that PyTorch gives to dtypes (`float32`), layouts (`strided`), memory formats (`channels_last`)
+/// and devices (`cuda:0`). Nothing is returned for an unknown name.
 std::optional<at::ScalarType> parse_dtype(const std::string& name);
 std::optional<at::Layout> parse_layout(const std::string& name);
 std::optional<at::MemoryFormat> parse_memory_format(const std::string& name);
 
 std::optional<c10::Device> parse_device(const std::string& name);
 
-/// The same, or an Error `ERR_DTYPE` or `ERR_INVALID_ARGUMENT`.
+/// The same, but an unknown name throws Error: `ERR_DTYPE`, or `ERR_INVALID_ARGUMENT` for a memory format.
 at::ScalarType expect_dtype(const std::string& name);
 at::MemoryFormat expect_memory_format(const std::string& name);
 

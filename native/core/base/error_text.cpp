@@ -7,7 +7,7 @@
 namespace sos {
 namespace {
 
-/// Written to an ErrorReport, it reads what was written before.
+/// If it is written to an ErrorReport, it reads what was written before it.
 struct TextReader {
   std::string& text;
 };

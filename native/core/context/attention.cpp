@@ -13,7 +13,7 @@
 namespace sos {
 namespace {
 
-// What libtorch hands on to the tasks that a thread forks, and to backwards.
+// The kind of debug information that libtorch hands on to the tasks that a thread forks, and to backwards.
 c10::DebugInfoKind slot() {
   return c10::DebugInfoKind::INFERENCE_CONTEXT;
 }
@@ -47,7 +47,7 @@ constexpr std::array<Switch, 4> kSwitches = {{
     {at::SDPBackend::cudnn_attention, &at::Context::userEnabledCuDNNSDP, &at::Context::setSDPUseCuDNN},
 }};
 
-/// Switches kernels off for the whole process while it lives.
+/// While it lives, these kernels are switched off for the whole process.
 class Off {
  public:
   explicit Off(uint8_t kernels) {
@@ -86,7 +86,7 @@ void register_attention(torch::Library& library) {
   library.impl("scaled_dot_product_attention", TORCH_FN(attention));
 }
 
-// libtorch's own registration is for all devices alike, and these go before it.
+// libtorch's own registration is for all devices together, and these take precedence over it.
 TORCH_LIBRARY_IMPL(aten, CPU, library) {
   register_attention(library);
 }

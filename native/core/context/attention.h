@@ -5,11 +5,11 @@
 
 namespace sos {
 
-/// Keeps scaled_dot_product_attention on this thread from some of its kernels while it lives; the tasks that
-/// the thread forks know of it too. Bit i of `excluded` stands for kernel i of at::SDPBackend.
+/// While it lives, scaled_dot_product_attention takes none of the `excluded` kernels on this thread, nor in
+/// the tasks that the thread forks. Bit i of `excluded` stands for kernel i of at::SDPBackend.
 ///
-/// libtorch itself knows switches of the whole process alone, which would be every thread's. So the operator
-/// is registered again, and sets them for its own choice, under a lock.
+/// libtorch itself has switches for the whole process only, which would act on every thread. So the operator
+/// is registered again. It sets the switches for its own choice of a kernel, under a lock.
 class AttentionGuard {
  public:
   explicit AttentionGuard(uint8_t excluded);
@@ -22,7 +22,8 @@ class AttentionGuard {
   std::unique_ptr<Entered> entered_;
 };
 
-/// Reads or writes libtorch's own switches of the kernels, while no operator has them set for itself.
+/// Runs `body`, which reads or writes libtorch's own switches of the kernels, while no operator has set them
+/// for itself.
 void with_attention_switches(const std::function<void()>& body);
 
 }  // namespace sos

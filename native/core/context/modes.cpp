@@ -47,7 +47,7 @@ void ModeGuard::leave() {
       autocast::set_autocast_enabled(Modes::kDevices[i], previous_.autocast_dtype(i).has_value());
       autocast::set_autocast_dtype(Modes::kDevices[i], previous_dtypes_[i]);
     }
-    // Casts that outlive their call would be stale once the weights are written to.
+    // The cached casts would be out of date once the weights are written to.
     if (autocast::decrement_nesting() == 0) autocast::clear_cache();
     autocast::set_autocast_cache_enabled(previous_caches_);
   }

@@ -11,11 +11,11 @@
 
 namespace sos {
 
-/// The modes that an operator runs in, which libtorch keeps for each thread, as one number that each call
-/// carries: bit 0 is set where operators are recorded for gradients, bit 1 in inference mode, bit 2 where
-/// autocast does not keep the weights that it has cast. From bit 3 on come two bits for each of `kDevices`:
-/// 0 without autocast, 1 for float16, 2 for bfloat16. From bit 11 on come the kernels of attention that are
-/// not to be taken, as `AttentionGuard` counts them.
+/// The modes that an operator runs in, as one number that each call carries. libtorch keeps them for each
+/// thread. Bit 0 is set if operators are recorded for gradients, bit 1 in inference mode, and bit 2 if
+/// autocast does not keep the weights that it has cast. From bit 3 on come two bits for each of `kDevices`: 0
+/// without autocast, 1 for float16, 2 for bfloat16. From bit 11 on come the kernels of attention that must
+/// not be taken, numbered as in `AttentionGuard`.
 struct Modes {
   static constexpr std::array<c10::DeviceType, 4> kDevices = {c10::kCPU, c10::kCUDA, c10::kMPS, c10::kXPU};
 
@@ -31,7 +31,7 @@ struct Modes {
   bool operator==(const Modes&) const = default;
 };
 
-/// Sets the modes of this thread while it lives. It costs one comparison where they hold already.
+/// Sets the modes of this thread while it lives. If they are set already, it costs one comparison.
 class ModeGuard {
  public:
   explicit ModeGuard(Modes modes) : previous_(current_) {

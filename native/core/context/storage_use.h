@@ -11,7 +11,7 @@ namespace sos {
 
 class ScriptModule;
 
-/// The memory that a call works on: what its arguments hold, however nested, and the weights of a module.
+/// The memory that a call works on: that of its arguments, however nested, and the weights of a module.
 class StorageUse {
  public:
   explicit StorageUse(std::string name) : name_(std::move(name)) {}
@@ -21,30 +21,31 @@ class StorageUse {
   StorageUse& add(const std::vector<at::Tensor>& tensors);
   StorageUse& add(std::shared_ptr<const ScriptModule> module);
 
-  /// What is written to, beside being used: nobody reads it meanwhile. Where the tensors may be `reshaped`
-  /// too, as by an operator that resizes, nobody even looks at their shapes.
+  /// Adds tensors that the call writes to, beside using them. Nobody may read them meanwhile. If they may be
+  /// `reshaped` too, as by an operator that resizes, nobody may even look at their shapes.
   StorageUse& add_written(const std::vector<at::Tensor>& tensors, bool reshaped);
 
-  /// What is differentiated.
+  /// Adds the graph of what the call differentiates.
   StorageUse& add_graph_of(const std::vector<at::Tensor>& outputs);
 
-  /// What works on it, for messages: `aten::matmul`, `forward`.
+  /// The name of the call in messages, such as `aten::matmul` or `forward`.
   const std::string& name() const { return name_; }
 
-  /// Whether `tensor` shares its memory.
+  /// Whether the call uses the memory of `tensor`.
   bool covers(const at::Tensor& tensor) const;
 
-  /// Whether what is written to is `tensor`, or shares its memory.
+  /// Whether the call writes to `tensor` or to its memory.
   bool writes(const at::Tensor& tensor) const;
 
-  /// Whether `tensor` itself may get another shape or another memory.
+  /// Whether the call may give `tensor` itself another shape or other memory.
   bool reshapes(const at::Tensor& tensor) const;
 
-  /// Whether `tensor` is one of those that what is differentiated depends on.
+  /// Whether the call differentiates something that depends on `tensor`.
   bool differentiates(const at::Tensor& tensor) const;
 
  private:
-  /// A tensor with the storage that it had: an operator on the lane may give it another meanwhile.
+  /// A tensor with the storage that it had at the call. An operator on the lane may give it another one
+  /// meanwhile.
   struct Used {
     at::Tensor tensor;
     c10::Storage storage;
@@ -58,7 +59,7 @@ class StorageUse {
   bool reshapes_ = false;
   std::vector<at::Tensor> differentiated_;
   std::shared_ptr<const ScriptModule> module_;
-  std::shared_ptr<void> pending_;  // counts as a call of the module
+  std::shared_ptr<void> pending_;  // makes this count as a call of the module
 };
 
 }  // namespace sos

@@ -8,8 +8,8 @@
 namespace sos {
 namespace {
 
-// The driver's interface, which is stable, by name: its header comes with the toolkit, which is not asked
-// for.
+// The functions of the driver, whose interface is stable, found by name. Their header comes with the CUDA
+// toolkit, which we do not require.
 struct Driver {
   int (*initialize)(unsigned) = nullptr;
   int (*get)(int* device, int ordinal) = nullptr;
@@ -36,7 +36,7 @@ struct Driver {
   }
 };
 
-// Of the driver's enumeration CUdevice_attribute.
+// Values of the driver's enumeration CUdevice_attribute.
 enum Attribute {
   kSharedMemoryPerBlock = 8,
   kWarpSize = 10,

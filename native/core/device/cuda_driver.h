@@ -5,9 +5,10 @@
 
 namespace sos {
 
-/// What CUDA's driver says of a device; libtorch's device-neutral interface does not name devices.
+/// The properties of a device that CUDA's driver knows. libtorch's device-neutral interface has no names of
+/// devices.
 struct CudaProperties {
-  std::string name;  ///< as "NVIDIA H100 80GB HBM3"
+  std::string name;  ///< such as "NVIDIA H100 80GB HBM3"
   int major = 0;     ///< compute capability
   int minor = 0;
   int64_t total_memory = 0;  ///< bytes
@@ -19,7 +20,7 @@ struct CudaProperties {
   bool integrated = false;
 };
 
-/// The properties of the CUDA device of that index. None where there is no driver or no such device.
+/// The properties of the CUDA device with that index, or nothing if there is no driver or no such device.
 std::optional<CudaProperties> cuda_properties(int index);
 
 }  // namespace sos

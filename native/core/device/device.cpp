@@ -52,7 +52,7 @@ c10::Device expect_device(const std::string& name) {
     if (there == indexed) return *device;
     known += (known.empty() ? "" : ", ") + there;
   }
-  throw Error("ERR_DEVICE", "there is no device '" + name + "' here; there are: " + known);
+  throw Error("ERR_DEVICE", "expected a device of this machine (" + known + ") but received '" + name + "'");
 }
 
 int device_count(c10::DeviceType type) {

@@ -3,12 +3,12 @@
 
 namespace sos {
 
-/// Process-wide switches of libtorch by their names in Python, as `backends.cudnn.benchmark`.
-/// Throws Error `ERR_INVALID_ARGUMENT` for a name that is none.
+/// libtorch's switches for the whole process, by their names in Python, such as `backends.cudnn.benchmark`.
+/// Throws Error `ERR_INVALID_ARGUMENT` for an unknown name.
 bool get_switch(const std::string& name);
 void set_switch(const std::string& name, bool on);
 
-/// How float32 matrices are multiplied: `highest`, `high` or `medium`.
+/// How precisely float32 matrices are multiplied: `highest`, `high` or `medium`.
 std::string float32_matmul_precision();
 void set_float32_matmul_precision(const std::string& precision);
 

@@ -4,7 +4,8 @@
 
 #include <atomic>
 
-// libtorch brings the OpenMP runtime and MKL, not their headers; a build of it may be without either.
+// libtorch brings the OpenMP runtime and MKL, but not their headers. A build of libtorch may lack either of
+// them.
 extern "C" {
 __attribute__((weak)) void omp_set_num_threads(int threads);
 __attribute__((weak)) int omp_pause_resource_all(int kind);
@@ -14,17 +15,17 @@ __attribute__((weak)) int MKL_Set_Num_Threads_Local(int threads);
 namespace sos {
 namespace {
 
-std::atomic<int> wanted{0};  // 0: never set, libtorch's own choice
+std::atomic<int> wanted{0};  // 0: never set, so libtorch chooses
 thread_local int adopted = 0;
 thread_local bool alone = false;
 
-/// libtorch's own setter is not for one thread alone: it sets MKL's number for all of them.
+/// libtorch's own setter does not act on one thread alone: it sets MKL's number for all threads.
 void set_threads_here(int threads) {
   if (omp_set_num_threads != nullptr) omp_set_num_threads(threads);
   if (MKL_Set_Num_Threads_Local != nullptr) MKL_Set_Num_Threads_Local(threads);
 }
 
-/// libtorch's choice, read once where no number was set: it depends on the thread that asks.
+/// The number that libtorch chooses, read once if none was set. It depends on the thread that asks.
 int default_threads() {
   static const int threads = at::get_num_threads();
   return threads;
@@ -52,7 +53,7 @@ int threads() {
 void run_alone() {
   if (alone) return;
   default_threads();
-  at::get_num_threads();  // sets this thread's number, the first time that it is asked for
+  at::get_num_threads();  // the first call sets this thread's number
   alone = true;
   set_threads_here(1);
 }

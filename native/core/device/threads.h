@@ -2,17 +2,18 @@
 
 namespace sos {
 
-/// Threads that one operator may use. libtorch's OpenMP keeps the number for each thread: it is set at once
-/// for the calling one, and the lanes of all environments take it over before their next task.
+/// The number of threads that one operator may use. libtorch's OpenMP keeps this number for each thread. It
+/// is set at once for the calling thread, and the lanes of all environments take it over before their next
+/// task.
 void set_threads(int threads);
 int threads();
 void adopt_threads();
 
-/// From now on an operator that this thread runs uses no other thread, outside of an AllThreads.
+/// From now on, an operator that this thread runs uses no other thread, except within an AllThreads.
 void run_alone();
 
-/// Lets the operators that a thread which runs alone calls use as many threads as those of the others, while
-/// it lives. They are freed with it.
+/// While it lives, the operators that a thread in run_alone() calls may use as many threads as those of other
+/// threads. The threads are freed with it.
 class AllThreads {
  public:
   AllThreads();
@@ -21,8 +22,8 @@ class AllThreads {
   AllThreads& operator=(const AllThreads&) = delete;
 };
 
-/// Threads for what runs beside one another, such as forks of TorchScript. Can be set once, before any
-/// starts.
+/// The number of threads for work that runs side by side, such as forks of TorchScript. It can be set once,
+/// before any of them starts.
 void set_interop_threads(int threads);
 int interop_threads();
 

@@ -5,7 +5,7 @@
 namespace sos {
 namespace {
 
-/// `float32 [2, 3] on cpu`, or with a word for the first extent, which may differ between ranks.
+/// `float32 [2, 3] on cpu`. `first` may be a word for the first extent, which may differ between ranks.
 std::string describe_tensor(const at::Tensor& tensor, const std::string& first = "") {
   std::string shape;
   for (int64_t i = 0; i < tensor.dim(); ++i) {

@@ -7,14 +7,15 @@
 
 namespace sos {
 
-/// What a rank begins.
+/// A collective that a rank begins, with its tensors.
 struct CollectiveCall {
-  /// `words`, where given, stand for the first extents, which may differ between ranks.
+  /// If `words` is given, it stands for the first extent of each tensor, which may differ between ranks.
   CollectiveCall(const std::string& name, const std::vector<at::Tensor>& tensors,
                  const std::string& words = "");
 
-  std::string text;  ///< for people: `allReduce(sum) of float32 [2, 3] on cpu`, the first tensors of many
-  uint64_t hash;     ///< of the same with all tensors; the same on all machines
+  std::string
+      text;       ///< for people: `allReduce(sum) of float32 [2, 3] on cpu`; it names only the first tensors
+  uint64_t hash;  ///< of the same text with all tensors; equal on all machines
 };
 
 }  // namespace sos

@@ -5,7 +5,7 @@
 #include "core/base/error.h"
 
 #ifdef SOS_GLOO
-#define USE_C10D_GLOO  // libtorch's own build has it from CMake, where its interface asks for it
+#define USE_C10D_GLOO  // the header asks for it; libtorch's own build defines it by CMake
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #endif
 

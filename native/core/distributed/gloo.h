@@ -6,11 +6,11 @@
 
 namespace sos {
 
-/// Whether gloo's headers were there when this was built. libtorch holds gloo's code, and not its headers.
+/// Whether gloo's headers were found when this was built. libtorch contains gloo's code, but not its headers.
 bool has_gloo();
 
-/// Connects to all other ranks, which is done when they have come, by the network interfaces that
-/// `GLOO_SOCKET_IFNAME` names, else by that of the host's name. Throws Error `ERR_NOT_BUILT`.
+/// Connects to all other ranks, and returns when all of them have come. It uses the network interfaces that
+/// `GLOO_SOCKET_IFNAME` names, else the interface of the host's name. Throws Error `ERR_NOT_BUILT`.
 c10::intrusive_ptr<c10d::Backend> make_gloo(const c10::intrusive_ptr<c10d::Store>& store, int rank, int size,
                                             std::chrono::milliseconds timeout);
 

@@ -15,8 +15,8 @@ thread_local GradientReducer* prepared = nullptr;
 
 }  // namespace
 
-/// How a bucket is reduced. c10d's own way would do, save that its wait for the others cannot be interrupted
-/// and that its failures don't say of what.
+/// How a bucket is reduced. c10d's own way has two faults: its wait for the other ranks cannot be
+/// interrupted, and its errors do not say what failed.
 class GradientReducer::MeanHook : public c10d::CppCommHookInterface<std::shared_ptr<ProcessGroup>> {
  public:
   MeanHook(std::shared_ptr<ProcessGroup> group, std::shared_ptr<bool> reduced)
@@ -24,8 +24,9 @@ class GradientReducer::MeanHook : public c10d::CppCommHookInterface<std::shared_
 
   c10::intrusive_ptr<c10::ivalue::Future> runHook(c10d::GradBucket& bucket) override {
     const at::NoGradGuard guard;
-    *reduced_ = bucket.isLast();  // buckets are begun in their order
-    // Divided before it is summed, as in DistributedDataParallel: so that float16 does not overflow.
+    *reduced_ = bucket.isLast();  // the buckets are reduced in their order
+    // The gradients are divided before they are summed, as in DistributedDataParallel, so that float16 does
+    // not overflow.
     std::vector<at::Tensor> gradients = {bucket.getBufferRef().div_(state_->size())};
     return state_->finished(state_->group()->allreduce(gradients), "the reduction of gradients");
   }
@@ -47,17 +48,16 @@ GradientReducer::~GradientReducer() {
 void GradientReducer::prepare() {
   if (!*reduced_) {
     group_->give_up();
-    throw Error(
-        "ERR_PROCESS_GROUP",
-        "expected one backward after each prepare() of a GradientReducer, but after the last one none came "
-        "to its end");
+    throw Error("ERR_PROCESS_GROUP",
+                "expected one backward after each prepare() of a GradientReducer, but after the last "
+                "prepare() no backward was completed");
   }
   const CollectiveCall call("GradientReducer.prepare(bucketBytes " + std::to_string(bucket_bytes_) + ")",
                             parameters_);
   group_->agree(call);
   if (reducer_ == nullptr) build();
   try {
-    // Once, after the first backward: the buckets in the order in which rank 0's gradients came.
+    // After the first backward, this puts the buckets into the order in which rank 0's gradients came, once.
     reducer_->rebuild_buckets();
   } catch (...) {
     throw group_->failure(call.text, std::current_exception());
@@ -71,10 +71,11 @@ void GradientReducer::expect_reduced() {
   const auto* reducer = std::exchange(prepared, nullptr);
   if (reducer == nullptr || *reducer->reduced_) return;
   reducer->group_->give_up();
-  throw Error("ERR_PROCESS_GROUP",
-              "expected a backward after prepare() to reach all parameters of the GradientReducer, but " +
-                  reducer->lacking() +
-                  ": nothing is reduced then. Leave out what the loss does not depend on");
+  throw Error(
+      "ERR_PROCESS_GROUP",
+      "expected a backward after prepare() to reach all parameters of the GradientReducer, but " +
+          reducer->lacking() +
+          ", so the gradients were not reduced. Leave out the parameters that the loss does not depend on");
 }
 
 void GradientReducer::expect_leaves() const {
@@ -84,17 +85,18 @@ void GradientReducer::expect_leaves() const {
     const bool leaf = parameter.is_leaf() && parameter.requires_grad();
     if (leaf && seen.insert(parameter.unsafeGetTensorImpl()).second) continue;
     throw Error("ERR_INVALID_ARGUMENT",
-                "expected leaves that require gradients, each once, as parameters but the one at " +
-                    std::to_string(i) + (leaf ? " comes twice" : " is none"));
+                "expected distinct leaves that require gradients as parameters, but the parameter at " +
+                    std::to_string(i) +
+                    (leaf ? " was given twice" : " is not a leaf that requires gradients"));
   }
 }
 
 void GradientReducer::build() {
-  expect_leaves();  // still: c10d's constructor would leave hooks behind where it throws
+  expect_leaves();  // checked again, since c10d's constructor leaves hooks behind if it throws
   const int64_t first_bytes = std::min<int64_t>(c10d::kDefaultFirstBucketBytes, bucket_bytes_);
   auto [buckets, limits] = c10d::compute_bucket_assignment_by_size(
       parameters_, {static_cast<size_t>(first_bytes), static_cast<size_t>(bucket_bytes_)});
-  // Gradients come in about the reverse order.
+  // The gradients come in about the reverse order.
   std::reverse(buckets.begin(), buckets.end());
   reducer_ = std::make_unique<c10d::Reducer>(
       parameters_, buckets, group_->group(), std::vector<bool>(parameters_.size(), false), bucket_bytes_,
@@ -109,7 +111,7 @@ std::string GradientReducer::lacking() const {
   for (size_t i = 0; i < parameters_.size(); ++i) {
     if (!parameters_[i].grad().defined()) text += (text.empty() ? "" : ", ") + std::to_string(i);
   }
-  return text.empty() ? "some got no gradient" : "those at " + text + " got no gradient";
+  return text.empty() ? "some of them got no gradient" : "the parameters at " + text + " got no gradient";
 }
 
 }  // namespace sos

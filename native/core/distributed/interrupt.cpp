@@ -12,18 +12,18 @@ using Future = c10::ivalue::Future;
 
 std::exception_ptr ending() {
   return std::make_exception_ptr(
-      Error("ERR_STOPPED", "the process is ending: other processes are no longer waited for"));
+      Error("ERR_STOPPED", "the process is ending, so it no longer waits for other processes"));
 }
 
 }  // namespace
 
-/// Shared with the callbacks of what is at work, which may outlive the rest.
+/// The callbacks of running work share it, and may outlive the Interrupt.
 struct Interrupt::State {
   std::mutex mutex;
   bool raised = false;
   std::unordered_map<Future*, c10::intrusive_ptr<Future>> guarded;  // not yet completed
 
-  /// Whether the caller is the one to complete it.
+  /// Whether the caller is the one who has to complete the future.
   bool take(Future* future) {
     const std::lock_guard<std::mutex> lock(mutex);
     return guarded.erase(future) != 0;

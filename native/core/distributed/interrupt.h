@@ -7,19 +7,20 @@
 
 namespace sos {
 
-/// Ends waits for other processes where this one is about to end: such a wait may last until a timeout, half
-/// an hour.
+/// Ends waits for other processes when this process is about to end. Without it such a wait may last until
+/// its timeout, half an hour.
 class Interrupt {
  public:
   Interrupt();
 
-  /// From now on, and of what is waited for now, nothing is waited for. On any thread.
+  /// Ends all waits, and all later ones at once. It may be called on any thread.
   void raise();
   bool raised() const;
 
-  /// A future that is completed as `work` is, its failure put into other words by `translate`, or fails with
-  /// Error `ERR_STOPPED` where raise() comes before. That does not stop the work: what it uses must live on.
-  /// `translate` is called on the thread that completes the work, and not after raise().
+  /// A future that completes as `work` does. If `work` fails, `translate` makes the error of the future. If
+  /// raise() comes first, the future fails with Error `ERR_STOPPED`. That does not stop the work, so what the
+  /// work uses must live on. `translate` is called on the thread that completes the work, and never after
+  /// raise().
   using Translate = std::function<std::exception_ptr(const std::exception_ptr&)>;
   c10::intrusive_ptr<c10::ivalue::Future> guard(const c10::intrusive_ptr<c10::ivalue::Future>& work,
                                                 Translate translate);

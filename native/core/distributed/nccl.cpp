@@ -5,7 +5,7 @@
 #include "core/base/error.h"
 
 #ifdef SOS_NCCL
-#define USE_C10D_NCCL  // libtorch's own build has it from CMake, where its interface asks for it
+#define USE_C10D_NCCL  // the header asks for it; libtorch's own build defines it by CMake
 #include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
 #endif
 

@@ -6,11 +6,11 @@
 
 namespace sos {
 
-/// Whether this was built with a libtorch for CUDA, and the headers of CUDA and NCCL were there.
+/// Whether this was built with a libtorch for CUDA and with the headers of CUDA and NCCL.
 bool has_nccl();
 
-/// What moves tensors between CUDA devices, of which each rank has its own: the device of its tensors. Throws
-/// Error `ERR_NOT_BUILT`, and `ERR_DEVICE` where there is no such device.
+/// Makes the backend that moves tensors between CUDA devices. Each rank has a device of its own, the device
+/// of its tensors. Throws Error `ERR_NOT_BUILT`, or `ERR_DEVICE` if there is no CUDA device.
 c10::intrusive_ptr<c10d::Backend> make_nccl(const c10::intrusive_ptr<c10d::Store>& store, int rank, int size,
                                             std::chrono::milliseconds timeout);
 

@@ -22,14 +22,14 @@ namespace {
 
 using Future = c10::ivalue::Future;
 
-/// What a rank tells the others before a collective.
+/// What a rank sends to the others before a collective.
 struct Announcement {
   uint64_t hash = 0;
   int64_t number = 0;
-  char text[240] = {};  ///< cut where it is longer
+  char text[240] = {};  ///< cut off if it is longer
 };
 
-/// The cause, without the place in gloo's source that its messages begin with.
+/// The text of the cause, without the place in gloo's source with which its messages begin.
 std::string text_of_cause(const std::exception_ptr& cause) {
   std::string text;
   try {
@@ -75,7 +75,7 @@ c10::intrusive_ptr<c10d::Store> open_store(const MeetingPoint& point, std::chron
   c10d::TCPStoreOptions options;
   options.port = point.port;
   options.isServer = point.serves;
-  options.waitWorkers = false;  // the backend waits for them
+  options.waitWorkers = false;  // the backend waits for the other ranks
   options.timeout = timeout;
   options.multiTenant = true;  // a process may have several groups
   return c10::make_intrusive<c10d::PrefixStore>(point.prefix,
@@ -84,8 +84,8 @@ c10::intrusive_ptr<c10d::Store> open_store(const MeetingPoint& point, std::chron
 
 }  // namespace
 
-/// How the group is, for callbacks that may outlive it. A callback must not hold the group itself: gloo's
-/// threads would be joined by one of them.
+/// The state of the group, for callbacks that may outlive the group. A callback must not hold the group
+/// itself, since one of gloo's threads would then have to join gloo's threads.
 struct ProcessGroup::Condition {
   explicit Condition(Membership membership) : membership(std::move(membership)) {}
 
@@ -102,14 +102,14 @@ struct ProcessGroup::Condition {
         what + " failed on rank " + std::to_string(membership.rank) + " of " +
             std::to_string(membership.size) + ": " + text +
             (late ? "; a rank did not come within " + seconds.substr(0, seconds.find('.') + 2) +
-                        " s (timeout): look whether it is stuck, or took another way through the program"
-                  : "; a process of the group has ended or is not reached: look for its error") +
-            ". The group can't go on: end this process too, and let torchrun start the run again");
+                        " s (timeout): check whether it is stuck, or runs another part of the program"
+                  : "; a process of the group has ended or cannot be reached: look for its error") +
+            ". The group cannot continue: end this process too, and let torchrun start the run again");
   }
 };
 
 std::vector<std::string> process_group_backends() {
-  if (!has_gloo()) return {};  // over which the ranks agree, whatever moves the tensors
+  if (!has_gloo()) return {};  // the ranks agree over gloo, whatever moves the tensors
   return has_nccl() ? std::vector<std::string>{"gloo", "nccl"} : std::vector<std::string>{"gloo"};
 }
 
@@ -119,11 +119,11 @@ std::shared_ptr<ProcessGroup> ProcessGroup::connect(const MeetingPoint& point, c
     throw Error("ERR_INVALID_ARGUMENT",
                 "expected gloo or nccl as backend but received '" + membership.backend + "'");
   }
-  // Throw what they would throw later, before anyone is waited for.
+  // These throw now what they would throw later, before anyone is waited for.
   if (!has_gloo()) make_gloo({}, 0, 1, {});
   if (membership.backend == "nccl" && !(has_nccl() && at::hasCUDA())) make_nccl({}, 0, 1, {});
-  // c10d's waits for the others cannot be interrupted: they go on on a thread of their own where nobody
-  // waits.
+  // c10d's waits for other ranks cannot be interrupted. So they run on a thread of their own, and continue
+  // there if nobody waits any more.
   const auto made = std::make_shared<std::shared_ptr<ProcessGroup>>();
   const auto done = c10::make_intrusive<Future>(c10::NoneType::get());
   std::thread([made, done, point, membership, interrupt] {
@@ -161,17 +161,18 @@ ProcessGroup::ProcessGroup(const c10::intrusive_ptr<c10d::Store>& store, Members
     group_->setBackend(c10::kCUDA, c10d::ProcessGroup::NCCL,
                        make_nccl(prefixed, rank(), size(), membership_.timeout));
   } else if (at::hasCUDA()) {
-    group_->setBackend(c10::kCUDA, c10d::ProcessGroup::GLOO, control_);  // by way of the CPU
+    group_->setBackend(c10::kCUDA, c10d::ProcessGroup::GLOO, control_);  // through the CPU's memory
   }
   group_->setDefaultBackend(c10d::ProcessGroup::GLOO);
-  // The rank that serves the store may end as soon as it is done; until all have met, the others need it.
+  // The rank that serves the store may end as soon as it is done, and the others need the store until all
+  // have met.
   agree(CollectiveCall("meeting", {}));
 }
 
 ProcessGroup::~ProcessGroup() {
-  // gloo's destructor waits for what is at work.
+  // gloo's destructor waits for running collectives.
   if (interrupt_->raised()) {
-    (void)control_.release();  // the process ends, and this would not, until the timeout
+    (void)control_.release();  // the process ends, and should not wait here until the timeout
   } else if (condition_->broken) {
     std::thread([control = std::move(control_), group = std::move(group_)] {}).detach();
   }
@@ -195,7 +196,7 @@ void ProcessGroup::broadcast(const std::vector<at::Tensor>& tensors, int root) {
   c10d::BroadcastOptions options;
   options.rootRank = root;
   in_shared_buffers(tensors, [&](const at::Tensor& flat) {
-    std::vector<at::Tensor> list = {flat.view(at::kByte)};  // of any dtype, then
+    std::vector<at::Tensor> list = {flat.view(at::kByte)};  // so that any dtype will do
     wait(group_->broadcast(list, options), call.text);
   });
 }
@@ -212,7 +213,7 @@ at::Tensor ProcessGroup::gather_rows(const at::Tensor& rows) {
   const CollectiveCall call("gatherRows", {own}, "n");
   const auto counts = agree(call, own.size(0));
   const int64_t most = *std::max_element(counts.begin(), counts.end());
-  // c10d gathers equal shapes: who has fewer rows fills up.
+  // c10d gathers equal shapes, so ranks with fewer rows fill up with zeros.
   auto shape = own.sizes().vec();
   shape[0] = most - own.size(0);
   const auto all =
@@ -228,11 +229,9 @@ void ProcessGroup::barrier() {
 
 std::vector<int64_t> ProcessGroup::agree(const CollectiveCall& call, int64_t number) {
   if (condition_->broken) {
-    throw Error(
-        "ERR_PROCESS_GROUP",
-        "expected a process group that works, for " + call.text +
-            ", but a collective of this one failed before: end this process, and let torchrun start the "
-            "run again");
+    throw Error("ERR_PROCESS_GROUP", "expected a process group that works for " + call.text +
+                                         ", but a collective of this group failed before: end this process, "
+                                         "and let torchrun start the run again");
   }
   Announcement own{.hash = call.hash, .number = number};
   std::strncpy(own.text, call.text.c_str(), sizeof(own.text) - 1);
@@ -252,9 +251,9 @@ std::vector<int64_t> ProcessGroup::agree(const CollectiveCall& call, int64_t num
     const bool alike = std::strcmp(own.text, other.text) == 0;
     throw Error(
         "ERR_PROCESS_GROUP",
-        "expected all ranks to begin the same, with tensors of the same shapes and dtypes, but rank " +
+        "expected all ranks to begin the same call, with tensors of the same shapes and dtypes, but rank " +
             std::to_string(rank()) + " began " + own.text + " and rank " + std::to_string(i) + " " +
-            (alike ? "the same with others among those that are not named here" : other.text) +
+            (alike ? "the same call, with other tensors among those that are not named here" : other.text) +
             "; make the same calls in the same order on all ranks");
   }
   return numbers;
@@ -278,7 +277,7 @@ void ProcessGroup::give_up() {
 
 void ProcessGroup::wait(const c10::intrusive_ptr<c10d::Work>& work, const std::string& what) const {
   finished(work, what)->waitAndThrow();
-  work->wait();  // on CUDA: lets the current stream wait for that of the collective
+  work->wait();  // on CUDA: makes the current stream wait for the stream of the collective
 }
 
 at::Tensor ProcessGroup::all_gather_bytes(const at::Tensor& tensor, const std::string& what) {

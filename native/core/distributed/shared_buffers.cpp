@@ -9,7 +9,7 @@ namespace {
 
 constexpr int64_t kBufferBytes = 25 * 1024 * 1024;  // DistributedDataParallel's size of a bucket
 
-/// Which tensors share a buffer: neighbours of one dtype and device, up to kBufferBytes.
+/// Groups the tensors that share a buffer: neighbours with one dtype and device, up to kBufferBytes.
 std::vector<std::vector<at::Tensor>> in_buffers(const std::vector<at::Tensor>& tensors) {
   std::vector<std::vector<at::Tensor>> parts;
   int64_t bytes = 0;
@@ -34,7 +34,7 @@ std::vector<std::vector<at::Tensor>> in_buffers(const std::vector<at::Tensor>& t
 void in_shared_buffers(const std::vector<at::Tensor>& tensors,
                        const std::function<void(const at::Tensor&)>& collective) {
   const at::NoGradGuard guard;
-  // As operators in place do: it tells autograd that what it has saved is gone.
+  // Operators in place do this too. It lets autograd know that values it has saved are gone.
   for (const auto& tensor : tensors) torch::autograd::impl::bump_version(tensor);
   for (const auto& part : in_buffers(tensors)) {
     if (part.size() == 1 && part[0].is_contiguous()) {

@@ -29,10 +29,10 @@ namespace {
 
 constexpr std::array<uint8_t, 2> kStartOfImage = {0xff, 0xd8};
 
-/// Scans times pixels that are decoded (src/data/jpeg-frame.ts).
+/// The largest product of scans and pixels that is decoded (src/data/jpeg-frame.ts).
 constexpr int64_t kMostWork = 4'000'000'000;
 
-/// The scans of a JPEG, from its markers on; those within segments, as in a thumbnail, are none.
+/// Counts the scans of a JPEG by its markers. Scans within segments, as in a thumbnail, do not count.
 int64_t scans_of(std::span<const uint8_t> bytes) {
   int64_t scans = 0;
   for (size_t at = 2; at + 3 < bytes.size();) {
@@ -40,7 +40,7 @@ int64_t scans_of(std::span<const uint8_t> bytes) {
     if (bytes[at] != 0xff || marker == 0xff) {
       ++at;
     } else if (marker <= 0x01 || (marker >= 0xd0 && marker <= 0xd8)) {
-      at += 2;  // of entropy-coded data, or without a length
+      at += 2;  // entropy-coded data, or a marker without a length
     } else if (marker == 0xd9) {
       break;
     } else {
@@ -65,7 +65,8 @@ std::optional<at::Tensor> decode_jpeg(std::span<const uint8_t> bytes, int64_t ch
   if (channels != 1 && channels != 3) {
     throw Error("ERR_INVALID_ARGUMENT", "expected 1 or 3 channels but received " + std::to_string(channels));
   }
-  // One for each image, which costs microseconds: after an error in a header it would refuse all that follow.
+  // A decompressor for each image. That costs microseconds, and after an error in a header it would refuse
+  // all later images.
   const std::unique_ptr<void, EndDecompressor> owner(tjInitDecompress());
   const tjhandle handle = owner.get();
   int width = 0;
@@ -77,14 +78,16 @@ std::optional<at::Tensor> decode_jpeg(std::span<const uint8_t> bytes, int64_t ch
     return std::nullopt;
   }
   if (colourspace == TJCS_CMYK || colourspace == TJCS_YCCK) return std::nullopt;
-  if (channels == 1 && colourspace != TJCS_GRAY) return std::nullopt;  // its Y is not the luma of its RGB
+  // The Y of a colour image is not the luma of its RGB.
+  if (channels == 1 && colourspace != TJCS_GRAY) return std::nullopt;
   refuse_bomb(height, width);
   if (const auto scans = scans_of(bytes); scans * height * width > kMostWork) {
     throw Error("ERR_IMAGE", "its " + std::to_string(scans) + " scans over " + std::to_string(width) + "×" +
                                  std::to_string(height) + " pixels are too much work");
   }
   auto pixels = at::empty({1, height, width, channels}, at::kByte);
-  // A file of a few bytes may ask for thousands of scans over a huge image; more than 500 are an error here.
+  // A file of a few bytes may contain thousands of scans over a huge image. More than 500 scans are an error
+  // here.
   const int flags = TJFLAG_ACCURATEDCT | TJFLAG_STOPONWARNING | TJFLAG_LIMITSCANS;
   if (tjDecompress2(handle, bytes.data(), bytes.size(), pixels.data_ptr<uint8_t>(), width, 0, height,
                     channels == 1 ? TJPF_GRAY : TJPF_RGB, flags) != 0) {

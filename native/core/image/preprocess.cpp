@@ -13,8 +13,8 @@
 namespace sos {
 namespace {
 
-/// The shorter side becomes `target`, the longer one int(target · long / short), as torchvision and Python do
-/// it.
+/// Makes the shorter side `target` long and the longer one int(target · long / short), as torchvision and
+/// Python compute it.
 at::Tensor resize(const at::Tensor& images, int64_t target, bool bicubic) {
   const int64_t height = images.size(2);
   const int64_t width = images.size(3);
@@ -31,13 +31,13 @@ at::Tensor resize(const at::Tensor& images, int64_t target, bool bicubic) {
                  : at::_upsample_bilinear2d_aa(images, size, false);
 }
 
-/// Python's round of half a whole number, which torchvision uses for the crop's corner: halves to the even
-/// one.
+/// `twice` / 2, rounded as Python's round() does, with halves to the even number. torchvision uses it for the
+/// corner of the crop.
 int64_t half_to_even(int64_t twice) {
   return twice % 2 == 0 || (twice - 1) % 4 == 0 ? twice / 2 : twice / 2 + 1;
 }
 
-/// Images smaller than the crop are padded with black on both sides, as torchvision does.
+/// Images that are smaller than the crop are padded with black on both sides, as in torchvision.
 at::Tensor centre_crop(at::Tensor images, int64_t side) {
   if (side == 0) return images;
   refuse_bomb(side, side);
@@ -50,7 +50,7 @@ at::Tensor centre_crop(at::Tensor images, int64_t side) {
       .narrow(3, half_to_even(images.size(3) - side), side);
 }
 
-/// What each byte becomes in a channel, by the float32 operations of torchvision's ToTensor and Normalize.
+/// The value of each byte in a channel, by the float32 operations of torchvision's ToTensor and Normalize.
 std::array<float, 256> levels(double mean, double std) {
   std::array<float, 256> table;
   for (int level = 0; level < 256; ++level) {
@@ -59,7 +59,7 @@ std::array<float, 256> levels(double mean, double std) {
   return table;
 }
 
-/// Not libtorch's operators: these would share the work among threads, of which there is one for each image
+/// It does not use libtorch's operators: they would share the work among threads, and each image has a thread
 /// already.
 void normalise(const at::Tensor& images, const Preprocess& recipe, const at::Tensor& out) {
   const auto* source = images.const_data_ptr<uint8_t>();
@@ -86,7 +86,7 @@ void check_recipe(const Preprocess& recipe, int64_t channels) {
   const auto finite = [](double value) { return std::isfinite(static_cast<float>(value)); };
   const auto size = static_cast<size_t>(channels);
   if (recipe.mean.size() != size || recipe.std.size() != size) {
-    refuse("of " + std::to_string(channels) + " channels it has " + std::to_string(recipe.mean.size()) +
+    refuse("for " + std::to_string(channels) + " channels it has " + std::to_string(recipe.mean.size()) +
            " means and " + std::to_string(recipe.std.size()) + " standard deviations");
   }
   if (!std::all_of(recipe.mean.begin(), recipe.mean.end(), finite)) refuse("a mean is not finite");
@@ -95,7 +95,7 @@ void check_recipe(const Preprocess& recipe, int64_t channels) {
   }
   constexpr int64_t kLongest = 65535;
   for (const int64_t side : {recipe.resize, recipe.crop}) {
-    if (side < 0 || side > kLongest) refuse("a size of it is " + std::to_string(side));
+    if (side < 0 || side > kLongest) refuse("it has a size of " + std::to_string(side));
   }
 }
 
@@ -120,8 +120,9 @@ at::Tensor preprocess(const at::Tensor& images, const Preprocess& recipe,
   const bool rows_lie_close = result.dim() == 4 && (result.size(3) == 1 || result.stride(3) == 1);
   if (result.scalar_type() != at::kFloat || !result.is_cpu() || result.layout() != at::kStrided ||
       result.sizes() != cropped.sizes() || !rows_lie_close) {
-    throw Error("ERR_INVALID_ARGUMENT",
-                "expected a contiguous float32 tensor of the size that images are cropped to");
+    throw Error(
+        "ERR_INVALID_ARGUMENT",
+        "expected a contiguous float32 tensor on the CPU with the size to which the images are cropped");
   }
   normalise(cropped, recipe, result);
   return result;

@@ -39,7 +39,7 @@ class CpuMemory final : public c10::Allocator {
   void* take(size_t bytes) {
     void* block = bytes <= SmallBlocks::kLargest ? small_->take(bytes) : nullptr;
     if (block == nullptr) block = large_.take(bytes);
-    // The words of libtorch's own allocator, by which this error is known.
+    // These are the words of libtorch's own allocator, by which this error is known.
     TORCH_CHECK(block != nullptr, "DefaultCPUAllocator: can't allocate memory: you tried to allocate ", bytes,
                 " bytes.");
     return block;
@@ -67,16 +67,16 @@ void install_cpu_memory() {
   static std::once_flag once;
   std::call_once(once, [] {
 #ifdef __GLIBC__
-    // Where glibc's own adaptation ends: what the kernels allocate for themselves is not handed to the system
-    // and faulted in again.
+    // glibc's own adaptation of these limits ends at these values. With them from the start, memory that the
+    // kernels allocate for themselves is not handed to the system and faulted in again.
     mallopt(M_MMAP_THRESHOLD, 32 * 1024 * 1024);
     mallopt(M_TRIM_THRESHOLD, 64 * 1024 * 1024);
-    // Without fast bins, which a batch of frees has it merge over and over.
+    // No fast bins: glibc would merge them over and over when a batch of blocks is freed.
     mallopt(M_MXFAST, 0);
 #endif
     auto small = SmallBlocks::create();
     if (small == nullptr) return;
-    // Never freed: tensors may outlive all that could free it.
+    // It is never freed, since tensors may outlive everything that could free it.
     CpuMemory::installed = new CpuMemory(std::move(small));
     c10::SetCPUAllocator(CpuMemory::installed, UINT8_MAX);
   });

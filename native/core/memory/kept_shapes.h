@@ -5,14 +5,14 @@
 
 namespace sos {
 
-/// The shapes of tensors that a call may give others, for where it fails. libtorch's resize_ changes the
-/// shape before it finds that the memory cannot grow: what it leaves behind reaches beyond its memory, and
-/// reading it may end the process.
+/// Keeps the shapes of tensors that a call may change, in case the call fails. libtorch's resize_ changes the
+/// shape before it finds that the memory cannot grow. The tensor that it leaves reaches beyond its memory,
+/// and reading it may end the process.
 class KeptShapes {
  public:
   explicit KeptShapes(std::vector<at::Tensor> tensors);
 
-  /// Gives those their shapes and memory back that do not lie within their memory.
+  /// Gives the tensors that do not lie within their memory their shapes and memory back.
   void restore() const;
 
  private:

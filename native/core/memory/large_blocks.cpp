@@ -10,10 +10,10 @@
 namespace sos {
 namespace {
 
-constexpr size_t kAlignment = 64;  // as libtorch's own, for the widest vector instructions
+constexpr size_t kAlignment = 64;  // as in libtorch's own allocator, for the widest vector instructions
 constexpr size_t kHugePage = 2 * 1024 * 1024;
 
-/// The distance of the classes: an eighth of the power of two that is not above.
+/// The distance between classes: an eighth of the largest power of two that is not above `bytes`.
 size_t step_at(size_t bytes) {
   return std::bit_floor(bytes) / 8;
 }
@@ -23,13 +23,13 @@ size_t size_for(size_t bytes) {
   return (bytes + step - 1) / step * step;
 }
 
-/// The class of the largest size that a block has room for.
+/// The class of the largest size that fits into a block of `size` bytes.
 size_t class_of(size_t size) {
   return size_t{8} * std::bit_width(size) + (size - std::bit_floor(size)) / step_at(size);
 }
 
-/// Whole huge pages of their own. The system gives them zeroed and takes them back at once, whatever lies
-/// beside them.
+/// Maps whole huge pages that nothing else uses. The system gives them zeroed, and takes them back at once,
+/// whatever lies beside them.
 void* map_pages(size_t size) {
   void* mapped = mmap(nullptr, size + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapped == MAP_FAILED) return nullptr;
@@ -38,7 +38,7 @@ void* map_pages(size_t size) {
   if (before > 0) munmap(start, before);
   munmap(start + before + size, kHugePage - before);
 #ifdef MADV_HUGEPAGE
-  // A wish: where the system does not follow it, its small pages serve.
+  // This is only a request: if the system does not follow it, its small pages serve.
   madvise(start + before, size, MADV_HUGEPAGE);
 #endif
   return start + before;
@@ -58,7 +58,7 @@ void* LargeBlocks::take(size_t bytes) {
   std::vector<Block> surplus;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    // A block of the next class is larger by an eighth at most.
+    // A block of the next class is at most an eighth larger.
     for (const size_t index : {class_of(size), class_of(size) + 1}) {
       if (void* block = take_kept(index)) return block;
     }
@@ -120,8 +120,8 @@ void LargeBlocks::note_peak(size_t live) {
   peak_ = std::max(peak_, live);
 }
 
-/// An eighth and 64 MiB more than the peak: sizes differ, and what is kept is not always of those that are
-/// asked for.
+/// An eighth and 64 MiB more than the peak, since sizes differ, and the kept blocks do not always have the
+/// sizes that are asked for.
 size_t LargeBlocks::most() const {
   const size_t peak = std::max(peak_, peak_before_);
   return peak + peak / 8 + 64 * 1024 * 1024;

@@ -49,14 +49,15 @@ bool SmallBlocks::owns(const void* block) const {
   return place_of(block) < kRegion;
 }
 
-/// At or beyond kRegion for what lies elsewhere.
+/// The position of a block in the region. It is kRegion or more for a block that lies elsewhere.
 size_t SmallBlocks::place_of(const void* block) const {
   return reinterpret_cast<uintptr_t>(block) - reinterpret_cast<uintptr_t>(region_);
 }
 
 size_t SmallBlocks::class_of(size_t bytes) {
   const size_t units = (bytes + kAlignment - 1) / kAlignment;
-  const size_t log = std::bit_width(units - 1);  // the power of two not below `units`
+  // The exponent of the smallest power of two that is not below `units`.
+  const size_t log = std::bit_width(units - 1);
   const bool half = log >= 2 && units <= (size_t{3} << (log - 2));
   return 2 * log - (half ? 1 : 0);
 }

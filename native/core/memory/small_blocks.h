@@ -9,27 +9,28 @@
 
 namespace sos {
 
-/// A pool of blocks up to 64 KiB, of 256 MiB in all, in lists by their sizes: 64, 128, 192, 256, 384, …
-/// bytes, in steps of half a power of two. From any thread. What is pooled is used again, never given back to
-/// the system.
+/// A pool of blocks of up to 64 KiB, 256 MiB in all, in lists by their sizes: 64, 128, 192, 256, 384, …
+/// bytes, in steps of half a power of two. All functions may be called from any thread. Blocks are used again
+/// and never given back to the system.
 class SmallBlocks {
  public:
   static constexpr size_t kLargest = 64 * 1024;
 
-  /// @returns null where the system does not let 256 MiB be reserved.
+  /// @returns null if the system does not let 256 MiB be reserved
   static std::unique_ptr<SmallBlocks> create();
 
-  /// @returns a block aligned to 64 bytes; null where the pool is used up
+  /// @returns a block aligned to 64 bytes; null if the pool is used up
   void* take(size_t bytes);
   void give_back(void* block);
   bool owns(const void* block) const;
 
-  /// Bytes that are given.
+  /// Bytes in use.
   size_t live() const { return live_.load(std::memory_order_relaxed); }
 
  private:
-  static constexpr size_t kAlignment = 64;      // as libtorch's own, for the widest vector instructions
-  static constexpr size_t kChunk = 256 * 1024;  // memory goes to the lists chunk by chunk
+  static constexpr size_t kAlignment =
+      64;  // as in libtorch's own allocator, for the widest vector instructions
+  static constexpr size_t kChunk = 256 * 1024;  // the lists get their memory chunk by chunk
   static constexpr size_t kRegion = 256 * 1024 * 1024;
   static constexpr size_t kClasses = 2 * std::bit_width(kLargest / kAlignment);
 
@@ -40,7 +41,7 @@ class SmallBlocks {
   struct SizeClass {
     std::mutex mutex;
     FreeBlock* free = nullptr;
-    char* fresh = nullptr;  // what is left of the newest chunk
+    char* fresh = nullptr;  // the rest of the newest chunk
     char* fresh_end = nullptr;
   };
 

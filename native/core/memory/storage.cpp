@@ -11,8 +11,8 @@
 namespace sos {
 namespace {
 
-/// The bytes that a tensor needs from the beginning of its storage on; none where it has no elements. Empty
-/// optional where they are more than can be counted, or an extent is negative.
+/// The bytes that a tensor needs from the beginning of its storage; 0 if it has no elements. Nothing if the
+/// number is too large, or if an extent is negative.
 std::optional<int64_t> needed_bytes(int64_t item, int64_t offset, at::IntArrayRef shape,
                                     at::IntArrayRef strides) {
   int64_t last = offset;
@@ -53,7 +53,7 @@ StorageView storage_of(const at::Tensor& tensor) {
 
 at::Tensor tensor_over(const at::Tensor& bytes, at::ScalarType dtype, int64_t offset, at::IntArrayRef shape,
                        at::IntArrayRef strides) {
-  // set_() would grow a storage that is too small.
+  // This is checked here, since set_() would grow a storage that is too small.
   const auto needed = needed_bytes(static_cast<int64_t>(c10::elementSize(dtype)), offset, shape, strides);
   if (!needed || *needed > static_cast<int64_t>(bytes.storage().nbytes())) {
     throw Error("ERR_DAMAGED_FILE", "a tensor does not lie within its storage of " +
@@ -77,10 +77,10 @@ std::shared_ptr<const void> keep_in_place(const c10::Storage& storage) {
   static std::mutex mutex;
   const std::lock_guard<std::mutex> lock(mutex);
   auto& impl = *storage.unsafeGetStorageImpl();
-  void* data = impl.mutable_data();  // no copy is made on a later write, for it is made here
+  void* data = impl.mutable_data();  // copies memory that is copied on write, so that no later write does
   impl.set_resizable(false);
-  // What libtorch may share for a copy on write is what an allocator gave, and that alone: so it becomes
-  // something else, which several can hold.
+  // libtorch shares memory for a copy on write only if it still is as an allocator gave it. So it becomes
+  // something else, which several owners can hold.
   if (c10::impl::cow::has_simple_data_ptr(impl)) {
     auto holder = std::make_unique<Block>(std::make_shared<at::DataPtr>());
     auto& held = impl._mutable_data_ptr_no_checks();
@@ -99,7 +99,7 @@ at::Tensor bytes_over(at::DataPtr data, size_t length) {
 }
 
 at::Tensor row_major(const at::Tensor& tensor) {
-  // Lazy zeros have no memory.
+  // Lazy zeros have no memory, so real ones are made.
   const auto dense = tensor._is_zerotensor() ? at::zeros(tensor.sizes(), tensor.options()) : tensor.detach();
   return dense.to(at::kCPU).contiguous().resolve_conj().resolve_neg();
 }

@@ -11,7 +11,7 @@ using c10::IValue;
 using c10::TypeKind;
 using c10::TypePtr;
 
-/// A number for what `convert_value` looks at, 0 where it looks at the value itself.
+/// A number for the kind of a value; 0 if `convert_value` looks at the value itself.
 unsigned kind_of(const IValue& value) {
   if (value.isTensor()) return 1;
   if (value.isNone()) return 2;
@@ -48,8 +48,8 @@ bool match_arguments(const c10::FunctionSchema& schema, const Arguments& argumen
   match.stack.clear();
   match.stack.reserve(formals.size());
   if (self != nullptr) match.stack.push_back(*self);
-  size_t next = 0;           // positional values taken
-  size_t keywords_used = 0;  // keyword values taken
+  size_t next = 0;           // counts the positional values that are used
+  size_t keywords_used = 0;  // counts the keyword values that are used
   for (size_t i = match.stack.size(); i < formals.size(); ++i) {
     const c10::Argument& formal = formals[i];
     const IValue* given = nullptr;

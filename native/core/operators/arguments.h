@@ -13,30 +13,31 @@
 
 namespace sos {
 
-/// What a dynamically typed caller passes. The values are loose: a whole number is an int wherever it may
-/// also mean a float, a list is a list of anything, and dtypes, devices, layouts and memory formats are
-/// strings.
+/// The arguments that a dynamically typed caller passes. The values are loose: a whole number is an int even
+/// if it may also mean a float, a list is a list of anything, and dtypes, devices, layouts and memory formats
+/// are strings.
 struct Arguments {
   c10::SmallVector<c10::IValue, 8> positional;
   std::vector<std::pair<std::string, c10::IValue>> keyword;
 
-  /// The kinds of the values in one number, where these alone decide which overload of an operator fits best:
-  /// tensors, scalars, null, lists of ints or of tensors. 0 where the values themselves count too.
+  /// The kinds of the values in one number, if the kinds alone decide which overload of an operator fits
+  /// best: tensors, scalars, null, lists of ints or of tensors. It is 0 if the values themselves matter too.
   uint64_t signature() const;
 
-  /// The same with the keywords as one more positional value, a dict.
+  /// The same, with the keywords as one more positional value, a dict.
   Arguments with_keywords_as_dict() const;
 };
 
-/// Arguments laid out as a schema asks, defaults filled in.
+/// Arguments in the order of a schema, with the defaults filled in.
 struct Match {
   torch::jit::Stack stack;
-  int cost = 0;  ///< how far the values had to be bent: 0 where each had just the schema's type
+  int cost = 0;  ///< how much had to be converted: 0 if each value had exactly the schema's type
 };
 
-/// Fits `arguments` to `schema` in `match`, or returns false and says in `reason`, if there is one, which
-/// argument failed, and how: texts cost more than the call, and a call with overloads fails on some of them.
-/// `self`, a method's, precedes the positional values and is taken as it is.
+/// Fits `arguments` to `schema` and puts them into `match`. If they do not fit, it returns false and writes
+/// into `reason`, if that is given, which argument failed and how. Making such a text costs more than the
+/// call, and a call with several overloads fails on some of them. `self`, the object of a method, comes
+/// before the positional values and is taken as it is.
 bool match_arguments(const c10::FunctionSchema& schema, const Arguments& arguments, Match& match,
                      std::string* reason, const c10::IValue* self = nullptr);
 

@@ -14,8 +14,8 @@ using c10::IValue;
 using c10::TypeKind;
 using c10::TypePtr;
 
-/// What bending a value costs. Overloads are tried in their order and the cheapest wins, so that a number
-/// reaches `add.Scalar` and not `add.Tensor`, as if it had been typed.
+/// What it costs to convert a value. Overloads are tried in their order, and the cheapest one wins. So a
+/// number reaches `add.Scalar` and not `add.Tensor`, as if it had a type.
 enum Cost { kExact = 0, kIntAsFloat = 1, kScalarAsList = 2, kNumberAsTensor = 8, kAny = 16 };
 
 std::optional<int> convert(const IValue& given, const TypePtr& type, std::optional<int32_t> broadcast,
@@ -32,7 +32,7 @@ std::optional<int> convert_list(const IValue& given, const c10::ListType& type,
   const bool symbolic = element->kind() == TypeKind::SymIntType;
   c10::impl::GenericList list(symbolic ? TypePtr(c10::IntType::get()) : element);
   if (!given.isList()) {
-    // A schema such as int[2] takes one number for both.
+    // A schema such as int[2] takes one number for both items.
     IValue one;
     if (!broadcast || *broadcast < 1) return std::nullopt;
     const auto cost = convert(given, element, std::nullopt, one);
@@ -53,7 +53,7 @@ std::optional<int> convert_list(const IValue& given, const c10::ListType& type,
   return take(IValue(std::move(list)), out, total);
 }
 
-/// From a list, or by the names of its fields from a dict where it is a NamedTuple.
+/// Converts a list, or for a NamedTuple a dict with the names of its fields.
 std::optional<int> convert_tuple(const IValue& given, const c10::TupleTypePtr& type, IValue& out) {
   std::vector<IValue> values;
   if (given.isTuple()) {
@@ -85,7 +85,7 @@ std::optional<int> convert_tuple(const IValue& given, const c10::TupleTypePtr& t
   return take(c10::ivalue::Tuple::createNamed(std::move(elements), type), out, total);
 }
 
-/// The member that the value has to be bent least for.
+/// Converts to the member of the union that costs least.
 std::optional<int> convert_union(const IValue& given, const c10::UnionType& type, IValue& out) {
   std::optional<int> best;
   for (const TypePtr& member : type.getTypes()) {
@@ -113,7 +113,7 @@ std::optional<int> convert_dict(const IValue& given, const c10::DictType& type, 
   return take(IValue(std::move(dict)), out, total);
 }
 
-/// The enumerations of a schema: their values travel as ints, callers write their names.
+/// Callers write the names of a schema's enumerations; the values travel as ints.
 template <class T>
 std::optional<int> convert_name(const IValue& given, std::optional<T> (*parse)(const std::string&),
                                 IValue& out) {
@@ -123,7 +123,7 @@ std::optional<int> convert_name(const IValue& given, std::optional<T> (*parse)(c
   return take(IValue(static_cast<int64_t>(*value)), out);
 }
 
-/// A member of an enumeration travels as its value.
+/// Callers pass the value of a member of an enumeration.
 std::optional<int> convert_enum(const IValue& given, const c10::EnumTypePtr& type, IValue& out) {
   if (!given.isString() && !given.isInt() && !given.isDouble()) return std::nullopt;
   for (const auto& [name, value] : type->enumNamesValues()) {

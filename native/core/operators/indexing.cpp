@@ -35,7 +35,7 @@ TensorIndex to_index(const c10::IValue& value) {
           describe(value));
 }
 
-/// What libtorch finds wrong with the indices themselves has a code of its own.
+/// libtorch's errors about the indices themselves get a code of their own.
 template <class Body>
 auto indexing(c10::ArrayRef<c10::IValue> indices, Body&& body) {
   try {

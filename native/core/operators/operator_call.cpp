@@ -29,8 +29,7 @@ std::vector<c10::OperatorHandle> all_overloads(const std::string& name) {
   for (auto& candidate : dispatcher.getAllOpNames()) {
     if (candidate.name == name) names.push_back(std::move(candidate));
   }
-  // The dispatcher's own order depends on hashes: sort, so that ties are broken the same way in every
-  // process.
+  // The order of the dispatcher depends on hashes. Sorting breaks ties in the same way in every process.
   std::sort(names.begin(), names.end(),
             [](const auto& a, const auto& b) { return a.overload_name < b.overload_name; });
   for (const auto& candidate : names) {
@@ -51,14 +50,14 @@ std::string explain(const std::string& name,
   return text.str();
 }
 
-/// Whether a call gives a view of its arguments' memory: it computes nothing.
+/// Whether a call returns a view of its arguments' memory, and so computes nothing.
 bool only_views(const c10::FunctionSchema& schema) {
   if (schema.returns().empty()) return false;
   const auto* alias = schema.returns()[0].alias_info();
   return alias != nullptr && !alias->isWrite();
 }
 
-/// Whether a call that gives a view where it can copies the elements else.
+/// Whether a call that returns a view if it can may also copy the elements.
 bool may_copy(const std::string& name) {
   static const std::set<std::string> names = {
       "aten::_autocast_to_full_precision",
@@ -105,10 +104,11 @@ bool is_out(const c10::Argument& argument) {
   return argument.kwarg_only() && alias != nullptr && alias->isWrite();
 }
 
-/// What an operator of fewer elements gains from more threads is about what it costs to hand it over.
+/// For fewer elements, an operator gains from more threads about what it costs to hand it over.
 constexpr int64_t kLarge = 4 * at::internal::GRAIN_SIZE;
 
-/// Elements of all tensors among the arguments; 0 where one of them is on a device, which works by itself.
+/// The elements of all tensors among the arguments; 0 if one of them is on another device, which computes by
+/// itself.
 int64_t cpu_elements(const torch::jit::Stack& stack) {
   int64_t elements = 0;
   bool cpu = true;
@@ -134,9 +134,9 @@ const OperatorPacket& OperatorPacket::find(const std::string& name) {
   if (const auto known = packets.find(name); known != packets.end()) return *known->second;
   auto overloads = all_overloads(name);
   if (overloads.empty()) {
-    throw Error(
-        "ERR_OPERATOR_UNKNOWN",
-        "expected the name of an operator, as 'aten::add', but there is no '" + name + "' in this libtorch");
+    throw Error("ERR_OPERATOR_UNKNOWN",
+                "expected the name of an operator, such as 'aten::add', but there is no '" + name +
+                    "' in this libtorch");
   }
   auto packet = std::unique_ptr<OperatorPacket>(new OperatorPacket(name, std::move(overloads)));
   return *packets.emplace(name, std::move(packet)).first->second;
@@ -180,7 +180,7 @@ const c10::OperatorHandle* OperatorPacket::choose(const Arguments& arguments, Ma
 
 const c10::OperatorHandle& OperatorPacket::expect(const Arguments& arguments, Match& match) const {
   if (const auto* chosen = choose(arguments, match)) return *chosen;
-  // Only a call that fails pays for the reasons.
+  // Only a failed call pays for the reasons.
   std::vector<std::pair<std::string, std::string>> refusals;
   for (const auto& overload : overloads_) {
     std::string reason;

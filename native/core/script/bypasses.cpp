@@ -12,7 +12,7 @@ using namespace torch::jit;
 
 const auto kFusedLayer = Symbol::fromQualString("aten::_transformer_encoder_layer_fwd");
 
-/// Whether the module at `path` is the one of the tap, or has it as a part.
+/// Whether the module at `path` is the module of the tap, or contains it.
 bool is_within(const Module& root, const Tap& tap, const std::string& path) {
   const auto target = submodule_at(root, tap.path)._ivalue();
   for (const Module& part : submodule_at(root, path).modules()) {
@@ -29,7 +29,7 @@ void collect(Block* block, Symbol kind, std::vector<Node*>& found) {
   }
 }
 
-/// Sets the innermost condition that could pass the node by so that it does. False where there is none.
+/// Makes the innermost condition that can exclude the node exclude it. False if there is no such condition.
 bool leave_out(Node* node) {
   Node* inside = node;
   while (Node* outer = inside->owningBlock()->owningNode()) {
@@ -52,15 +52,15 @@ std::string quoted(const std::string& path) {
   return "'" + path + "'";
 }
 
-/// The paths of the module around a submodule, and its name there.
+/// The path of the module around a submodule, and the submodule's name there.
 std::pair<std::string, std::string> place_of(const std::string& path) {
   const size_t dot = path.rfind('.');
   if (dot == std::string::npos) return {"", path};
   return {path.substr(0, dot), path.substr(dot + 1)};
 }
 
-/// Whether a call that names no module may be of the one at `path`: code may carry about what is behind an
-/// interface, and pick from a list or a dict of modules, which have no forward.
+/// Whether a call that names no module may be a call of the module at `path`. Code may pass around what is
+/// behind an interface, and may pick from a list or a dict of modules, which have no forward.
 bool may_be_callee(const Module& root, const std::string& path, const CallInliner::Unfollowed& call) {
   if (path.empty()) return false;
   const auto [around, name] = place_of(path);
@@ -71,8 +71,8 @@ bool may_be_callee(const Module& root, const std::string& path, const CallInline
          submodule_at(root, path).type()->isSubtypeOf(*call.type);
 }
 
-/// Whether a method of the root calls what the tap listens to; if not, `other` becomes another method of the
-/// submodule that is called, if any is.
+/// Whether a method of the root calls what the tap listens to. If not, `other` becomes another method of the
+/// submodule that is called, if there is one.
 bool is_called(const Module& root, const Tap& tap, std::string& other) {
   const auto target = submodule_at(root, tap.path)._ivalue();
   bool called = false;
@@ -106,7 +106,7 @@ void take_the_calls(const Module& root, Graph& graph, const CallInliner& inliner
       const bool layer_itself = submodule_at(root, tap.path)._ivalue() == submodule_at(root, owner)._ivalue();
       if (layer_itself || !within(tap)) continue;
       throw Error("ERR_HOOK_BYPASSED",
-                  "the hook on " + quoted(tap.path) + " would never run: the module was traced where " +
+                  "the hook on " + quoted(tap.path) + " would never run: in the traced module " +
                       quoted(owner) +
                       " is one fused operator, which calls no submodules; script it, or trace it with "
                       "gradients enabled");
@@ -136,11 +136,11 @@ void expect_called(const Module& root, const std::vector<Tap>& taps) {
     std::string other;
     if (!tap.expected || tap.path.empty() || is_called(root, tap, other)) continue;
     const auto method = tap.method.empty() ? "forward" : tap.method;
-    throw Error("ERR_NOT_CALLED",
-                "the hook on " + quoted(tap.path) + " would never run: no method of the module calls its " +
-                    method +
-                    (other.empty() ? ", as where other code uses its weights, or a trace took another way"
-                                   : "; name the method that is called, '" + other + "', by { method }"));
+    throw Error(
+        "ERR_NOT_CALLED",
+        "the hook on " + quoted(tap.path) + " would never run: no method of the module calls its " + method +
+            (other.empty() ? ". Perhaps other code uses its weights directly, or a trace did not pass it"
+                           : "; name the method that is called, '" + other + "', by { method }"));
   }
 }
 

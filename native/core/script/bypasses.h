@@ -9,21 +9,21 @@
 
 namespace sos {
 
-// The ways in which a tapped submodule is passed by without a call that its tap sees.
+// These functions find the calls of a tapped submodule that its tap would not see.
 
-/// Makes the code of `graph` take the calls of tapped submodules where it could take a fused operator in the
-/// place of the module around them: nn.TransformerEncoderLayer does so in eval mode without gradients, and
-/// not where it, or a part of it, has hooks. Throws Error `ERR_HOOK_BYPASSED` where there are no calls to
-/// take, as in a trace of the fused operator.
+/// A module may have a fused operator beside the calls of its submodules: nn.TransformerEncoderLayer runs it
+/// in eval mode without gradients, unless the layer or a part of it has hooks. If a submodule of such a
+/// module is tapped, this makes the code take the calls. Throws Error `ERR_HOOK_BYPASSED` if there are no
+/// calls to take, as in a trace of the fused operator.
 void take_the_calls(const torch::jit::Module& root, torch::jit::Graph& graph, const CallInliner& inliner,
                     const std::vector<Tap>& taps);
 
-/// Throws Error `ERR_HOOK_BYPASSED` where a tapped submodule may be the callee of a call that was not
-/// followed, or a part of the callee.
+/// Throws Error `ERR_HOOK_BYPASSED` if a call that was not followed may be a call of a tapped submodule, or
+/// of a module that contains one.
 void expect_followed(const torch::jit::Module& root, const CallInliner& inliner,
                      const std::vector<Tap>& taps);
 
-/// Throws Error `ERR_NOT_CALLED` where a tap is expected to see calls, and no method of the module has any.
+/// Throws Error `ERR_NOT_CALLED` if a tap must see calls, and no method of the module has any.
 void expect_called(const torch::jit::Module& root, const std::vector<Tap>& taps);
 
 }  // namespace sos

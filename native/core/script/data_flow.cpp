@@ -30,7 +30,7 @@ class FlowReader {
   }
 
  private:
-  // What a file builds of conditions, tuples and lists may be nested deeply, and name each other again and
+  // The conditions, tuples and lists of a file may be nested deeply, and may refer to each other again and
   // again.
   static constexpr size_t kBudget = 10000;
   static constexpr size_t kDepth = 200;
@@ -73,7 +73,7 @@ class FlowReader {
     return source;
   }
 
-  /// Without the casts that only tell the type.
+  /// The value itself, without casts that only name its type.
   Value* same_value(Value* value) const {
     value = inliner_.outside_forks(value);
     while (value->node()->kind() == prim::unchecked_cast ||
@@ -140,7 +140,7 @@ class FlowReader {
     }
   }
 
-  /// The present value of what a GetAttr reads; nothing where its owner is not known.
+  /// The present value of what a GetAttr reads; nothing if its owner is not known.
   std::optional<c10::IValue> attribute_of(Node* node) const {
     const auto owner = inliner_.path_of(node->input());
     if (!owner) return std::nullopt;
@@ -166,7 +166,7 @@ class FlowReader {
     source.value = values;
   }
 
-  /// What unpacking a list or a tuple gives.
+  /// The item of a list or a tuple.
   ArgumentSource item_of(ArgumentSource whole, size_t index) const {
     if (whole.items) return index < whole.items->size() ? (*whole.items)[index] : ArgumentSource{};
     if (whole.choices) {
@@ -181,7 +181,7 @@ class FlowReader {
     return whole;
   }
 
-  /// What conditions choose between: the branches' values, each once.
+  /// The values between which conditions choose, each of them once.
   ArgumentSource choice_of(Value* value) {
     std::vector<Value*> waiting{value};
     std::unordered_set<Value*> seen;
@@ -206,7 +206,7 @@ class FlowReader {
     return source;
   }
 
-  /// What a condition is in eval mode, where the graph and the module's attributes tell.
+  /// The value of a condition in eval mode, if the graph and the module's attributes determine it.
   std::optional<bool> known(Value* value, size_t depth = 0) const {
     if (depth == kDepth) return std::nullopt;
     value = same_value(value);
@@ -251,10 +251,10 @@ class FlowReader {
   const std::shared_ptr<Graph> graph_;
   const CallInliner inliner_;
   std::vector<OperatorCall> calls_;
-  std::unordered_map<const Node*, size_t> places_;  // of the calls
+  std::unordered_map<const Node*, size_t> places_;  // positions in `calls_`
   size_t budget_ = kBudget;
   size_t depth_ = 0;
-  bool skipped_ = false;  // the block at work is not taken
+  bool skipped_ = false;  // the current block is not taken in eval mode
 };
 
 }  // namespace

@@ -14,14 +14,14 @@ using torch::jit::Module;
 
 struct Held {
   size_t holds = 0;
-  size_t readers = 0;     // those of them that do not end with a write
-  bool training = false;  // the mode in which it came
+  size_t readers = 0;     // the holds that do not end with a write
+  bool training = false;  // the mode that it had before
 };
 
 struct Registry {
   std::mutex mutex;
   std::unordered_map<const c10::ivalue::Object*, Held> held;
-  std::atomic<size_t> from_training = 0;  // how many of them came in train mode
+  std::atomic<size_t> from_training = 0;  // how many of them were in train mode before
 };
 
 Registry& registry() {
@@ -39,7 +39,7 @@ std::optional<size_t> mode_slot(const Module& module) {
   return *slot;
 }
 
-/// False where it has no mode.
+/// False if the module has no mode.
 bool mode_of(const Module& module) {
   const auto slot = mode_slot(module);
   return slot && module._ivalue()->getSlot(*slot).toBool();
@@ -49,7 +49,7 @@ void set_mode(const Module& module, bool training) {
   if (const auto slot = mode_slot(module)) module._ivalue()->setSlot(*slot, training);
 }
 
-/// The registry is locked.
+/// The caller holds the lock of the registry.
 bool mode_given_back(const Registry& known, const Module& part) {
   const auto found = known.held.find(object_of(part));
   return found == known.held.end() ? mode_of(part) : found->second.training;
@@ -132,9 +132,8 @@ void EvalHold::expect_weights() const {
     if (now.data == weight.data && now.version == weight.version && now.dtype == weight.dtype) continue;
     throw Error("ERR_BUSY",
                 "'" + weight.name +
-                    "' was written to while an evaluation, capture or shift of the module went on: its "
-                    "result would be of two models. Await it before, or let it have a clone() of the "
-                    "module");
+                    "' was written to while an evaluation, capture or shift of the module was running, so "
+                    "its result would mix two models. Await it first, or give it a clone() of the module");
   }
 }
 
@@ -147,9 +146,8 @@ void EvalHold::expect_no_reader() const {
     return;
   }
   throw Error("ERR_BUSY",
-              "a shift would change the weights under an evaluation, a capture or a view in eval mode of the "
-              "module that "
-              "still goes on: nothing was written. Await it before, or let it have a clone() of the module");
+              "a shift would change the weights while an evaluation, a capture or a view in eval mode still "
+              "uses the module, so nothing was written. Await it first, or give it a clone() of the module");
 }
 
 bool is_held(const Module& module) {

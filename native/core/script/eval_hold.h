@@ -9,30 +9,30 @@
 namespace sos {
 
 /// Holds a module and its parts in eval mode, and watches its weights. Holds are counted for each part, by
-/// the object itself, whichever handle or thread it is reached by: the first puts a part in eval mode, the
-/// last gives it back the mode in which it came.
+/// the object itself, whatever handle or thread reaches it. The first hold puts a part in eval mode. The last
+/// one gives it back the mode that it had before.
 class EvalHold {
  public:
-  /// `to_write` tells of a task that ends with a write: it is not in the way of the write of another.
-  /// `before_switching` is asked before parts in train mode are switched; what it throws leaves all as it
-  /// was, what it returns is kept until they are.
+  /// `to_write` says that this task ends with a write; it does not prevent the write of another task.
+  /// `before_switching` is called before parts in train mode are switched. If it throws, all parts stay as
+  /// they were. What it returns is kept until the parts are switched.
   EvalHold(const torch::jit::Module& module, bool to_write,
            const std::function<std::shared_ptr<void>()>& before_switching);
   ~EvalHold();
   EvalHold(const EvalHold&) = delete;
   EvalHold& operator=(const EvalHold&) = delete;
 
-  /// Throws Error `ERR_BUSY` where a weight was written to, or moved, since the hold began or since the
-  /// holder last noted it.
+  /// Throws Error `ERR_BUSY` if a weight was written to, or moved, since the hold began or since the holder
+  /// last noted the weight.
   void expect_weights() const;
 
-  /// Takes the buffers as they are, after a call of the holder, which may write to its own.
+  /// Accepts the buffers as they are, after a call by the holder, which may write to the module's buffers.
   void note_buffers();
 
-  /// Takes all weights as they are, after a write of the holder.
+  /// Accepts all weights as they are, after a write by the holder.
   void note_weights();
 
-  /// Throws Error `ERR_BUSY` where another task that does not itself end with a write holds a part too.
+  /// Throws Error `ERR_BUSY` if another task, one that does not end with a write, holds a part too.
   void expect_no_reader() const;
 
  private:
@@ -48,27 +48,27 @@ class EvalHold {
 
   const bool to_write_;
   std::vector<torch::jit::Module> parts_;
-  mutable std::mutex mutex_;  // guards what follows
+  mutable std::mutex mutex_;  // guards the weights
   std::vector<Weight> weights_;
 };
 
-/// The objects of a module and its parts, each once.
+/// The objects of a module and its parts, each of them once.
 std::vector<torch::jit::Module> parts_of(const torch::jit::Module& module);
 
 /// Whether the module itself or a part of it is held.
 bool is_held(const torch::jit::Module& module);
 
-/// Whether a part is held that came in train mode: what runs now runs in another mode than it will be given
-/// back.
+/// Whether a part is held that was in train mode before. A call that runs now would run in another mode than
+/// the part will get back.
 bool is_held_from_training(const torch::jit::Module& module);
 
-/// Whether each part is in this mode, and stays in it when those who hold it are done.
+/// Whether each part is in this mode, and will still be in it when all holds have ended.
 bool stays_in(const torch::jit::Module& module, bool training);
 
-/// The modes of the parts, as they are when nobody holds them.
+/// The modes that the parts have when nobody holds them.
 std::vector<bool> modes_of(const torch::jit::Module& module);
 
-/// Sets these modes; of parts that are held, those that they are given back.
+/// Sets these modes. A part that is held gets its mode when the hold ends.
 void set_modes(const torch::jit::Module& module, const std::vector<bool>& modes);
 
 }  // namespace sos

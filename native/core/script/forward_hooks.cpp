@@ -20,9 +20,9 @@ namespace {
 using namespace torch::jit;
 using Sites = std::vector<TapSite>;
 
-/// What a tap captured, until the run has ended. Where something in the graph may write to it, a copy is kept
-/// too, and how often each tensor was written to when it passed: the analysis of the graph is cautious, the
-/// counts are exact.
+/// What a tap captured, until the run has ended. If something in the graph may write to the value, a copy is
+/// kept too, with each tensor's version counter at the time. The analysis of the graph is cautious, the
+/// counters are exact.
 struct Held {
   size_t tap;
   c10::IValue value;
@@ -37,8 +37,8 @@ struct Held {
   }
 };
 
-/// A run as its taps see it. A forked task of the graph may pass a tap on another thread, and after the run
-/// has ended too, if nothing waits for it: it finds no listeners then.
+/// The state of a run that its taps see. A forked task of the graph may pass a tap on another thread, even
+/// after the run has ended if nothing waits for the task. It finds no listeners then.
 struct RunState : torch::CustomClassHolder {
   RunState(std::shared_ptr<const Sites> sites, const HookedRun& run)
       : sites(std::move(sites)), taps(run.taps), replace(run.replace) {}
@@ -46,13 +46,13 @@ struct RunState : torch::CustomClassHolder {
   const std::shared_ptr<const Sites> sites;
   const std::vector<Tap> taps;
   const HookedRun::Replace replace;
-  std::mutex mutex;  // guards what follows
+  std::mutex mutex;  // guards the following members
   bool ended = false;
   std::vector<Held> captures;
-  std::exception_ptr failure;  // the interpreter makes texts of errors: what a listener threw is kept here
+  std::exception_ptr failure;  // what a listener threw; the interpreter would turn it into a text
 };
 
-/// Ends the run however it ends.
+/// Ends the run, whether it returns or throws.
 struct RunEnd {
   RunState& state;
   HookedRun& run;
@@ -91,7 +91,7 @@ Held hold(const Tap& tap, size_t tap_index, bool overwritten, const c10::IValue&
   return held;
 }
 
-/// What goes on in the place of `value`, after the listener was asked or told.
+/// The value that takes the place of `value`, after the tap has captured it or asked the listener.
 c10::IValue pass(RunState& state, size_t tap_index, const c10::TypePtr& type, bool overwritten,
                  const c10::IValue& value) {
   const Tap& tap = state.taps[tap_index];
@@ -109,7 +109,7 @@ c10::IValue pass(RunState& state, size_t tap_index, const c10::TypePtr& type, bo
                                      describe(*answer));
 }
 
-/// The operator is known to every graph, those of files too: only our own runs have a state to give.
+/// Every graph can name the operator, also the graph of a file. Only our own runs have such a state.
 c10::intrusive_ptr<RunState> expect_state(const c10::IValue& value) {
   if (value.isCapsule()) {
     const auto holder = value.toCapsule();
@@ -120,9 +120,9 @@ c10::intrusive_ptr<RunState> expect_state(const c10::IValue& value) {
   throw Error("ERR_NOT_TORCHSCRIPT", "a module may not call sos::tap: hooks insert it while they run");
 }
 
-// `site` says where in the graph, `state` is the run's RunState, an input of the graph. The conservative
-// alias analysis keeps optimisations from moving or dropping a tap. A mark stands for a tap in the copy of
-// the graph in which writes are looked for: there it is known that it returns what it is given.
+// `site` is the position in the list of sites, and `state` is the run's RunState, an input of the graph. The
+// conservative alias analysis keeps optimisations from moving or dropping a tap. In the copy of the graph in
+// which writes are looked for, a mark stands for a tap. Its schema says that it returns what it is given.
 const RegisterOperators kOperators({
     Operator(
         "sos::tap(t value, int site, Any state) -> t",
@@ -163,7 +163,7 @@ c10::IValue TappedMethod::run(const Stack& inputs, HookedRun& run) const {
   RunState& state = *shared_state;
   const RunEnd end{state, run};
   const auto& schema_inputs = function_->graph()->inputs();
-  // No call in the graph is the root's own: its taps stand here.
+  // No call in the graph is a call of the root itself, so the taps of the root are served here.
   const auto stands_here = [&](const Tap& tap) { return tap.path.empty() && listens_to(tap, method_); };
   c10::IValue arguments = c10::ivalue::Tuple::create(inputs);
   for (size_t i = 0; i < run.taps.size(); ++i) {

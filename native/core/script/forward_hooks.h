@@ -8,15 +8,15 @@
 
 namespace sos {
 
-/// What passed a tap during one run, in the order of the calls.
+/// A value that passed a tap during one run. Captures are in the order of the calls.
 struct Capture {
-  size_t tap;         ///< index into the taps of the call
-  c10::IValue value;  ///< before: a tuple of the inputs; after: the output
+  size_t tap;         ///< the index of the tap in the list of the call
+  c10::IValue value;  ///< a tuple of the inputs if the tap stands before the call, else the output
 };
 
-/// The listeners of one call of a method, and where it leaves what it captured.
+/// The listeners of one call of a method. The captures are put here, too.
 struct HookedRun {
-  /// Asked by taps that replace; gives nothing to let the value pass. What it throws ends the run.
+  /// Called by taps that replace. It returns nothing to let the value pass. If it throws, the run ends.
   using Replace = std::function<std::optional<c10::IValue>(size_t tap, const c10::IValue& value)>;
 
   std::vector<Tap> taps;
@@ -24,24 +24,25 @@ struct HookedRun {
   std::vector<Capture> captures;
 };
 
-/// A method of a TorchScript module that tells what passes its submodules.
+/// A method of a TorchScript module that reports what its submodules take and return.
 ///
-/// The module's own graph stays untouched: it is shared with siblings of the same type, its executor may be
-/// cached, and it is what a save writes. A copy is inlined call by call while the GetAttr chain tells which
-/// instance is called, and a tap operator is put around the call sites asked for. A tap returns the very
-/// value it is given, or its replacement, so autograd and aliasing are as without it. Where something in the
-/// graph has later written to the value, as relu_ after a batch norm, a copy is captured.
+/// The module's own graph stays as it is: siblings of the same type share it, its executor may be cached, and
+/// a save writes it. A copy is inlined call by call, while the GetAttr chain tells which instance is called,
+/// and a tap operator is put around the call sites asked for. A tap returns the very value it is given, or
+/// its replacement, so autograd and aliasing are as without it. If something in the graph later wrote to the
+/// value, as relu_ after a batch norm does, the tap captures a copy.
 class TappedMethod {
  public:
-  /// Throws Error as `tap_calls`.
+  /// Throws Error as tap_calls() does.
   TappedMethod(const torch::jit::Module& module, const std::string& method, const std::vector<Tap>& taps);
 
-  /// Runs on the module's current weights; the taps of `run` are those of the constructor up to what is done
-  /// with values. `stack` holds the inputs as the method's schema asks, without self.
+  /// Runs on the module's current weights. The taps of `run` must be those of the constructor; only what is
+  /// done with the values may differ. `stack` holds the inputs in the order of the method's schema, without
+  /// self.
   c10::IValue run(const torch::jit::Stack& stack, HookedRun& run) const;
 
-  /// Whether submodules behind interfaces have been exchanged for ones of other classes, whose code is not
-  /// what was inlined.
+  /// Whether submodules behind interfaces were exchanged for submodules of other classes, whose code is not
+  /// the code that was inlined.
   bool outdated() const;
 
  private:
@@ -52,8 +53,8 @@ class TappedMethod {
   std::unique_ptr<torch::jit::GraphFunction> function_;
 };
 
-/// The paths of the submodules whose forward `method` calls, in the order of the calls in its graph; a
-/// submodule called several times is listed as often.
+/// The paths of the submodules whose forward `method` calls, in the order of the calls in its graph. A
+/// submodule that is called several times is listed as often.
 std::vector<std::string> called_submodules(const torch::jit::Module& module, const std::string& method);
 
 }  // namespace sos

@@ -12,14 +12,15 @@ namespace {
 
 using namespace torch::jit;
 
-/// libtorch's own copies lack some values, as complex numbers; by way of an archive all come through.
+/// libtorch's own functions cannot copy some values, such as complex numbers. An archive can hold all of
+/// them.
 Module copy_by_archive(const Module& module) {
   std::stringstream archive;
   module.save(archive);
   return torch::jit::load(archive);
 }
 
-/// Copies what the module holds; the graphs of its methods are shared.
+/// Copies the values that the module holds. The graphs of its methods are shared.
 Module deep_copy(const Module& module) {
   try {
     return module.deepcopy();
@@ -28,7 +29,7 @@ Module deep_copy(const Module& module) {
   }
 }
 
-/// Copies the graphs too, for passes that rewrite them.
+/// Copies the graphs as well, for passes that rewrite them.
 Module copy_with_graphs(const Module& module) {
   try {
     return module.clone();
@@ -46,7 +47,7 @@ std::shared_ptr<ScriptModule> ScriptModule::clone() const {
   auto copy = std::make_shared<ScriptModule>(deep_copy(module_), extra_files_);
   if (hold_ == nullptr) set_modes(copy->module_, modes_of(module_));
   copy->optimized_ = optimized_;
-  // Copies made without gradients are leaves, but forget which of them want gradients.
+  // Copies that are made without gradients are leaves, but no longer know which of them require gradients.
   const auto originals = parameters();
   const auto copies = copy->parameters();
   for (size_t i = 0; i < originals.size(); ++i) {
@@ -59,7 +60,7 @@ std::shared_ptr<ScriptModule> ScriptModule::freeze(const std::vector<std::string
   const std::shared_lock<std::shared_mutex> lock(use_->mutex);
   if (is_training()) {
     throw Error("ERR_TRAINING",
-                "expected a module in eval mode to freeze but this one is in train mode; call eval() before");
+                "expected a module in eval mode to freeze, but this one is in train mode; call eval() first");
   }
   auto frozen = std::make_shared<ScriptModule>(torch::jit::freeze(module_, preserved), extra_files_);
   frozen->optimized_ = true;
@@ -68,7 +69,8 @@ std::shared_ptr<ScriptModule> ScriptModule::freeze(const std::vector<std::string
 
 std::shared_ptr<ScriptModule> ScriptModule::optimize_for_inference(
     const std::vector<std::string>& preserved) const {
-  // What is frozen may still have submodules, as one of an interface or quantised, and be of another kind.
+  // A frozen module may still have submodules, such as one of an interface or a quantised one, and then
+  // counts as another kind.
   auto copy = kind() == ModuleKind::frozen ? copy_with_graphs(module_) : freeze(preserved)->module_;
   std::vector<std::string> other_methods;
   for (const auto& name : preserved) {
@@ -84,7 +86,7 @@ void ScriptModule::save(const std::string& path, const ExtraFiles& extra_files) 
   torch::jit::ExtraFilesMap all(extra_files_.begin(), extra_files_.end());
   for (const auto& [name, text] : extra_files) all[name] = text;
   OutputFile file(path);
-  // In eval mode for a while, it is saved in the mode that it is given back.
+  // If the module is only held in eval mode, it is saved in the mode that it will get back.
   Module module = module_;
   if (is_held_from_training(module_)) {
     module = clone()->module_;

@@ -12,8 +12,8 @@ namespace {
 
 using namespace torch::jit;
 
-/// Signs in a graph that a script made it: control flow, calls of functions and of methods other than
-/// forward, or a look at `training`. Tracing leaves none of them.
+/// Whether a graph shows that a script made it: by control flow, calls of functions or of methods other than
+/// forward, or a read of `training`. Tracing leaves none of these.
 bool shows_script(Block* block) {
   for (Node* node : block->nodes()) {
     const auto kind = node->kind();
@@ -27,7 +27,8 @@ bool shows_script(Block* block) {
   return false;
 }
 
-/// Signs of a trace: what a script would have decided at run time stands there as a constant.
+/// Whether a graph shows that a trace made it: a script would decide these at run time, and a trace has them
+/// as constants.
 bool shows_trace(Block* block) {
   static const std::vector<std::string> kBakedIn = {"aten::batch_norm", "aten::dropout", "aten::_convolution",
                                                     "aten::feature_dropout", "aten::instance_norm"};
@@ -42,7 +43,7 @@ bool shows_trace(Block* block) {
   return false;
 }
 
-/// Freezing turns weights into constants of the graph.
+/// Whether the graph has tensors as constants. Freezing turns weights into such constants.
 bool holds_tensors(Block* block) {
   for (Node* node : block->nodes()) {
     if (node->kind() == prim::Constant && node->output()->type()->kind() == TypeKind::TensorType) return true;
@@ -61,7 +62,8 @@ ModuleKind kind_of(const Module& root) {
   bool script = false;
   for (const auto& module : root.modules()) {
     for (const auto& method : module.get_methods()) {
-      // Quantised layers have scripted helpers in traces too; a script that uses one shows it by the call.
+      // Quantised layers have scripted helpers in traces, too. A script that uses such a helper shows by the
+      // call that it is a script.
       const bool own = module._ivalue() == root._ivalue() && method.name().rfind('_', 0) != 0;
       if (!own && !is_forward(method.name())) continue;
       GraphFunction* function = tryToGraphFunction(method.function());

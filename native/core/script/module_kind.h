@@ -3,11 +3,12 @@
 
 namespace sos {
 
-/// How a module came to be. A traced one has baked in the mode it was traced in; a frozen one has neither
-/// parameters nor submodules; `undetermined` ones have nothing in which a script and a trace differ.
+/// How a module was made. Tracing fixes the mode, train or eval, in the graph. A frozen module has neither
+/// parameters nor submodules. A module is `undetermined` if it has nothing in which a script and a trace
+/// differ.
 enum class ModuleKind { scripted, traced, frozen, undetermined };
 
-/// An archive does not say; the graphs of its methods show it.
+/// Finds the kind in the graphs of the module's methods, since an archive does not name it.
 ModuleKind kind_of(const torch::jit::Module& module);
 
 }  // namespace sos

@@ -32,9 +32,9 @@ std::string trimmed(const std::string& text) {
   return text.substr(first, text.find_last_not_of(" \n") - first + 1);
 }
 
-/// The frames of the serialized code, the outermost first. `<--- HERE` stands under the line of each. A
-/// forked task's failure comes with a traceback of its own, after that of the wait for it: the last one
-/// counts.
+/// The frames of the serialized code, the outermost first. `<--- HERE` stands below the line of each frame.
+/// The failure of a forked task brings a traceback of its own, after the traceback of the wait for the task.
+/// The last one counts.
 std::vector<Frame> frames_of(const std::string& text) {
   static const std::regex kFile("^  File \"(.*)\", line ([0-9]{1,9}), in .*$");
   std::vector<Frame> frames;
@@ -59,12 +59,12 @@ std::vector<Frame> frames_of(const std::string& text) {
   return frames;
 }
 
-/// What comes after the tracebacks, without the `RuntimeError: ` that the interpreter puts before it.
+/// The text after the tracebacks, without the `RuntimeError: ` that the interpreter puts before it.
 std::string cause_of(const std::string& text) {
   const auto here = text.rfind("<--- HERE");
   if (here == std::string::npos) return trimmed(text);
-  // Without a regular expression: its recursion is as deep as the text, which the module may have chosen, is
-  // long.
+  // This uses no regular expression: the recursion of one is as deep as the text is long, and the module may
+  // have chosen the text.
   const auto is_name = [](char c) {
     return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.';
   };
@@ -83,10 +83,10 @@ bool stands_at(const Node* node, const Frame& frame) {
   return where && std::get<0>(*where) == frame.file && std::get<1>(*where) == frame.line;
 }
 
-/// A graph, with the graphs that it forks.
+/// The nodes of a graph and of the graphs that it forks.
 struct Nodes {
   std::vector<Node*> all;
-  std::unordered_map<Value*, Value*> outside;  // inputs of forks' graphs → of the forks
+  std::unordered_map<Value*, Value*> outside;  // inputs of forks' graphs → inputs of the forks
 
   explicit Nodes(Block* block) { add(block); }
 
@@ -101,7 +101,7 @@ struct Nodes {
     }
   }
 
-  /// The calls in the line of the frame, first those that begin in its column.
+  /// The calls in the line of the frame. Those that begin in its column come first.
   std::deque<Node*> calls_at(const Frame& frame) const {
     std::deque<Node*> found;
     for (Node* node : all) {
@@ -131,7 +131,7 @@ bool stands_in(Block* block, const Frame& frame) {
                      [&](const Node* node) { return stands_at(node, frame); });
 }
 
-/// Follows the frames through the graphs of the methods that they stand in.
+/// Follows the frames through the graphs of the methods in which they stand.
 std::string submodule_of(const Object& self, const std::string& method, const std::vector<Frame>& frames) {
   Object object = self;
   std::string path;
@@ -186,7 +186,7 @@ ScriptError explain_failure(const Object& self, const std::string& method, const
   try {
     path = submodule_of(self, method, frames);
   } catch (const std::exception&) {
-    // The failure itself matters more than where it was.
+    // The failure itself matters more than its place.
   }
   const auto& last = frames.back();
   const std::string line = last.file + ":" + std::to_string(last.line) + ": " + last.code;

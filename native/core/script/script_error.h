@@ -15,13 +15,13 @@ class ScriptError : public Error {
         submodule(std::move(submodule)),
         line(std::move(line)),
         full_text(std::move(full_text)) {}
-  const std::string submodule;  ///< dotted path of the submodule that was at work, "" for the root
-  const std::string line;       ///< of the serialized code, as `code/__torch__/net.py:12: y = torch.relu(x)`
-  const std::string full_text;  ///< all that libtorch said
+  const std::string submodule;  ///< the dotted path of the submodule whose code failed; "" for the root
+  const std::string line;  ///< of the serialized code, such as `code/__torch__/net.py:12: y = torch.relu(x)`
+  const std::string full_text;  ///< the whole message of libtorch
 };
 
-/// Makes of the interpreter's text, which lists the frames of the serialized and of the original code, the
-/// cause, the submodule and the line.
+/// Finds the cause, the submodule and the line in the interpreter's text, which lists the frames of the
+/// serialized and of the original code.
 ScriptError explain_failure(const torch::jit::Object& self, const std::string& method,
                             const std::exception& failure);
 

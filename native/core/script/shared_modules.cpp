@@ -17,7 +17,7 @@ struct Registry {
 };
 
 Registry& registry() {
-  static auto* instance = new Registry;  // outlives every environment
+  static auto* instance = new Registry;  // it outlives every environment
   return *instance;
 }
 
@@ -64,10 +64,9 @@ void refuse_exchange(const at::Tensor& tensor, const std::string& what) {
   }
   for (const auto& module : lent) {
     if (!is_among(module->parameters(), tensor) && !is_among(module->buffers(), tensor)) continue;
-    throw Error("ERR_BUSY",
-                what +
-                    " would exchange the memory of a module under the threads that it is shared with: "
-                    "do it before share(), or write to the memory by copy_()");
+    throw Error("ERR_BUSY", what +
+                                " would exchange the memory of a module that is shared with other threads: "
+                                "do it before share(), or write to the memory with copy_()");
   }
 }
 
@@ -77,8 +76,8 @@ std::shared_ptr<ScriptModule> adopt_module(uint64_t id) {
   const auto found = modules.find(id);
   if (auto module = found == modules.end() ? nullptr : found->second.lock()) return module;
   throw Error("ERR_SHARED_GONE",
-              "expected a module that share() told of and that still lives in this process but it was freed; "
-              "keep the ScriptModule that is shared until the other thread has it");
+              "expected a module that was given to share() and still lives in this process, but it was "
+              "freed; keep the ScriptModule until the other thread has it");
 }
 
 }  // namespace sos

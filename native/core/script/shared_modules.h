@@ -6,16 +6,17 @@
 
 namespace sos {
 
-/// Lends modules between the environments of this process by numbers, which a message can carry. A module
-/// that is lent is not kept alive. Its weights' memory stays where it is from then on (keep_in_place), for
-/// any thread may be reading it.
+/// Lends a module to the other environments of this process. Its number can be sent in a message. Lending
+/// does not keep the module alive. From then on the memory of its weights stays where it is (keep_in_place),
+/// since any thread may be reading it.
 uint64_t share_module(const std::shared_ptr<ScriptModule>& module);
 
-/// Throws Error `ERR_BUSY` where `tensor` is a weight of a module that is lent, whose memory `what` would
-/// exchange.
+/// Throws Error `ERR_BUSY` if `tensor` is a weight of a module that is lent. `what` names the operation that
+/// would exchange its memory.
 void refuse_exchange(const at::Tensor& tensor, const std::string& what);
 
-/// Throws Error `ERR_SHARED_GONE` where the module was freed, or the number is of no module.
+/// The module with that number. Throws Error `ERR_SHARED_GONE` if the module was freed, or if no module has
+/// the number.
 std::shared_ptr<ScriptModule> adopt_module(uint64_t id);
 
 }  // namespace sos

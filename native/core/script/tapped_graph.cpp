@@ -16,11 +16,12 @@ using Sites = std::vector<TapSite>;
 using Instances = std::vector<std::pair<std::string, c10::TypePtr>>;
 
 bool reaches(const Tap& tap, const c10::IValue& instance, const Node* call, const Module& callee) {
-  return instance.is(callee._ivalue()) && listens_to(tap, call->s(attr::name));  // one may have several paths
+  return instance.is(callee._ivalue()) &&
+         listens_to(tap, call->s(attr::name));  // one instance may have several paths
 }
 
-/// Inlines all calls and puts an operator around those that taps ask for, the outputs of the operators in the
-/// order of the sites. Notes which submodules are called.
+/// Inlines all calls and puts an operator around the calls that taps ask for. Returns the outputs of the
+/// operators in the order of the sites. Notes which submodules are called.
 std::vector<Value*> instrument(const Module& root, Graph& graph, const std::vector<Tap>& taps,
                                const char* operator_name, Sites& sites, Instances& instances) {
   std::vector<c10::IValue> targets;
@@ -70,11 +71,11 @@ std::vector<Value*> instrument(const Module& root, Graph& graph, const std::vect
 /// Whether something in the graph may write to the value.
 bool is_overwritten(const AliasDb& aliases, const Value* value) {
   if (value->type()->kind() == TypeKind::TensorType) return aliases.hasWriters(value);
-  return value->type()->containedTypeSize() > 0;  // a container: what is in it is not followed
+  return value->type()->containedTypeSize() > 0;  // a container, whose contents are not followed
 }
 
-/// Marks the sites whose values something in the graph may write to. Whether it may write to the method's own
-/// inputs.
+/// Marks the sites whose values something in the graph may write to. Returns whether it may write to the
+/// method's own inputs.
 bool find_overwritten(const Module& module, const std::string& method, const std::vector<Tap>& taps,
                       Sites& sites) {
   const auto graph = copy_graph(module, method);
@@ -86,12 +87,12 @@ bool find_overwritten(const Module& module, const std::string& method, const std
     Node* source = marks[i]->node()->input(0)->node();
     const auto values =
         source->kind() == prim::TupleConstruct ? source->inputs() : marks[i]->node()->inputs().slice(0, 1);
-    const bool forked = marks[i]->owningGraph() != graph.get();  // where aliases are not followed
+    const bool forked = marks[i]->owningGraph() != graph.get();  // aliases are not followed there
     sites[i].overwritten = forked || std::any_of(values.begin(), values.end(), [&](const Value* value) {
                              return is_overwritten(aliases, value);
                            });
   }
-  const auto inputs = graph->inputs().slice(1, graph->inputs().size() - 2);  // less self and the state
+  const auto inputs = graph->inputs().slice(1, graph->inputs().size() - 2);  // without self and the state
   return std::any_of(inputs.begin(), inputs.end(),
                      [&](const Value* value) { return is_overwritten(aliases, value); });
 }

@@ -25,7 +25,7 @@ ExtraFiles extra_files_of(const ByteSource& source) {
   char magic[4] = {};
   if (adapter->size() < 4 || adapter->read(0, magic, 4) != 4 || std::string(magic, 4) != "PK\x03\x04") {
     refuse_archive(source, "ERR_NOT_TORCHSCRIPT",
-                   "this is no zip archive; export the model with torch.jit.script(model).save(FILE)");
+                   "this is not a zip archive; export the model with torch.jit.script(model).save(FILE)");
   }
   std::vector<std::string> records;
   try {
@@ -39,8 +39,9 @@ ExtraFiles extra_files_of(const ByteSource& source) {
     return std::find(records.begin(), records.end(), name) != records.end();
   };
   if (has("model.json")) {
-    refuse_archive(source, "ERR_LEGACY_TORCHSCRIPT",
-                   "this is in the legacy format of PyTorch 1.0–1.3; load it there and save it again");
+    refuse_archive(
+        source, "ERR_LEGACY_TORCHSCRIPT",
+        "this is in the legacy format of PyTorch 1.0–1.3; load it with that version and save it again");
   }
   if (has("data.pkl") && !has("constants.pkl")) {
     refuse_archive(
@@ -48,7 +49,7 @@ ExtraFiles extra_files_of(const ByteSource& source) {
         "this holds weights without a model (torch.save); load an export of the model, then give it the "
         "weights: model.loadStateDict(await loadStateDict(FILE))");
   }
-  if (!has("data.pkl")) refuse_archive(source, "ERR_NOT_TORCHSCRIPT", "this zip archive holds no module");
+  if (!has("data.pkl")) refuse_archive(source, "ERR_NOT_TORCHSCRIPT", "this zip archive contains no module");
   ExtraFiles extra_files;
   for (const auto& record : records) {
     if (record.rfind("extra/", 0) == 0) extra_files[record.substr(6)] = "";

@@ -12,7 +12,7 @@
 namespace sos {
 namespace {
 
-/// Reads from a tensor's memory, which it keeps alive.
+/// Reads from the memory of a tensor, which it keeps alive.
 class MemoryAdapter : public caffe2::serialize::ReadAdapterInterface {
  public:
   explicit MemoryAdapter(at::Tensor bytes) : bytes_(std::move(bytes)) {}

@@ -17,8 +17,8 @@ at::Tensor read_bytes(const std::string& path, int64_t offset, int64_t length) {
   const int64_t size = file.tellg();
   if (offset < 0 || length < 0 || offset > size || length > size - offset) {
     throw Error("ERR_DAMAGED_FILE", path + ": expected " + std::to_string(length) + " bytes from byte " +
-                                        std::to_string(offset) + " on but the file has " +
-                                        std::to_string(size));
+                                        std::to_string(offset) + " on, but the file has " +
+                                        std::to_string(size) + " bytes");
   }
   auto bytes = at::empty({length}, at::kByte);
   file.seekg(offset);

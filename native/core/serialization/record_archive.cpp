@@ -12,10 +12,11 @@ namespace {
 
 using caffe2::serialize::PyTorchStreamReader;
 
-/// Deflate never shrinks data more than 1032-fold: a larger record is a lie, told before memory is asked for.
+/// Deflate never shrinks data more than 1032-fold. A record that claims to is refused before memory is
+/// allocated for it.
 constexpr size_t kLargestRatio = 1032;
 
-/// Runs `body` on the opened archive, and says of libtorch's errors what they mean to the caller.
+/// Runs `body` on the opened archive, and turns libtorch's errors into what they mean for the caller.
 template <class Body>
 auto with_reader(const ByteSource& source, Body&& body) {
   const auto adapter = open_source(source);
@@ -27,8 +28,9 @@ auto with_reader(const ByteSource& source, Body&& body) {
   } catch (const c10::OutOfMemoryError&) {
     throw;
   } catch (const std::exception&) {
-    throw Error("ERR_DAMAGED_FILE",
-                source_name(source) + ": expected a zip archive of PyTorch's but it is truncated or damaged");
+    throw Error("ERR_DAMAGED_FILE", source_name(source) +
+                                        ": expected a zip archive that PyTorch wrote, but this one is "
+                                        "truncated or damaged; copy or write it again");
   }
 }
 
@@ -50,8 +52,8 @@ std::vector<at::Tensor> read_records(const ByteSource& source, const std::vector
     records.reserve(names.size());
     for (const auto& name : names) {
       if (reader.getRecordSize(name) / kLargestRatio > size) {
-        throw Error("ERR_DAMAGED_FILE",
-                    source_name(source) + ": the record '" + name + "' claims more bytes than it can hold");
+        throw Error("ERR_DAMAGED_FILE", source_name(source) + ": the record '" + name +
+                                            "' claims more bytes than the archive can hold");
       }
       auto [data, length] = reader.getRecord(name);
       records.push_back(bytes_over(std::move(data), length));

@@ -23,7 +23,7 @@ TEST_CASE("an unused input gets an undefined gradient on request") {
   CHECK_THROWS(sos::grad({x.sum()}, {unused}, {}, {}));
 }
 
-TEST_CASE("what is differentiated is told from what is not") {
+TEST_CASE("the tensors that a gradient depends on are known") {
   const auto x = at::ones({2}).set_requires_grad(true), other = at::ones({2}).set_requires_grad(true);
   const auto y = x * 2, z = y.sum(), apart = other.sum();
   sos::StorageUse use("backward");

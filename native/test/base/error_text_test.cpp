@@ -4,7 +4,7 @@
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/frontend/error_report.h>
 
-TEST_CASE("the text of a failed compilation is read, and that of other exceptions") {
+TEST_CASE("the text of a failed compilation and of other exceptions is read") {
   torch::jit::Module module("__torch__.Net");
   try {
     module.define("def forward(self, x):\n    return nowhere(x)\n");

@@ -20,14 +20,14 @@ bool cpu_autocast() {
 
 }  // namespace
 
-TEST_CASE("a thread begins with gradients and nothing else") {
+TEST_CASE("a thread begins with gradients and no other mode") {
   const sos::ModeGuard guard({});
   CHECK(c10::GradMode::is_enabled());
   CHECK_FALSE(c10::InferenceMode::is_enabled());
   CHECK_FALSE(cpu_autocast());
 }
 
-TEST_CASE("modes hold while their guard lives, and those within replace them") {
+TEST_CASE("modes hold while their guard lives, and inner guards replace them") {
   const auto x = at::ones({2, 2});
   {
     const sos::ModeGuard outer({kInference | kCpuBFloat16});
@@ -55,7 +55,7 @@ TEST_CASE("modes hold while their guard lives, and those within replace them") {
   CHECK((at::autocast::get_autocast_dtype(at::kCPU) == at::kBFloat16));
 }
 
-TEST_CASE("a cast weight does not outlive its call: it would be stale once the weight is written to") {
+TEST_CASE("a cast weight does not outlive its call, since a write to the weight would make it out of date") {
   const auto weight = at::ones({1, 1}).set_requires_grad(true), x = at::ones({1, 1});
   for (const double value : {1.0, 5.0}) {
     weight.detach().fill_(value);
@@ -68,7 +68,7 @@ TEST_CASE(
     "attention keeps to the kernels that a mode leaves, on this thread alone, and the process's switches "
     "stay") {
   constexpr uint32_t kWithoutFlash = 1u << (11 + static_cast<int>(at::SDPBackend::flash_attention));
-  // Only what the math kernel computed has second derivatives on the CPU.
+  // On the CPU, only results of the math kernel have second derivatives.
   const auto differentiates_twice = [] {
     const auto q = at::ones({1, 1, 2, 8}).set_requires_grad(true);
     const auto out = at::scaled_dot_product_attention(q, q, q).square().sum();

@@ -3,7 +3,7 @@
 #include <ATen/Functions.h>
 #include <doctest/doctest.h>
 
-TEST_CASE("a generator of its own draws from its seed and leaves the global source alone") {
+TEST_CASE("a new generator draws from its seed and does not change the global one") {
   sos::manual_seed(1);
   const auto before = sos::random_state(sos::default_generator(at::kCPU));
   const auto generator = sos::make_generator(at::kCPU, 7);
@@ -16,7 +16,7 @@ TEST_CASE("a generator of its own draws from its seed and leaves the global sour
   CHECK(sos::initial_seed(generator) == chosen);
 }
 
-TEST_CASE("a source goes on from a state") {
+TEST_CASE("a generator continues from a state") {
   sos::manual_seed(2);
   const auto source = sos::default_generator(at::kCPU);
   const auto state = sos::random_state(source);

@@ -38,7 +38,7 @@ TEST_CASE("collectives over threads of a process" * doctest::skip(!sos::has_gloo
   }
 }
 
-TEST_CASE("ranks that differ are refused, and the group goes on" * doctest::skip(!sos::has_gloo())) {
+TEST_CASE("ranks that differ are refused, and the group still works" * doctest::skip(!sos::has_gloo())) {
   run_ranks(2, [](const Group& group) {
     const auto x = at::ones({2 + group->rank()});
     CHECK(code_of([&] { group->all_reduce({x}, sos::Reduction::kSum); }) == "ERR_PROCESS_GROUP");
@@ -49,12 +49,12 @@ TEST_CASE("ranks that differ are refused, and the group goes on" * doctest::skip
   });
 }
 
-TEST_CASE("a collective in place is known to autograd" * doctest::skip(!sos::has_gloo())) {
+TEST_CASE("autograd notices a collective in place" * doctest::skip(!sos::has_gloo())) {
   run_ranks(1, [](const Group& group) {
     const auto x = at::ones({2}).set_requires_grad(true);
     const auto y = x * 2, z = y.square().sum();
     group->all_reduce({y.detach()}, sos::Reduction::kSum);
-    CHECK_THROWS(sos::grad({z}, {x}, {}, {}));  // y, which its gradient needs, was written to
+    CHECK_THROWS(sos::grad({z}, {x}, {}, {}));  // its gradient needs y, which was written to
   });
 }
 
@@ -66,7 +66,8 @@ TEST_CASE("an interrupt ends the wait for a rank" * doctest::skip(!sos::has_gloo
         if (group->rank() == 1) {
           std::this_thread::sleep_for(std::chrono::milliseconds(100));
           interrupt->raise();
-          // What has begun stays at work until its peer comes: here it does, so that all ends.
+          // A collective that has begun runs until its peer comes. Here the peer does come, so that all
+          // threads end.
           std::this_thread::sleep_for(std::chrono::milliseconds(100));
           return;
         }
@@ -76,7 +77,7 @@ TEST_CASE("an interrupt ends the wait for a rank" * doctest::skip(!sos::has_gloo
       interrupt);
 }
 
-TEST_CASE("a missing backend is named with what to install") {
+TEST_CASE("the error about a missing backend says what to install") {
   const auto connect = [](const std::string& backend) {
     return code_of([&] {
       sos::ProcessGroup::connect({"127.0.0.1", 1, false, ""}, {backend, 0, 1, std::chrono::milliseconds(1)},

@@ -16,8 +16,8 @@ namespace sos::test {
 
 using Group = std::shared_ptr<sos::ProcessGroup>;
 
-/// Runs `body` as each rank of a group, on threads of this process. What the first rank throws that does is
-/// thrown here, when all have ended: without a loopback interface gloo throws.
+/// Runs `body` as each rank of a group, on threads of this process. When all of them have ended, it throws
+/// what the first failed rank threw. Without a loopback interface, gloo throws.
 inline void run_ranks(int size, const std::function<void(const Group&)>& body,
                       const std::shared_ptr<sos::Interrupt>& interrupt = std::make_shared<sos::Interrupt>()) {
   const auto store = c10::make_intrusive<c10d::HashStore>();

@@ -11,7 +11,8 @@
 
 namespace {
 
-// 9×6 pixels by Pillow 12.0 (quality 60, chroma at half the resolution), and what Pillow decodes them to.
+// 9×6 pixels that Pillow 12.0 wrote (quality 60, chroma at half the resolution), and what Pillow decodes them
+// to.
 const std::string kColour =
     "ffd8ffe000104a46494600010100000100010000ffdb0043000d090a0b0a080d0b0a0b0e0e0d0f13201513121213271c"
     "1e17202e2931302e292d2c333a4a3e333646372c2d405741464c4e525352323e5a615a50604a51524fffdb0043010e0e"
@@ -58,7 +59,7 @@ at::Tensor expected(const std::vector<int>& pixels, int64_t channels) {
   return at::tensor(pixels).to(at::kByte).reshape({1, 6, 9, channels}).permute({0, 3, 1, 2});
 }
 
-/// The bytes with another size in the frame header.
+/// The same bytes with another size in the frame header.
 std::vector<uint8_t> with_size(std::vector<uint8_t> bytes, uint16_t height, uint16_t width) {
   for (size_t i = 0; i + 8 < bytes.size(); ++i) {
     if (bytes[i] != 0xff || bytes[i + 1] != 0xc0) continue;
@@ -80,7 +81,7 @@ TEST_CASE("JPEG is decoded to Pillow's pixels" * doctest::skip(!sos::has_jpeg_de
   CHECK(sos::decode_jpeg(bytes_of(kGrey), 3)->equal(grey.expand({1, 3, 6, 9})));
 }
 
-TEST_CASE("what is no whole and plain JPEG is left to others") {
+TEST_CASE("what is not a whole and plain JPEG is left to other decoders") {
   CHECK(!sos::decode_jpeg(bytes_of(kCmyk), 3));
   CHECK(!sos::decode_jpeg(bytes_of(kColour), 1));
   CHECK(!sos::decode_jpeg({}, 3));
@@ -91,7 +92,7 @@ TEST_CASE("what is no whole and plain JPEG is left to others") {
   CHECK(!sos::decode_jpeg(with_size(whole, 600, 900), 3));
 }
 
-TEST_CASE("an image of too many pixels is refused before memory is taken" *
+TEST_CASE("an image of too many pixels is refused before memory is allocated" *
           doctest::skip(!sos::has_jpeg_decoder())) {
   try {
     sos::decode_jpeg(with_size(bytes_of(kColour), 65000, 65000), 3);
@@ -102,7 +103,7 @@ TEST_CASE("an image of too many pixels is refused before memory is taken" *
   }
 }
 
-TEST_CASE("a damaged byte makes another image or none") {
+TEST_CASE("a damaged byte makes another image, or no image") {
   for (const auto& hex : {kColour, kGrey}) {
     const auto whole = bytes_of(hex);
     for (size_t i = 0; i < whole.size(); ++i) {

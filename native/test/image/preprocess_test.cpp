@@ -13,7 +13,7 @@ sos::Preprocess recipe(int64_t resize, int64_t crop) {
   return {resize, false, crop, {0.0}, {1.0 / 255}};
 }
 
-/// A level a pixel: its row times 16 and its column.
+/// Each pixel has a level of its own: its row times 16 plus its column.
 at::Tensor grid(int64_t height, int64_t width) {
   const auto rows = at::arange(height).mul(16).reshape({height, 1});
   return rows.add(at::arange(width)).to(at::kByte).reshape({1, 1, height, width});
@@ -31,7 +31,7 @@ TEST_CASE("the shorter side is resized, the longer one int(target · long / shor
   CHECK(shape(7, 9, 7) == std::vector<int64_t>{1, 1, 7, 9});
 }
 
-TEST_CASE("the crop's corner is Python's round of half the rest") {
+TEST_CASE("the crop's corner is half of the rest, rounded as in Python") {
   const auto corner = [](int64_t height, int64_t width, int64_t side) {
     const auto cropped = sos::preprocess(grid(height, width), recipe(0, side));
     return std::lround(cropped[0][0][0][0].item<float>());
@@ -42,14 +42,14 @@ TEST_CASE("the crop's corner is Python's round of half the rest") {
   CHECK(corner(13, 15, 4) == 4 * 16 + 6);  // 4.5 → 4, 5.5 → 6
 }
 
-TEST_CASE("what is smaller than the crop is padded with black, less before than after") {
+TEST_CASE("an image that is smaller than the crop is padded with black, with less of it before than after") {
   const auto padded = sos::preprocess(grid(2, 3).add(1), recipe(0, 5));
   CHECK(padded.sum().item<float>() == doctest::Approx(at::sum(grid(2, 3).add(1)).item<float>()));
   CHECK(padded[0][0][1][1].item<float>() == doctest::Approx(1));
   CHECK(padded[0][0][0].sum().item<float>() == 0);
 }
 
-TEST_CASE("levels are normalised as float32 division and subtraction do it") {
+TEST_CASE("levels are normalised by division and subtraction in float32") {
   const auto images = at::arange(512).to(at::kByte).reshape({2, 1, 16, 16}).expand({2, 3, 16, 16});
   sos::Preprocess plain = {0, false, 0, {0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}};
   const auto channel = [&](const std::vector<double>& values) {
@@ -64,7 +64,7 @@ TEST_CASE("levels are normalised as float32 division and subtraction do it") {
   CHECK(batch[0].count_nonzero().item<int64_t>() == 0);
 }
 
-TEST_CASE("what would not fit is refused") {
+TEST_CASE("what does not fit is refused") {
   const auto thin = at::zeros({1, 1, 1, 2'000'000}, at::kByte);
   CHECK_THROWS_AS(sos::preprocess(thin, recipe(256, 224)), sos::Error);
   CHECK_THROWS_AS(sos::preprocess(grid(8, 8), recipe(0, 4), at::empty({1, 1, 4, 5})), sos::Error);
@@ -72,7 +72,7 @@ TEST_CASE("what would not fit is refused") {
                   sos::Error);
 }
 
-TEST_CASE("a recipe that is none for the images is refused before anything is read by it") {
+TEST_CASE("a recipe that does not fit the images is refused before anything is read") {
   const auto images = at::zeros({2, 3, 8, 8}, at::kByte);
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const double infinity = std::numeric_limits<double>::infinity();
@@ -108,7 +108,7 @@ TEST_CASE("a recipe that is none for the images is refused before anything is re
   CHECK(code({0, false, 20000, zeros, ones}) == "ERR_IMAGE");
 }
 
-TEST_CASE("images and targets that are none are refused") {
+TEST_CASE("tensors that are not images or not targets are refused") {
   const sos::Preprocess recipe{0, false, 4, {0.0}, {1.0}};
   const auto code = [&](const at::Tensor& images,
                         const std::optional<at::Tensor>& out = std::nullopt) -> std::string {

@@ -11,7 +11,7 @@
 
 namespace {
 
-/// The pool for the length of a test, so that other tests' memory stays one that sanitizers know.
+/// Installs the pool for one test only, so that sanitizers see the memory of other tests.
 struct PoolInstalled {
   c10::Allocator* const previous = c10::GetCPUAllocator();
   PoolInstalled() {
@@ -30,14 +30,14 @@ uintptr_t address(const at::Tensor& tensor) {
 
 }  // namespace
 
-TEST_CASE("CPU memory counts what lives, gives blocks apart and takes them back") {
+TEST_CASE("CPU memory counts what is in use, gives separate blocks and takes them back") {
   const PoolInstalled pool;
   const auto before = sos::live_cpu_bytes();
   for (const int64_t bytes : {1, 64, 65, 128, 129, 192, 4000, 65536, 65537, 1 << 20}) {
     const auto x = at::empty({bytes}, at::kByte);
     CHECK(address(x) % 64 == 0);
     CHECK(sos::live_cpu_bytes() >= before + bytes);
-    // No block is more than half larger than what was asked for, small ones aside.
+    // No block, apart from small ones, is more than half larger than what was asked for.
     CHECK(sos::live_cpu_bytes() <= before + bytes + std::max<int64_t>(bytes / 2, 127) + 4096);
     std::vector<at::Tensor> others;
     for (int i = 0; i < 20; ++i) others.push_back(at::full({bytes}, i, at::kByte));
@@ -47,7 +47,7 @@ TEST_CASE("CPU memory counts what lives, gives blocks apart and takes them back"
   CHECK(at::empty({0}).numel() == 0);
 }
 
-TEST_CASE("CPU memory goes on where the pool of small blocks is used up") {
+TEST_CASE("CPU memory still works when the pool of small blocks is used up") {
   const PoolInstalled pool;
   const auto before = sos::live_cpu_bytes();
   {

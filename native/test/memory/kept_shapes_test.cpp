@@ -19,7 +19,7 @@ void call(const char* name, std::vector<c10::IValue> positional,
 
 }  // namespace
 
-TEST_CASE("a tensor keeps its shape where its memory cannot grow") {
+TEST_CASE("a tensor keeps its shape if its memory cannot grow") {
   const auto tensor = at::arange(4, at::kFloat);
   const auto memory = sos::keep_in_place(tensor.storage());
   const auto large = at::ones({1000});

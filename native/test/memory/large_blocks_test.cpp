@@ -12,14 +12,14 @@ namespace {
 
 constexpr size_t kMiB = 1024 * 1024;
 
-/// What may be kept beside what lives.
+/// The bytes that may be kept beside those in use.
 size_t most(size_t peak) {
   return peak + peak / 8 + 64 * kMiB;
 }
 
 }  // namespace
 
-TEST_CASE("large blocks are given again, to requests of about their size") {
+TEST_CASE("large blocks are given again, for requests of about their size") {
   sos::LargeBlocks blocks;
   void* first = blocks.take(10 * kMiB);
   CHECK(blocks.live() >= 10 * kMiB);
@@ -39,7 +39,7 @@ TEST_CASE("large blocks are given again, to requests of about their size") {
   CHECK(blocks.kept() == 0);
 }
 
-TEST_CASE("large blocks may be small, where the pool of small ones is used up") {
+TEST_CASE("large blocks may be small, for when the pool of small ones is used up") {
   sos::LargeBlocks blocks;
   for (const size_t bytes : {0, 1, 7, 63, 64, 65, 100, 4096}) {
     void* block = blocks.take(bytes);
@@ -65,7 +65,7 @@ TEST_CASE("large blocks never overlap, whatever is taken and given back") {
   size_t peak = 0;
   for (int i = 0; i < 3000; ++i) {
     if (taken.empty() || random() % 2 == 0) {
-      // From 64 KiB to 16 MiB, as often in each octave.
+      // From 64 KiB to 16 MiB, equally often in each octave.
       const size_t bytes = (size_t{65536} << random() % 8) + random() % 65536 + 1;
       auto* start = static_cast<uint8_t*>(blocks.take(bytes));
       REQUIRE(start != nullptr);
@@ -91,7 +91,7 @@ TEST_CASE("large blocks never overlap, whatever is taken and given back") {
   blocks.release();
 }
 
-TEST_CASE("large blocks go back to the system when long no more lived") {
+TEST_CASE("large blocks go back to the system when less was in use for long") {
   sos::LargeBlocks blocks(std::chrono::milliseconds(20));
   std::vector<void*> many;
   for (int i = 0; i < 100; ++i) many.push_back(blocks.take(8 * kMiB));
@@ -106,10 +106,10 @@ TEST_CASE("large blocks go back to the system when long no more lived") {
   blocks.release();
 }
 
-TEST_CASE("large blocks that are kept do not stand in the way of one that the system has not") {
+TEST_CASE("kept large blocks go back if the system has no memory for another one") {
   sos::LargeBlocks blocks;
   blocks.give_back(blocks.take(kMiB));
-  CHECK(blocks.take(size_t{1} << 47) == nullptr);  // more than there are addresses
+  CHECK(blocks.take(size_t{1} << 47) == nullptr);  // more bytes than there are addresses
   CHECK(blocks.kept() == 0);
   CHECK(blocks.take(SIZE_MAX) == nullptr);
   CHECK(blocks.live() == 0);

@@ -46,7 +46,7 @@ TEST_CASE("a NamedTuple is made of a list or of its fields") {
   CHECK_FALSE(sos::as_type(dict_of({{"x", at::ones({2})}, {"label", 3}, {"more", 1}}), type));
 }
 
-TEST_CASE("a union takes the member that needs least bending") {
+TEST_CASE("a union takes the member that needs the least conversion") {
   const auto type = c10::UnionType::create({c10::FloatType::get(), c10::StringType::get()});
   CHECK(sos::as_type(2, type)->toDouble() == 2);
   CHECK(sos::as_type("text", type)->toStringRef() == "text");

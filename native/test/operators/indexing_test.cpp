@@ -42,7 +42,7 @@ TEST_CASE("a number or a tensor is written to what an index takes") {
   CHECK(x.equal(at::tensor({2.F, 2.F, 1.F, 0.F, 0.F, 1.F}).view({2, 3})));
 }
 
-TEST_CASE("an index that is none, out of range or too many is refused with a code") {
+TEST_CASE("an index of no valid kind, out of range or too many is refused with a code") {
   CHECK(code_of({IValue(3)}) == "ERR_INDEX");
   CHECK(code_of({IValue(0), IValue(0), IValue(0)}) == "ERR_INDEX");
   CHECK(code_of({IValue(0.5)}) == "ERR_INDEX");

@@ -9,7 +9,7 @@ using torch::jit::Module;
 
 namespace {
 
-/// A child with a weight and a list that is no constant, called under a condition and in a loop.
+/// A child with a weight and a list that is not constant, called under a condition and in a loop.
 Module parent() {
   auto unit = std::make_shared<torch::jit::CompilationUnit>();
   Module child("__torch__.Child", unit);
@@ -51,7 +51,8 @@ const sos::ArgumentSource& argument(const sos::OperatorCall& call, const std::st
 
 }  // namespace
 
-TEST_CASE("operators are listed through submodules, conditions and loops, with whence their arguments come") {
+TEST_CASE(
+    "operators are listed through submodules, conditions and loops, with the origins of their arguments") {
   const auto linears = calls_named("aten::linear");
   REQUIRE(linears.size() == 2);
   CHECK(argument(linears[0], "input").result_of == "aten::relu");
@@ -63,7 +64,7 @@ TEST_CASE("operators are listed through submodules, conditions and loops, with w
   CHECK(argument(relu.at(0), "self").input == 0);
 }
 
-TEST_CASE("lists are values where they are constant, else they have items") {
+TEST_CASE("constant lists are values, other lists have items") {
   const auto sum = calls_named("aten::sum");
   CHECK(argument(sum.at(0), "dim").value->toIntVector() == std::vector<int64_t>{0, 1});
   const auto cat = calls_named("aten::cat");
@@ -76,7 +77,7 @@ TEST_CASE("lists are values where they are constant, else they have items") {
 
 namespace {
 
-/// Conditions on what is known, on `training`, and on what is not; a tuple, a list and a dictionary.
+/// Conditions on a known attribute, on `training` and on an input; a tuple, a list and a dictionary.
 Module chooser() {
   auto unit = std::make_shared<torch::jit::CompilationUnit>();
   Module child("__torch__.Child", unit);
@@ -107,7 +108,7 @@ def forward(self, x, both: bool):
 
 }  // namespace
 
-TEST_CASE("what is returned is followed through tuples, dictionaries and conditions, as in eval mode") {
+TEST_CASE("the result is followed through tuples, dictionaries and conditions, as in eval mode") {
   const auto flow = sos::data_flow(chooser(), "forward");
   REQUIRE(flow.result.entries);
   const auto& entries = *flow.result.entries;
@@ -124,7 +125,7 @@ TEST_CASE("what is returned is followed through tuples, dictionaries and conditi
   CHECK(flow.calls.at(argument(*relu, "self").call.value()).name == "aten::linear");
 }
 
-TEST_CASE("calls tell in whose code they stand, and whether eval mode skips them") {
+TEST_CASE("calls name the module whose code contains them, and whether eval mode skips them") {
   const auto flow = sos::data_flow(chooser(), "forward");
   CHECK(flow.calls.at(0).name == "aten::linear");
   CHECK(flow.calls.at(0).module == "child");
@@ -134,6 +135,6 @@ TEST_CASE("calls tell in whose code they stand, and whether eval mode skips them
   CHECK(flow.calls.at(1).skipped);
 }
 
-TEST_CASE("a method that is not there is an error") {
+TEST_CASE("a missing method is an error") {
   CHECK_THROWS_AS(sos::data_flow(parent(), "backward"), sos::Error);
 }

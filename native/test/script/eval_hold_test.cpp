@@ -20,7 +20,7 @@ Module nested() {
   Module root("__torch__.Root", unit);
   root.register_attribute("training", c10::BoolType::get(), true);
   root.register_module("part", part);
-  root.register_module("again", part);  // the same under two names
+  root.register_module("again", part);  // the same part under two names
   return root;
 }
 
@@ -60,20 +60,20 @@ TEST_CASE("holds are counted for each part, which gets its own mode back") {
   CHECK_FALSE(sos::is_held_from_training(root));
 }
 
-TEST_CASE("switching asks before, and what refuses leaves all as it was") {
+TEST_CASE("a refusal before the switch leaves all modes as they were") {
   const auto root = nested();
   const auto refuse = []() -> std::shared_ptr<void> { throw sos::Error("ERR_BUSY", "at work"); };
   CHECK_THROWS_AS(sos::EvalHold(root, false, refuse), sos::Error);
   CHECK(root.is_training());
   CHECK_FALSE(sos::is_held(root));
   const sos::EvalHold first(root, false, allow);
-  const sos::EvalHold second(root, false, refuse);  // nothing is to be switched any more
+  const sos::EvalHold second(root, false, refuse);  // nothing has to be switched any more
   CHECK_THROWS_AS(second.expect_no_reader(), sos::Error);
   const sos::EvalHold writer(root, true, refuse);
   CHECK_THROWS_AS(writer.expect_no_reader(), sos::Error);
 }
 
-TEST_CASE("tasks that end with a write are not in each other's way") {
+TEST_CASE("tasks that end with a write do not exclude each other") {
   const auto root = nested();
   const sos::EvalHold first(root, true, allow);
   const sos::EvalHold second(root, true, allow);
@@ -82,7 +82,7 @@ TEST_CASE("tasks that end with a write are not in each other's way") {
   CHECK_THROWS_AS(first.expect_no_reader(), sos::Error);
 }
 
-TEST_CASE("weights that are written to, cast or exchanged are found out") {
+TEST_CASE("weights that were written to, cast or exchanged are noticed") {
   const auto root = nested();
   const auto weight = part_of(root).attr("weight").toTensor();
   sos::EvalHold hold(root, false, allow);

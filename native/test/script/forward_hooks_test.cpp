@@ -13,7 +13,7 @@ using torch::jit::Module;
 
 namespace {
 
-/// Two children of one type, the first called twice, the second only under a condition.
+/// Two children of one type. The first is called twice, the second only under a condition.
 Module parent() {
   auto unit = std::make_shared<torch::jit::CompilationUnit>();
   Module child("__torch__.Child", unit);
@@ -67,7 +67,7 @@ const IValue& element(const IValue& tuple, size_t index) {
 
 }  // namespace
 
-TEST_CASE("taps tell siblings of one type apart and see every call") {
+TEST_CASE("taps distinguish siblings of one type and see every call") {
   sos::HookedRun hooked{.taps = {after("left"), before("right")}};
   const auto output = run(parent(), hooked, true);
   REQUIRE(hooked.captures.size() == 3);
@@ -118,7 +118,7 @@ TEST_CASE("gradients flow through a tap") {
   CHECK(is_full(weight.grad(), 4));  // d(w²)/dw at w = 2
 }
 
-TEST_CASE("what a tap returns goes on in the place of the value") {
+TEST_CASE("what a tap returns takes the place of the value") {
   SUBCASE("an output, at every call") {
     int asked = 0;
     sos::HookedRun hooked{.taps = {replacing(after("left"))},
@@ -191,7 +191,8 @@ TEST_CASE("a value that is overwritten later is captured as it was") {
   CHECK(is_full(hooked.captures[2].value, 4));
 }
 
-TEST_CASE("a value that is not overwritten is captured itself, whatever may have written to it") {
+TEST_CASE(
+    "a value that was not overwritten is captured itself, although something could have written to it") {
   const auto module = parent();
   sos::HookedRun hooked{.taps = {before("left"), before("")}};
   hooked.taps[1].method = "overwrite";
@@ -201,7 +202,7 @@ TEST_CASE("a value that is not overwritten is captured itself, whatever may have
   for (const auto& capture : hooked.captures) CHECK(element(capture.value, 0).toTensor().is_same(x));
 }
 
-TEST_CASE("the root's inputs are captured as they were where the method overwrites them") {
+TEST_CASE("the root's inputs are captured as they were if the method overwrites them") {
   sos::Tap tap = before("");
   tap.method = "consume";
   sos::HookedRun hooked{.taps = {tap}};
@@ -211,7 +212,7 @@ TEST_CASE("the root's inputs are captured as they were where the method overwrit
   CHECK(is_full(element(hooked.captures.at(0).value, 0), 1));
 }
 
-TEST_CASE("the root is tapped around the methods that a tap asks for alone") {
+TEST_CASE("the root is tapped only around the methods that a tap asks for") {
   sos::HookedRun hooked{.taps = {before("")}};
   sos::TappedMethod(parent(), "consume", hooked.taps).run({at::ones({2})}, hooked);
   CHECK(hooked.captures.empty());
@@ -248,7 +249,7 @@ TEST_CASE("submodules are listed in the order of their calls") {
   CHECK(sos::called_submodules(parent(), "forward") == std::vector<std::string>{"left", "left", "right"});
 }
 
-TEST_CASE("a graph that calls the tap operator itself is refused, whatever it gives as the state") {
+TEST_CASE("a graph that calls the tap operator itself is refused, whatever it passes as the state") {
   for (const std::string state : {"int = prim::Constant[value=4096]()", "NoneType = prim::Constant()",
                                   "str = prim::Constant[value=\"state\"]()"}) {
     auto graph = std::make_shared<torch::jit::Graph>();

@@ -37,7 +37,7 @@ std::shared_ptr<sos::ScriptModule> load_linear() {
   return module;
 }
 
-/// A root whose child `inner.layer` multiplies by a 2×2 matrix, read back from a file.
+/// A root whose child `inner.layer` multiplies by a 2×2 matrix, loaded from a file.
 std::shared_ptr<sos::ScriptModule> load_nested() {
   auto unit = std::make_shared<torch::jit::CompilationUnit>();
   torch::jit::Module layer("__torch__.Layer", unit);
@@ -107,7 +107,7 @@ TEST_CASE("a wrong call names the argument") {
   CHECK_THROWS_WITH(module->call("backward", {{}, {}}, plain), doctest::Contains("'backward'"));
 }
 
-TEST_CASE("a call tells its taps what passes") {
+TEST_CASE("a call passes its values to its taps") {
   const auto module = load_nested();
   sos::HookedRun hooked{.taps = {{.path = "inner.layer"}}};
   module->call("forward", {{at::ones({1, 2})}, {}}, hooked);
@@ -115,7 +115,7 @@ TEST_CASE("a call tells its taps what passes") {
   CHECK(hooked.captures[0].value.toTensor().equal(at::full({1, 2}, 2.0)));
 }
 
-TEST_CASE("a failure names the submodule and the line that were at work") {
+TEST_CASE("a failure names the submodule and the line that failed") {
   const auto module = load_nested();
   try {
     forward(*module, at::ones({1, 3}));
@@ -138,7 +138,7 @@ TEST_CASE("a clone has weights of its own, a submodule shares them") {
   CHECK_THROWS_AS(module->submodule("outer"), sos::Error);
 }
 
-TEST_CASE("a frozen copy has no parameters and gives the same") {
+TEST_CASE("a frozen copy has no parameters and gives the same result") {
   const auto module = load_linear();
   const auto frozen = module->freeze({});
   CHECK(frozen->parameters().empty());
@@ -151,7 +151,7 @@ TEST_CASE("a frozen copy has no parameters and gives the same") {
   CHECK_THROWS_AS(module->freeze({}), sos::Error);
 }
 
-TEST_CASE("weights move in place, as what floats asks") {
+TEST_CASE("weights change their dtype in place") {
   const auto module = load_linear();
   const auto held = module->parameters().at(0).second;
   module->to({.dtype = at::kDouble});
@@ -171,7 +171,7 @@ TEST_CASE("a shared module is adopted by its number while it lives") {
   CHECK_THROWS_AS(sos::adopt_module(0), sos::Error);
 }
 
-TEST_CASE("the memory that a call works on is that of its arguments and of the module") {
+TEST_CASE("a call works on the memory of its arguments and of its module") {
   const auto module = load_linear();
   const auto x = at::zeros({4}), y = at::zeros({4}), z = at::zeros({4});
   c10::impl::GenericList list(c10::AnyType::get());
@@ -187,7 +187,7 @@ TEST_CASE("the memory that a call works on is that of its arguments and of the m
   CHECK(use.add(std::vector<at::Tensor>{z}).covers(z.view({2, 2})));
 }
 
-TEST_CASE("files that are no TorchScript are told apart") {
+TEST_CASE("files that are not TorchScript are distinguished") {
   const TemporaryFile file;
   CHECK(code_of(file.path) == "ERR_FILE_NOT_FOUND");
   std::ofstream(file.path) << "no zip";

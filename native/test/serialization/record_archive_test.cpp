@@ -80,7 +80,7 @@ TEST_CASE("a full disk is an error of writing") {
   CHECK(code_of([&] { sos::write_archive("/nowhere/file", {}); }) == "ERR_OUTPUT");
 }
 
-TEST_CASE("parts of a file are written in row-major order and read by their place") {
+TEST_CASE("parts of a file are written in row-major order and read by their position") {
   const TemporaryFile file;
   sos::write_bytes(file.path, {at::ones({3}, at::kByte), at::arange(4, at::kFloat).reshape({2, 2}).t()});
   const auto read = sos::read_bytes(file.path, 3, 16);
@@ -89,7 +89,7 @@ TEST_CASE("parts of a file are written in row-major order and read by their plac
   CHECK(code_of([&] { sos::read_bytes(file.path, -1, 1); }) == "ERR_DAMAGED_FILE");
 }
 
-TEST_CASE("a tensor shares the storage that it was found in, and never leaves it") {
+TEST_CASE("a tensor shares the storage that it was made over, and never leaves it") {
   const auto base = at::arange(12, at::kFloat).reshape({3, 4});
   const auto view = base.slice(0, 1).slice(1, 0, 4, 2);
   const auto [id, bytes, offset, strides] = sos::storage_of(view);
