@@ -19,7 +19,7 @@ export function expectOtherFile(output: string, inputs: readonly string[]): void
     if (source === null || !(isSameFile(target, source) || isWithin(target.path, source))) continue
     throw new SosError(
       'ERR_SAME_FILE',
-      `${output}: expected a file that is not read but this is ${isSameFile(target, source) ? input : `a file in ${input}`}, which would be overwritten; choose another name`,
+      `${output}: expected an output that is not one of the inputs but this is ${isSameFile(target, source) ? input : `a file in ${input}`}, which would be overwritten; choose another name`,
     )
   }
 }

@@ -43,7 +43,7 @@ describe('what is read is not written over', () => {
   ])('by sos shift --out of %s', async (_, out) => {
     const { code, stdout, stderr } = await sos('shift', model, '--data', train, '--out', out, ...small)
     expect([code, stdout]).toEqual([2, ''])
-    expect(stderr).toMatch(/^sos: .*expected another file than those that are read .*\n$/)
+    expect(stderr).toMatch(/^sos: .*expected an output that is not one of the inputs .*\n$/)
     expect(readFileSync(model).equals(bytes)).toBe(true)
   })
 
@@ -120,7 +120,7 @@ describe('what is read is not written over', () => {
     expect(result).toMatchObject({
       code: 1,
       stdout: '',
-      stderr: expect.stringContaining('a folder is there'),
+      stderr: expect.stringContaining('there is a folder at this path'),
     })
     expect(readdirSync(out)).toEqual([])
   })
