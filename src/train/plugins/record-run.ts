@@ -1,6 +1,5 @@
-import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { LineFile, SosError, whole } from '../../base/index.js'
+import { LineFile, makeFolderSync, SosError, whole } from '../../base/index.js'
 import type { ShiftRecord } from '../../shift/index.js'
 
 import type { Plugin, Trainer } from '../trainer.js'
@@ -107,7 +106,7 @@ function shiftLine(epoch: number, shift: ShiftRecord, momentum: ShiftEvent['mome
 
 /** Opens the file to append to it, with only its first `lines` lines. */
 function openWith(path: string, lines: number): LineFile {
-  mkdirSync(dirname(path), { recursive: true })
+  makeFolderSync(dirname(path))
   const file = new LineFile(path, 'continue')
   try {
     const whole = file.text.split('\n').slice(0, -1)

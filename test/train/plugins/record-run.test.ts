@@ -29,6 +29,17 @@ const trainer = async (more: Partial<TrainerOptions> = {}) =>
 const refusal = (code: string, message: RegExp) =>
   expect.objectContaining({ code, message: expect.stringMatching(message) })
 
+describe('the folder of a record', () => {
+  it('that cannot be made is an error with a code, and trains nothing', async () => {
+    const file = join(temporaryFolder(), 'file')
+    writeFileSync(file, '')
+    const training = await trainer({ epochs: 1 })
+    training.use(recordRun(join(file, 'runs', 'run.jsonl')))
+    await expect(training.run()).rejects.toThrow(refusal('ERR_OUTPUT', /the folder cannot be created/))
+    expect(readFileSync(file, 'utf8')).toBe('')
+  })
+})
+
 describe('the record of a run', () => {
   it('has of each event what it told', async () => {
     const path = join(temporaryFolder(), 'deeper', 'run.jsonl')
