@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+sys.path.insert(0, str(Path(__file__).parent / "export"))
 from torchscript_export import make_record, save_with_record, write_atomically
 
 TRAIN_IMAGES, TEST_IMAGES = 10_000, 2_000

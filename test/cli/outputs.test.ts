@@ -187,7 +187,7 @@ it('a report that cannot be written ends no training', async () => {
   mkdirSync(join(out, 'report.html'), { recursive: true })
   const initial = join(folder, 'lenet.pt')
   execFileSync(pythonPath(), [
-    `${root}/scripts/export_cifar.py`,
+    `${root}/scripts/export/export_cifar.py`,
     'lenet',
     '--classes',
     '10',

@@ -38,7 +38,7 @@ beforeAll(async () => {
   for (const seed of [0, 1]) {
     const out = ['--seed', String(seed), '--out', join(folder, `lenet.${seed}.pt`)]
     await promisify(execFile)(pythonPath(), [
-      `${root}/scripts/export_cifar.py`,
+      `${root}/scripts/export/export_cifar.py`,
       'lenet',
       '--classes',
       '10',

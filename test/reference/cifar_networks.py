@@ -1,4 +1,4 @@
-"""The networks of scripts/cifar_networks.py in Python: { classes, seed, shape, input, files: { NAME: path } }
+"""The networks of scripts/export/cifar_networks.py in Python: { classes, seed, shape, input, files: { NAME: path } }
 → { NAME: { parameters, inputs, logits, ofFile? } }.
 
 `parameters` are counted, `inputs` those of the last module, a linear layer; `logits` are those of seeded images in

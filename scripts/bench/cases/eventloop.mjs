@@ -58,7 +58,7 @@ function exportResNet50({ root, python, folder, log }) {
   const path = join(folder(), 'resnet50.pt')
   if (existsSync(path)) return path
   log('exporting ResNet-50 …')
-  const script = join(root, 'scripts/export_torchvision.py')
+  const script = join(root, 'scripts/export/export_torchvision.py')
   execFileSync(python, [script, 'resnet50', '--out', path], { stdio: ['ignore', 2, 2] })
   return path
 }

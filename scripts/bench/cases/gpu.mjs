@@ -55,7 +55,7 @@ export function prepare(context) {
     const out = join(place, `${name}.pt`)
     if (existsSync(out)) return out
     log(`exporting ${name} …`)
-    execFileSync(python, [join(root, 'scripts', script), name, ...args, '--out', out], {
+    execFileSync(python, [join(root, 'scripts/export', script), name, ...args, '--out', out], {
       stdio: ['ignore', 'ignore', 2],
     })
     return out

@@ -1,4 +1,4 @@
-"""ResNet-20 for images of 32 pixels as scripts/export_cifar.py writes it, without its record.
+"""ResNet-20 for images of 32 pixels as scripts/export/export_cifar.py writes it, without its record.
 
 `resnet20.py FILE` writes it as TorchScript, with the same random weights as `build()` gives.
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "export"))
 import cifar_networks
 from torchscript_export import write_atomically
 

@@ -56,7 +56,7 @@ export function prepare({ root, python, scale, folder, log }) {
   const { train, val } = makePhotographs({ root, python }, place, { train: 500, val: count })
   const original = join(place, 'resnet18.pt')
   if (!existsSync(original))
-    run(python, join(root, 'scripts/export_torchvision.py'), 'resnet18', '--out', original)
+    run(python, join(root, 'scripts/export/export_torchvision.py'), 'resnet18', '--out', original)
   log('shifting 15 networks …')
   const shifted = batchSizes.flatMap((batchSize) =>
     seeds.map((seed) => {

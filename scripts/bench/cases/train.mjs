@@ -97,7 +97,7 @@ export function prepare({ root, python, folder, scale }) {
   for (const [name, { file, images, batchSize }] of Object.entries(networks)) {
     const model = join(place, `${file}.pt`)
     if (!existsSync(model)) {
-      const script = join(root, 'scripts/export_cifar.py')
+      const script = join(root, 'scripts/export/export_cifar.py')
       execFileSync(python, [script, file, '--classes', '10', '--out', model], {
         stdio: ['ignore', 'ignore', 2],
       })

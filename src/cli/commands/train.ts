@@ -47,7 +47,7 @@ Ctrl-C ends the run after the current step and writes a checkpoint; the same com
 To train on several processes, start them by torchrun:
   torchrun --nproc-per-node 2 --no-python npx sos train config.json
 Example:
-  python scripts/export_cifar.py wide_small --classes 10 --out wide_small.pt
+  python scripts/export/export_cifar.py wide_small --classes 10 --out wide_small.pt
   sos data fetch cifar10
   sos train config.json --grid --seeds 3`,
   )
