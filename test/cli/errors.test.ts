@@ -105,7 +105,11 @@ describe('wrong use ends with exit code 2:', () => {
     ['a number that is none', ['eval', demoModel, '--data', train, '--limit', 'many'], 'whole number'],
     ['a malformed dataset', ['eval', demoModel, '--data', 'train'], 'expected a dataset in the form'],
     ['an unknown preset', ['eval', demoModel, '--data', train, '--preset', 'resnet5'], 'resnet50'],
-    ['numbers that are none', ['eval', demoModel, '--data', train, '--mean', '0.5,x'], 'numbers separated by commas'],
+    [
+      'numbers that are none',
+      ['eval', demoModel, '--data', train, '--mean', '0.5,x'],
+      'numbers separated by commas',
+    ],
     [
       'a size that is none',
       ['eval', demoModel, '--data', train, '--crop', '0'],

@@ -16,7 +16,14 @@ const start = (...args: string[]) => spawn(process.execPath, [`${root}/dist/cli/
 
 beforeAll(() => {
   const model = join(folder, 'lenet.pt')
-  execFileSync(pythonPath(), [`${root}/scripts/export/export_cifar.py`, 'lenet', '--classes', '10', '--out', model])
+  execFileSync(pythonPath(), [
+    `${root}/scripts/export/export_cifar.py`,
+    'lenet',
+    '--classes',
+    '10',
+    '--out',
+    model,
+  ])
   const images = join(folder, 'train.bin')
   writeFileSync(
     images,

@@ -29,6 +29,8 @@ export async function efficientNetLite(): Promise<string | null> {
       return null
     }
   }
-  await run(pythonPath(), [`${root}/scripts/export/export_efficientnet_lite.py`, '--out', out], { env: environment })
+  await run(pythonPath(), [`${root}/scripts/export/export_efficientnet_lite.py`, '--out', out], {
+    env: environment,
+  })
   return out
 }

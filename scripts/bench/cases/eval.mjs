@@ -69,7 +69,14 @@ export function prepare(context) {
   for (const { file } of Object.values(networks)) {
     const out = join(place, `${file}.pt`)
     if (existsSync(out)) continue
-    const args = [join(root, 'scripts/export/export_torchvision.py'), file, '--calibrate', images, '--out', out]
+    const args = [
+      join(root, 'scripts/export/export_torchvision.py'),
+      file,
+      '--calibrate',
+      images,
+      '--out',
+      out,
+    ]
     execFileSync(python, args, { stdio: ['ignore', 'ignore', 2] })
   }
   return { folder: place, images, count }
