@@ -6,7 +6,7 @@ import { runInNewContext } from 'node:vm'
 
 import { afterAll, describe, expect, it, vi } from 'vitest'
 
-import { documentedBlocks, doors, tableModule, writeModules } from './support/docs.js'
+import { documentedBlocks, readmePrograms, tableModule, writeModules } from './support/docs.js'
 import { root } from './support/paths.js'
 
 const folder = `${root}/test/.docs`
@@ -39,8 +39,8 @@ describe('the code in the README and in docs', () => {
     },
   )
 
-  it.each(doors())(
-    "is, for the README's three doors, the programs of examples/: $example",
+  it.each(readmePrograms())(
+    "is, for the README's three programs, the programs of examples/: $example",
     ({ code, program }) => {
       expect(program).toBe(code)
     },

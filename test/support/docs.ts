@@ -68,10 +68,10 @@ export function writeModules(folder: string, modules: { name: string; code: stri
 }
 
 /** The README's blocks, which are the programs of examples/ in this order. */
-export function doors(): { example: string; code: string; program: string }[] {
+export function readmePrograms(): { example: string; code: string; program: string }[] {
   const examples = ['checkpoint', 'post-hoc', 'training'].map((name) => `examples/${name}.ts`)
   const blocks = blocksOf('README.md', 'ts')
   if (blocks.length !== examples.length)
-    throw new Error(`${blocks.length} doors but ${examples.length} examples`)
+    throw new Error(`${blocks.length} programs in the README but ${examples.length} examples`)
   return examples.map((example, i) => ({ example, code: blocks[i]!, program: read(example) }))
 }
