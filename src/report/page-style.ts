@@ -9,6 +9,7 @@ export const colours = `
   --before: #8a929b;
   --series-1: #0b6fa4; --series-2: #c8501f; --series-3: #3fa66b; --series-4: #4a1546;
   --series-5: #a67c00; --series-6: #b8336a; --series-7: #3f7f8c; --series-8: #6b6f3a;
+  --size: #1b1f6b;
 }
 @media (prefers-color-scheme: dark) {
   :root {
@@ -16,6 +17,7 @@ export const colours = `
     --before: #8f99a4;
     --series-1: #5bb8ea; --series-2: #f08d5c; --series-3: #a8e6b8; --series-4: #a066f0;
     --series-5: #e3bb4a; --series-6: #ee82ae; --series-7: #7ec8d6; --series-8: #bfc47a;
+    --size: #c9ccff;
   }
 }
 `
@@ -30,6 +32,8 @@ body {
 h1 { font-size: 1.75rem; line-height: 1.2; margin: 0 0 .75rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.2rem; margin: 2.75rem 0 .75rem; }
 p, li { max-width: 46rem; }
+details { margin: 1.25rem 0; }
+summary { cursor: pointer; color: var(--faint); font-size: .9rem; margin-bottom: .5rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1.25rem; margin: 0; font-size: .9rem; }
 dt { color: var(--faint); }
 dd { margin: 0; overflow-wrap: anywhere; }
@@ -43,9 +47,10 @@ figcaption b { color: var(--ink); }
 .key { display: flex; flex-wrap: wrap; gap: .1rem 1rem; margin: .4rem 0 0; padding: 0; list-style: none; font-size: .82rem; }
 .swatch { display: inline-block; width: 1.1em; height: .5em; margin-right: .4em; border-radius: 2px; background: var(--colour); vertical-align: .1em; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 .swatch.control { background: repeating-linear-gradient(90deg, var(--colour) 0 4px, transparent 4px 7px); }
-.scroll { overflow-x: auto; margin: 1rem 0 2rem; }
+figure.table { margin: 1rem 0 2rem; padding: 0; background: none; border: 0; }
+figure.table figcaption { max-width: 60rem; }
+.scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .84rem; font-variant-numeric: tabular-nums; }
-caption { caption-side: bottom; padding-top: .6rem; text-align: left; color: var(--faint); max-width: 60rem; }
 th, td { padding: .3rem .6rem; white-space: nowrap; border-bottom: 1px solid var(--line); }
 .number { text-align: right; }
 .words { text-align: left; }
@@ -54,6 +59,14 @@ th:first-child, td:first-child { padding-left: 0; }
 thead th { border-bottom: 1px solid var(--ink); font-weight: 600; vertical-align: bottom; white-space: normal; }
 tbody th { font-weight: 600; }
 footer { margin-top: 3rem; font-size: .84rem; color: var(--faint); }
+@media (max-width: 32rem) {
+  body { padding: 1.25rem .75rem 2.5rem; }
+  h1 { font-size: 1.4rem; }
+  figure { padding: .6rem .6rem .75rem; }
+  .figures { gap: .9rem; }
+  dl { grid-template-columns: 1fr; }
+  dd { margin-bottom: .4rem; }
+}
 @media print {
   :root { --paper: #fff; --panel: #fff; --ink: #000; --faint: #444; --line: #bbb; }
   @page { size: A4 landscape; margin: 12mm; }
@@ -62,6 +75,9 @@ footer { margin-top: 3rem; font-size: .84rem; color: var(--faint); }
   h2 { break-after: avoid; }
   .figures { grid-template-columns: 1fr 1fr; }
   .scroll { overflow: visible; }
-  table { font-size: 7.5pt; }
+  details::details-content { content-visibility: visible; }
+  table { font-size: 7pt; }
+  th, td { padding: .2rem .35rem; }
+  td, tbody th { white-space: normal; }
 }
 `

@@ -5,6 +5,8 @@ import type { Table } from './table.js'
 /** The content of a page. */
 export interface Page {
   readonly title: string
+  /** What the page says, in sentences. They come first. */
+  readonly findings: readonly string[]
   /** What the page is about, in pairs of a name and a value. */
   readonly facts: readonly (readonly [name: string, value: string])[]
   readonly main: Html
@@ -14,7 +16,7 @@ export interface Page {
 /**
  * One HTML page that needs no other file. It has no scripts and fetches nothing; its content security policy enforces that.
  */
-export function page({ title, facts, main, footer }: Page): string {
+export function page({ title, findings, facts, main, footer }: Page): string {
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -27,10 +29,14 @@ export function page({ title, facts, main, footer }: Page): string {
 <body>
 <header>
 <h1>${title}</h1>
-<dl>
-${facts.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>\n`)}</dl>
 </header>
 <main>
+<ul class="findings">${findings.map((sentence) => html`<li>${unbroken(sentence)}</li>`)}</ul>
+<details>
+<summary>Settings</summary>
+<dl>
+${facts.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>\n`)}</dl>
+</details>
 ${main}
 </main>
 <footer>${footer} Made by optimum-shifting; Zhou et al., “Improving Generalization of Deep Neural Networks by Optimum Shifting”.</footer>
@@ -39,11 +45,11 @@ ${main}
 `.toString()
 }
 
-/** Sentences as a list. */
-export const findingsList = (sentences: readonly string[]): Html =>
-  html`<ul class="findings">${sentences.map((sentence) => html`<li>${sentence}</li>`)}</ul>`
+/** The text with no-break spaces within quantities, as in "5 %", "n = 3" and "1 ± 2". */
+export const unbroken = (text: string): string =>
+  text.replace(/(\d) %/g, '$1\u00a0%').replace(/ ([=±]) (?=[−+\d])/g, '\u00a0$1\u00a0')
 
-/** A table, which scrolls by itself if the page is narrower. */
+/** A table with its caption. The table scrolls if the page is narrower; the caption does not. */
 export function htmlTable({ caption, head, rows }: Table): Html {
   const kind = (i: number) => (head[i]!.words ? 'words' : 'number')
   const heads = head.map(({ text }, i) => html`<th scope="col" class="${kind(i)}">${text}</th>`)
@@ -51,10 +57,10 @@ export function htmlTable({ caption, head, rows }: Table): Html {
     i === 0
       ? html`<th scope="row" class="${kind(i)}">${text}</th>`
       : html`<td class="${kind(i)}">${text}</td>`
-  return html`<div class="scroll"><table>
-<caption>${caption}</caption>
+  return html`<figure class="table"><div class="scroll"><table>
 <thead><tr>${heads}</tr></thead>
 <tbody>
 ${rows.map((row) => html`<tr>${row.map(cell)}</tr>\n`)}</tbody></table></div>
+<figcaption>${unbroken(caption)}</figcaption></figure>
 `
 }

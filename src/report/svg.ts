@@ -29,9 +29,10 @@ export async function draughtsman(): Promise<Draughtsman> {
       const svg = plot.plot({
         width: 460,
         height: 320,
-        marginLeft: 52,
-        marginBottom: 40,
+        marginLeft: 60,
+        marginBottom: 44,
         className: 'plot',
+        style: { fontSize: '13px' },
         ...options,
         marks,
         document,

@@ -71,17 +71,25 @@ export function pairedFigure(study: Study, { plot, draw }: Draughtsman): Html {
       change: 100 * change,
       low: 100 * (change - 1.96 * error),
       high: 100 * (change + 1.96 * error),
-      colour: adjustedPValue < 0.05 ? 'var(--series-2)' : 'var(--series-1)',
+      significant: adjustedPValue < 0.05,
+      colour: adjustedPValue < 0.05 ? 'var(--ink)' : 'var(--before)',
     }
   })
-  const significant = points.filter(({ colour }) => colour === 'var(--series-2)').length
+  const significant = points.filter((point) => point.significant).length
   const changes = points.map(({ change }) => change)
   const drawing = draw({
     alt: `Change of top-1 accuracy of each draw with its 95 % interval: from ${signed(Math.min(...changes))} to ${signed(Math.max(...changes))} percentage points, ${significant} of ${points.length} significant.`,
     marks: [
       plot.ruleX([0], { stroke: 'var(--before)', strokeWidth: 1.5 }),
       plot.link(points, { x1: 'low', x2: 'high', y: 'place', stroke: 'colour', strokeWidth: 1.5 }),
-      plot.dot(points, { x: 'change', y: 'place', fill: 'colour', r: 3.5 }),
+      plot.dot(points, {
+        x: 'change',
+        y: 'place',
+        fill: 'colour',
+        r: 3.5,
+        title: ({ change, low, high }: (typeof points)[number]) =>
+          `${signed(change)} points, from ${signed(low)} to ${signed(high)}`,
+      }),
     ],
     options: {
       marginLeft: 72,
@@ -92,7 +100,7 @@ export function pairedFigure(study: Study, { plot, draw }: Draughtsman): Html {
   })
   const caption = html`<b>Paired change</b> of each draw of ${name}, with its 95 % interval (normal approximation), from the
     images that one model gets right and the other wrong. ${significant} of ${points.length} are significant after
-    Holm’s correction${significant > 0 ? ', shown in orange' : ''}.`
+    Holm’s correction${significant > 0 ? ', shown dark' : ''}.`
   return framed('paired', drawing, caption, [])
 }
 
@@ -118,14 +126,30 @@ const beforeRule = (plot: Plot, { before }: Quantity): Markish =>
   plot.ruleY([before], { stroke: 'var(--before)', strokeWidth: 1.5 })
 
 /** Draws and means of each series, a little beside one another; the lines of controls are dashed. */
-function drawsAndMeans(plot: Plot, series: readonly Series[], { of, mean }: Quantity): Markish[] {
-  return series.flatMap(({ rows, summaries, colour, control }, i) => {
+function drawsAndMeans(plot: Plot, series: readonly Series[], { of, mean, text }: Quantity): Markish[] {
+  return series.flatMap(({ name, rows, summaries, colour, control }, i) => {
+    const place = ({ batchSize }: { batchSize: number }) => `${name}, b = ${batchSize}`
     const dx = 4 * (i - (series.length - 1) / 2)
     const dashes = control ? { strokeDasharray: '5 3' } : {}
     return [
       plot.line(summaries, { x: 'batchSize', y: mean, stroke: colour, strokeWidth: 2, dx, ...dashes }),
-      plot.dot(summaries, { x: 'batchSize', y: mean, fill: colour, r: 3.5, dx }),
-      plot.dot(rows, { x: 'batchSize', y: of, stroke: colour, strokeOpacity: 0.75, r: 2.5, dx }),
+      plot.dot(summaries, {
+        x: 'batchSize',
+        y: mean,
+        fill: colour,
+        r: 3.5,
+        dx,
+        title: (one: StudySummary) => `${place(one)}: mean ${text(mean(one))}`,
+      }),
+      plot.dot(rows, {
+        x: 'batchSize',
+        y: of,
+        stroke: colour,
+        strokeOpacity: 0.75,
+        r: 2.5,
+        dx,
+        title: (row: StudyRow) => `${place(row)}, seed ${row.seed}: ${text(of(row))}`,
+      }),
     ]
   })
 }

@@ -1,6 +1,6 @@
 import type { ReliabilityBin } from '../../evaluate/index.js'
 import type { Study } from '../../shift/index.js'
-import { beforeEntry, colourOf, framed } from '../framed.js'
+import { beforeEntry, framed, sizeColourOf } from '../framed.js'
 import { type Html, html } from '../html.js'
 import { fixed, share } from '../numbers.js'
 import { type Draughtsman, logTicks } from '../svg.js'
@@ -13,7 +13,7 @@ export function spectrumFigure(study: Study, { plot, draw }: Draughtsman): Html 
   const spectra = study.spectra.map((spectrum, i) => ({
     ...spectrum,
     name: `b = ${spectrum.batchSize}${settings.size > 1 ? `, ${spectrum.sampling}, bias ${spectrum.bias}` : ''}`,
-    colour: colourOf(i),
+    colour: sizeColourOf(i, study.spectra.length),
     points: thinned(positivePoints(spectrum.values), 400),
   }))
   const cuts = spectra.flatMap(({ cuts, values, colour, name }) =>
@@ -79,7 +79,12 @@ export function reliabilityFigure(study: Study, { plot, draw }: Draughtsman): Ht
     ...study.batchSizes.map((batchSize, i) => {
       const draws = rows.filter((row) => row.batchSize === batchSize)
       const bins = pooled(draws.map(({ score }) => score.reliability))
-      return { name: `b = ${batchSize}`, colour: colourOf(i), bins, models: draws.length }
+      return {
+        name: `b = ${batchSize}`,
+        colour: sizeColourOf(i, study.batchSizes.length),
+        bins,
+        models: draws.length,
+      }
     }),
   ]
   const points = curves.flatMap(({ bins, models, colour, name }) =>
@@ -123,7 +128,7 @@ function firstDraws(study: Study) {
   return study.batchSizes.map((batchSize, i) => ({
     ...rows.find((row) => row.batchSize === batchSize)!,
     name: `b = ${batchSize}`,
-    colour: colourOf(i),
+    colour: sizeColourOf(i, study.batchSizes.length),
   }))
 }
 

@@ -1,6 +1,6 @@
 import type { Study } from '../../shift/index.js'
 import { html } from '../html.js'
-import { findingsList, htmlTable, page } from '../page.js'
+import { htmlTable, page } from '../page.js'
 import { draughtsman } from '../svg.js'
 import { accuracyFigure, normFigure, pairedFigure } from './batch-size-figures.js'
 import { driftFigure, reliabilityFigure, spectrumFigure } from './detail-figures.js'
@@ -29,9 +29,7 @@ export async function studyPage(study: Study): Promise<string> {
   ].map((figure) => figure(study, hand))
   const { model, layer, train, validation } = study
   const name = model.split('/').at(-1)!
-  const main = html`<h2>Findings</h2>
-${findingsList(studyFindings(study))}
-<h2>Before and after</h2>
+  const main = html`<h2>Before and after</h2>
 ${htmlTable(accuracyTable(study))}
 <h2>Batch size</h2>
 ${htmlTable(batchSizeTable(study))}
@@ -51,6 +49,7 @@ does, on the images that one model gets right and the other wrong. The draws sha
 the validation images.</p>`
   return page({
     title: `Optimum shifting of ${name}`,
+    findings: studyFindings(study),
     facts: [
       ['model', model],
       [

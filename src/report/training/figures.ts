@@ -117,7 +117,7 @@ function shownPart(curves: readonly Curve[], part: number): readonly Curve[] {
     .filter(({ runs }) => runs.length > 0)
 }
 
-function lines(plot: Plot, { runs, means, colour, control, counted }: Curve): Markish[] {
+function lines(plot: Plot, { name, runs, means, colour, control, counted }: Curve): Markish[] {
   const place = { x: 'epoch', y: 'value', stroke: colour }
   // The mean of a single run is the run itself.
   const thin = runs.length === 1 && counted === 1 ? [] : runs
@@ -128,7 +128,17 @@ function lines(plot: Plot, { runs, means, colour, control, counted }: Curve): Ma
     ...thin
       .filter(({ points }) => points.length === 1)
       .map(({ points }) => plot.dot(points, { ...place, r: 2, strokeOpacity: 0.6 })),
-    ...(means.length <= fewPoints ? [plot.dot(means, { x: 'epoch', y: 'value', fill: colour, r: 3 })] : []),
+    ...(means.length <= fewPoints
+      ? [
+          plot.dot(means, {
+            x: 'epoch',
+            y: 'value',
+            fill: colour,
+            r: 3,
+            title: ({ epoch, value }: CurvePoint) => `${name}, ${count(epoch, 'epoch')}: ${figure(value)}`,
+          }),
+        ]
+      : []),
   ]
 }
 

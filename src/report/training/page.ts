@@ -1,8 +1,9 @@
 import { type Html, html } from '../html.js'
 import { share } from '../numbers.js'
-import { findingsList, htmlTable, page } from '../page.js'
+import { htmlTable, page } from '../page.js'
 import { draughtsman } from '../svg.js'
 import type { Table } from '../table.js'
+import { endFigures } from './end-figures.js'
 import { trainingFigures } from './figures.js'
 import { trainingFindings } from './findings.js'
 import { chanceOfExceeding } from './paired.js'
@@ -30,9 +31,10 @@ export async function trainingPage(
   runs: readonly TrainingRun[],
   training: TrainingSummary = summariseTraining(runs),
 ): Promise<string> {
-  const figures = trainingFigures(runs, await draughtsman())
-  const main = html`<h2>Findings</h2>
-${findingsList(trainingFindings(training))}
+  const hand = await draughtsman()
+  const answers = endFigures(training, hand)
+  const figures = trainingFigures(runs, hand)
+  const main = html`${answers.length === 0 ? '' : html`<h2>The end of training</h2>\n<div class="figures">${answers}</div>`}
 ${section('Schemes', schemeTable(training))}
 ${figures.length === 0 ? '' : html`<h2>By epoch</h2>\n<div class="figures">${figures}</div>`}
 ${section('Sharpness, norm and neural collapse at the end', probeTable(training))}
@@ -46,6 +48,7 @@ differences beyond their standard deviation in ${share(chanceOfExceeding(3))} of
 the choice of the test images adds to the uncertainty. The best epoch is chosen by the test images, so its accuracy is not a fair estimate.</p>`
   return page({
     title,
+    findings: trainingFindings(training),
     facts: factsOf(runs, training),
     main,
     footer:

@@ -155,11 +155,15 @@ export function trainingShiftTable(training: TrainingSummary): Table {
  */
 export function runTable(training: TrainingSummary): Table {
   const { runs } = training
+  const warnings = warningKinds(runs)
   const columns: Column<RunResult>[] = [
     { head: 'scheme', of: ({ scheme }) => scheme, words: true },
     { head: 'seed', of: ({ seed }) => seed },
     { head: 'epochs done', of: epochsTold },
-    { head: 'top-1 (%), last', of: ({ test }) => orDash(test, ({ top1 }) => fixed(top1)) },
+    {
+      head: 'top-1 (%), last',
+      of: ({ test, finished }) => orDash(test, ({ top1 }) => `${fixed(top1)}${finished ? '' : ' so far'}`),
+    },
     {
       head: 'best (epoch)',
       of: ({ test }) => orDash(test, ({ bestTop1, bestEpoch }) => `${fixed(bestTop1)} (${bestEpoch})`),
@@ -178,9 +182,9 @@ export function runTable(training: TrainingSummary): Table {
       head: 'seconds an epoch',
       of: ({ secondsAnEpoch }) => orDash(secondsAnEpoch, (value) => figure(value)),
     },
-    { head: 'notes', of: notes, words: true },
+    { head: 'notes', of: (run) => notes(run, warnings), words: true },
   ]
-  const caption = `Each run, as far as it has come. tr(H) ± standard error of its estimate, and ‖V‖: in the last probe. Seconds: the median over the epochs, for the steps alone.`
+  const caption = `Each run, as far as it has come. tr(H) ± standard error of its estimate, and ‖V‖: in the last probe. Seconds: the median over the epochs, for the steps alone.${legendOf(warnings)}`
   return table(caption, columns, runs)
 }
 
@@ -188,12 +192,33 @@ export function runTable(training: TrainingSummary): Table {
 export const epochsTold = ({ epochs, epochsDone }: RunResult): string =>
   epochs === null ? 'not begun' : epochsDone >= epochs ? String(epochsDone) : `${epochsDone} of ${epochs}`
 
-function notes({ shifts }: RunResult): string {
+/** The first warning of each kind, in the order of the runs. Warnings that differ in numbers only are of one kind. */
+function warningKinds(runs: readonly RunResult[]): ReadonlyMap<string, string> {
+  const kinds = new Map<string, string>()
+  for (const { shifts } of runs) {
+    if (shifts?.warning == null) continue
+    const kind = kindOf(shifts.warning)
+    if (!kinds.has(kind)) kinds.set(kind, shifts.warning)
+  }
+  return kinds
+}
+
+const kindOf = (warning: string): string => warning.replace(/[\d.]+/g, '#')
+
+const letterOf = (place: number): string => `(${String.fromCharCode('a'.charCodeAt(0) + place)})`
+
+function legendOf(warnings: ReadonlyMap<string, string>): string {
+  const texts = [...warnings.values()].map((text, i) => `${letterOf(i)} for example, ${text}`)
+  return texts.length === 0 ? '' : ` Warnings: ${texts.join('; ')}.`
+}
+
+function notes({ shifts }: RunResult, warnings: ReadonlyMap<string, string>): string {
   if (shifts === null) return ''
   const { count, lackingClasses, warned, warning } = shifts
+  const letter = warning === null ? '' : letterOf([...warnings.keys()].indexOf(kindOf(warning)))
   return [
     lackingClasses > 0 ? `${lackingClasses} of ${count} batches without some class` : null,
-    warned > 0 ? `${warned} of ${count} shifts with a warning, for example: ${warning}` : null,
+    warned > 0 ? `${warned} of ${count} shifts with warning ${letter}` : null,
   ]
     .filter((note) => note !== null)
     .join('; ')

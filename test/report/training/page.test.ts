@@ -27,11 +27,25 @@ import { epochLine, evaluationLine, runLine, wholeRun } from '../../support/run-
 
 const schemes = ['sgd', 'sgd+sos', 'sam', 'sam+sos']
 const whole = schemes.flatMap((scheme) => [0, 1, 2].map((seed) => wholeRun(scheme, seed, 30)))
-const everyFigure = ['accuracy', 'accuracy-end', 'loss', 'trace', 'norm', 'shifts']
+const everyFigure = [
+  'end-accuracy',
+  'end-trace',
+  'accuracy',
+  'accuracy-end',
+  'loss',
+  'trace',
+  'norm',
+  'shifts',
+]
 everyFigure.push('nc1', 'nc2', 'nc3', 'nc4', 'learning-rate')
 
 const pageOf = (text: string) => parseHTML(text).document
-const figuresOf = (markup: string) => [...pageOf(markup).querySelectorAll('figure')].map(({ id }) => id)
+const figuresOf = (markup: string) =>
+  [...pageOf(markup).querySelectorAll('figure:not(.table)')].map(({ id }) => id)
+const captionsOf = (markup: string) =>
+  [...pageOf(markup).querySelectorAll('figure.table figcaption')].map((one) =>
+    one.textContent!.replaceAll('\u00a0', ' '),
+  )
 const altOf = (markup: string, id: string) =>
   pageOf(markup).getElementById(id)!.querySelector('svg')!.getAttribute('aria-label')!
 const noNumber = /NaN|undefined|Infinity|\[object/
@@ -44,7 +58,7 @@ describe('the page of a training', () => {
 
   it('has every figure that the runs have data for, each told in words', () => {
     expect(figuresOf(markup)).toEqual(everyFigure)
-    for (const id of everyFigure) {
+    for (const id of everyFigure.filter((one) => !one.startsWith('end-'))) {
       const alt = altOf(markup, id)
       const shown = id === 'shifts' ? ['sgd+sos', 'sam+sos'] : schemes
       for (const scheme of shown) expect(alt).toContain(`${scheme}: `)
@@ -57,6 +71,31 @@ describe('the page of a training', () => {
     )
   })
 
+  it('shows where the runs end: a dot for each, a line for each pair, a mean for each scheme', () => {
+    const { runs, schemes: summaries } = summariseTraining(whole)
+    for (const id of ['end-accuracy', 'end-trace']) {
+      const svg = pageOf(markup).getElementById(id)!.querySelector('svg')!
+      const dots = [...svg.querySelectorAll('g[aria-label=dot] circle')]
+      expect(dots).toHaveLength(12)
+      expect(svg.querySelectorAll('g[aria-label=link] path')).toHaveLength(6) // two schemes with shifts, three seeds
+      expect(svg.querySelectorAll('g[aria-label=dot] path')).toHaveLength(4)
+      expect(new Set(dots.map((dot) => dot.getAttribute('fill'))).size).toBe(4)
+    }
+    const dots = [...pageOf(markup).getElementById('end-accuracy')!.querySelectorAll('circle')]
+    expect(dots[4]!.querySelector('title')!.textContent).toBe(
+      `sgd+sos, seed 1: ${runs[4]!.test!.top1.toFixed(2)} %`,
+    )
+    // The heights are those of the values: linear, and larger values are higher.
+    const heights = dots.map((dot) => Number(dot.getAttribute('cy')))
+    const values = runs.map(({ test }) => test!.top1)
+    const slope = (heights[1]! - heights[0]!) / (values[1]! - values[0]!)
+    expect(slope).toBeLessThan(0)
+    for (const [i, height] of heights.entries()) {
+      expect(height).toBeCloseTo(heights[0]! + slope * (values[i]! - values[0]!), 6)
+    }
+    expect(altOf(markup, 'end-accuracy')).toContain(`sam: ${summaries[2]!.top1!.mean.toFixed(2)} %`)
+  })
+
   it('draws a thin line for each run and a thick one for each mean, dashed without shifts', () => {
     const lines = [...pageOf(markup).getElementById('norm')!.querySelectorAll('g[aria-label=line]')]
     const thick = lines.filter((line) => line.getAttribute('stroke-width') === '2')
@@ -67,9 +106,7 @@ describe('the page of a training', () => {
 
   it('has the tables, and the settings that all runs share', () => {
     const tables = [...pageOf(markup).querySelectorAll('table')]
-    expect(trainingTables(whole).map(({ caption }) => caption)).toEqual(
-      tables.map((table) => table.querySelector('caption')!.textContent),
-    )
+    expect(captionsOf(markup)).toEqual(trainingTables(whole).map(({ caption }) => caption))
     expect(tables.map((table) => table.querySelectorAll('tbody tr').length)).toEqual([4, 4, 2, 12])
     const facts = [...pageOf(markup).querySelectorAll('dd')].map((one) => one.textContent)
     expect(facts).toEqual([
@@ -179,7 +216,7 @@ describe('writeTrainingReport', () => {
     expect(json.schemes[1].shifts).toEqual({ mean: 2, sd: 0 })
     expect(json.schemes[1].normRatio.mean).toBeLessThan(1)
     const markup = readFileSync(join(folder, 'report.html'), 'utf8')
-    expect(figuresOf(markup)).toEqual(['accuracy', 'loss', 'shifts', 'learning-rate'])
+    expect(figuresOf(markup)).toEqual(['end-accuracy', 'accuracy', 'loss', 'shifts', 'learning-rate'])
     writeFileSync(join(folder, 'report.html'), 'an older page')
     const { page } = await writeTrainingReport(folder, 'The demo’s network', runs)
     expect(readFileSync(page, 'utf8')).toBe(markup)

@@ -158,12 +158,21 @@ describe('the tables of a training', () => {
     ])
   })
 
-  it('name batches that lack a class, and warnings', () => {
-    const shifts = [shiftLine(0, { classesCovered: 9, warnings: ['no gap at 30'] }), shiftLine(1)]
-    const { rows } = runTable(summariseTraining([ended('sgd+sos', 0, [1, 2], ...shifts)]))
-    expect(rows[0]!.at(-1)).toBe(
-      '1 of 2 batches without some class; 1 of 2 shifts with a warning, for example: no gap at 30',
+  it('name batches that lack a class, and explain each kind of warning once', () => {
+    const first = [shiftLine(0, { classesCovered: 9, warnings: ['no gap at 30'] }), shiftLine(1)]
+    const second = [shiftLine(0, { warnings: ['no gap at 2.5'] }), shiftLine(1, { warnings: ['rounded'] })]
+    const third = [shiftLine(0, { warnings: ['rounded'] })]
+    const { rows, caption } = runTable(
+      summariseTraining(
+        [first, second, third].map((lines, seed) => ended('sgd+sos', seed, [1, 2], ...lines)),
+      ),
     )
+    expect(rows.map((row) => row.at(-1))).toEqual([
+      '1 of 2 batches without some class; 1 of 2 shifts with warning (a)',
+      '2 of 2 shifts with warning (a)',
+      '1 of 1 shifts with warning (b)',
+    ])
+    expect(caption).toMatch(/ Warnings: \(a\) for example, no gap at 30; \(b\) for example, rounded\.$/)
   })
 })
 
