@@ -10,7 +10,7 @@ import {
 
 const original = await ScriptModule.load('assets/fashion-resnet.pt')
 const model = await ScriptModule.load('assets/fashion-resnet.pt')
-const preprocess = preprocessOf(model) // from the checkpoint's sos.json; a plain file needs a preset, as 'resnet50'
+const preprocess = preprocessOf(model) // from the checkpoint's sos.json; a plain file needs a preset, such as 'resnet50'
 const train = await idxFolder('assets/fashion-mnist', 'train', preprocess) // or imageFolder('imagenet/train', preprocess)
 const test = await idxFolder('assets/fashion-mnist', 'test', preprocess)
 
