@@ -95,7 +95,7 @@ export async function cases({ folder, images, count }) {
     const dataset = await imageFolder(images, preprocessOf(model))
     const run = async (n) => {
       let evaluation
-      for (let i = 0; i < n; i++) evaluation = await evaluate(model, dataset, { limit: count, batchSize })
+      for (let i = 0; i < n; i++) evaluation = await evaluate(model, dataset, { limit: count, chunk: batchSize })
       return evaluation.loss
     }
     const result = async () => torch.tensor([await run(1)], { dtype: 'float64' })

@@ -139,7 +139,7 @@ async function evaluatedCases(sos, { resnet50, images, count, device }) {
   }
   const folder = await imageFolder(images, preprocessOf(model))
   const evaluation = (dataset, dtype) => {
-    const once = () => evaluate(model, dataset, { limit: count, batchSize })
+    const once = () => evaluate(model, dataset, { limit: count, chunk: batchSize })
     const kind = device.split(':')[0]
     const run = async (n) => {
       let last
