@@ -1,6 +1,6 @@
 /**
- * Checks the format of the C++ sources, or with --write puts it right, by the clang-format that requirements-dev.txt
- * pins: another version formats otherwise.
+ * Checks the format of the C++ sources; with --write it corrects the format. It uses the clang-format that requirements-dev.txt
+ * pins, since other versions format differently.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'

@@ -1,5 +1,5 @@
-// Holds the doc comments of the public functions against what a caller needs: a line for each argument, what comes back, and an example,
-// which test/docs.test.ts runs. Part of `npm run check`.
+// Checks that the doc comment of each public function has what a caller needs: a line for each argument, what is returned, and an
+// example (which test/examples.test.ts runs). It is a part of `npm run check`.
 import { readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -15,7 +15,7 @@ const settings = ts.getParsedCommandLineOfConfigFile(join(root, 'tsconfig.json')
 const program = ts.createProgram(doors, settings.options)
 const checker = program.getTypeChecker()
 
-/** The functions that a door exports, wherever they are written, each once. */
+/** The functions that the front doors export, each once. */
 function publicFunctions() {
   const found = new Set()
   for (const door of doors) {
@@ -28,7 +28,7 @@ function publicFunctions() {
   return [...found]
 }
 
-/** The type that a function gives, a promise's value in its place. */
+/** The type that a function returns; for a promise, the type of its value. */
 function given(declaration) {
   const type = checker.getSignatureFromDeclaration(declaration).getReturnType()
   return checker.getAwaitedType(type) ?? type

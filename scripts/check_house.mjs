@@ -1,6 +1,6 @@
-// Holds the sources against the plan of the house (docs/architecture.md): no circle of imports, types included; between the folders of src
-// only front doors, and only downwards; between the folders of native/core only downwards; at most 60 values at the root; no file longer
-// than 320 lines. Part of `npm run check`.
+// Checks the rules of docs/architecture.md: there is no circle of imports, types included; imports between the folders of src use
+// only front doors and go only downwards; includes between the folders of native/core go only downwards; src/index.ts exports at
+// most 60 values; no file is longer than 320 lines. It is a part of `npm run check`.
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -10,7 +10,7 @@ import ts from 'typescript'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const src = join(root, 'src')
 
-/** From the ground up: a folder may import those before it. */
+/** The folders of src, the lowest first: a folder may import those before it. */
 const floors = [
   'base',
   'torch',
@@ -24,7 +24,7 @@ const floors = [
   '',
   'cli',
 ]
-/** The rooms of src/torch, alike; '' is the folder itself. */
+/** The folders of src/torch, in the same order; '' is src/torch itself. */
 const rooms = [
   'native',
   'context',
@@ -37,7 +37,7 @@ const rooms = [
   'distributed',
   '',
 ]
-/** The folders of native/core, alike. */
+/** The folders of native/core, in the same order. */
 const coreFolders = [
   'base',
   'memory',
@@ -56,7 +56,7 @@ const mostLines = 320
 const isDoor = (file) => /^\w+\/(index|internal)\.ts$/.test(file)
 const folderOf = (file) => (file.includes('/') ? file.slice(0, file.indexOf('/')) : '')
 
-/** What a source imports and exports from, by `import`, `export`, `import()`, `import type` and `declare module`. */
+/** The specifiers in a source's `import`, `export`, `import()`, `import type` and `declare module`. */
 function importsOf(file) {
   const found = new Set()
   const add = (node) => {
@@ -75,7 +75,7 @@ function importsOf(file) {
   return [...found]
 }
 
-/** The files that import each other in a circle, one list for each: Tarjan's strongly connected components. */
+/** The circles of files that import each other, each as a list: Tarjan's strongly connected components. */
 function circles(graph) {
   const [index, low, stack, found] = [new Map(), new Map(), [], []]
   const visit = (file) => {
@@ -105,7 +105,7 @@ for (const [file, targets] of graph) {
       const room = (path) => (path.split('/').length > 2 ? path.split('/')[1] : '')
       if (from === 'torch' && rooms.indexOf(room(target)) > rooms.indexOf(room(file)))
         faults.push(
-          `${file} imports ${target}: the rooms of src/torch import downwards, ${rooms.join(' ← ')}`,
+          `${file} imports ${target}: the folders of src/torch import downwards, ${rooms.join(' ← ')}`,
         )
       continue
     }
@@ -145,11 +145,11 @@ const values = exported.filter((symbol) => {
 if (values.length > mostValues)
   faults.push(`src/index.ts exports ${values.length} values, more than ${mostValues}`)
 
-// The walks of docs/architecture.md name files below src.
+// The lists of files in docs/architecture.md name files below src.
 for (const [, file] of readFileSync(join(root, 'docs/architecture.md'), 'utf8').matchAll(
   /^\d+\. `(.+?\.ts)`/gm,
 ))
-  if (!graph.has(file)) faults.push(`docs/architecture.md walks through src/${file}, which does not exist`)
+  if (!graph.has(file)) faults.push(`docs/architecture.md names src/${file}, which does not exist`)
 
 for (const folder of ['src', 'test', 'native', 'scripts', 'examples']) {
   for (const name of readdirSync(join(root, folder), { recursive: true })) {

@@ -1,13 +1,13 @@
 /**
- * Builds the sources against each libtorch that they are meant for and runs the C++ and the TypeScript tests there, in a
- * copy of the checkout below build/matrix with a .venv of its own. What is there already is used again.
+ * Builds the sources against each supported libtorch, and runs the C++ and the TypeScript tests with it. Each libtorch has a copy
+ * of the checkout below build/matrix, with a .venv of its own. What exists there is used again.
  *
  *   node scripts/check_libtorch_matrix.mjs               all of the versions below
  *   node scripts/check_libtorch_matrix.mjs --only 2.14.1 one of them
  *   node scripts/check_libtorch_matrix.mjs --python PATH the torch, torchvision and numpy of that Python instead
  *   … --json                                             one document instead of the table
  *
- * Ends with 1 where anything failed, with 2 on wrong use. What the steps printed lies in build/matrix/NAME.log.
+ * The exit code is 1 if anything failed, 2 for wrong use. The output of the steps is in build/matrix/NAME.log.
  */
 import { execFileSync, spawn } from 'node:child_process'
 import {
@@ -119,8 +119,8 @@ function summary({ numPassedTests, numFailedTests, numPendingTests, numFailedTes
 }
 
 /**
- * What git tracks or would track, without the lock file: then npm's packages are those of the checkout around. Only
- * what differs is written, so that the build begins where it ended.
+ * Copies what git tracks or would track, without the lock file, so that npm's packages are those of this checkout. Only files that
+ * differ are written, so that an earlier build is continued.
  */
 function copySources(checkout) {
   const list = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '-z'], { cwd: root })
@@ -141,7 +141,7 @@ function copySources(checkout) {
   writeFileSync(manifest, JSON.stringify(files))
 }
 
-/** A folder for PATH whose python3 is the given one; a link would lose the environment of a venv's Python. */
+/** Makes a folder for PATH whose python3 runs the given one. A link would lose the environment of a venv's Python. */
 function shim(checkout, python) {
   const folder = join(checkout, 'build/bin')
   mkdirSync(folder, { recursive: true })

@@ -1,5 +1,4 @@
-"""The other side of compare_preprocessing.mjs: `compare_preprocessing.py RECIPE`. Messages on stdin, a line each:
-{ path, pixels, values } with our results in files → { decodedWorst, byLevels: how many values are 0, 1, 2, … levels off }."""
+"""Python's side of compare_preprocessing.mjs: `compare_preprocessing.py RECIPE`. Each line of stdin is a message { path, pixels, values }, which names files with our results. The answer is { decodedWorst, byLevels: how many values are 0, 1, 2, … levels off }."""
 
 import json
 import os

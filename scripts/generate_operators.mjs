@@ -1,5 +1,6 @@
-// Writes the TypeScript types of every operator of the libtorch that the addon is linked with, read from its own schemas:
-// src/torch/operators/operators.generated.ts for torch.NAME and the tensor's methods, operator-packets.generated.ts for torch.ops.
+// Writes the TypeScript types of every operator, from the schemas of the libtorch that the addon is linked with. In
+// src/torch/operators it writes operators.generated.ts for torch.NAME and the methods of tensors, and operator-packets.generated.ts
+// for torch.ops.
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
@@ -27,7 +28,7 @@ const results = { ...scalars, int: 'number', SymInt: 'number' }
 // The functions whose operands may be numbers, as in Python: `torch.mul(2.5, 3)`.
 const takesNumbers = new Set('add sub subtract mul multiply div divide true_divide floor_divide'.split(' '))
 
-/** Splits at commas that stand in no bracket and no string. */
+/** Splits at the commas that are outside of brackets and strings. */
 export function splitTopLevel(text) {
   const parts = []
   let depth = 0
@@ -51,7 +52,7 @@ export function splitTopLevel(text) {
   return parts
 }
 
-/** The TypeScript of a schema's type, as `Tensor(a!)[]?` or `int[2]`. `names` maps the plain types. */
+/** The TypeScript type for a type of a schema, such as `Tensor(a!)[]?` or `int[2]`. `names` maps the plain types. */
 export function typescriptType(type, names) {
   if (type.endsWith('?')) return `${typescriptType(type.slice(0, -1), names)} | null`
   const parts = type.match(/^(Dict)?\((.*)\)$/)
@@ -68,8 +69,8 @@ export function typescriptType(type, names) {
 }
 
 /**
- * `aten::add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor` in parts. `...`, any number of values of any kind,
- * is no parameter and returns an `unknown`.
+ * The parts of a schema such as `aten::add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor`. `...` (any number of
+ * values of any kind) is not a parameter; as a result it is `unknown`.
  */
 export function parseSchema(schema) {
   const open = schema.indexOf('(')
@@ -85,7 +86,7 @@ export function parseSchema(schema) {
     }
     if (part === '...') continue
     const [, type, argument, value] = part.match(/^(.+?)\s+([A-Za-z_]\w*)(?:=(.*))?$/)
-    // One schema of libtorch has two parameters of one name.
+    // One schema of libtorch has two parameters with the same name.
     const repeated = parameters.some(({ name }) => name === argument)
     parameters.push({
       type,
@@ -108,7 +109,7 @@ function resultType(returns) {
   return types.length === 1 ? types[0] : `[${types.join(', ')}]`
 }
 
-// Words that cannot name a parameter.
+// Words that cannot be the name of a parameter.
 const reserved = new Set(['in', 'function', 'default', 'with', 'new', 'this', 'var', 'class', 'enum'])
 const parameterName = (name) => (reserved.has(name) ? `${name}_` : name)
 
@@ -149,7 +150,7 @@ export function signatures(operator, { method = false, promise = false } = {}) {
       `(${[...positionalText(required, false, names), ...optionsText([...optional, ...keyword])].join(', ')}): ${result}`,
     )
   }
-  // As one writes `x.sum(dim=1)`: what follows the tensors may all stand in the options.
+  // For calls such as Python's `x.sum(dim=1)`: all arguments after the tensors may be in the options object.
   const leading = required.findIndex(({ type }) => !type.startsWith('Tensor'))
   if (leading !== -1) {
     const named = [...required.slice(leading), ...optional, ...keyword]
@@ -178,7 +179,7 @@ const parseAll = (schemas) =>
       (a, b) => a.name.localeCompare(b.name) || isOut(a) - isOut(b) || a.overload.localeCompare(b.overload),
     )
 
-/** A file of types, which imports what it uses. */
+/** The text of a file of types, with the imports that it needs. */
 function file(torchVersion, lines) {
   const text = lines.join('\n')
   const imports = Object.entries({
@@ -246,7 +247,7 @@ const packetsName = (namespace) =>
     .join('')}Packets`
 
 function packetText(namespace, name, overloads) {
-  // ATen's are typed as functions already.
+  // The operators of ATen have types already, as functions.
   const own = namespace === 'aten' ? [] : overloads.flatMap((overload) => signatures(overload))
   const members = overloads.map((overload) => {
     const doc = `/** \`${overload.schema.replaceAll('*/', '* /')}\` */`
@@ -259,7 +260,7 @@ function packetText(namespace, name, overloads) {
 const isOut = ({ parameters }) =>
   Number(parameters.some(({ keywordOnly, optional }) => keywordOnly && !optional))
 
-// Members that the class Tensor has itself.
+// Members that the class Tensor defines itself.
 const ownMembers = new Set(['item', 'size', 'stride', 'to'])
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {

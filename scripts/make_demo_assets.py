@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Makes the data and the network that the demo runs on when nothing else is given.
+"""Makes the data and the network of the demo.
 
 Writes into `assets/`:
 
     fashion-mnist/      the first 10,000 training and 2,000 test images of Fashion-MNIST, in its own format
     fashion-resnet.pt   a small residual network trained on exactly those 10,000 images, as TorchScript
 
-Both are reproducible: the data byte for byte, the network for a given seed, thread count and CPU. The test
-images are looked at once, after the last epoch, to decide whether the network is good enough to be written;
-the schedule was chosen on training images outside the slice.
+Both are reproducible: the data byte for byte, the network for a given seed, number of threads and CPU. The test
+images are used once, after the last epoch, to decide whether the network is good enough to be written. The
+schedule was chosen with other training images.
 """
 
 import argparse
@@ -66,7 +66,7 @@ def main() -> int:
         f"{train_accuracy:.2%}, test accuracy {test_accuracy:.2%}, {time.perf_counter() - start:.0f} s"
     )
     if train_accuracy < TRAIN_ACCURACY or test_accuracy < TEST_ACCURACY:
-        wanted = f"the demo wants {TRAIN_ACCURACY:.0%} and {TEST_ACCURACY:.0%}"
+        wanted = f"the demo needs {TRAIN_ACCURACY:.0%} and {TEST_ACCURACY:.0%}"
         print(f"not written: {wanted}; train with more --epochs or another --seed", file=sys.stderr)
         return 1
     path = options.out / "fashion-resnet.pt"
@@ -194,7 +194,7 @@ def read_idx(path: Path, *shape: int) -> np.ndarray:
 def write_idx(path: Path, items: np.ndarray) -> None:
     content = bytes((0, 0, 8, items.ndim)) + np.array(items.shape, ">u4").tobytes() + items.tobytes()
     packed = io.BytesIO()
-    with gzip.GzipFile("", "wb", 9, packed, mtime=0) as file:  # no name, no time: the same bytes every time
+    with gzip.GzipFile("", "wb", 9, packed, mtime=0) as file:  # without name and time, so that the bytes are always the same
         file.write(content)
     write_atomically(path, packed.getvalue())
 
@@ -208,8 +208,8 @@ def parse_options() -> argparse.Namespace:
         help="Fashion-MNIST's four files, where Debian's dataset-fashion-mnist installs them (%(default)s)")
     add("--out", type=Path, metavar="DIR", default=root / "assets", help="default: the project's assets/")
     add("--epochs", type=int, default=80, help="passes over the training images (default: %(default)s)")
-    add("--seed", type=int, default=0, help="of weights, order and augmentation (default: %(default)s)")
-    add("--threads", type=int, default=2, help="another number rounds differently (default: %(default)s)")
+    add("--seed", type=int, default=0, help="seed of weights, order and augmentation (default: %(default)s)")
+    add("--threads", type=int, default=2, help="number of threads; it changes how sums are rounded (default: %(default)s)")
     return parser.parse_args()
 
 

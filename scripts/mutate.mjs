@@ -1,13 +1,14 @@
 /**
- * Changes a folder of `src` in many small ways, one at a time, and runs the tests that cover each change: one that no test notices survives.
+ * Changes a folder of `src` in many small ways, one at a time, and runs the tests that cover each change. A change that no test
+ * notices survives.
  *
  *   npm run test:mutate -- src/shift [--sample 100] [--seed 1] [--concurrency 1]
  *   npm run test:mutate -- src/shift --all
  *
- * The tests are those of the mirrored folder below `test`, without those that start other processes (these run what `dist` holds), need
- * extra data or measure time. Left out are changes of what runs once, when a file is imported, and of the words of errors. It prints what
- * survived, and the score, of how many changes; build/mutation/FOLDER.html shows each in its place. The same seed takes the same sample of
- * the same sources.
+ * The tests are those of the folder of the same name below `test`. Tests that start other processes are left out, because those run
+ * `dist`, and so are tests that need extra data or measure time. Changes of code that runs once, when a file is imported, and
+ * changes of the texts of errors are not made. The script prints the surviving changes and the score; build/mutation/FOLDER.html
+ * shows each change in its place. The same seed takes the same sample of the same sources.
  */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -32,7 +33,7 @@ const folder = relative(root, resolve(root, positionals[0] ?? '')).replace(/\/$/
 const tests = folder.replace(/^src\b/, 'test')
 const whole = (value, least) => Number.isSafeInteger(value) && value >= least
 if (positionals.length !== 1 || !folder.startsWith('src/') || !existsSync(`${root}/${folder}`)) {
-  fail(`expected one folder below src, as src/shift, but received ${positionals.join(' ') || 'none'}`)
+  fail(`expected one folder below src, such as src/shift, but received ${positionals.join(' ') || 'none'}`)
 }
 if (!existsSync(`${root}/${tests}`)) fail(`expected tests of ${folder} in ${tests}, but there are none`)
 if (!whole(sample, 1) || !whole(concurrency, 1) || !whole(seed, 0)) {
@@ -40,7 +41,7 @@ if (!whole(sample, 1) || !whole(concurrency, 1) || !whole(seed, 0)) {
 }
 
 process.chdir(root)
-// Before the addon is loaded: in a thread of it, as the tests run here, the environment of OpenMP is no longer read.
+// This must be set before the addon is loaded. The tests run here in threads, in which OpenMP does not read its environment again.
 Object.assign(process.env, { OMP_WAIT_POLICY: 'passive' })
 delete process.env.SOS_DATA_ROOT
 const answers = mkdtempSync(join(tmpdir(), 'sos-mutate-'))
@@ -58,7 +59,8 @@ const stryker = new Stryker({
   htmlReporter: { fileName: `${report}.html` },
   jsonReporter: { fileName: `${report}.json` },
   sample: { size: values.all ? null : sample, seed, folder },
-  // The copy that is changed: what the tests read, and the addon. It finds libtorch where it was built against it.
+  // The copy that is changed contains what the tests read, and the addon. The addon finds libtorch at the path with which it was
+  // built.
   ignorePatterns: [
     '/.*',
     '/build/**',

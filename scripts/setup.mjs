@@ -1,14 +1,15 @@
 /**
- * Everything that a fresh clone needs, and nothing when all is in place: npm's packages, libtorch, the native addon, the
- * operators' types, the compiled TypeScript. `npm run demo`, `npm test` and `npm run check` begin with it.
+ * Sets up a fresh clone: npm's packages, libtorch, the native addon, the operators' types, and the compiled TypeScript. It does
+ * only what is missing. `npm run demo`, `npm test` and `npm run check` begin with it.
  *
  *   LIBTORCH=DIR             use this libtorch (include/ and lib/, or a PyTorch wheel's `torch` folder)
  *   LIBTORCH_USE_PYTORCH=1   use the PyTorch of the python3 or python on PATH
  *   neither                  install PyTorch (requirements.txt) into the checkout's .venv
- *   CXX, PIP_CACHE_DIR       the C++ compiler; where pip may keep what it fetched
+ * CXX, PIP_CACHE_DIR       the C++ compiler; the folder of pip's cache
  *
- * Writes only below the checkout: node_modules, .venv, build, dist, src/torch/operators/*.generated.ts. What it found lies in
- * build/setup.json, what the steps printed in build/setup.log. Speaks on stderr: stdout belongs to the command that follows.
+ * It writes only into the checkout: node_modules, .venv, build, dist, src/torch/operators/*.generated.ts. What it found is in
+ * build/setup.json, and the output of the steps in build/setup.log. Its own messages go to stderr, because stdout belongs to the
+ * command that follows.
  */
 import { mkdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
@@ -27,8 +28,8 @@ import { needsPython, venv } from './setup/venv.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 /**
- * In order. A step is done when what it makes is present and its stamp, a hash of all that it is made of, is the one that
- * it was last done for.
+ * The steps in their order. A step is done if what it makes is present, and if its stamp is that of the last time. The stamp is a
+ * hash of everything that the step uses.
  */
 const steps = [packages, venv, addon, operators, dist].filter((step) => step.applies({ root }))
 
@@ -52,7 +53,7 @@ function createContext() {
     env: childEnvironment(),
     say,
     timed,
-    /** Kept, because asking the Python on PATH takes time; forgotten when .venv changes. */
+    /** Kept, because asking the Python on PATH takes time. It is reset when .venv changes. */
     torch: undefined,
     libtorch: () => {
       context.torch ??= findLibTorch(root)
@@ -89,7 +90,7 @@ async function complete(context, node) {
   }
 }
 
-/** The stamp is taken before, so that what is edited meanwhile is found changed, and away until the step has succeeded. */
+/** The stamp is computed before the step, so that edits during the step count as changes. It is removed until the step has succeeded. */
 async function perform(step, context) {
   const { stamps } = context.state
   const stamp = step.stamp(context)
@@ -113,7 +114,7 @@ function withFacts({ state, libtorch }) {
   return { ...libtorch(), addon: addonPath(root), stamps: state.stamps }
 }
 
-/** For the commands of the steps: temporary files in the checkout, this very Node on PATH, plain text. */
+/** The environment for the commands of the steps: temporary files are in the checkout, this Node is on PATH, and output has no colours. */
 function childEnvironment() {
   const env = { ...process.env, TMPDIR: join(root, 'build/tmp'), NO_COLOR: '1' }
   delete env.FORCE_COLOR
@@ -128,7 +129,7 @@ function say(message) {
   process.stderr.write(`setup: ${message}\n`)
 }
 
-/** One line a step: what is being done, and when it is done how long it took. */
+/** Prints one line for each step: what is being done and, at the end, how long it took. */
 async function timed(title, work) {
   const start = performance.now()
   const seconds = () => `${((performance.now() - start) / 1000).toFixed(1)} s`

@@ -1,11 +1,11 @@
 /**
- * Works the addon hard for a while: workers that load, run, hook, differentiate, save and shift, and that are terminated at
- * random in the middle of it, and one module that all of them and the main thread share.
+ * Puts the addon under heavy load for a while. Workers load, run, hook, differentiate, save and shift; they are terminated at
+ * random in the middle of it. All of them and the main thread share one module.
  *
  *   node scripts/soak.mjs [--seconds 600] [--seed 1] [--workers 16]
  *
- * An abort, a crash, a hang, an error that none should be, or a wrong result ends it with exit code 1 and says what happened. It prints
- * what was done as one line of JSON. The seed decides what is done, not when: threads run as they may.
+ * An abort, a crash, a hang, an unexpected error or a wrong result ends it with exit code 1, and it says what happened. It prints
+ * what was done as one line of JSON. The seed determines what is done, but not when, since that depends on the threads.
  */
 import { fork } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'

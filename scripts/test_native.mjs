@@ -21,7 +21,7 @@ function testNative() {
     return 1
   }
   if (!isDoctestFound()) {
-    // Sought once and remembered as not found; it may have been installed since.
+    // CMake remembers that it was not found, but it may have been installed since.
     const { status, stdout, stderr } = cmake(['-U', 'DOCTEST_INCLUDE', 'build/native'], 'pipe')
     if (status !== 0) {
       console.error(

@@ -1,6 +1,6 @@
 /**
  * Builds core and its C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer, in build/sanitize, and runs them.
- * Fails on any report, leaks too; libtorch itself shows none.
+ * It fails on any report, also of leaks; libtorch itself causes none.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -25,7 +25,7 @@ function testSanitize() {
   }
   const configure = ['-S', '.', '-B', build, '-DSOS_SANITIZE=ON', '-DCMAKE_BUILD_TYPE=RelWithDebInfo']
   const where = [`-DTORCH_ROOT=${torchRoot}`, '-UDOCTEST_INCLUDE']
-  // In CXX, which may hold a command and its argument, as `ccache g++`.
+  // CXX may hold a command with an argument, such as `ccache g++`.
   const CXX = [compiler, cmakeVariable(root, 'CMAKE_CXX_COMPILER_ARG1')?.trim()].filter(Boolean).join(' ')
   if (run('cmake', [...configure, ...where], { CXX }) !== 0) return 1
   if (!existsSync(join(cmakeVariable(root, 'DOCTEST_INCLUDE', build) ?? '', 'doctest/doctest.h'))) {

@@ -1,9 +1,9 @@
 /**
- * The figures and tables of docs/results.md from the raw records of a training: `write_results.mjs [--check]`.
+ * Makes the figures and tables of docs/results.md from the raw records of a training: `write_results.mjs [--check]`.
  *
- * `docs/results/NAME/` holds `SCHEME-seedN.jsonl`, each the `run.jsonl` of a run of `sos train`. Figures are drawn beside them,
- * and what stands in the page between `<!-- NAME: TABLE -->` and `<!-- end -->` is written anew. With `--check` nothing is
- * written: the exit code tells whether anything would change.
+ * `docs/results/NAME/` has a file `SCHEME-seedN.jsonl` for each run, which is the `run.jsonl` of `sos train`. The figures are
+ * written into the same folder. The parts of the page between `<!-- NAME: TABLE -->` and `<!-- end -->` are replaced. With
+ * `--check` nothing is written, and the exit code is 1 if anything would change.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -30,7 +30,7 @@ const blocks = {
       .join('\n'),
 }
 
-/** What the files of `docs/results` and its page should be, by their paths. */
+/** The contents that the page and the files of `docs/results` should have, by their paths. */
 export async function results() {
   const files = new Map()
   const page = join(docs, 'results.md')
@@ -50,7 +50,7 @@ export async function results() {
   return files.set(page, text)
 }
 
-/** Schemes in their usual order, seeds ascending. */
+/** Sorts runs by scheme, in the usual order, and then by seed. */
 async function readRuns(folder) {
   const runs = []
   for (const file of readdirSync(folder)) {
@@ -63,14 +63,14 @@ async function readRuns(folder) {
   )
 }
 
-/** GitHub's kind; the caption below. */
+/** A table in GitHub's Markdown, with its caption below. */
 function markdown({ caption, head, rows }) {
   const line = (cells) => `| ${cells.join(' | ')} |`
   const ruler = head.map(({ words }) => (words ? '---' : '---:'))
   return [line(head.map(({ text }) => text)), line(ruler), ...rows.map(line), '', caption].join('\n')
 }
 
-/** A drawing as a file of its own, with the page's colours, and its key above it. */
+/** A drawing as a separate SVG file, with the page's colours, and with its key above it. */
 function standalone({ svg, curves }) {
   const [, width, height] = /viewBox="0 0 (\d+) (\d+)"/.exec(String(svg)).map(Number)
   const [told] = /aria-label="[^"]*"/.exec(String(svg))

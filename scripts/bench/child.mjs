@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 
 /**
- * A process that waits for messages, one JSON document a line, and answers each by one. Its first line says that it is
- * ready. What it writes on stderr goes to ours.
+ * A process that answers messages: each message and each answer is one line of JSON. Its first line says that it is ready. Its
+ * stderr is ours.
  */
 export class Child {
   #process
@@ -23,7 +23,7 @@ export class Child {
       stdio: ['pipe', 'pipe', 'inherit'],
       env: { ...process.env, ...env },
     })
-    this.#process.stdin.on('error', () => {}) // its end is told below
+    this.#process.stdin.on('error', () => {}) // its end is reported below
     createInterface({ input: this.#process.stdout }).on('line', (line) => this.#settle(line))
     this.#process.on('error', (error) => this.#fail(`does not start: ${error.message}`))
     this.#process.on('close', (code, signal) => this.#fail(`ended early (${signal ?? `exit code ${code}`})`))
@@ -34,7 +34,7 @@ export class Child {
     return this.#next()
   }
 
-  /** Lets it end by itself, or ends it where it is still at work. */
+  /** Waits for the process to end, or ends it if it is still at work. */
   async stop() {
     this.#process.stdin.end()
     const timer = setTimeout(() => this.#process.kill('SIGKILL'), 5000)

@@ -1,9 +1,9 @@
 /**
- * Compares us with Python's PyTorch:
+ * Compares this package with Python's PyTorch:
  *
  *   npm run bench -- NAME [--json] [--rounds N] [--only TEXT] [--sample-ms N] [--threads N] [--scale F] [--device cuda]
  *
- * Without a name it lists the benchmarks. README.md beside tells how to read the figures and how to add a benchmark.
+ * Without a name it lists the benchmarks. README.md in this folder explains how to read the figures and how to add a benchmark.
  */
 import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { availableParallelism, cpus, release, totalmem, type } from 'node:os'
@@ -20,7 +20,7 @@ const root = dirname(dirname(here))
 
 process.exitCode = await main(process.argv.slice(2))
 
-/** @returns the exit code: 1 where a benchmark fails or a bound is broken, 2 for wrong use */
+/** @returns the exit code: 1 if a benchmark fails or a bound is broken, 2 for wrong use */
 async function main(args) {
   let options
   try {
@@ -37,7 +37,7 @@ async function main(args) {
   }
   const benchmark = await load(options.name)
   if (options.device !== 'cpu' && !benchmark.onDevice) {
-    return wrongUse(`${options.name} runs on the CPU; --device is of gpu`)
+    return wrongUse(`${options.name} runs on the CPU; only the benchmark gpu takes --device`)
   }
   const context = createContext(benchmark, options)
   try {
@@ -90,7 +90,7 @@ function positive(flag, text, isKind) {
   throw new Error(`expected a number above 0 for ${flag} but received '${text}'`)
 }
 
-/** What a benchmark is given: its options, and the processes that it may start, which end with it. */
+/** What a benchmark receives: its options, and functions that start processes, which end with the benchmark. */
 function createContext(benchmark, options) {
   const { python = join(root, '.venv/bin/python') } = readState(root)
   const threads = options.threads ?? benchmark.threads ?? availableParallelism()
@@ -104,7 +104,7 @@ function createContext(benchmark, options) {
     versions: {},
     log: (message) => process.stderr.write(`bench ${options.name}: ${message}\n`),
 
-    /** A folder that is kept from run to run, for files that take long to make. */
+    /** A folder that is kept between runs, for files that take long to make. */
     folder() {
       const folder = join(root, 'build/bench')
       mkdirSync(folder, { recursive: true })
@@ -120,11 +120,11 @@ function createContext(benchmark, options) {
 
     startOurs: (prepared = {}) => start('ours', process.execPath, join(here, 'worker.mjs'), prepared),
 
-    /** Both sides, whose cases must be the same. */
+    /** Starts both sides. Their cases must be the same. */
     async startBoth() {
       if (!python || !existsSync(python)) {
         throw new Error(
-          `expected a Python with torch at ${python}, which we are compared with; run \`npm run setup\` without LIBTORCH, which makes the .venv`,
+          `expected a Python with torch at ${python}, to compare with; run \`npm run setup\` without LIBTORCH, which makes the .venv`,
         )
       }
       const prepared = (await benchmark.prepare?.(context)) ?? {}
@@ -151,7 +151,7 @@ function createContext(benchmark, options) {
   return context
 }
 
-/** One processor model and system for all rows; both sides run on the cores that this process may use. */
+/** The processor and the system, for all rows. Both sides run on the cores that this process may use. */
 function machine({ threads, versions }) {
   return {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',

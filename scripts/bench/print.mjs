@@ -18,7 +18,7 @@ const columns = [
   ],
 ]
 
-/** The document as a table for people. A ratio above 1 means that ours is faster, or within the bound. */
+/** Prints the document as a table. A ratio above 1 means that ours is faster, or within the bound. */
 export function printTable({ name, machine, rows }) {
   const { cpu, cores, threads, node, torch, reference } = machine
   const python = reference ? `, Python ${reference.python} with PyTorch ${reference.torch}` : ''

@@ -1,16 +1,16 @@
 import { compare, relativeDifference } from './statistics.mjs'
 
-/** The same results up to rounding: float32 sums in another order differ by some 1e-6. */
+/** How far equal results may differ: float32 sums in another order differ by about 1e-6. */
 const roundingTolerance = 1e-4
 
 /**
- * Measures the cases of a benchmark on both sides, interleaved: for each case first whether both sides give the same
- * results, then rounds of one sample each, right after one another and the other one first in every second round.
+ * Measures the cases of a benchmark on both sides. For each case it first checks that both sides give the same results. Then it
+ * runs rounds in which each side gives one sample, one directly after the other; in every second round the other side is first.
  *
- * A case that fails, or whose results differ, is told and the next one runs.
+ * A case that fails, or whose results differ, is reported, and the next one runs.
  *
- * @returns a row for each case; the figures are as `benchmark.figures[case]` or `benchmark.figure` shows them, else in ms. A case
- * that failed has an `error`, and no figures.
+ * @returns a row for each case. Its figures are those of `benchmark.figures[case]` or `benchmark.figure`; default: milliseconds. A
+ * case that failed has an `error` and no figures.
  */
 export async function compareCases(benchmark, context) {
   const sides = await context.startBoth()
@@ -82,7 +82,10 @@ async function sample(name, sides, { rounds, sampleSeconds }) {
   return { seconds, cpuSeconds }
 }
 
-/** Runs until one call lasts as long as a sample should, and once more; tells how many iterations that takes. */
+/**
+ * Repeats calls with more and more iterations until one call lasts as long as a sample should, and then once more. Returns that
+ * number of iterations.
+ */
 async function warmUp(name, child, sampleSeconds) {
   let iterations = 1
   for (;;) {

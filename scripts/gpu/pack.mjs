@@ -1,11 +1,11 @@
 /**
- * Packs what a machine with a GPU needs, and nothing that it has to fetch, into one folder:
+ * Packs everything that a machine with a GPU needs for the check into one folder, so that it downloads nothing:
  *
  *   node scripts/gpu/pack.mjs [--out build/gpu-pack]
- *   bash build/gpu-pack/run.sh --out DIR        # there, with the folder wherever it was put
+ *   bash build/gpu-pack/run.sh --out DIR        # on that machine, wherever the folder was put
  *
- * The folder holds Node's binary, this checkout's compiled package with the addon's sources, npm's run-time packages, and the embedded
- * network with its data; networks without training and pictures are made there. At most 60 MiB.
+ * The folder holds Node's binary, this checkout's compiled package with the addon's sources, npm's run-time packages, and the
+ * demo's network with its data. Untrained networks and images are made on that machine. The folder has at most 60 MiB.
  */
 import { execFileSync } from 'node:child_process'
 import {
@@ -31,7 +31,7 @@ const here = dirname(fileURLToPath(import.meta.url))
 const root = dirname(dirname(here))
 const most = 60 * 2 ** 20
 
-/** Of the checkout. Without package-lock.json and src set-up installs no packages and compiles no TypeScript. */
+/** The files of the checkout that are packed. Without package-lock.json and src, setup installs no packages and compiles no TypeScript. */
 const parts = ['package.json', 'CMakeLists.txt', 'native', 'dist', 'scripts', 'assets', 'requirements.txt']
 const separateHeaders = [
   { what: 'doctest, so that core is tested', variable: 'DOCTEST_INCLUDE', folder: 'doctest' },
@@ -50,7 +50,7 @@ process.exitCode = pack(resolve(values.out))
 function pack(out) {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     return refuse(
-      `expected Linux on x64, as the machine has, but this is ${process.platform} on ${process.arch}`,
+      `expected Linux on x64, as on the machine with the GPU, but this is ${process.platform} on ${process.arch}`,
     )
   }
   if (existsSync(out) && !existsSync(join(out, 'run.sh')) && readdirSync(out).length > 0) {
@@ -81,12 +81,12 @@ function pack(out) {
   return tellSize(out)
 }
 
-/** No caches of Python's. */
+/** Leaves out Python's caches. */
 function isWanted(path) {
   return !path.includes('__pycache__')
 }
 
-/** The folders of all packages that are no development dependency, of this platform. */
+/** The folders of all packages for this platform that are not development dependencies. */
 function runtimePackages() {
   const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'))
   return Object.entries(packages)

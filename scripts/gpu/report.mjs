@@ -1,4 +1,4 @@
-/** The results as a page for people. */
+/** Writes the results as a page of Markdown. */
 export function markdown({ machine, checks, rows, notRun, seconds }) {
   const facts = Object.entries(machine).map(([name, value]) => `${name} ${value}`)
   return [

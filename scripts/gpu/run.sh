@@ -3,9 +3,10 @@
 #
 #   bash FOLDER/run.sh [--out DIR] [--device cuda|cpu] [--quick]
 #
-# FOLDER is what scripts/gpu/pack.mjs made. It needs bash, a C++20 compiler, CMake >= 3.20, and a python3 on PATH with PyTorch,
-# torchvision and Pillow. It unpacks beside itself, builds the addon against that PyTorch, runs core's tests and the check. A step that fails
-# is told and the next one runs. Everything lies in DIR then (default: FOLDER/results): results.json, results.md, steps.txt and logs.
+# FOLDER is the folder that scripts/gpu/pack.mjs made. The machine needs bash, a C++20 compiler, CMake >= 3.20, and a python3 on
+# PATH with PyTorch, torchvision and Pillow. The script unpacks into FOLDER, builds the addon against that PyTorch, and runs core's
+# tests and the check. A step that fails is reported, and the next one runs. The results are in DIR (default: FOLDER/results):
+# results.json, results.md, steps.txt and logs.
 set -uo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -24,7 +25,7 @@ mkdir -p "$out"
 work=${SOS_GPU_WORK:-$here/unpacked}
 failed=0
 
-# step SECONDS NAME COMMAND…: bounded in time, its output in a log of its own.
+# step SECONDS NAME COMMAND… runs a command with a time limit, and writes its output into a log of its own.
 step() {
   local limit=$(($1 * patience)) name=$2 start=$SECONDS code=0
   shift 2
@@ -39,11 +40,11 @@ step() {
 }
 
 : >"$out/steps.txt"
-# For 16 cores. SOS_GPU_PATIENCE=5 gives each step five times as long.
+# The time limits are for 16 cores. SOS_GPU_PATIENCE=5 makes each of them five times as long.
 patience=${SOS_GPU_PATIENCE:-1}
 step 40 unpack python3 "$here/unpack.py" "$work"
 export PATH="$work/bin:$PATH"
-# The PyTorch of the python3 on PATH; what came along for JPEG files and process groups.
+# Use the PyTorch of the python3 on PATH, and the packed libraries for JPEG files and process groups.
 export LIBTORCH_USE_PYTORCH=1 CMAKE_PREFIX_PATH="$work/deps${CMAKE_PREFIX_PATH:+:$CMAKE_PREFIX_PATH}"
 export LD_LIBRARY_PATH="$work/deps/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 export CUBLAS_WORKSPACE_CONFIG=:4096:8 UV_THREADPOOL_SIZE="$(nproc)"

@@ -1,9 +1,9 @@
-/** What Stryker lets others add: a sample of its mutants with a report of it, and mutants that are left out. */
+/** Plugins for Stryker: one takes a sample of its mutants and reports on it, one leaves mutants out. */
 import { relative } from 'node:path'
 
 import { commonTokens, declareClassPlugin, declareValuePlugin, PluginKind } from '@stryker-mutator/api/plugin'
 
-/** Takes a random sample of the mutants that a test could run, and prints the score of it. */
+/** Takes a random sample of the mutants that a test can run, and prints its score. */
 class SampleReporter {
   static inject = [commonTokens.options]
   #options
@@ -26,7 +26,7 @@ class SampleReporter {
     }
   }
 
-  /** Told at once: a run may take hours. */
+  /** Printed at once, since a run may take hours. */
   onMutantTested({ id, fileName, location, mutatorName, replacement, status, statusReason }) {
     if (!this.#taken.has(id)) return
     const { line, column } = location.start
@@ -59,7 +59,7 @@ class SampleReporter {
 
 const left = { status: 'Ignored', statusReason: 'not in the sample' }
 
-/** Texts in what is thrown, in an error and in a warning, save the codes, which tests go by. */
+/** Leaves out changes of texts in errors and warnings. Codes are not left out, since tests check them. */
 const wordsOfErrors = {
   shouldIgnore({ node, parent, parentPath }) {
     const { callee, type } = parent ?? {}
@@ -73,7 +73,7 @@ const wordsOfErrors = {
   },
 }
 
-/** 0 to `size` - 1 in an order that the seed draws (Fisher and Yates, by the generator mulberry32). */
+/** The numbers from 0 to `size` - 1 in a random order that the seed determines (Fisher and Yates, with the generator mulberry32). */
 function shuffled(size, seed) {
   let state = seed >>> 0
   const random = () => {

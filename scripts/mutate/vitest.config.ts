@@ -3,20 +3,21 @@ import { defineConfig } from 'vitest/config'
 import base from '../../vitest.config.js'
 
 /**
- * The tests of one folder (`dir`, which the patterns are relative to), without those of what other processes do: they run `dist`, which is
- * not changed, or fetch what is large, and without those of random input, which every change would run.
+ * Runs the tests of one folder (`dir`, to which the patterns are relative). Tests that start other processes are left out, because
+ * these run `dist`, which is not changed, or download large files. Tests with random input are left out too, because every change
+ * would run them.
  */
 export default defineConfig({
   ...base,
   test: {
     ...base.test,
     include: ['**/*.test.ts'],
-    // Before the tests run, Stryker knows how long each may take: it ends what a change keeps from ending.
+    // Stryker measures how long each test takes, and ends tests that run much longer because of a change.
     testTimeout: 1_200_000,
     hookTimeout: 1_200_000,
     exclude: [
       '**/fuzz/**',
-      // By their names alone: the folder is where the patterns begin.
+      // Only names, since the patterns begin in the folder.
       '**/{architectures,cifar-resnets,data-parallel,efficientnet-lite,resume}.test.ts',
       '**/fetch/cifar10.test.ts',
     ],

@@ -7,7 +7,7 @@ import { packageFolder, packageVersion } from './packages.mjs'
 import { findCompiler, lacksOfCMake, refuseLacks } from './toolchain.mjs'
 
 const SOURCES = ['CMakeLists.txt', 'native/core', 'native/binding']
-const MEMORY_PER_COMPILER = 1.5 * 2 ** 30 // libtorch's headers take that much
+const MEMORY_PER_COMPILER = 1.5 * 2 ** 30 // libtorch's headers need so much
 
 /** The native addon, built by cmake-js. */
 export const addon = {
@@ -31,14 +31,14 @@ export const addon = {
       save()
     }
     const jobs = compilerJobs()
-    // Not cmake-js's `compile`: that answers each compile error by deleting everything and building it again.
+    // Not cmake-js's `compile`, which after a compile error deletes everything and builds it again.
     await timed(`build the addon (${jobs} at a time, minutes from clean; see build/setup.log)`, () =>
       cmakeJs(context, 'build', ['-T', 'sos_native', '-p', String(jobs)], env),
     )
   },
 }
 
-/** What building the addon now would lack. The compiler is tried out only before it is used for the first time. */
+/** What is missing on this machine to build the addon now. The compiler is tested only before it is used for the first time. */
 export function lacksOfToolchain(context) {
   const compiler = needsConfigure(context) ? findCompiler(context.root) : {}
   return [...lacksOfCMake(), ...('what' in compiler ? [compiler] : [])]
@@ -55,12 +55,15 @@ export function cmakeVariable(root, name, build = 'build/native') {
   return new RegExp(`^${name}:\\w+=(.*)$`, 'm').exec(cache)?.[1]
 }
 
-/** All cores, as far as the memory reaches. */
+/** The number of compilers that run at a time: one for each core, or fewer if there is not enough memory. */
 export function compilerJobs(memory = process.availableMemory(), cores = os.availableParallelism()) {
   return Math.max(1, Math.min(cores, Math.floor(memory / MEMORY_PER_COMPILER)))
 }
 
-/** What a build tree is made for: when it changes, all is built from clean. Node, since its experimental API is used. */
+/**
+ * What a build tree depends on. If it changes, everything is built again. It contains the version of Node, because the addon uses
+ * Node's experimental API.
+ */
 function configuration({ root, libtorch }) {
   const { torchRoot, torchVersion, variant } = libtorch() ?? {}
   const versions = ['cmake-js', 'node-addon-api', 'node-api-headers'].map((name) =>
@@ -96,9 +99,9 @@ function cmakeJs({ root, log, libtorch }, command, args, env) {
   return run(log, process.execPath, [script, command, ...common, ...args], { cwd: root, env })
 }
 
-/** cmake-js looks for g++ and clang++ only, unless both compilers are named; the C compiler is then never used. */
+/** cmake-js finds only g++ and clang++, unless both compilers are named. The C compiler is then never used. */
 function compilerFlags({ command, path }) {
-  if (command.includes(' ')) return [] // CMake itself takes CXX="ccache g++" apart
+  if (command.includes(' ')) return [] // CMake itself splits CXX="ccache g++"
   const c = basename(path).replace('clang++', 'clang').replace('g++', 'gcc').replace('c++', 'cc')
   return ['--cxx', path, '--cc', join(dirname(path), c)]
 }

@@ -5,7 +5,7 @@ import { SetupFailure } from './failure.mjs'
 
 const running = new Set()
 
-/** The first file of that name on PATH that may be executed. */
+/** The first executable file of that name on PATH. */
 export function which(name) {
   const folders = name.includes('/') ? [''] : (process.env.PATH ?? '').split(delimiter).filter(Boolean)
   for (const folder of folders) {
@@ -17,12 +17,12 @@ export function which(name) {
   }
 }
 
-/** Runs a command to its end with its output in the log; when it fails, the failure carries the lines that matter. */
+/** Runs a command and writes its output into the log. If it fails, the error has the relevant lines. */
 export async function run(log, command, args, { cwd, env = process.env }) {
   appendFileSync(log, `\n$ ${[command, ...args].join(' ')}\n`)
   const start = statSync(log).size
   const descriptor = openSync(log, 'a')
-  // A process group of its own, so that an interrupt reaches the compilers below cmake-js too.
+  // The command has its own process group, so that an interrupt also reaches the compilers that cmake-js starts.
   const child = spawn(command, args, { cwd, env, stdio: ['ignore', descriptor, descriptor], detached: true })
   running.add(child)
   try {
@@ -42,7 +42,7 @@ export async function run(log, command, args, { cwd, env = process.env }) {
   }
 }
 
-/** On an interrupt end the commands that run, then leave (whoever holds the lock lets go of it on exit). */
+/** Makes an interrupt end the running commands and then this process, which releases its lock when it exits. */
 export function endCommandsOnSignals() {
   for (const [signal, number] of [
     ['SIGHUP', 1],
@@ -60,7 +60,7 @@ export function endCommandsOnSignals() {
   }
 }
 
-/** From the first error on, or else the end. */
+/** The lines from the first error on; if there is none, the last lines. */
 export function relevantLines(output, limit = 30) {
   const lines = output.trim().split('\n')
   const first = lines.findIndex((line) =>

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** A hash over the names and contents of files and folders under root (missing ones count as such), and over values. */
+/** A hash of values, and of the names and contents of files and folders under root. A missing file counts as missing. */
 export function contentHash(root, paths, ...values) {
   const hash = createHash('sha256')
   for (const path of paths) addPath(hash, root, path)

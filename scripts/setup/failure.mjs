@@ -1,2 +1,2 @@
-/** A failure that the user can repair: its message says how, so no stack is printed. */
+/** A failure that the user can repair. Its message says how, and no stack is printed. */
 export class SetupFailure extends Error {}

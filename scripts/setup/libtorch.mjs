@@ -26,14 +26,14 @@ export function usesVenv() {
 
 /**
  * The libtorch that the environment asks for.
- * @returns {LibTorch | undefined} undefined when it is to come from .venv and .venv has none yet
+ * @returns {LibTorch | undefined} undefined if libtorch comes from .venv and is not installed there yet
  */
 export function findLibTorch(root) {
   const venvPython = join(root, '.venv/bin/python')
   const pytorch = usesPyTorch() ? findPyTorch() : undefined
   const python = pytorch?.python ?? (existsSync(venvPython) ? venvPython : null)
   if (process.env.LIBTORCH) {
-    // npm runs scripts in the package's folder; INIT_CWD is the one that the user typed the path in
+    // npm runs scripts in the package's folder. INIT_CWD is the folder in which the user typed the path
     const folder = resolve(process.env.INIT_CWD ?? '.', process.env.LIBTORCH)
     return { ...inspectLibTorch(folder, `LIBTORCH=${process.env.LIBTORCH}`), python }
   }
@@ -41,7 +41,7 @@ export function findLibTorch(root) {
   try {
     return python ? { ...inspectVenvTorch(root), python } : undefined
   } catch (error) {
-    if (error instanceof SetupFailure) return undefined // pip has yet to put it right
+    if (error instanceof SetupFailure) return undefined // the step `venv` repairs it
     throw error
   }
 }
@@ -95,7 +95,7 @@ function usesPyTorch() {
   return !['', '0', undefined].includes(process.env.LIBTORCH_USE_PYTORCH)
 }
 
-/** By major and minor only. */
+/** Compares only major and minor version. */
 function compare(a, b) {
   return a[0] - b[0] || a[1] - b[1]
 }

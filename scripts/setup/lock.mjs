@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /**
- * Runs work while no other process of this checkout does: `build/setup.lock` names the holder by its pid and start time.
- * Waits for a living holder, and says so; takes the lock of a dead one.
+ * Runs work while no other process runs setup in this checkout. `build/setup.lock` names the holder by its process number and start
+ * time. If the holder is alive, this waits for it and says so. The lock of a process that has ended is taken over.
  */
 export async function withLock(root, say, work) {
   const path = join(root, 'build/setup.lock')
@@ -21,7 +21,7 @@ export async function withLock(root, say, work) {
     if (isAlive(holder)) {
       if (!told) {
         say(
-          `another setup is at work (process ${holder.split(' ')[0]}); waiting for it. If that is no setup, delete ${path}`,
+          `another setup is at work (process ${holder.split(' ')[0]}); waiting for it. If that process is not a setup, delete ${path}`,
         )
       }
       told = true
@@ -38,7 +38,7 @@ export async function withLock(root, say, work) {
   }
 }
 
-/** A hard link appears with its content or not at all: no reader sees an empty lock. */
+/** A hard link appears together with its content, so that no reader sees an empty lock. */
 function tryAcquire(path, own) {
   const temporary = `${path}.${process.pid}`
   writeFileSync(temporary, own)
@@ -53,7 +53,7 @@ function tryAcquire(path, own) {
   }
 }
 
-/** Of several processes that see a dead holder, one gets its lock out of the way. */
+/** Removes the lock of a process that has ended. If several processes try, one succeeds. */
 function takeAway(path, dead) {
   const aside = `${path}.dead.${process.pid}`
   try {
@@ -77,7 +77,7 @@ function read(path) {
   }
 }
 
-/** The start time tells a holder from a later process that was given the same pid. */
+/** The start time distinguishes the holder from a later process with the same number. */
 function isAlive(holder) {
   const [pid, start] = holder.trim().split(' ')
   if (!/^[1-9]\d*$/.test(pid)) return false
@@ -85,7 +85,7 @@ function isAlive(holder) {
   return now !== undefined && (!start || !now || start === now)
 }
 
-/** undefined for a process that is gone, '' where the system has no /proc to tell. */
+/** When a process began. Undefined if it has ended; '' if the system has no /proc. */
 function processStart(pid) {
   try {
     process.kill(pid, 0)

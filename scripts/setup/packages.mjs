@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { run, which } from './command.mjs'
 import { contentHash } from './content_hash.mjs'
 
-/** npm's packages, exactly as locked. A published package has no lock file: who installed it installed these too. */
+/** npm's packages, exactly as in the lock file. A published package has no lock file; npm installs these packages together with it. */
 export const packages = {
   name: 'packages',
   applies: ({ root }) => existsSync(join(root, 'package-lock.json')),
@@ -14,7 +14,7 @@ export const packages = {
     const [command, ...args] = npmCommand()
     const cache = { npm_config_cache: join(root, 'build/cache/npm') }
     await timed('npm ci', () =>
-      // Development packages too, whatever NODE_ENV says: the types are among them.
+      // Development packages are installed whatever NODE_ENV says, because the types are among them.
       run(log, command, [...args, 'ci', '--include=dev', '--no-audit', '--no-fund'], {
         cwd: root,
         env: { ...env, ...cache },
@@ -43,7 +43,7 @@ export function packageVersion(root, name) {
   return folder && JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).version
 }
 
-/** The npm that runs this script, or else the one on PATH. */
+/** The npm that runs this script, otherwise the npm on PATH. */
 function npmCommand() {
   const running = process.env.npm_execpath ?? ''
   return /npm-cli\.c?js$/.test(running) && existsSync(running) ? [process.execPath, running] : [which('npm')]

@@ -19,8 +19,8 @@ print(json.dumps({"python": sys.executable, "folder": spec and spec.origin and o
 `
 
 /**
- * A Python that can make the .venv. A name on PATH is no proof: it may be a shim of a version that is not installed, so
- * each is run.
+ * Finds a Python that can make the .venv. Each candidate is run, because a name on PATH may be a shim for a version that is not
+ * installed.
  *
  * @returns {{ python: string } | { tried: string[], package: string }}
  */

@@ -2,8 +2,8 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /**
- * What set-up has found and done: `build/setup.json`. Other scripts read the facts; the stamps say which content each
- * step was done for.
+ * What setup has found and done, as in `build/setup.json`. Other scripts read the facts. The stamps say for which content each step
+ * was done.
  *
  * @typedef {object} State
  * @property {string} [torchRoot] the folder with libtorch's include/ and lib/
@@ -20,11 +20,11 @@ export function readState(root) {
     const state = JSON.parse(readFileSync(join(root, 'build/setup.json'), 'utf8'))
     return { ...state, stamps: { ...state.stamps } }
   } catch {
-    return { stamps: {} } // missing or torn: every step is done again
+    return { stamps: {} } // missing or damaged: every step is done again
   }
 }
 
-/** Atomic, so that a reader never sees half a file. */
+/** Writes the state under a temporary name and renames it, so that a reader never sees half a file. */
 export function writeState(root, state) {
   const path = join(root, 'build/setup.json')
   const temporary = `${path}.${process.pid}.tmp`

@@ -12,7 +12,7 @@ int main() { return twice(0); }
 `
 
 /**
- * @typedef {object} Lack something that this machine must have and has not
+ * @typedef {object} Lack something that this machine needs and does not have
  * @property {string} what
  * @property {string} found what is there instead
  * @property {string} apt Debian/Ubuntu packages
@@ -32,14 +32,14 @@ export function refuseLacks(lacks) {
   )
 }
 
-/** The oldest Node is said once, in package.json. @returns {Lack | undefined} */
+/** Checks the version of Node. The oldest one is in package.json. @returns {Lack | undefined} */
 export function lackOfNode(root, version = process.versions.node) {
   const wanted = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).engines.node.replace('>=', '')
   if (compare(numbers(version), numbers(wanted)) >= 0) return undefined
   return {
     what: `Node ${wanted} or newer`,
     found: `${version} (${process.execPath})`,
-    apt: 'nodejs npm (where that is older still: a release from the Node.js website)',
+    apt: 'nodejs npm (if that version is also too old: a release from the Node.js website)',
     mac: 'brew install node',
   }
 }
@@ -49,7 +49,7 @@ export function lackOfPython() {
   const found = findPython()
   if ('python' in found) return undefined
   return {
-    what: 'Python 3.10 to 3.13 with venv, or else LIBTORCH or LIBTORCH_USE_PYTORCH=1 to name a libtorch that is there',
+    what: 'Python 3.10 to 3.13 with venv; or set LIBTORCH or LIBTORCH_USE_PYTORCH=1 to use a libtorch that is installed',
     found: found.tried.join('; ') || 'no python3 on PATH',
     apt: found.package,
     mac: 'brew install python@3.13',
@@ -81,7 +81,7 @@ export function lacksOfCMake() {
 }
 
 /**
- * A compiler proves itself by compiling and linking C++20.
+ * Finds a compiler that compiles and links C++20.
  *
  * @returns {{ command: string, path: string } | Lack} the command may hold arguments, as in CXX="ccache g++"
  */
@@ -124,7 +124,7 @@ function numbers(version) {
   return version.split('.').map((part) => Number.parseInt(part, 10))
 }
 
-/** By major and minor only. */
+/** Compares only major and minor version. */
 function compare(a, b) {
   return a[0] - b[0] || a[1] - b[1]
 }

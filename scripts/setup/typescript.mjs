@@ -7,7 +7,7 @@ import { packageFolder, packageVersion } from './packages.mjs'
 
 const GENERATOR = 'scripts/generate_operators.mjs'
 
-/** The operators' types, written down by the libtorch that the addon is linked to. */
+/** The operators' types, from the libtorch that the addon is linked with. */
 export const operators = {
   name: 'operators',
   applies: hasSources,
@@ -20,7 +20,7 @@ export const operators = {
     timed("generate the operators' types", () => run(log, process.execPath, [GENERATOR], { cwd: root, env })),
 }
 
-/** src compiled to dist. */
+/** Compiles src to dist. */
 export const dist = {
   name: 'dist',
   applies: hasSources,
@@ -31,7 +31,7 @@ export const dist = {
   async run({ root, log, env, timed }) {
     const script = join(packageFolder(root, 'typescript'), 'bin/tsc')
     await timed('compile TypeScript', async () => {
-      rmSync(join(root, 'dist'), { recursive: true, force: true }) // what has no source any more must go
+      rmSync(join(root, 'dist'), { recursive: true, force: true }) // remove files whose source is gone
       await run(log, process.execPath, [script, '-p', 'tsconfig.json', '--pretty', 'false'], {
         cwd: root,
         env,
@@ -44,7 +44,7 @@ export const dist = {
   },
 }
 
-/** What is packed for another machine (scripts/gpu/pack.mjs) comes compiled, without src. */
+/** Whether there is src. A pack for another machine (scripts/gpu/pack.mjs) is compiled and has no src. */
 function hasSources({ root }) {
   return existsSync(join(root, 'src'))
 }

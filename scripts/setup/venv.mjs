@@ -5,7 +5,7 @@ import { contentHash } from './content_hash.mjs'
 import { findLibTorch, inspectVenvTorch, usesVenv } from './libtorch.mjs'
 import { findPython, isUsableVenv } from './python.mjs'
 
-/** The checkout's own Python environment, `.venv`: libtorch is the one inside its PyTorch. */
+/** The checkout's own Python environment, `.venv`. libtorch is a part of its PyTorch. */
 export const venv = {
   name: 'venv',
   applies: usesVenv,
@@ -17,7 +17,7 @@ export const venv = {
     const folder = join(root, '.venv')
     const python = join(folder, 'bin/python')
     const env = { ...context.env, PIP_USER: '0', PIP_REQUIRE_VIRTUALENV: '0' }
-    // pip's own cache would lie outside the checkout. This one lets an interrupted installation keep what it has fetched.
+    // pip's own cache would be outside of the checkout. With this one, an interrupted installation keeps what it has downloaded.
     env.PIP_CACHE_DIR ??= join(root, 'build/cache/pip')
 
     if (existsSync(folder) && (existsSync(unfinished(root)) || !isUsableVenv(python))) {
@@ -31,7 +31,7 @@ export const venv = {
       const { python: base } = findPython()
       await timed(`${base} -m venv .venv`, () => run(log, base, ['-m', 'venv', '.venv'], { cwd: root, env }))
     }
-    // -I: a PYTHONPATH or user site must not count as installed.
+    // -I, so that packages in PYTHONPATH or in the user's site do not count as installed.
     const pip = ['-I', '-m', 'pip', '--no-input', '--disable-pip-version-check']
     const install = ['install', '--progress-bar', 'off', '-r', 'requirements.txt']
     await timed('pip install -r requirements.txt (PyTorch; minutes when it is downloaded)', () =>
@@ -44,12 +44,12 @@ export const venv = {
   },
 }
 
-/** Whether making the .venv takes a Python from outside it. */
+/** Whether a Python from outside of the .venv is needed to make it. */
 export function needsPython(root) {
   return existsSync(unfinished(root)) || !isUsableVenv(join(root, '.venv/bin/python'))
 }
 
-/** Lies in .venv while pip works there: after an interruption pip takes a half-unpacked package for installed. */
+/** A file that is in .venv while pip works there: after an interruption, pip would take a half-unpacked package for an installed one. */
 function unfinished(root) {
   return join(root, '.venv/setup-is-unfinished')
 }

@@ -1,4 +1,4 @@
-/** Random numbers in [0, 1) from a seed, by which a soak can be tried again (mulberry32). */
+/** Random numbers in [0, 1) from a seed (mulberry32), so that a soak can be repeated. */
 export function random(seed) {
   let state = seed >>> 0
   return () => {

@@ -1,4 +1,4 @@
-/** The process of a soak, which scripts/soak.mjs watches: keeps workers at work, and works beside them. */
+/** The process of a soak, which scripts/soak.mjs watches. It keeps workers busy, and works at the same time. */
 import { once } from 'node:events'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
@@ -23,7 +23,7 @@ function tell() {
 }
 const telling = setInterval(tell, 1000)
 
-/** Told once: what comes after it may be its consequence. */
+/** Reports only the first failure, since later ones may be its consequences. */
 function fail(what) {
   process.send({ report, failure: what }, () => process.exit(1))
 }
@@ -33,7 +33,7 @@ function inTime(promise, what) {
   return promise.finally(() => clearTimeout(timer))
 }
 
-/** One worker from its start to its end, which comes in the middle of something for most. */
+/** Runs one worker from its start to its end. Most workers are ended in the middle of a task. */
 async function live(shared, expected) {
   report.started++
   const worker = new Worker(new URL('worker.mjs', import.meta.url), {

@@ -1,4 +1,4 @@
-/** What a soak does, on the main thread and in workers. Each task throws where its result is wrong. */
+/** The tasks of a soak, for the main thread and for workers. A task throws if its result is wrong. */
 import { rmSync } from 'node:fs'
 
 import {
@@ -17,7 +17,7 @@ const { backward } = torch.autograd
 
 export const modelFile = 'assets/fashion-resnet.pt'
 
-/** The images of a seed, always the same. */
+/** Images that depend only on the seed. */
 const images = (seed) => torch.rand([4, 1, 28, 28], { generator: new Generator(seed) })
 
 const seeds = 8
@@ -42,7 +42,7 @@ async function shifted(module, seed) {
   return { rank, normAfter }
 }
 
-/** What the tasks must find, by a module that nobody else uses. */
+/** The expected results of the tasks, from a module that nobody else uses. */
 export async function expectations() {
   const model = (await ScriptModule.load(modelFile)).eval()
   const expected = { logits: [], layers: [], shifts: [] }
@@ -64,7 +64,10 @@ export async function expectations() {
   return expected
 }
 
-/** Each is given { shared, expected, random, folder }: the module that all share, what to find, a source of numbers, where files may go. */
+/**
+ * Each task receives { shared, expected, random, folder }: the module that all share, the expected results, a source of random
+ * numbers, and a folder for files.
+ */
 export const tasks = {
   async load({ expected, random }) {
     const seed = Math.floor(random() * seeds)
@@ -91,7 +94,7 @@ export const tasks = {
       hook.remove()
       view.dispose()
     }
-    close('what a hook heard', sums, [expected.layers[seed]], 1e-3)
+    close('what a hook received', sums, [expected.layers[seed]], 1e-3)
   },
 
   async replace({ shared, expected, random }) {

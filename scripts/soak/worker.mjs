@@ -1,4 +1,4 @@
-/** A worker of a soak: one task after another, until it is terminated or has done what it was told. */
+/** A worker of a soak. It runs one task after another until it is terminated or has run all of its tasks. */
 import { parentPort, workerData } from 'node:worker_threads'
 
 import { ScriptModule } from '../../dist/index.js'

@@ -6,20 +6,20 @@ import { photographs } from '../photographs.mjs'
 import { compareCases } from '../rounds.mjs'
 
 export const description =
-  'JPEG files to top-1, beside torchvision-style scripts as people run them (stock) and tuned, on the same cores'
+  'from JPEG files to top-1, compared with scripts in the style of torchvision, untuned (stock) and tuned, on the same cores'
 
-/** The multiply-adds of one image are those of torchvision's table of its published weights. */
+/** The multiply-adds for one image are from torchvision's table of its published weights. */
 const networks = {
   'ResNet-50': { file: 'resnet50', multiplyAdds: 4.089e9 },
   'ShuffleNetV2 x2.0': { file: 'shufflenet_v2_x2_0', multiplyAdds: 0.583e9 },
 }
 const kinds = ['stock', 'tuned']
 
-/** Images of one evaluation at `--scale 1`. */
+/** The number of images in one evaluation at `--scale 1`. */
 const evaluated = 300
 const batchSize = 64
 
-/** Of the square matrices whose product tells what the cores can do. */
+/** The side of the square matrices whose product shows the peak speed of the cores. */
 const side = 2048
 
 export const targets = {
@@ -29,10 +29,10 @@ export const targets = {
   'ShuffleNetV2 x2.0 tuned': 1.15,
 }
 
-/** Of the mean loss: both sides see the same pixels within a level. */
+/** For the mean loss: the pixels of both sides differ by at most one level. */
 export const tolerance = 1e-3
 
-/** The table, and beside each row how much of what the cores can do the whole evaluation reaches. */
+/** The table, and for each row how much of the cores' peak speed the whole evaluation reaches. */
 export async function measure(context) {
   const count = imageCount(context)
   const figure = { unit: 'img/s', of: (seconds) => count / seconds }
@@ -48,7 +48,7 @@ export async function measure(context) {
 
 const imageCount = ({ scale }) => Math.max(batchSize, Math.round(evaluated * scale))
 
-/** FLOP/s of large float32 products, the best of ten, in a worker that ends before the others start. */
+/** The FLOP/s of large float32 products: the best of ten, in a worker that ends before the others start. */
 async function matmulPeak(context) {
   const { child } = await context.startOurs()
   const times = []
@@ -59,7 +59,7 @@ async function matmulPeak(context) {
   return (2 * side ** 3) / Math.min(...times)
 }
 
-/** Photographs, and the networks, whose random weights tell them apart. */
+/** Makes photographs, and networks whose random weights distinguish these photographs. */
 export function prepare(context) {
   const { root, python, folder } = context
   const count = imageCount(context)
@@ -82,7 +82,7 @@ export function prepare(context) {
   return { folder: place, images, count }
 }
 
-/** Each network twice, for each script has its own row; without what prepare() made, the product alone. */
+/** Each network twice, since each script has its own row. Without the folder that prepare() made, only the matrix product. */
 export async function cases({ folder, images, count }) {
   const { evaluate, imageFolder, preprocessOf, ScriptModule, torch } = await import('../../../dist/index.js')
   if (folder === undefined) {
@@ -95,7 +95,8 @@ export async function cases({ folder, images, count }) {
     const dataset = await imageFolder(images, preprocessOf(model))
     const run = async (n) => {
       let evaluation
-      for (let i = 0; i < n; i++) evaluation = await evaluate(model, dataset, { limit: count, chunk: batchSize })
+      for (let i = 0; i < n; i++)
+        evaluation = await evaluate(model, dataset, { limit: count, chunk: batchSize })
       return evaluation.loss
     }
     const result = async () => torch.tensor([await run(1)], { dtype: 'float64' })

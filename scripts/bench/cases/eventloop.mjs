@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { bounded, quantile } from '../statistics.mjs'
 
 export const description =
-  'how late the event loop is while ResNet-50 runs forward after forward; bound: p99 under 10 ms'
+  'how late the event loop is while ResNet-50 runs one forward after another; bound: p99 below 10 ms'
 
-/** Milliseconds at the 99th percentile. */
+/** In milliseconds, at the 99th percentile. */
 const bound = { bound: 10, floor: 0.1 }
 const forwards = 30
 
@@ -31,7 +31,7 @@ export async function measure(context) {
   return rows
 }
 
-/** A time on a machine that others use too breaks no build: it is reported, and no more. */
+/** A time that misses the target is only reported: other programs may use the machine too. */
 function timed(ours) {
   const { pass: _, ...row } = bounded({ ...bound, ours })
   return { ...row, target: 1 }
@@ -42,8 +42,8 @@ function lateness(late) {
 }
 
 /**
- * How long the JavaScript thread could have run but had no core, as Linux counts it: lateness of the scheduler's, and
- * not of our making on that thread. NaN elsewhere.
+ * How long the JavaScript thread could have run but had no core, as Linux counts it. The scheduler causes this delay, and not our
+ * work on that thread. NaN on other systems.
  */
 function secondsWithoutCore() {
   try {
@@ -53,7 +53,7 @@ function secondsWithoutCore() {
   }
 }
 
-/** Random weights: what is computed does not matter. */
+/** With random weights, since the results do not matter. */
 function exportResNet50({ root, python, folder, log }) {
   const path = join(folder(), 'resnet50.pt')
   if (existsSync(path)) return path
@@ -72,7 +72,7 @@ export async function cases({ model: path }) {
   const images = torch.rand([4, 3, 224, 224])
   await noGrad(() => model.forward(images))
 
-  /** Milliseconds: the histogram holds the time from tick to tick of a timer of 1 ms, less than which it never is. */
+  /** In milliseconds. The histogram holds the time between two ticks of a timer of 1 ms, so it is never below 1 ms. */
   const watched = (work) => async (n) => {
     const histogram = monitorEventLoopDelay({ resolution: 1 })
     const late = []

@@ -8,7 +8,7 @@ import { cases as operatorCases } from './ops.mjs'
 import { randomFile, cases as trainingCases } from './train.mjs'
 
 export const description =
-  'what people do on a GPU, beside PyTorch on the same device: training, evaluation, HVPs, operators, a shift, transfers; --device'
+  'usual work on a GPU, compared with PyTorch on the same device: training, evaluation, Hessian-vector products, operators, a shift, transfers; needs --device'
 export const onDevice = true
 
 const trainings = {
@@ -16,7 +16,7 @@ const trainings = {
   'train ResNet-18, bfloat16': { network: 'resnet18', batchSize: 128, batches: 24, autocast: 'bfloat16' },
   'train LeNet': { network: 'lenet', batchSize: 16, batches: 200 },
 }
-/** Of images that lie in memory as float32, as many as a forward takes. */
+/** Evaluations of images in memory, float32, as many as a forward takes. */
 const evaluations = {
   'evaluate ResNet-50, float32': {},
   'evaluate ResNet-50, bfloat16': { autocast: 'bfloat16' },
@@ -27,16 +27,16 @@ const operators = 'chain of 10 operators, 64×64'
 const shift = 'V* of 300 rows, 2,048 inputs'
 const transfer = 'to the device, 38 MB'
 
-/** At `--scale 1`; a smaller one leaves less of an epoch, and fewer images. */
+/** The number of images at `--scale 1`. A smaller scale means shorter epochs and fewer images. */
 const evaluated = 512
 const evaluationBatch = 256
 const productBatch = 256
 
-/** A rehearsal, `--scale` below a hundredth, has small batches too, so that it ends on a CPU. */
+/** A rehearsal (`--scale` below a hundredth) also has small batches, so that it ends on a CPU. */
 const rehearsal = 0.01
 const rehearsed = { batchSize: 4, images: 4 }
 
-/** How far the results may be apart where float32 is not what both compute in: TF32 and bfloat16 round in other orders. */
+/** How far the results may differ if the two sides do not compute in plain float32: TF32 and bfloat16 round in different orders. */
 export const tolerances = {
   ...Object.fromEntries(Object.keys(trainings).map((name) => [name, 2e-2])),
   ...Object.fromEntries([...Object.keys(evaluations), fromFiles].map((name) => [name, 2e-2])),
@@ -46,7 +46,7 @@ export const tolerances = {
 
 export let figures = {}
 
-/** The networks, bytes in CIFAR-10's format and JPEG files. */
+/** Makes the networks, bytes in CIFAR-10's format and JPEG files. */
 export function prepare(context) {
   const { root, python, folder, scale, device, log } = context
   const place = join(folder(), 'gpu')
@@ -105,7 +105,7 @@ export async function cases(prepared) {
   return made
 }
 
-/** What a GPU was asked for is done when it has been waited for. */
+/** Waits for the GPU at the end, since its work may still be running when a call returns. */
 function synchronized({ torch }, run) {
   return async (n) => {
     const value = await run(n)

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 
 export const description =
-  "Hessian-vector products of ResNet-20 on one batch of 256, beside PyTorch's eager mode"
+  "Hessian-vector products of ResNet-20 on one batch of 256, compared with PyTorch's eager mode"
 export const targets = { 'kept graph, eager recomputes': 1.3 }
 
 export function prepare({ root, python, folder, log }) {
@@ -12,7 +12,7 @@ export function prepare({ root, python, folder, log }) {
   return { model }
 }
 
-/** All products are with the same vector on the same batch; only the first case keeps the graph where eager does not. */
+/** All products use the same vector and the same batch. Only in the first case do we keep the graph while eager PyTorch does not. */
 export async function cases({ model: path, device = 'cpu', batch = 256 }) {
   const { ScriptModule, hvp, scope, torch } = await import('../../../dist/index.js')
   const { hvpOfGradients } = await import('../../../dist/torch/index.js')

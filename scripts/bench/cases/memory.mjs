@@ -1,22 +1,22 @@
 import { bounded, memoryCourse } from '../statistics.mjs'
 
 export const description =
-  'that resident memory stays flat over long runs without dispose(); exit code 1 where it grows'
+  'whether resident memory stays the same over long runs without dispose(); exit code 1 if it grows'
 
-/** More would only make them wait for other processes; memory is the same. */
+/** More threads would only wait for other processes. The memory is the same. */
 export const threads = 1
 
-/** Megabytes that the end of a run may be above its beginning; what is less than 1 is taken for 1 in the ratio. */
+/** The growth that is allowed over a run, in megabytes. A growth below 1 counts as 1 in the ratio. */
 const bound = { bound: 64, floor: 1 }
 
-/** Iterations of each case; `--scale 0.01` makes it a hundredth. */
+/** The number of iterations of each case; `--scale 0.01` takes a hundredth of them. */
 const counts = {
   'a million operators on 1 MB, one synchronous loop': 1_000_000,
   '10,000 async forwards, every fourth recorded': 10_000,
   '1,000 loads of a module': 1_000,
 }
 
-/** Each case in a process of its own, once: rounds tell nothing here. */
+/** Runs each case once, in its own process: more rounds would show nothing new. */
 export async function measure(context) {
   const rows = []
   for (const name of context.select(Object.keys(counts))) {
@@ -43,7 +43,7 @@ export async function cases() {
   const { noGrad } = torch
   const path = new URL('../../../assets/fashion-resnet.pt', import.meta.url).pathname
 
-  /** Resident bytes at 200 moments; between them runs `step`, which yields only if it is async itself. */
+  /** Records the resident bytes 200 times. Between these times it runs `step`, and yields to the event loop only if `step` is asynchronous. */
   const watched = (step) => ({
     run(n) {
       const before = process.memoryUsage.rss()

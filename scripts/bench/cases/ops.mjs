@@ -1,4 +1,5 @@
-export const description = 'what a call of an operator costs, beside the same call in Python; one thread'
+export const description =
+  'what a call of an operator costs, compared with the same call in Python; one thread'
 export const threads = 1
 export const figure = { unit: 'µs', of: (seconds) => seconds * 1e6 }
 export const targets = {
@@ -8,7 +9,7 @@ export const targets = {
   'chain of 10, 64×64, recorded': 1,
 }
 
-/** Tensors are dropped where they lie, as users do: the collector's work is part of what is measured. */
+/** Nothing is disposed of by hand, as in most programs: the garbage collector's work is part of the measurement. */
 export async function cases({ device = 'cpu' } = {}) {
   const { scope, torch } = await import('../../../dist/index.js')
   const { Generator, noGrad } = torch
@@ -70,7 +71,7 @@ export async function cases({ device = 'cpu' } = {}) {
       },
       result: () => chain(trained),
     },
-    // The last: from the first noGrad on, Node keeps the async context of each operator's call.
+    // This must be the last case: from the first noGrad on, Node keeps the async context of each operator's call.
     'add 2×2 in noGrad': { run: (n) => noGrad(() => add(n)), result: () => noGrad(() => a.add(b)) },
   }
 }

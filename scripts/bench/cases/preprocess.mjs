@@ -3,18 +3,18 @@ import { photographs } from '../photographs.mjs'
 const images = 96
 
 export const description =
-  'JPEG files to normalised 224×224 inputs, beside Pillow and torchvision, each in one process on the same cores'
+  'from JPEG files to normalised 224×224 inputs, compared with Pillow and torchvision, each in one process on the same cores'
 export const threads = 1
 export const figure = { unit: 'ms/image', of: (seconds) => (seconds * 1e3) / images }
 export const targets = { libturbojpeg: 1.7, sharp: 1.0 }
 
-/** libtorch's resizing differs from Pillow's by one level in some 2 of 1000 values. */
+/** libtorch's resizing differs from Pillow's by one level in about 2 of 1000 values. */
 export const tolerance = 3e-3
 
-/** Pillow uses one core, our decoders, libuv's threads, all: the ratio of CPU time tells what an image costs. */
+/** Pillow uses one core. Our decoders run on libuv's threads and use all cores. The ratio of CPU time compares the cost of an image. */
 export const showsCpu = true
 
-/** The photographs of the extra data, or made ones where there are none. */
+/** Uses the photographs of the extra data, or makes images if there are none. */
 export const prepare = (context) => ({ folder: photographs(context, images), images })
 
 export async function cases({ folder, images }) {

@@ -1,15 +1,15 @@
 import { compareCases } from '../rounds.mjs'
 
 export const description =
-  'V* by each solver, of 2,048 inputs and 1,000 classes, beside torch.linalg.pinv in float64'
+  'V* by each solver for 2,048 inputs and 1,000 classes, compared with torch.linalg.pinv in float64'
 const batches = [100, 300, 1000, 2000]
 const solvers = ['svd', 'gram', 'qr', 'gaussian', 'pinv']
 const name = (solver, b) => `${solver}, b = ${b}`
 
-// The default must never cost more than the pseudo-inverse that everyone would write.
+// The default must never cost more than the pseudo-inverse, the obvious solution.
 export const targets = Object.fromEntries(batches.map((b) => [name('svd', b), 1]))
 
-/** The table, and beside each row how the time of that solver grew from the batch before. */
+/** The table, and for each row how the time of that solver grew from the previous batch size. */
 export async function measure(context) {
   const rows = await compareCases({ targets }, context)
   const ours = new Map(rows.map((row) => [row.case, row.ours]))

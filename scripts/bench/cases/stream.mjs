@@ -1,21 +1,24 @@
 import { bounded, median, memoryCourse, quantile, relativeDifference } from '../statistics.mjs'
 
 export const description =
-  'the Gram matrix of 1.28 M × 2048 float32 features in float64, beside the bare float64 products; memory stays flat'
+  'the Gram matrix of 1.28 M × 2048 float32 features in float64, compared with the float64 products alone; memory must not grow'
 
-/** ImageNet's training set through a ResNet-50. Chunks are used again: drawing them would take as long as the products. */
+/**
+ * The size of ImageNet's training set after a ResNet-50. The same chunks are used again, since drawing new ones would take as long
+ * as the products.
+ */
 const shape = { features: 2048, rowsOfChunk: 4000, chunks: 320, distinct: 3 }
 
-/** The two sides take turns, so that what else runs on the machine meets both. */
+/** The two sides take turns, so that other work on the machine disturbs both in the same way. */
 const turns = 16
 
-/** Until the allocator has met every size in every place, which takes some ten chunks. */
+/** Chunks for warm-up: the allocator has seen every size after about ten. */
 const warmUpChunks = 12
 
-/** Ours computes half of the symmetric matrix and a little more, and casts; the bound is all of it, without casts. */
+/** Our side computes a little more than half of the symmetric matrix, and casts. The reference computes all of it, without casts. */
 const target = 1.2
 
-/** Megabytes that the end may be above the beginning. */
+/** The growth that is allowed, in megabytes. */
 const bound = { bound: 64, floor: 1 }
 
 export function prepare() {

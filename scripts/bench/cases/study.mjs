@@ -6,19 +6,19 @@ import { makePhotographs } from '../photographs.mjs'
 import { compare, relativeDifference } from '../statistics.mjs'
 
 export const description =
-  'a study of 3 batch sizes × 5 draws beside 16 evaluations by a torchvision-style script; ResNet-18'
+  'a study of 3 batch sizes × 5 draws, compared with 16 evaluations by a script in the style of torchvision; ResNet-18'
 const name = 'ResNet-18, 3 batch sizes × 5 draws'
 export const targets = { [name]: 12 }
 
-/** ImageNet's 50,000 validation images and batches of 1000, 1500 and 2000, all a hundredth: of those `--scale 1`. */
+/** A hundredth of ImageNet's 50,000 validation images and of batches of 1000, 1500 and 2000. This is `--scale 1`. */
 const images = 500
 const batchSizes = [10, 15, 20]
 const seeds = [0, 1, 2, 3, 4]
 
-/** Both sides see the same pixels within a level; the losses of 500 images differ less than this. */
+/** The pixels of both sides differ by at most one level, and the losses of 500 images by less than this. */
 const tolerance = 1e-3
 
-/** Rounds of one study and 16 evaluations. An iteration takes minutes, so what is compared is what was timed. */
+/** Rounds of one study and 16 evaluations. An iteration takes minutes, so the results of the timed iterations are compared. */
 export async function measure(context) {
   context.select([name])
   const { reference, ours } = await context.startBoth()
@@ -46,7 +46,7 @@ export async function measure(context) {
   return [{ ...row, relativeDifference: relativeDifference(losses.reference, losses.ours) }]
 }
 
-/** The images, the network, and the 15 shifted networks, which the reference finds made: `sos shift` writes them. */
+/** Makes the images, the network, and with `sos shift` the 15 shifted networks, which the reference only evaluates. */
 export function prepare({ root, python, scale, folder, log }) {
   const place = join(folder(), 'study')
   mkdirSync(place, { recursive: true })
@@ -77,7 +77,7 @@ export function prepare({ root, python, scale, folder, log }) {
   return { train, val, count, networks: [original, ...shifted] }
 }
 
-/** @returns the case; its result are the losses on the validation images, before and of each shift */
+/** @returns the case; its result is the list of losses on the validation images, before the shifts and for each shift */
 export async function cases({ train, val, count, networks }) {
   const { openDataset, preprocessOf, runStudy, ScriptModule, torch } = await import('../../../dist/index.js')
   let losses

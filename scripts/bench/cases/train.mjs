@@ -6,9 +6,9 @@ import { compareCases } from '../rounds.mjs'
 import { bounded, median, memoryCourse } from '../statistics.mjs'
 
 export const description =
-  'training on images of 32 × 32, data pipeline included, beside PyTorch as people run it (stock) and tuned; SAM, SOS, memory'
+  'training on images of 32 × 32 with its data pipeline, compared with PyTorch, untuned (stock) and tuned; SAM, SOS, memory'
 
-/** Images of an epoch at `--scale 1`, and of a step. */
+/** The numbers of images in an epoch at `--scale 1`, and in a step. */
 const networks = {
   'ResNet-20': { file: 'resnet20', images: 1920, batchSize: 64 },
   'wide small': { file: 'wide_small', images: 3840, batchSize: 64 },
@@ -25,10 +25,10 @@ export const targets = {
   'LeNet small': 1.3,
 }
 
-/** Of the loss on the first images, by the same weights in train mode. */
+/** For the loss on the first images, with the same weights in train mode. */
 export const tolerance = 1e-4
 
-/** What a training may cost beside its steps; each row is ours alone, held against a bound. */
+/** What a training may cost in addition to its steps. Each of these rows compares our side with a bound. */
 const costs = {
   'SAM, in SGD steps': { unit: 'steps', bound: 2.1, floor: 1, measure: samInSteps },
   'SOS of 300 images, of an epoch of 50,000': { unit: '%', bound: 1, floor: 0.01, measure: sosShare },
@@ -89,7 +89,7 @@ async function growth(child) {
   return { ours: growth, also: { early, final } }
 }
 
-/** The networks, and as many images in the format of CIFAR-10, of random bytes, as an epoch has. */
+/** Makes the networks, and for each epoch's size a file of random images in CIFAR-10's format. */
 export function prepare({ root, python, folder, scale }) {
   const place = join(folder(), 'train')
   mkdirSync(place, { recursive: true })
@@ -108,14 +108,14 @@ export function prepare({ root, python, folder, scale }) {
   return { files }
 }
 
-/** The path of `count` random images in CIFAR-10's format, made unless they are there. */
+/** The path of a file with `count` random images in CIFAR-10's format. It is made if it does not exist. */
 export function randomFile(place, count) {
   const path = join(place, `${count}.bin`)
   if (!existsSync(path)) writeFileSync(path, randomRecords(count))
   return path
 }
 
-/** CIFAR-10 records: a label and 3,072 bytes; a linear congruential generator, so that all runs see the same. */
+/** CIFAR-10's records: a label and 3,072 bytes. A linear congruential generator makes them, so that all runs see the same. */
 function randomRecords(count) {
   const bytes = new Uint8Array(count * 3073)
   let state = 1
@@ -127,8 +127,8 @@ function randomRecords(count) {
 }
 
 /**
- * The rows of `targets` in their order, or what the rows of `costs` are made of. gpu.mjs has other titles: the names of its files, with
- * changes of the trainer's options for each.
+ * The cases for the rows of `targets`, in their order, or those from which the rows of `costs` are computed. gpu.mjs passes other
+ * titles, the names of its files, and for each of them changes of the trainer's options.
  */
 export async function cases({
   files,
@@ -194,7 +194,7 @@ async function costCases(sos, loaded, training, optimizer) {
   }
 }
 
-/** In train mode, of the file's weights, on the first images as they are. */
+/** The loss in train mode, with the weights of the file, on the first images without augmentation. */
 function firstLoss(sos, { model: file, batchSize }, { dataset }, device, dtype) {
   const { ScriptModule, scope, torch } = sos
   const { autocast, noGrad } = torch

@@ -1,4 +1,4 @@
-/** Optimum shifting, evaluation and the trace of the Hessian, on the device against the CPU, in float32 as people run them. */
+/** Optimum shifting, evaluation and the trace of the Hessian, on the device, compared with the CPU, in float32 as people run them. */
 
 const load = ({ sos, assets }, device) => sos.ScriptModule.load(`${assets}/fashion-resnet.pt`, { device })
 

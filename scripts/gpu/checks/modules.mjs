@@ -1,6 +1,6 @@
-/** Hooks, gradients, products and mixed precision of the embedded network, on the device against the CPU. */
+/** Hooks, gradients, products and mixed precision of the demo's network, on the device compared with the CPU. */
 
-/** The network of the demo in float64 on a device, in eval mode, and eight of its images with their labels. */
+/** Loads the demo's network in float64 on a device, in eval mode, and eight of its images with their labels. */
 export async function demo({ sos, assets, data }, device, dtype = 'float64') {
   const { ScriptModule, torch } = sos
   const model = (await ScriptModule.load(`${assets}/fashion-resnet.pt`, { device })).eval()
@@ -17,7 +17,7 @@ export async function demo({ sos, assets, data }, device, dtype = 'float64') {
   }
 }
 
-/** Both sides: the device and the CPU. */
+/** Computes the same on the device and on the CPU. */
 const both = async (context, dtype) => [
   await demo(context, context.device, dtype),
   await demo(context, 'cpu', dtype),

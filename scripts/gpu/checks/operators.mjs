@@ -1,6 +1,7 @@
 /**
- * Operators on the device against the CPU, in float64: each row is a call of one. `x` and `y` are normal numbers [6, 5], `p` is positive,
- * `u` within (−1, 1), `m` [5, 5] well conditioned, `s` symmetric and positive definite, `image` [2, 4, 9, 8], `i` whole numbers.
+ * Operators on the device, compared with the CPU, in float64. Each row is a call of one operator. `x` and `y` are normal numbers
+ * [6, 5], `p` is positive, `u` is within (−1, 1), `m` [5, 5] is well conditioned, `s` is symmetric and positive definite, `image`
+ * is [2, 4, 9, 8], `i` are whole numbers.
  */
 const byName = {
   x: [
@@ -22,7 +23,7 @@ const byName = {
   s: ['linalg_cholesky linalg_eigvalsh cholesky_inverse0'],
 }
 
-/** Names with a 0 or 1 at the end stand below, for they need more than their tensors. */
+/** Names that end in 0 or 1 are defined below, since these operators need more arguments than tensors. */
 const calls = {
   logsumexp0: ({ x }, t) => t.logsumexp(x, [1]),
   mode0: ({ i }, t) => t.sort(i.mode(1)[0])[0],
@@ -164,7 +165,7 @@ export function operatorCalls() {
   return [...rows, ...Object.entries(calls)]
 }
 
-/** Seeded, drawn on the CPU, so that all devices see the same. */
+/** Drawn on the CPU with a seed, so that all devices get the same numbers. */
 export function operatorInputs({ torch }) {
   const generator = new torch.Generator(42)
   const randn = (...shape) => torch.randn(shape, { generator, dtype: 'float64' })

@@ -1,4 +1,4 @@
-/** What a process lives through: no memory left, long runs, worker threads, groups of processes. */
+/** Checks of the whole process: no memory left, long runs, worker threads, process groups. */
 import { createServer } from 'node:net'
 import { Worker } from 'node:worker_threads'
 
@@ -36,7 +36,7 @@ export const checks = {
     const forwards = async (count) => {
       for (let i = 0; i < count; i++) {
         if (i % 4 === 0)
-          await model.forward(images) // with a graph, that is dropped
+          await model.forward(images) // with a graph, which is dropped
         else await noGrad(() => model.forward(images))
       }
       globalThis.gc?.()

@@ -1,6 +1,9 @@
-/** Training on the device: the same steps as on the CPU, and the same bits again after a resume. */
+/** Training on the device: it must make the same steps as on the CPU, and end with the same bits after a resume. */
 
-/** LeNet has no batch norms: of these, float32 on two devices drifts apart within some steps, as the order of sums does. */
+/**
+ * LeNet has no batch norms. With these, float32 results on two devices drift apart within a few steps, because sums are computed in
+ * another order.
+ */
 const open = async ({ sos, lenet, cifar }, device) => {
   const model = await sos.ScriptModule.load(lenet, { device })
   return { model, data: await sos.cifar10(cifar, null, sos.preprocessOf(model)) }
@@ -14,7 +17,7 @@ const bitsOf = (model) =>
     tensor.to({ device: 'cpu' }).toBuffer().toString('hex'),
   ])
 
-/** Ends after this many steps. */
+/** The number of steps after which a run ends. */
 const steps = 50
 
 async function losses(context, device, optimizer) {
