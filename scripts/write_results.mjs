@@ -20,7 +20,7 @@ import { readRunRecord, trainingSchemes } from '../dist/train/index.js'
 const docs = fileURLToPath(new URL('../docs/', import.meta.url))
 
 const blocks = {
-  trainingSchemes: (training) => markdown(tables.schemeTable(training)),
+  schemes: (training) => markdown(tables.schemeTable(training)),
   probes: (training) => markdown(tables.probeTable(training)),
   shifts: (training) => markdown(tables.trainingShiftTable(training)),
   runs: (training) => markdown(tables.runTable(training)),
@@ -44,6 +44,7 @@ export async function results() {
     }
     for (const [block, write] of Object.entries(blocks)) {
       const place = new RegExp(`(<!-- ${name}: ${block} -->\n)(?:(?!<!-- end -->)[^])*(<!-- end -->)`)
+      if (!place.test(text)) throw new Error(`docs/results.md has no place <!-- ${name}: ${block} -->`)
       text = text.replace(place, (_, before, after) => `${before}\n${write(training)}\n\n${after}`)
     }
   }

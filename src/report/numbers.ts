@@ -69,7 +69,7 @@ export const pValue = (value: number): string => {
   return Number(value.toPrecision(2)).toString()
 }
 
-/** A number with its noun, as `1 run` or `3 runs`. */
+/** A number with its noun, for example `1 run` or `3 runs`. */
 export const count = (number: number, noun: string, nouns = `${noun}s`): string =>
   `${number} ${number === 1 ? noun : nouns}`
 

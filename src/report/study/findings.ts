@@ -37,7 +37,7 @@ function significance({ rows }: Study): string {
   const of = `${count(rows.length, 'shift')} (McNemar’s exact test, Holm’s correction, 5 %)`
   if (significant.length === 0) {
     const smallest = Math.min(...rows.map(({ test }) => test.pValue))
-    return `No difference in top-1 accuracy is significant in any of ${of}: with these validation images, the shifted models cannot be told from the original. The smallest uncorrected p is ${pValue(smallest)}.`
+    return `No difference in top-1 accuracy is significant in any of ${of}: with these validation images, the shifted models cannot be distinguished from the original. The smallest uncorrected p is ${pValue(smallest)}.`
   }
   return `Top-1 accuracy differs significantly in ${significant.length} of ${of}: better in ${better}, worse in ${significant.length - better}.`
 }

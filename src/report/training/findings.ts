@@ -59,7 +59,7 @@ function highest({ schemes, runs }: TrainingSummary): string | null {
 }
 
 function accuracy({ scheme, against, top1, testLoss }: SchemeDifference): string {
-  if (top1 === null) return `${scheme} against ${against}: no seed of which both runs are finished yet.`
+  if (top1 === null) return `${scheme} against ${against}: no seed has finished runs of both yet.`
   const loss = testLoss === null ? '' : ` Test loss changes by ${signedSpread(testLoss, 4)}.`
   return `${scheme} against ${against}, paired by seed: top-1 changes by ${signedSpread(top1)} percentage points (n = ${top1.pairs}; higher in ${top1.higher}, lower in ${top1.lower}). ${verdict(top1)}${loss}`
 }
@@ -78,7 +78,7 @@ function movement(
 /** Whether a mean difference is larger than the spread of the differences, and what that is worth. */
 function verdict(paired: Paired): string {
   const { pairs, sd } = paired
-  if (sd === null) return 'One pair of runs says nothing of chance: it shows no difference.'
+  if (sd === null) return 'One pair of runs says nothing about chance: it shows no difference.'
   if (!exceedsSpread(paired)) {
     return 'The mean difference is within its standard deviation over the seeds: these runs show no difference.'
   }
@@ -90,6 +90,6 @@ function shifts({ scheme, shifts, normRatio, driftSafe }: SchemeSummary): string
   const safe =
     driftSafe === null
       ? ''
-      : `; of the held-out images ${share(driftSafe.mean)} cannot have changed class by a shift`
-  return `In ${scheme} a shift shrinks ‖V‖ by ${fixed(100 * (1 - normRatio.mean), 2)} % on average over ${figure(shifts.mean)} shifts a run${safe}. It can only shrink: the steps that follow may undo that, and by itself it says nothing of generalisation.`
+      : `; ${share(driftSafe.mean)} of the held-out images cannot have changed class by a shift`
+  return `In ${scheme} a shift shrinks ‖V‖ by ${fixed(100 * (1 - normRatio.mean), 2)} % on average over ${figure(shifts.mean)} shifts a run${safe}. A shift can only shrink it: the steps that follow may undo that, and a smaller norm alone says nothing about generalisation.`
 }

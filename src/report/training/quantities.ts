@@ -15,7 +15,7 @@ export interface TrainingQuantity {
   readonly text: (value: number) => string
   /** Whether the scale is logarithmic if the values spread enough for it. Default: false. */
   readonly log?: boolean
-  /** The last part of the epochs that is shown, as 0.25; the figure is left out if these are too few. Default: 1, all. */
+  /** The last part of the epochs that is shown, for example 0.25. The figure is left out if these are too few. Default: 1, all. */
   readonly last?: number
 }
 

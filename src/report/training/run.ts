@@ -3,7 +3,7 @@ import type { RunLine } from '../../train/index.js'
 
 /** One run of a training. */
 export interface TrainingRun {
-  /** How it is trained, as `sgd+sos`. */
+  /** How it is trained, for example `sgd+sos`. */
   readonly scheme: string
   readonly seed: number
   /** The lines of its record so far, as `readRunRecord` reads them. */

@@ -188,7 +188,7 @@ export function runTable(training: TrainingSummary): Table {
   return table(caption, columns, runs)
 }
 
-/** The number of epochs that are done, as `20 of 200`, or `not begun`. */
+/** The number of epochs that are done, for example `20 of 200`, or `not begun`. */
 export const epochsTold = ({ epochs, epochsDone }: RunResult): string =>
   epochs === null ? 'not begun' : epochsDone >= epochs ? String(epochsDone) : `${epochsDone} of ${epochs}`
 

@@ -211,10 +211,10 @@ describe('trainingFindings', () => {
   })
 
   it('says that one pair says nothing, and that schemes without a common seed cannot be paired', () => {
-    expect(told(runs[0]!, runs[3]!)).toContain('One pair of runs says nothing of chance')
+    expect(told(runs[0]!, runs[3]!)).toContain('One pair of runs says nothing about chance')
     const apart = told(runs[0]!, runs[4]!)
     expect(apart).toContain('They have no seed in common.')
-    expect(apart).toContain('no seed of which both runs are finished yet')
+    expect(apart).toContain('no seed has finished runs of both yet')
   })
 
   it('tells of runs that diverged, and of none at all', () => {
