@@ -136,7 +136,7 @@ function luma(rgb: Tensor): Tensor {
   return rgb.to('int32').mul(weights).sum([1], true).add(0x8000).__rshift__(16).to('uint8')
 }
 
-/** Without colour profiles, as Pillow does it: (255 − ink) · (255 − K) / 255, rounded its way. */
+/** Converts CMYK as Pillow does, without colour profiles: (255 − ink) · (255 − K) / 255, rounded as Pillow rounds. */
 function rgbOfCmyk(cmyk: Tensor): Tensor {
   const wide = cmyk.to('int32')
   const paper = wide.narrow(1, 3, 1).neg().add(255)

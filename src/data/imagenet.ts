@@ -21,7 +21,7 @@ export interface ImageNetOptions extends ImageOptions {
   labels?: string
 }
 
-/** Where the images of a split can be under the root: unpacked by hand, under the names of the archives, and as from Kaggle. */
+/** The folders under the root in which the images of a split may be: unpacked by hand, named like the archives, or as Kaggle packs them. */
 const imageFolders = (split: string) => [split, `ILSVRC2012_img_${split}`, `ILSVRC/Data/CLS-LOC/${split}`]
 const groundTruth = 'ILSVRC2012_validation_ground_truth.txt'
 const labelFiles = [

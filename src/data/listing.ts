@@ -6,7 +6,10 @@ import { SosError } from '../base/index.js'
 const extensions = /\.(jpe?g|png|webp|bmp|gif|tiff?|p[gp]m)$/i
 /** Images that are not read: messages mention them, so that their folder is not taken for an empty one. */
 const foreign = /\.(jfif|jpe|p[abfn]m|hei[cf]|avif|jp2|j2k|jxl|svg|psd|dng)$/i
-/** Folders that systems make: macOS's archives, Synology's thumbnails, those of file systems. Names that begin with a dot are others. */
+/**
+ * Folders that systems make, for archives of macOS, thumbnails of Synology, and file systems. Folders whose names begin with a dot
+ * are left out too.
+ */
 const systems = new Set(['__MACOSX', '@eaDir', '#recycle', '#snapshot', '$RECYCLE.BIN', 'lost+found'])
 systems.add('System Volume Information')
 

@@ -36,7 +36,7 @@ export function parseSpec(text: string): DatasetSpec {
  * Opens the dataset that a text names, as the options `--data`, `--train` and `--val` of the commands do.
  *
  * @param spec `imagefolder:DIR`, `imagenet:DIR:SPLIT`, `idx:DIR:SPLIT`, `cifar10:DIR:SPLIT` or `cifar100:DIR:SPLIT[:coarse]`; CIFAR also takes
- *   the path of one `.bin` file in the place of `DIR:SPLIT`
+ * the path of one `.bin` file instead of `DIR:SPLIT`
  * @param recipe the preprocessing
  * @param options see {@link ImageOptions}, for datasets of image files. Default: a corrupt image is an error
  * @returns the dataset

@@ -39,7 +39,7 @@ export class EvaluationTally {
   readonly #dataset: Dataset
   readonly #sums: ScoreSums[] = []
   readonly #doubts: readonly OutputDoubts[]
-  /** For each model what makes its classes doubtful; undefined until the number of its outputs is known. */
+  /** What makes the classes of each model doubtful; undefined until the number of its outputs is known. */
   readonly #classDoubts: string[][] = []
 
   constructor(models: readonly ScriptModule[], dataset: Dataset) {
@@ -68,13 +68,13 @@ export class EvaluationTally {
     }
   }
 
-  /** Those of `asked` that have not been added yet. */
+  /** The indices in `asked` that have not been added yet. */
   missing(asked: readonly number[]): number[] {
     const known = new Set([...this.indices, ...this.skipped.map(({ index }) => index)])
     return asked.filter((index) => !known.has(index))
   }
 
-  /** An evaluation for each model, of all that was added. */
+  /** An evaluation for each model, from all batches that were added. */
   evaluations(outputs: OutputKind, perClass: boolean): Evaluation[] {
     const { indices, skipped } = this
     return this.#sums.map((sums, i) => {

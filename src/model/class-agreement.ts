@@ -165,7 +165,7 @@ export function classDoubts(
   return { count, order }
 }
 
-/** The number of outputs of the models that a dataset was compared with, so that each batch may ask. */
+/** The number of outputs of each model that a dataset was compared with, so that the comparison is made once and not for each batch. */
 const agreed = new WeakMap<Dataset, WeakMap<ScriptModule, number>>()
 
 /**

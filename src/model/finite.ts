@@ -43,8 +43,8 @@ export function notFinite(model: ScriptModule, what: string, images?: Tensor): S
 }
 
 /**
- * The names of the weights that hold NaN or infinity, as `'fc.weight' (NaN)`. Parameters come before buffers, in which
- * an infinite mask may be normal.
+ * The names of the weights that hold NaN or infinity, for example `'fc.weight' (NaN)`. Parameters come before buffers, in which an
+ * infinite mask may be normal.
  */
 function notFiniteAmong(model: ScriptModule): string[] {
   const all = [...model.namedParameters(), ...model.namedBuffers()]

@@ -8,7 +8,7 @@ export interface GraphReads {
   readonly hidden: string | null
 }
 
-/** By the number of a value: the dotted path of the module's tensor that it is. */
+/** The dotted paths of the module's tensors, by the numbers of the values that hold them. */
 type Paths = ReadonlyMap<number, string>
 
 /**
@@ -16,7 +16,7 @@ type Paths = ReadonlyMap<number, string>
  * counted. Tensors that are made in a loop are hidden, since the next round may begin with them. So are calls that are not
  * inlined, and tensors of the module that pass through a condition, a list or a tuple before they are read.
  *
- * @param graph of a module's method, as `model.graphTree()` returns it
+ * @param graph the graph of a module's method, as `model.graphTree()` returns it
  * @param flat whether the result of an operator, such as `aten::size`, does not depend on the values of its tensors
  */
 export function graphReads(graph: GraphBlock, flat: (operator: string) => boolean): GraphReads {

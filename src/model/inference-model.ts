@@ -35,7 +35,7 @@ const pixelsPerThread = 4 * 224 * 224
  * It is then held as it is until this is disposed of.
  */
 export class InferenceModel {
-  /** Runs if there is no fast copy. Until the first forward, the fast copy is compared with it. */
+  /** The model that runs if there is no fast copy. In the first forward, the fast copy is compared with it. */
   readonly #model: ScriptModule
   readonly #channelsLast: boolean
   readonly #device: string

@@ -28,7 +28,7 @@ export function inputDtype(model: ModuleTree): DType | null {
   })
 }
 
-/** Which calls work on what comes from the first input, and of which dtype their weights are. */
+/** Finds the calls that work on values computed from the first input, and the dtypes of their weights. */
 class InputFlow {
   readonly #reached: boolean[] = []
   readonly #dtypes: (DType | null)[] = []

@@ -1,4 +1,4 @@
-// What the package's other folders use of this one beside its front door, index.ts. It is no part of the package's interface.
+// What other folders of the package use from this folder in addition to its front door, index.ts. It is not part of the package's interface.
 
 export { recordFile } from './checkpoint-record.js'
 export {

@@ -38,7 +38,7 @@ export function areProbabilities(output: Tensor): boolean {
 }
 
 /**
- * Throws `ERR_PROBABILITIES` if the output is one of probabilities and logits were asked for, or the other way round.
+ * Throws `ERR_PROBABILITIES` if the model returns probabilities and logits were asked for, or the other way round.
  */
 export function expectKind(output: Tensor, kind: OutputKind): void {
   if (areProbabilities(output) === (kind === 'probabilities')) return

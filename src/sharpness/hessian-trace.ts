@@ -92,7 +92,7 @@ export async function hessianTrace(
   checkNumbers(options, traceNumbers)
   const { samples = Math.min(512, dataset.size), probes = 32, seed = 0 } = options
   const indices = sampleIndices(dataset, { size: samples, sampling: 'uniform', seed })
-  using held = model.view({ eval: true }) // all probes are of one model
+  using held = model.view({ eval: true }) // so that all probes measure the same weights
   return await torch.noGrad(() =>
     scope(async () => {
       const operator = hessian(held, dataset, indices, options)

@@ -53,7 +53,7 @@ export async function lastLayerTrace(
   const indices = sampleIndices(dataset, { size: samples, sampling: 'uniform', seed })
   const layer = layerAt(model, path)
   let heard: Tensor[] = []
-  using held = model.view({ eval: true }) // nobody else's calls are heard
+  using held = model.view({ eval: true }) // so that the hook receives only the calls of this view
   held.registerForwardPreHook(path, ({ inputs: [input] }) => {
     if (input instanceof Tensor) heard.push(input)
   })

@@ -134,7 +134,7 @@ function variabilityOf(within: Tensor, centred: Tensor): { variability: number; 
   const [, singular, right] = torch.linalg_svd(centred, false)
   const values = singular.toArray() as number[]
   const floor = Math.max(classes, features) * 2 ** -52 * values[0]!
-  // Means that lie in fewer dimensions, as three on a line, leave less than K − 1.
+  // If the means lie in fewer dimensions, such as three on a line, the rank is below K − 1.
   const betweenRank = values.slice(0, classes - 1).filter((value) => value > floor).length
   if (betweenRank === 0) {
     throw new SosError(

@@ -73,7 +73,7 @@ export async function* captureChunks(
   const { chunk = 64, device, onProgress, signal, output: item } = options
   checkNumbers(options, captureNumbers)
   checkIndices(dataset, indices)
-  using held = model.view({ eval: true }) // the hook hears no calls but those of this view
+  using held = model.view({ eval: true }) // so that the hook receives only the calls of this view
   using heard = new HeardRows(held, layer, options)
   const run = { chunk, device, onProgress, signal }
   for await (const { images, indices: loaded } of pass(held, dataset, indices, run)) {
@@ -99,7 +99,7 @@ export async function* captureChunks(
   }
 }
 
-/** The inputs of a layer, as a hook on a view of the model hears them: the rows of each group, call by call. */
+/** Collects the inputs of a layer by a hook on a view of the model: the rows of each group, call by call. */
 class HeardRows {
   readonly #layer: ShiftableLayer
   #calls: Tensor[][] = []
@@ -116,7 +116,7 @@ class HeardRows {
     })
   }
 
-  /** A of each group, of all calls since the last {@link forget}; refuses what cannot be the rows of this many images. */
+  /** A of each group, from all calls since the last {@link forget}. Throws if these cannot be the rows of so many images. */
   rows(images: number, output: Value): Tensor[] {
     expectRows(this.#calls, this.#layer, images, output)
     return this.#calls[0]!.map((_, group) => torch.cat(this.#calls.map((call) => call[group]!)))
@@ -220,7 +220,7 @@ function expectRows(
   if (!isHead || rows === images) return
   throw new SosError(
     'ERR_OUTPUT_SHAPE',
-    `expected a row of '${path}' for each of ${images} images but there were ${rows}: are the images of another size than the model is for?`,
+    `expected a row of '${path}' for each of ${images} images but there were ${rows}: do the images have another size than the model needs?`,
   )
 }
 

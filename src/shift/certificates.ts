@@ -5,7 +5,7 @@ import { type Drift, expectMaps, measureDrift, type Rounding } from './drift.js'
 import type { LinearMap } from './solve/linear-map.js'
 
 /**
- * What a shift does to samples outside of the batch. It follows from their inputs a alone: Δz = a(V* − V) + b* − b. No
+ * What a shift does to samples outside of the batch. It follows from their inputs a alone: Δz = a(V* − V) + c* − c. No
  * label is used, and no bound is estimated. Losses and classes are certified only if the layer's outputs z are the
  * model's logits.
  */
@@ -80,8 +80,8 @@ export class DriftSums {
   #largestLogit = 0
 
   /**
-   * @param before V and b of each group before, [m, n / groups] and [n / groups]
-   * @param after V* and b* of each group after
+   * @param before V and c of each group before, [m, n / groups] and [n / groups]
+   * @param after V* and c* of each group after
    * @throws `ERR_INVALID_ARGUMENT` for invalid maps
    */
   constructor(before: readonly LinearMap[], after: readonly LinearMap[]) {

@@ -56,11 +56,11 @@ const chunk = 4096
 
 /**
  * Measures how far the outputs of a layer move from one map to another, for the samples with inputs `a`, in float64: Δz
- * = a(V* − V) + b* − b.
+ * = a(V* − V) + c* − c.
  *
  * @param a the inputs, [N, m], any floating-point dtype
- * @param before V and b, the layer's map before
- * @param after V* and b*, its map after
+ * @param before V and c, the layer's map before
+ * @param after V* and c*, its map after
  * @param rounding the rounding of the model whose outputs they are. Default: none
  * @returns the drift of each sample
  * @throws `ERR_INVALID_ARGUMENT` for invalid arguments

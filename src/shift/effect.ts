@@ -9,9 +9,9 @@ import type { LinearMap } from './solve/linear-map.js'
 
 /** The weights of a layer before and after a shift that is not yet written. */
 export interface Shifted {
-  /** V and b of each group, float64. */
+  /** V and c of each group, float64. */
   readonly before: readonly LinearMap[]
-  /** V* and b* of each group, float64. */
+  /** V* and c* of each group, float64. */
   readonly after: readonly LinearMap[]
   /** The new weights as the layer will store them. */
   readonly shifted: StoredWeights

@@ -47,7 +47,7 @@ export async function shiftOnAll(
   expectClassesOf(model, dataset)
   const layer = shiftableLayer(model, options.layer, options.output)
   expectOwnBias(model, layer, [options.bias])
-  using held = model.viewToShift() // from here to the write the weights are the same
+  using held = model.viewToShift() // from here until the write, nobody may change the weights
   const solves = Array.from({ length: groupsOf(layer) }, () => new StreamedSolve(layer.inFeatures, options))
   try {
     const images = await torch.noGrad(() => scope(() => addUp(held, layer, dataset, solves, options)))

@@ -65,7 +65,7 @@ export async function shiftOptimum(
   const layer = shiftableLayer(model, options.layer, options.output)
   expectOwnBias(model, layer, [options.bias])
   const batch = drawBatch(dataset, layer, options)
-  using held = model.viewToShift() // from here to the write the weights are the same
+  using held = model.viewToShift() // from here until the write, nobody may change the weights
   return await torch.noGrad(() =>
     scope(async () => {
       const weights = new LayerWeights(held, layer.path, groupsOf(layer))

@@ -41,11 +41,11 @@ export const verifyNumbers: NumberChecks<VerifyOptions> = {
 export interface SolvedShift {
   readonly layer: ShiftableLayer
   readonly weights: LayerWeights
-  /** V and b of each group, float64. */
+  /** V and c of each group, float64. */
   readonly before: readonly LinearMap[]
   /** The weights of each group as they will be stored, float64. */
   readonly after: readonly LinearMap[]
-  /** V* and b* of each group, float64. */
+  /** V* and c* of each group, float64. */
   readonly solutions: readonly Solution[]
   /** The same as the layer will store them. */
   readonly shifted: StoredWeights

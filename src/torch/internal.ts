@@ -1,4 +1,5 @@
-// What other folders of this package use beside the front door, index.ts. It is not part of the public interface.
+// What other folders of the package use from this folder in addition to its front door, index.ts. It is not part of the package's
+// interface.
 
 export { runIn } from './context/context.js'
 export { Generator } from './device/generator.js'

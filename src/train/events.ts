@@ -8,8 +8,8 @@ export interface TrainerEvent {
 }
 
 /**
- * An event for whose listeners the trainer waits. Before it goes on, the promise that a listener returns, and all promises that it gives
- * to `waitUntil`, must have settled.
+ * An event for whose listeners the trainer waits. Before it continues, the promise that a listener returns, and all promises that
+ * it gives to `waitUntil`, must have settled.
  */
 export interface WaitingEvent extends TrainerEvent {
   /**
@@ -30,7 +30,7 @@ export interface RunStartEvent extends WaitingEvent {
   readonly batchesPerEpoch: number
 }
 
-/** An epoch begins. An epoch that is resumed in its middle does not tell this again. */
+/** An epoch begins. The event does not come again for an epoch that is resumed in its middle. */
 export interface EpochStartEvent extends WaitingEvent {
   /** The learning rate of the epoch's first step. */
   readonly learningRate: number
@@ -48,7 +48,7 @@ export interface BatchEvent extends WaitingEvent {
 export interface BatchEndEvent extends BatchEvent {
   /** The images of the step, of all processes together. */
   readonly images: number
-  /** The batch's mean loss before the step, in this process. To read it waits for an accelerator. */
+  /** The batch's mean loss before the step, in this process. Reading it waits for the accelerator. */
   readonly loss: number
 }
 

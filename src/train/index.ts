@@ -1,5 +1,5 @@
 /**
- * Training: a loop that tells what happens by events; optimizers and schedules; plugins that listen, such as optimum shifting.
+ * Training: a loop that reports what happens by events; optimizers and schedules; plugins that listen, such as optimum shifting.
  *
  * @module train
  */

@@ -37,7 +37,7 @@ export class RunProgress {
     return { loss: loss!, correct: correct!, images: images! }
   }
 
-  /** Goes on from a checkpoint. */
+  /** Continues from a checkpoint. */
   resume({ epoch, batch, step, sums, events }: RunState): void {
     Object.assign(this, { epoch, batch, step })
     Object.assign(this.events, events)

@@ -35,9 +35,9 @@ declare module './events.js' {
 export type Plugin = (trainer: Trainer) => void
 
 /**
- * Trains a classifier by its mean cross-entropy, and tells what happens by events: {@link TrainerEvents} lists them in their order.
- * The listeners of an event run one after another, and the trainer waits for each: for the promise that it returns, and for those
- * that it gives to `waitUntil`. A listener may change the weights and the learning rate, and may stop the run.
+ * Trains a classifier by its mean cross-entropy, and reports what happens by events: {@link TrainerEvents} lists them in their
+ * order. The listeners of an event run one after another, and the trainer waits for each: for the promise that it returns, and for
+ * those that it gives to `waitUntil`. A listener may change the weights and the learning rate, and may stop the run.
  *
  * A run seeds libtorch's own generator (`torch.manualSeed`) with its seed, since operators such as dropout draw from it. So the result of
  * a run depends on the model, the options and the number of threads alone. A run that was stopped or killed, and is resumed from its
@@ -61,7 +61,7 @@ export class Trainer extends (EventEmitter as new () => TypedEmitter.default<Tra
   readonly device: string
   /** The seed of everything that the run draws. */
   readonly seed: number
-  /** Which item of the model's output the logits are, and whether they are logits or probabilities. */
+  /** Which item of the model's output has the logits, and whether it has logits or probabilities. */
   readonly outputOptions: Pick<TrainerOptions, 'output' | 'outputs'>
   /** The processes that train together. */
   readonly parallel: Parallel

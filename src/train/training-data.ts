@@ -61,8 +61,8 @@ export interface TrainingBatch {
 
 /**
  * A dataset as batches to train on. Each epoch draws a new order. A small dataset is kept on the device as uint8, where whole batches are
- * augmented at once. Of a large dataset the next batch is loaded while the caller works on the current one. What is drawn depends only on
- * the seed, the epoch and the batch, so an epoch can begin at any of its batches.
+ * augmented at once. For a large dataset, the next batch is loaded while the caller works on the current one. What is drawn depends
+ * only on the seed, the epoch and the batch, so an epoch can begin at any of its batches.
  */
 export class TrainingData {
   readonly dataset: Dataset

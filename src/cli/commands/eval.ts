@@ -170,7 +170,12 @@ type Records = ReturnType<typeof evaluationRecords>
 function printComparison(records: Records): void {
   printLine()
   printTable(
-    [`compared with ${records[0]!.model}`, 'only that one right', 'only this one right', 'McNemar’s p'],
+    [
+      `compared with ${records[0]!.model}`,
+      'right only in the first',
+      'right only in this one',
+      'McNemar’s p',
+    ],
     records.flatMap(({ model, mcnemar }) =>
       mcnemar === null
         ? []

@@ -181,7 +181,7 @@ function printCertificate({ rows, sampling }: ShiftRecord, certificate: DriftCer
   printLine(
     marginSafeShare === null
       ? `certified   ${where}: the layer’s outputs ${moved}`
-      : `certified   ${where}: ${percent(100 * marginSafeShare)} cannot change class, ${changedPredictions === null ? 'rounding decides about others' : `${changedPredictions} did`}; logits ${moved}`,
+      : `certified   ${where}: ${percent(100 * marginSafeShare)} cannot change class, ${changedPredictions === null ? 'rounding decides the class of others' : `${changedPredictions} did`}; logits ${moved}`,
   )
 }
 

@@ -136,7 +136,7 @@ async function readJson(path: string): Promise<unknown> {
 
 /** The place of a run among all runs, and the time that is left for all. */
 interface Place {
-  /** As `run 2 of 12, `, or '' if there is only one. */
+  /** For example `run 2 of 12, `; '' if there is only one run. */
   readonly name: string
   /** The time left for all runs, after an epoch that took so many seconds; '' if nothing is left. */
   left(epoch: number, seconds: number): string

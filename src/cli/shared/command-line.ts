@@ -1,7 +1,7 @@
 /**
  * The running command with all its options, quoted for a POSIX shell, so that it can be typed again.
  *
- * @param instead options that replace others, as `{ '--record': '--resume' }`
+ * @param instead options that replace others, for example `{ '--record': '--resume' }`
  */
 export function commandLine(
   instead: Readonly<Record<string, string>> = {},

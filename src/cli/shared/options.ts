@@ -50,7 +50,7 @@ export function chunkOption(images: number): Option {
 
 export const presetOption = new Option(
   '--preset <name>',
-  'the torchvision model whose preprocessing is used, as resnet50; needed for files that do not carry their own',
+  'the torchvision model whose preprocessing is used, for example resnet50; needed for files that do not carry their own',
 )
 
 export const deviceOption = new Option(
@@ -97,5 +97,5 @@ function pixels(text: string): number | 'none' {
 function numbers(text: string): number[] {
   const values = text.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)))
   if (values.every(Number.isFinite)) return values
-  throw new InvalidArgumentError('Expected numbers separated by commas, as 0.485,0.456,0.406.')
+  throw new InvalidArgumentError('Expected numbers separated by commas, such as 0.485,0.456,0.406.')
 }

@@ -21,8 +21,8 @@ function placesOf(spec: string): string[] {
 let gone = false
 
 /**
- * Lets the work go on if a reader closes stdout or stderr early, as `head` does: the command still writes its files. Any other failure to write output sets
- * exit code 1.
+ * Lets the work continue if a reader closes stdout or stderr early, as `head` does: the command still writes its files. Any other
+ * failure to write output sets exit code 1.
  */
 export function outliveReaders(): void {
   for (const stream of [process.stdout, process.stderr]) {

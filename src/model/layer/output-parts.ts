@@ -4,7 +4,7 @@ import { type ItemsOf, itemAt, type OutputItem } from '../model-output.js'
 /** A tensor among those that a model returns, as its graph shows them. */
 export interface OutputPart {
   readonly source: ArgumentSource
-  /** Where it stands, for example `[0]` or `['logits']`; empty if it is the whole output. */
+  /** Its place in the output, for example `[0]` or `['logits']`; empty if it is the whole output. */
   readonly at: string
 }
 
@@ -25,7 +25,7 @@ export function outputParts(source: ArgumentSource, at = ''): OutputPart[] {
 /** The item of a model's output that is meant; null if its graph shows no such item. */
 export function outputPart(model: ScriptModule, { result }: DataFlow, item: OutputItem): OutputPart | null {
   const type = returnType(model.graph('forward', { inlined: true }))
-  // Of conditions at run time, each way has the item.
+  // If conditions at run time choose the output, each choice must have the item.
   const ways = result.choices ?? [result]
   const found = ways.map((source) => itemAt<Typed>({ source, type }, item, itemsOf)?.source)
   if (found.length === 0 || found.includes(undefined)) return null

@@ -8,7 +8,7 @@ import { type Memory, memoryOf, overlap } from '../../torch/internal.js'
 export class WeightReads {
   readonly #called: readonly string[]
   readonly #memory: ReadonlyMap<string, Memory>
-  /** How many arguments of operators each tensor is, by its name. */
+  /** How often each tensor is an argument of an operator, by its name. */
   readonly #counts = new Map<string, number>()
 
   constructor(model: ScriptModule) {

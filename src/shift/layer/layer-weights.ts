@@ -46,7 +46,7 @@ export class LayerWeights {
   }
 
   /**
-   * V and b of each group, float64 on the CPU, [m, n / groups] and [n / groups].
+   * V and c of each group, float64 on the CPU, [m, n / groups] and [n / groups].
    *
    * @param stored the weights to read. Default: those of the layer when this was made
    */
@@ -74,7 +74,7 @@ export class LayerWeights {
     )
   }
 
-  /** V* and b* of each group as the layer would store them. Nothing is written. */
+  /** V* and c* of each group as the layer would store them. Nothing is written. */
   stored(maps: readonly LinearMap[]): StoredWeights {
     const [weight, bias] = [this.#weight, this.#bias]
     return {
@@ -119,10 +119,10 @@ export class LayerWeights {
 
   /**
    * What it costs to store V*: the largest change of an output of the layer on the batch that comes from rounding V*
-   * and b* to the layer's dtype alone, max |A(V*ᵣ − V*) + b*ᵣ − b*|, in float64.
+   * and c* to the layer's dtype alone, max |A(V*ᵣ − V*) + c*ᵣ − c*|, in float64.
    *
    * @param rows A of each group, [rows, m]
-   * @param exact V* and b* of each group, float64
+   * @param exact V* and c* of each group, float64
    */
   roundingChange(rows: readonly Tensor[], exact: readonly LinearMap[], stored: StoredWeights): number {
     return scope(() => {
@@ -159,7 +159,7 @@ export class LayerWeights {
     return 16 * epsilon(this.#weight.dtype) * logit
   }
 
-  /** V [m, n / groups] and b [n / groups] of each group, in the layer's dtype. */
+  /** V [m, n / groups] and c [n / groups] of each group, in the layer's dtype. */
   #parts({ weight, bias }: StoredWeights): LinearMap[] {
     const outputs = weight.shape[0]! / this.#groups
     return Array.from({ length: this.#groups }, (_, group) => ({
@@ -184,7 +184,7 @@ export function expectSomeRank(layer: string, solutions: readonly Solution[], op
   )
 }
 
-/** max |A(V*ᵣ − V*) + b*ᵣ − b*|, in float64. Both maps are float64, [m, n]. */
+/** max |A(V*ᵣ − V*) + c*ᵣ − c*|, in float64. Both maps are float64, [m, n]. */
 export function roundingChange(a: Tensor, exact: LinearMap, stored: LinearMap): number {
   return scope(() => {
     const moved = a.to({ device: 'cpu', dtype: 'float64' }).matmul(stored.weight.sub(exact.weight))

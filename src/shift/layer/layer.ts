@@ -86,7 +86,7 @@ export function expectOwnBias(
   if (!new WeightReads(model).beyond(path, calls, 'bias')) return
   throw new SosError(
     'ERR_BIAS',
-    `expected a bias that '${path}' alone reads for the mode '${changing}' but it is tied: something else reads it too; take 'fixed'`,
+    `expected for the bias mode '${changing}' a bias that only '${path}' reads, but it is tied: something else reads it too; take 'fixed'`,
   )
 }
 

@@ -1,10 +1,10 @@
 import { scope, type Tensor } from '../../torch/index.js'
 
-/** A linear map z = aV + b. */
+/** A linear map z = aV + c. */
 export interface LinearMap {
   /** V, [m, n]. */
   readonly weight: Tensor
-  /** b, [n]; null if there is none. */
+  /** c, [n]; null if there is none. */
   readonly bias: Tensor | null
 }
 

@@ -73,7 +73,7 @@ export function parseRankPolicy(text: string): RankPolicy {
   }
   throw new SosError(
     'ERR_RANK_POLICY',
-    `expected a rank policy as logits[:DELTA], tolerance[:TAU], energy:SHARE, fixed:RANK or ridge:LAMBDA but received '${text}'`,
+    `expected a rank policy such as logits[:DELTA], tolerance[:TAU], energy:SHARE, fixed:RANK or ridge:LAMBDA but received '${text}'`,
   )
 }
 

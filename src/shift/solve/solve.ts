@@ -23,12 +23,12 @@ import { defaultTolerance, largestOf, projectOnRowSpace, rowSpace } from './row-
 export type Solver = 'svd' | 'gram' | 'qr' | 'gaussian' | 'pinv'
 
 /**
- * What becomes of the bias b. All three ways keep the batch's logits exactly:
+ * What becomes of the bias c. All three ways keep the batch's logits exactly:
  *
  * - `fixed`: the bias stays, as in the paper.
- * - `absorb`: A is centred, and b* = b + (V − V*)ᵀā with ā the mean of A's rows. ‖V*‖ is never larger than with
+ * - `absorb`: A is centred, and c* = c + (V − V*)ᵀā with ā the mean of A's rows. ‖V*‖ is never larger than with
  *   `fixed`.
- * - `augment`: [A 1] and [V; bᵀ] are projected together.
+ * - `augment`: [A 1] and [V; cᵀ] are projected together.
  */
 export type BiasMode = 'fixed' | 'absorb' | 'augment'
 
@@ -60,7 +60,7 @@ export interface SolveOptions {
 export interface Solution {
   /** V*, float64 [m, n]. */
   readonly weight: Tensor
-  /** b*, float64 [n]; null if there is none. */
+  /** c*, float64 [n]; null if there is none. */
   readonly bias: Tensor | null
   /** r, the number of directions that are kept. */
   readonly rank: number
@@ -83,7 +83,7 @@ export interface Solution {
  * @param v V, the layer's weights, [m, n]: the transpose of what TorchScript keeps
  * @param bias the layer's bias, [n], or null
  * @param options the solver, the rank policy and the bias mode
- * @returns V*, b* and the rank
+ * @returns V*, c* and the rank
  * @throws `ERR_RANK_POLICY` for a policy that is invalid or that the solver does not support; `ERR_BIAS` if there is no
  *   bias to absorb or augment; `ERR_NOT_FINITE` if A holds NaN or infinity
  * @example
@@ -140,7 +140,7 @@ function checkModes(
   )
 }
 
-/** b* = b + (V − V*)ᵀā, where V* is solved for on A less its mean row ā. */
+/** c* = c + (V − V*)ᵀā, where V* is solved for on A less its mean row ā. */
 async function solveAbsorbed(
   a: Tensor,
   v: Tensor,
@@ -153,7 +153,7 @@ async function solveAbsorbed(
   return { ...solved, bias: bias.add(mean.matmul(v.sub(solved.weight))) }
 }
 
-/** V* and b* are the rows of the solution for [A 1] and [V; bᵀ]. */
+/** V* and c* are the rows of the solution for [A 1] and [V; cᵀ]. */
 async function solveAugmented(
   a: Tensor,
   v: Tensor,

@@ -68,8 +68,8 @@ export class StreamedSolve {
   /**
    * Solves for V* on all rows added so far.
    *
-   * @param map V [m, n] and b [n], float64
-   * @returns V* and b*
+   * @param map V [m, n] and c [n], float64
+   * @returns V* and c*
    * @throws `ERR_NOT_FINITE` if a row held NaN or infinity; `ERR_BIAS` if there is no bias to absorb; `ERR_TOLERANCE`
    *   for a tolerance that the solver cannot resolve
    */

@@ -28,7 +28,7 @@ export interface FeatureSource {
  */
 export function hookedSource(model: ScriptModule, layer: LinearLayer, item?: OutputItem): FeatureSource {
   let heard: Tensor[] = []
-  const own = model.view() // nobody else's calls are heard
+  const own = model.view() // so that the hook receives only the calls of this view
   own.registerForwardPreHook(layer.path, ({ inputs: [input] }) => {
     if (input instanceof Tensor) heard.push(input.detach())
   })

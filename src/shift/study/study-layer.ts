@@ -22,7 +22,7 @@ export interface Candidate {
 
 /** The layer of a study. It has copies of the weights, so that the model stays as it is. */
 export class StudyLayer {
-  /** V [m, n] and b, float64. */
+  /** V [m, n] and c, float64. */
   readonly exact: LinearMap
   /** The same as the layer stores them: weight [n, m] and bias [n], in the layer's dtype on the CPU. */
   readonly stored: LinearMap
@@ -42,7 +42,7 @@ export class StudyLayer {
    * Rounds weights to what the layer would store, and checks them on a batch.
    *
    * @param a A, the inputs of the batch, [b, m]
-   * @param map V* [m, n] and b*, float64
+   * @param map V* [m, n] and c*, float64
    * @param logitBudget the most that a logit of the batch may move; null for no limit
    */
   candidate(a: Tensor, map: LinearMap, logitBudget: number | null): Candidate {

@@ -86,7 +86,7 @@ export async function runStudy(
   const needed = [...new Set(plan.batches.flatMap(({ indices }) => indices))].sort((a, b) => a - b)
   using held = model.view({ eval: true })
   using weights = new StudyLayer(held, layer)
-  // As the commands do whose results a row must have: a shift captures from the model, evaluation runs a frozen copy.
+  // A row must have the results of the commands: `sos shift` captures from the model, and `sos eval` runs a frozen copy.
   const trained = await cacheFeatures(held, layer, train, needed, {
     ...options,
     onProgress: progressOf('training images', options),
@@ -104,7 +104,7 @@ export async function runStudy(
     },
   )
   using _validationRows = validated.rows
-  held.dispose() // what follows needs the features alone
+  held.dispose() // only the features are needed from here on
   const captured = performance.now()
   using meter = await ValidationMeter.open(validated, validation.labels, weights.stored, options)
   const { controls = false, signal } = options

@@ -16,7 +16,7 @@ export class ModuleTree extends ScriptObject {
   readonly #handle: ModuleHandle
 
   /**
-   * The file that the module was loaded from; `<buffer>` if it was loaded from bytes. A submodule has its own path after it, as in
+   * The file that the module was loaded from; `<buffer>` if it was loaded from bytes. For a submodule, its own path follows, as in
    * `model.pt:layer1`.
    */
   readonly path: string

@@ -15,7 +15,7 @@ export interface ToOptions {
   memory_format?: MemoryFormat
 }
 
-/** A tensor whose device and dtype another is to get. */
+/** A tensor whose device and dtype another tensor gets. */
 interface ModelTensor {
   readonly device: Device
   readonly dtype: DType

@@ -36,7 +36,7 @@ const schedule = z.strictObject({
   gamma: positive.optional(),
   /** For cosine: the last factor. */
   minimum: z.number().min(0).optional(),
-  /** The number of epochs in which the learning rate rises before. */
+  /** The number of epochs at the beginning in which the learning rate rises. */
   warmUp: z.number().min(0).optional(),
 })
 
@@ -44,7 +44,7 @@ const schedule = z.strictObject({
 export const schema = z.strictObject({
   /** The path of a trainable TorchScript file; `{seed}` in it stands for the seed of the run. */
   model: z.string(),
-  /** Datasets in the form KIND:PATH[:SPLIT], as cifar10:FOLDER:train. */
+  /** Datasets in the form KIND:PATH[:SPLIT], for example cifar10:FOLDER:train. */
   train: z.string(),
   test: z.string().optional(),
   device: z.string().default('cpu'),

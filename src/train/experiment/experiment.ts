@@ -193,7 +193,7 @@ function withClassNames({ model, data }: Trainer): Record<string, string> {
   return { [recordFile]: JSON.stringify({ ...record, classes: data.classes }) }
 }
 
-/** Makes the folder that of this configuration, unless it is that of another. */
+/** Claims the folder for this configuration, unless it belongs to another. */
 async function claim(out: string, config: TrainingConfig): Promise<void> {
   const path = join(out, 'config.json')
   await makeFolder(out)

@@ -4,8 +4,8 @@ import type { OptimizerRecipe } from './optimizer.js'
 
 /**
  * Clips the gradients before the optimizer sees them, as `torch.nn.utils.clip_grad_norm_` does: if the 2-norm of the gradients of all
- * parameters together is above `maxNorm`, they are multiplied by maxNorm / (‖g‖ + 1e-6). Inside of SAM, as `sam(clipGradients(sgd(…), 1))`,
- * it clips the gradient of the step; around SAM it would clip both of SAM's gradients.
+ * parameters together is above `maxNorm`, they are multiplied by maxNorm / (‖g‖ + 1e-6). Inside of SAM, as in
+ * `sam(clipGradients(sgd(…), 1))`, it clips the gradient of the step; around SAM it would clip both of SAM's gradients.
  *
  * @param base the optimizer
  * @param maxNorm the largest norm

@@ -3,7 +3,7 @@ import { keepTensor, scope, type Tensor, torch } from '../../torch/index.js'
 import { isHalf } from '../../torch/internal.js'
 import type { OptimizerState } from './optimizer.js'
 
-/** What an optimizer keeps for each parameter, such as its momentum. A name is `KEY.PARAMETER`, as `momentum.fc.weight`. */
+/** What an optimizer keeps for each parameter, such as its momentum. A name is `KEY.PARAMETER`, for example `momentum.fc.weight`. */
 export class KeptTensors {
   readonly #parameters: ReadonlyMap<string, Tensor>
   readonly #makers: readonly [key: string, make: (parameter: Tensor) => Tensor][]
@@ -18,7 +18,7 @@ export class KeptTensors {
     this.#makers = Object.entries(makers)
   }
 
-  /** For each key an empty list. */
+  /** An empty list for each key. */
   emptyLists(): Record<string, Tensor[]> {
     return Object.fromEntries(this.#makers.map(([key]) => [key, []]))
   }
@@ -42,7 +42,7 @@ export class KeptTensors {
     return new Map(this.#tensors)
   }
 
-  /** Copies a state in the place of what is there. Throws `ERR_CHECKPOINT` if it is of another optimizer or of other parameters. */
+  /** Overwrites the tensors with a state. Throws `ERR_CHECKPOINT` if the state belongs to another optimizer or to other parameters. */
   restore(state: OptimizerState): void {
     this.#expectOwn(state)
     torch.noGrad(() =>

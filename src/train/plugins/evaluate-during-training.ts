@@ -27,9 +27,9 @@ export interface EvaluateDuringTrainingOptions extends Omit<EvaluateOptions, 'de
 }
 
 /**
- * A plugin that evaluates the model after epochs, and tells the result by the event `evaluation`. It takes the same item of the model's
- * output as the trainer, unless an option says otherwise. It listens to `epochEnd`: listeners that were added later hear of the end of the
- * epoch after the evaluation. Of several processes only the first evaluates.
+ * A plugin that evaluates the model after epochs, and reports the result by the event `evaluation`. It takes the same item of the
+ * model's output as the trainer, unless an option says otherwise. It listens to `epochEnd`: listeners that were added later are
+ * called after the evaluation. If there are several processes, only the first evaluates.
  *
  * @param dataset the images to evaluate on, with the same classes as the training data
  * @param options see {@link EvaluateDuringTrainingOptions}. Default: all images, after each epoch

@@ -75,7 +75,8 @@ const probeNumbers: NumberChecks<ProbeOptions> = {
 
 /**
  * A plugin that measures the model after epochs, in eval mode: tr(H), ‖V‖, loss and accuracy, neural collapse. The sample of training images
- * and the random vectors are the same in all epochs. The event `probe` has the result. Of several processes only the first measures.
+ * and the random vectors are the same in all epochs. The event `probe` has the result. If there are several processes, only the
+ * first measures.
  *
  * In a piecewise linear network tr(H) is computed by its first-order form, which needs only first derivatives.
  *

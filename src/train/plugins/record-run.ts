@@ -10,8 +10,8 @@ import type { ShiftEvent } from './sos-during-training.js'
 
 /**
  * A plugin that writes what happens in a run to a file such as `run.jsonl`, one line of JSON for each event, as it happens. A resumed run
- * continues the file from the line at which its checkpoint was written; later lines, of epochs that are done again, are removed. Of several
- * processes only the first writes. Add it after the plugins whose results it is to record.
+ * continues the file from the line at which its checkpoint was written; later lines, of epochs that are done again, are removed. If
+ * there are several processes, only the first writes. Add it after the plugins whose results it is to record.
  *
  * The plugin fails the run with `ERR_OUTPUT` if the file cannot be written, with `ERR_RECORD` if the file exists and is not the record of a
  * run, and with `ERR_LOCKED` if another process uses it.

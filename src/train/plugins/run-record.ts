@@ -78,7 +78,7 @@ const lineSchema = z.discriminatedUnion('event', [
   }),
 ])
 
-/** A line of the record of a run, `run.jsonl`; `event` tells which kind of line it is. */
+/** A line of the record of a run, `run.jsonl`; `event` says which kind of line it is. */
 export type RunLine = z.infer<typeof lineSchema>
 
 /** A line as it is written to the file. */

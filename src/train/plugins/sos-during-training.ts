@@ -51,7 +51,8 @@ const sosNumbers: NumberChecks<SosOptions> = { ...shiftNumbers, everyEpochs: cou
  * by the weight of least norm that has the same outputs on a small batch. The batch is drawn anew each time. The event `shift` has the
  * result.
  *
- * Of several processes, each computes its part of the layer's inputs, the first one solves, and all of them get its weights.
+ * If there are several processes, each computes its part of the layer's inputs; the first one solves, and all of them get its
+ * weights.
  *
  * @param options see {@link SosOptions}. Default: before each epoch, with the defaults of `shiftOptimum`
  * @returns the plugin, for `trainer.use`
