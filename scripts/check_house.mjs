@@ -1,6 +1,6 @@
-// Checks the rules of docs/architecture.md: there is no circle of imports, types included; imports between the folders of src use
-// only front doors and go only downwards; includes between the folders of native/core go only downwards; src/index.ts exports at
-// most 60 values; no file is longer than 320 lines. It is a part of `npm run check`.
+// Checks the rules of docs/architecture.md: there is no circle of imports, types included. Imports between the folders of src use only
+// front doors and go only downwards, and so do includes between the folders of native/core. src/index.ts exports at most 60 values, and
+// no file is longer than 320 lines. It is a part of `npm run check`.
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'

@@ -45,10 +45,11 @@ const bilinear: Readonly<Record<string, readonly [string, string]>> = {
  * curvature, and the trace of the Hessian of its cross-entropy equals that of the generalised Gauss-Newton matrix
  * (Schraudolph 2002).
  *
- * This holds if every operator is linear or piecewise linear in the tensors that pass through it (convolutions,
- * BatchNorm with its running statistics, ReLU, max-pooling, sums), if two tensors are multiplied only when one of them
- * is a weight or a constant, and if each parameter is read once: tied weights and loops make its square. The graph
- * decides. An operator that is not known to be linear counts as curved, and so does a dropout in train mode.
+ * This holds under three conditions. Every operator is linear or piecewise linear in the tensors that pass through
+ * it, such as convolutions, BatchNorm with its running statistics, ReLU, max-pooling and sums. Two tensors are
+ * multiplied only if one of them is a weight or a constant. Each parameter is read once, since tied weights and loops
+ * would make its square. The graph decides. An operator that is not known to be linear counts as curved, and so does
+ * a dropout in train mode.
  *
  * @param model the model
  * @returns true if it is known to be piecewise linear

@@ -33,8 +33,9 @@ export interface GaussNewtonTrace extends HessianTrace {
  * chunk's squared length is at most 2 n² tr(G_c²), so that N samples in chunks of n leave about 2 n tr(G²)/N.
  * Hutchinson's probes of the whole leave up to 2 tr(H²).
  *
- * The residual p − e_ŷ of a label drawn from p (Martens 2020) has the covariance of Bε and would do as well, but it has
- * long tails: the wrong classes of a trained network are drawn once in a thousand times and then count a thousandfold.
+ * The residual p − e_ŷ of a label drawn from p (Martens 2020) has the covariance of Bε and would give the same mean.
+ * But it has long tails: the wrong classes of a trained network are drawn once in a thousand times and then count a
+ * thousandfold.
  *
  * The signs are drawn for one sample after another by the seed. Two models that are measured with the same options
  * share them, and `compareWith` pairs their probes.

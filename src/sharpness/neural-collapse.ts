@@ -60,7 +60,7 @@ export interface NeuralCollapse {
  *     Σ_W = Σ_i (h_i − μ_{y_i})(h_i − μ_{y_i})ᵀ / N      Σ_B = Σ_c (μ_c − μ_G)(μ_c − μ_G)ᵀ / K
  *
  * The paper's classes are equally large. For other classes, Σ_W weights all samples alike and μ_G all classes alike, as
- * the authors' own code does. With μ_G the mean of the class means, Σ_B has rank K − 1 at most, and it is inverted on
+ * the authors' own code does. Since μ_G is the mean of the class means, Σ_B has rank K − 1 at most. It is inverted on
  * that rank: a pseudo-inverse by a tolerance alone would take the rounding of the K-th direction for a part of Σ_B.
  * Standard deviations are those of the K vectors at hand (divided by K).
  *

@@ -10,9 +10,9 @@ import type { StreamedSolve } from './solve/streamed-solve.js'
 /** Which samples make the batch of a shift. */
 export interface BatchOptions {
   /**
-   * b, the number of samples whose logits stay. Default: 300, the paper's best of 200, 300 and 400 on CIFAR-100 (Table
-   * 4), or half the number of the layer's inputs if that is less: a batch with as many samples as the layer has inputs
-   * leaves almost nothing to shift.
+   * b, the number of samples whose logits stay. Default: 300, or half the number of the layer's inputs if that is
+   * less. 300 is the paper's best of 200, 300 and 400 on CIFAR-100 (Table 4). A batch with as many samples as the
+   * layer has inputs leaves almost nothing to shift.
    */
   batchSize?: number
   /**
@@ -88,8 +88,8 @@ export function defaultBatchSize(dataset: Dataset, { inFeatures }: ShiftableLaye
 }
 
 /**
- * The windows to draw for a convolution. Pixels soon outnumber a convolution's inputs; the default is as many windows
- * as leave half of the directions free.
+ * The windows to draw for a convolution. Images soon have more pixels than the convolution has inputs. By default,
+ * half as many windows are drawn in all as there are inputs, so that half of the directions stay free.
  */
 export function windowsOf(
   layer: ShiftableLayer,

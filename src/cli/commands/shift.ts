@@ -89,7 +89,7 @@ export const shiftCommand = new Command('shift')
   .option('--json', 'print one JSON document')
   .addHelpText(
     'after',
-    '\nThe logits of the batch stay. Those of other images move: compare the result with the original by `sos eval`.\nExample:\n  sos shift resnet50.pt --data imagefolder:imagenet/train --batch-size 1500 --out resnet50.sos.pt\n',
+    '\nIn these texts, A are the inputs of the layer for the batch, V is its weight, and V* the new weight.\nThe logits of the batch stay. Those of other images move: compare the result with the original by `sos eval`.\nExample:\n  sos shift resnet50.pt --data imagefolder:imagenet/train --batch-size 1500 --out resnet50.sos.pt\n',
   )
   .action(async (path: string, options: Options) => {
     const { parseRankPolicy, saveShifted, shiftLayers, shiftOnAll, shiftOptimum } = await library()

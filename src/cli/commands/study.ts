@@ -91,6 +91,7 @@ export const studyCommand = new Command('study')
   .addHelpText(
     'after',
     `
+In these texts, A are the inputs of the last layer for a batch, V is its weight, and V* the new weight.
 The inputs of the last layer are computed once; each shift is then a matrix product. Each shift starts from the original weights. Read all rows,
 and do not report the best one: that would be a choice by the validation images.
 Example:

@@ -118,8 +118,8 @@ export class LayerWeights {
   }
 
   /**
-   * What it costs to store V*: the largest change of an output of the layer on the batch that comes from rounding V*
-   * and c* to the layer's dtype alone, max |A(V*ᵣ − V*) + c*ᵣ − c*|, in float64.
+   * The cost of storing V* and c*: the largest change of the layer's outputs on the batch that comes from rounding
+   * them to the layer's dtype. It is max |A(V*ᵣ − V*) + c*ᵣ − c*|, in float64.
    *
    * @param rows A of each group, [rows, m]
    * @param exact V* and c* of each group, float64

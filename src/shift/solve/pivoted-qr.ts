@@ -9,8 +9,8 @@ const cancellation = 2 ** -26
 /**
  * Finds an orthonormal basis of the row space of A, by Householder's QR decomposition of Aᵀ with column pivoting
  * (Businger and Golub 1965). Each step takes the row of A that lies farthest from those before, until none is farther
- * than `tolerance` times the first. libtorch's `linalg_lstsq` by gelsy does something similar, but its pivots start
- * from uninitialised memory, and a zero column in front may make its rank 0.
+ * than `tolerance` times the first. libtorch's `linalg_lstsq` with the driver gelsy does something similar. But its
+ * pivots start from uninitialised memory, and a zero column in front may make its rank 0.
  *
  * Only a small matrix is pivoted: A is first reduced to min(rows, m) rows and columns by a QR decomposition without
  * pivoting.

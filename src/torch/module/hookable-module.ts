@@ -78,9 +78,10 @@ export class HookableModule extends ModuleTree {
    * part of a saved file.
    *
    * Some modules can compute their submodules by one fused operator, as `nn.TransformerEncoderLayer` does without gradients. If one of
-   * these submodules is hooked, the module calls it instead, as in PyTorch. When a hook cannot receive any call, the forward is rejected:
-   * with `ERR_NOT_CALLED` if no method of the module calls the submodule at that path (a glob receives those that are called), and with
-   * `ERR_HOOK_BYPASSED` if a trace contains the submodule in a fused operator, or if the code chooses at run time which module it calls.
+   * these submodules is hooked, the module calls it instead, as in PyTorch. When a hook cannot receive any call, the forward is rejected.
+   * The code is `ERR_NOT_CALLED` if no method of the module calls the submodule at that path (a glob receives those that are called). It
+   * is `ERR_HOOK_BYPASSED` if a trace contains the submodule in a fused operator, or if the code chooses at run time which module it
+   * calls.
    *
    * @param path the dotted path of the submodule ('' is the root) or a glob, for example `layer4.*.conv?`: `*` and `?` match within a
    *   name, `**` also matches across dots

@@ -47,9 +47,9 @@ export interface SosOptions extends Omit<ShiftOptions, 'indices' | 'device' | 'o
 const sosNumbers: NumberChecks<SosOptions> = { ...shiftNumbers, everyEpochs: count, startEpoch: whole(0) }
 
 /**
- * A plugin for stochastic optimum shifting (Zhou et al., Algorithm 1): before the steps of an epoch it replaces the weight of the last layer
- * by the weight of least norm that has the same outputs on a small batch. The batch is drawn anew each time. The event `shift` has the
- * result.
+ * A plugin for stochastic optimum shifting (Zhou et al., Algorithm 1). Before the steps of an epoch it replaces the weight of the last
+ * layer by the weight of least norm that has the same outputs on a small batch. The batch is drawn anew each time. The event `shift` has
+ * the result.
  *
  * If there are several processes, each computes its part of the layer's inputs; the first one solves, and all of them get its
  * weights.
