@@ -290,7 +290,7 @@ const cases: Record<string, Case> = {
   'subset indices': [list(fromZero), (indices) => sos.subset(data, indices)],
 }
 
-describe('a number that is none', () => {
+describe('an invalid number', () => {
   it('is looked for at every number that an exported function takes', () => {
     const items = / item$|\.output$/ // of a model's output: test/data/model-output.test.ts
     const numbers = numberOptions().filter((place) => !items.test(place))

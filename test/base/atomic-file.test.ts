@@ -29,7 +29,7 @@ describe('writeAtomically', () => {
     expect(readdirSync(folder)).toEqual(['weights.pt'])
   })
 
-  it('leaves the file that was there where the process is killed halfway', async () => {
+  it('leaves the file that was there if the process is killed halfway', async () => {
     const path = join(temporaryFolder(), 'weights.pt')
     writeFileSync(path, 'old')
     const script = `

@@ -132,7 +132,7 @@ describe('a lock', () => {
     }
   })
 
-  it('cannot be made where there is no folder', () => {
+  it('cannot be made if there is no folder', () => {
     expect(() => new FileLock(join(temporaryFolder(), 'no', 'x'))).toThrow(
       expect.objectContaining({ code: 'ERR_OUTPUT', message: expect.stringContaining('cannot be locked') }),
     )

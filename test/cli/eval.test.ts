@@ -109,7 +109,7 @@ describe('sos eval', () => {
     120_000,
   )
 
-  it('prints the command that goes on, with --resume for --record and all else', async () => {
+  it('prints the command that continues, with --resume for --record and all else', async () => {
     const record = join(folder, "a record's.jsonl")
     const args = [demoModel, ...data, '--chunk', '16', '--outputs', 'logits', '--json']
     const { code, stderr } = await interrupt(record, 3000, 'SIGINT', ...args, `--record=${record}`)
@@ -151,7 +151,7 @@ describe('sos eval', () => {
     ])
   })
 
-  it('counts and tells the corrupt images that it skips', async () => {
+  it('counts and reports the corrupt images that it skips', async () => {
     const images = join(folder, 'images', 'a')
     mkdirSync(images, { recursive: true })
     cpSync(new URL('../fixtures/grey.png', import.meta.url), join(images, 'good.png'))

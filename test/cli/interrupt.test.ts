@@ -131,7 +131,7 @@ describe('progress', () => {
   it.each([
     [{ done: 0, total: 139 }, 'download: 0/139, 0.0/s'],
     [{ done: 5, total: 139, resumed: 5 }, 'download: 5/139, 0.0/s'],
-  ])('tells no time that is left where nothing comes: %j', (progress, expected) => {
+  ])('reports no time that is left if nothing comes: %j', (progress, expected) => {
     const written: string[] = []
     vi.spyOn(process.stderr, 'write').mockImplementation((part) => {
       written.push(String(part))

@@ -62,7 +62,7 @@ describe('labels on the command line', () => {
     expect(await refusal('eval', known, '--data', other)).toContain('there is no zebra')
   })
 
-  it("are ImageNet's where its synsets are told, or torchvision's names", async () => {
+  it("are ImageNet's if its synsets are given, or torchvision's names", async () => {
     const data = `imagefolder:${await folderWith({ 'n02102040/1.png': 217, 'n03888257/1.png': 701 })}`
     const { categories } = await reference('imagenet_categories')
     const known = await json('eval', await coloursModel(1000, categories), '--data', data)

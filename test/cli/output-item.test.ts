@@ -77,7 +77,7 @@ describe('--output', () => {
 })
 
 describe('the number of images in a forward', () => {
-  it('is asked for by every command where a trace holds it, and then taken', async () => {
+  it('is asked for by every command if a trace holds it, and then taken', async () => {
     for (const command of await commands(await recorded('traced'))) {
       const failed = await sos(...command)
       expect({ command, ...failed }).toMatchObject({

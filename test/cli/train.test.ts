@@ -98,7 +98,7 @@ describe('sos train', () => {
     expect(readFileSync(join(out, 'sgd-seed0', 'run.jsonl'), 'utf8')).toBe(before)
   })
 
-  it('ends at Ctrl-C with a checkpoint, and goes on to the same weights', async () => {
+  it('ends at Ctrl-C with a checkpoint, and continues to the same weights', async () => {
     const long = { ...settings, epochs: 12, probes: null, test: undefined }
     const config = writeConfig('long.json', long)
     const [through, stopped] = [join(folder, 'through'), join(folder, 'stopped')]

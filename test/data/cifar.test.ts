@@ -77,7 +77,7 @@ describe('cifar10', () => {
     await expect(cifar10(folder, 'test', grey)).rejects.toEqual(refused('RGB'))
   })
 
-  it('verifies the MD5 of official files where it is asked to', async () => {
+  it('verifies the MD5 of official files if it is asked to', async () => {
     const folder = folderWith({ 'test_batch.bin': batch, 'some.bin': batch })
     await expect(cifar10(folder, 'test', recipe, { verify: true })).rejects.toEqual(
       refused('803d5f7f4d78ea53de84dbe85f74fb6d'),
@@ -127,7 +127,7 @@ describe('cifar100 of a few records', () => {
     expect(largestDifference(images.toTypedArray() as Float32Array, python.values)).toBeLessThan(1e-6)
   })
 
-  it('takes the fine labels where none are named, and numbers classes without names', async () => {
+  it('takes the fine labels if none are named, and numbers classes without names', async () => {
     const alone = folderWith({ 'part.bin': bytes })
     const dataset = await openDataset(`cifar100:${join(alone, 'part.bin')}`, recipe)
     expect([dataset.labels[1], dataset.classes.length, dataset.classes[99]]).toEqual([38, 100, '99'])

@@ -62,7 +62,7 @@ describe('labels of a CSV file', () => {
     await expect(labelled(csv, files)).rejects.toEqual(dataset(message))
   })
 
-  it('may be numbers and names where classes.txt lists them', async () => {
+  it('may be numbers and names if classes.txt lists them', async () => {
     const root = await folderWith({
       'val/x0.png': 0,
       'val/x1.png': 1,

@@ -21,7 +21,7 @@ describe('batches of a dataset', () => {
     ])
   })
 
-  it('are freed when the next is asked for, and where the caller leaves early', async () => {
+  it('are freed when the next is asked for, and if the caller leaves early', async () => {
     const loaded: Tensor[] = []
     const load = async (indices: readonly number[]) => {
       const part = await data.load(indices)
@@ -43,7 +43,7 @@ describe('batches of a dataset', () => {
     expect(loaded.map(({ disposed }) => disposed)).toEqual([true, true]) // the second was loaded ahead
   })
 
-  it('refuse a place that is none, and a size that is none', async () => {
+  it('refuse an index that does not exist, and an invalid size', async () => {
     const first = (indices: number[], size: number) => batches(data, indices, size).next()
     for (const index of [-1, 10, 0.5, Number.NaN]) {
       await expect(first([0, index], 2)).rejects.toMatchObject({ code: 'ERR_INDICES' })
@@ -63,7 +63,7 @@ it('a limit is spread over a dataset', () => {
   expect(() => evenIndices(10, 0)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }))
 })
 
-it('of many names some are shown, cut where they are long', () => {
+it('of many names some are shown, cut if they are long', () => {
   expect(firstNames(['a', 'b', 'c', 'd'])).toBe('a, b, c, d')
   expect(firstNames(['a', 'b', 'c', 'd', 'e'])).toBe('a, b, c, d, …')
   expect(firstNames(['a', 'b', 'c'], 2)).toBe('a, b, …')

@@ -12,7 +12,7 @@ const sha256 = (...parts: (string | Uint8Array)[]) => {
   return hash.digest('hex')
 }
 
-it('a fingerprint is of the labels, and of the bytes of samples, where they can be read', async () => {
+it('a fingerprint is of the labels, and of the bytes of samples, if they can be read', async () => {
   const all = torch.arange(6, { dtype: 'float32' }).reshape([3, 2])
   const data = datasetOf('three', all, ['a', 'b'], [1])
   const rows = [Float32Array.of(0, 1), Float32Array.of(4, 5)].map((row) => new Uint8Array(row.buffer))

@@ -126,7 +126,7 @@ describe('imageFolder', () => {
     await expect(dataset.load([2])).rejects.toMatchObject({ code: 'ERR_FILE_NOT_FOUND' })
   })
 
-  it('asks for a crop where images differ in size', async () => {
+  it('asks for a crop if images differ in size', async () => {
     const root = await folderWith({ 'a/1.png': await png('red', 8, 16), 'a/2.png': await png('red', 8, 8) })
     const dataset = await imageFolder(root, { ...recipe, crop: null })
     await expect(dataset.load([0, 1])).rejects.toThrow('needs a crop')

@@ -75,7 +75,7 @@ describe('image files', () => {
     expect(counts.equal).toBeGreaterThan(1200)
   }, 300_000)
 
-  it('that end too early are refused where Pillow refuses them, in plain words', async () => {
+  it('that end too early are refused if Pillow refuses them, in plain words', async () => {
     const folder = temporaryFolder()
     const files: { file: string; whole: boolean }[] = await reference('cut_images', { folder })
     const read: string[] = []

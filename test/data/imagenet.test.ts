@@ -80,7 +80,7 @@ describe('imageNet', () => {
     expect([dataset.classes, [...dataset.labels]]).toEqual([sorted, [0, 3, 1]])
   })
 
-  it('goes by the labels that it is given, also where folders of classes lie beside the images', async () => {
+  it('goes by the labels that it is given, also if folders of classes lie beside the images', async () => {
     const csv = 'ILSVRC2012_val_00000001,n02\nILSVRC2012_val_00000002,n01\nILSVRC2012_val_00000003,n02\n'
     const root = folderWith({ ...flat, 'val/n03/4.JPEG': image, 'mine.csv': csv })
     const dataset = await imageNet(root, 'val', recipe, { labels: join(root, 'mine.csv') })

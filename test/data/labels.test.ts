@@ -60,7 +60,7 @@ describe('classes that a model tells', () => {
     expect(warned).toEqual([])
   })
 
-  it('are refused where the dataset has others, and the nearest names are told', async () => {
+  it('are refused if the dataset has others, and the nearest names are reported', async () => {
     const model = await named(animals)
     for (const [files, message] of [
       [{ 'ant/1.png': 0, 'beee/1.png': 1 }, 'there is no beee (did you mean bee'],
@@ -152,7 +152,7 @@ describe('classes that a model tells', () => {
 })
 
 describe('a model that tells no classes', () => {
-  it('is evaluated with a warning where the dataset has others than outputs', async () => {
+  it('is evaluated with a warning if the dataset has another number of classes than outputs', async () => {
     const model = await named(null)
     const root = await folderWith({ 'bee/1.png': 1, 'dog/1.png': 3 })
     const data = await imageFolder(root, recipe)
@@ -166,7 +166,7 @@ describe('a model that tells no classes', () => {
     expect([listed.top1, listed.warnings]).toEqual([100, []])
   })
 
-  it('is refused where as many outputs are listed as it has not', async () => {
+  it('is refused if another number of outputs is listed', async () => {
     const model = await named(null)
     const data = await imageFolder(await folderWith({ 'bee/1.png': 1, 'dog/1.png': 3 }), recipe)
     for (const outputs of [['bee', 'dog'], [...animals, 'yak'], animals.slice(0, 11)]) {
@@ -178,7 +178,7 @@ describe('a model that tells no classes', () => {
     expect((await evaluate(model, datasetFor(model, data, animals))).top1).toBe(100)
   })
 
-  it('is warned of where folders are numbers that text sorts in another order', async () => {
+  it('is warned of if folders are numbers that text sorts in another order', async () => {
     const model = await named(null)
     const files = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`${i}/1.png`, i]))
     const root = await folderWith(files)
@@ -205,7 +205,7 @@ describe('a model that tells no classes', () => {
     ['class', '', "'class10' is output 2"],
     ['', '_animal', "'10_animal' is output 1"],
     ['n°', ' b', "'n°10 b' is output 2"],
-  ])('is warned of where a number in the names is sorted as text: %s…%s', async (before, after, message) => {
+  ])('is warned of if a number in the names is sorted as text: %s…%s', async (before, after, message) => {
     const model = await named(null)
     const folder = (i: number) => `${before}${i}${after}`
     const files = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`${folder(i)}/1.png`, i]))
@@ -217,7 +217,7 @@ describe('a model that tells no classes', () => {
     expect([listed.top1, listed.warnings]).toEqual([100, []])
   })
 
-  it('is not warned of where the names have no order by number, or are in it', async () => {
+  it('is not warned of if the names have no order by number, or are in it', async () => {
     const model = await named(null)
     const names = [
       animals.map((name, i) => `${name}${11 - i}`),
@@ -239,7 +239,7 @@ describe('a model that tells no classes', () => {
     }
   })
 
-  it('is warned of where labels seem to begin at 1, and labels beyond its outputs are refused', async () => {
+  it('is warned of if labels seem to begin at 1, and labels beyond its outputs are refused', async () => {
     const model = await named(null)
     const numbers = (count: number) => Array.from({ length: count }, (_, i) => String(i))
     const offset = {

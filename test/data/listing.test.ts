@@ -94,7 +94,7 @@ describe('folders of classes', () => {
     ])
   })
 
-  it('tell of images that are left out since they are not read', async () => {
+  it('report images that are left out since they are not read', async () => {
     const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
     const root = await folderWith({
       'a/1.png': 0,

@@ -46,7 +46,7 @@ describe('sampleIndices', () => {
     for (const count of times) expect(Math.abs(count - 90)).toBeLessThan(40)
   })
 
-  it('goes on with the others where a class runs out', () => {
+  it('continues with the others if a class runs out', () => {
     const rare = labelled([...Array(50).fill(0), ...Array(50).fill(1), 2])
     const chosen = sampleIndices(rare, { size: 21, sampling: 'stratified', seed: 0 })
     const counts = [0, 1, 2].map((label) => chosen.filter((index) => rare.labels[index] === label).length)
@@ -64,7 +64,7 @@ describe('sampleIndices', () => {
     expect(covered('uniform')).toBeLessThan(77)
   })
 
-  it('takes all where as many are asked for, and refuses more', () => {
+  it('takes all if as many are asked for, and refuses more', () => {
     const all = sampleIndices(balanced, { size: 1000, sampling: 'stratified', seed: 0 })
     expect([...all].sort((a, b) => a - b)).toEqual(Array.from({ length: 1000 }, (_, i) => i))
     for (const size of [1001, 0, 1.5]) {

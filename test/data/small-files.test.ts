@@ -107,7 +107,7 @@ function matFile(...variables: Buffer[]): Buffer {
 describe('meta.mat', () => {
   const number = element(14, int32(6, 0), int32(1, 1), text('id'), int32(7))
 
-  it('is read where its struct has fields', () => {
+  it('is read if its struct has fields', () => {
     expect(
       readMatStructs('m', matFile(struct([1, 2], 2, 'a\0b\0', number, number, number, number)), 'synsets'),
     ).toEqual([
@@ -176,7 +176,7 @@ describe('IDX and CIFAR', () => {
 })
 
 describe('JSON of files', () => {
-  it('is refused where it is nested deeper than what goes through it afterwards can follow', () => {
+  it('is refused if it is nested deeper than what goes through it afterwards can follow', () => {
     expect(parseForeignJson('{"a":[1,"]]][[[\\"[",{}]}')).toEqual({ a: [1, ']]][[["[', {}] })
     expect(parseForeignJson(`${'['.repeat(100)}${']'.repeat(100)}`)).toBeDefined()
     for (const opening of ['[', '{"a":', '[{"a":']) {

@@ -19,7 +19,7 @@ describe('a subset', () => {
     expect(bytes.equal((await whole.pixels!.load([7])).images)).toBe(true)
   })
 
-  it('tells of skipped samples by its own numbers', async () => {
+  it('reports skipped samples by its own numbers', async () => {
     const whole = await fashion()
     const holed: Dataset = {
       ...whole,

@@ -74,7 +74,7 @@ describe.each([true, false])('evaluations of a model in train mode, optimised: %
     expectSame(model, before)
   })
 
-  it('are right where one fails, is aborted, or begins as another ends', async () => {
+  it('are right if one fails, is aborted, or begins as another ends', async () => {
     const model = (await load()).train()
     const options = { chunk: 16, optimize }
     const expected = await evaluate(model, data, options)
@@ -117,13 +117,13 @@ describe('an evaluation', () => {
     expect((await evaluate(model, data, { chunk: 16 })).loss).not.toBe(expected.loss)
   })
 
-  it('of a model that runs as it is is refused where a weight is written to', async () => {
+  it('of a model that runs as it is is refused if a weight is written to', async () => {
     const model = (await load()).eval()
     const changing = interrupted(data, (batch) => batch === 2 && torch.noGrad(() => weightOf(model).mul_(2)))
     await expect(evaluate(model, changing, { chunk: 16, optimize: false })).rejects.toEqual(busy)
   })
 
-  it('of a hooked model is refused where a weight is written to, and right else', async () => {
+  it('of a hooked model is refused if a weight is written to, and right else', async () => {
     const model = (await load()).train()
     using _hook = model.registerForwardHook('layer1', () => {})
     const changing = interrupted(data, () => torch.noGrad(() => weightOf(model).mul_(2)))
@@ -150,7 +150,7 @@ describe('shifts', () => {
     expect(torch.equal(weightOf(model), weightOf(alone))).toBe(true)
   })
 
-  it('are refused, the model as it was, where an evaluation of the model itself still goes on', async () => {
+  it('are refused, the model as it was, if an evaluation of the model itself still continues', async () => {
     const model = (await load()).train()
     const before = valuesOf(model)
     const expected = await evaluate(model, data, { chunk: 2, optimize: false })
@@ -184,7 +184,7 @@ describe('shifts', () => {
     expect(model.training).toBe(true)
   })
 
-  it('are refused where a weight is written to between their batch and their write', async () => {
+  it('are refused if a weight is written to between their batch and their write', async () => {
     const model = (await load()).eval()
     const first = model.namedParameters().get('conv1.weight')!
     const changing = interrupted(data, (batch) => batch === 2 && torch.noGrad(() => first.mul_(1.5)))

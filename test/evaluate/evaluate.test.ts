@@ -93,7 +93,7 @@ describe('evaluate', () => {
     hook.remove()
   })
 
-  it('is refused where calls of one of the models in train mode are pending, and works after them', async () => {
+  it('is refused if calls of one of the models in train mode are pending, and works after them', async () => {
     const [model, other] = [await ScriptModule.load(demoModel), (await ScriptModule.load(demoModel)).train()]
     const dataset = await idxFolder(fashionMnist, 'test', preprocessOf(model))
     const pending = torch.noGrad(() => other.forward(randn([64, 1, 28, 28], 1)))

@@ -9,7 +9,7 @@ import { folder, options, prepare, refusal, whole } from '../support/evaluation-
 import { demoModel } from '../support/paths.js'
 
 describe('the record of an evaluation', () => {
-  it('goes on from any byte at which it ends, and comes to the same result', async () => {
+  it('continues from any byte at which it ends, and comes to the same result', async () => {
     const { models, dataset, subject, loaded, path, evaluations } = await whole('torn.jsonl')
     const text = readFileSync(path)
     const header = text.indexOf('\n') + 1
@@ -82,7 +82,7 @@ describe('the record of an evaluation', () => {
     resumed.close()
   })
 
-  it('tells the model by the SHA-256 of its file, and its labels by theirs', async () => {
+  it('identifies the model by the SHA-256 of its file, and the labels by theirs', async () => {
     const { subject, dataset } = await prepare()
     const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
     expect(subject.models[0]!.sha256).toBe(sha256(readFileSync(demoModel)))
@@ -99,7 +99,7 @@ describe('the record of an evaluation', () => {
     await expect(missing).rejects.toEqual(refusal('ERR_FILE_UNREADABLE', /none\.pt: the file cannot be read/))
   })
 
-  it('is begun where there is none, and not begun where there is one', async () => {
+  it('is begun if there is none, and not begun if there is one', async () => {
     const { subject } = await prepare()
     const path = join(folder, 'begun.jsonl')
     EvaluationRecord.resume(path, subject).close()

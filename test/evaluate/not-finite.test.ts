@@ -9,7 +9,7 @@ const head = () => ScriptModule.load(fixture('heads.Plain.pt'))
 const data = vectors(30)
 
 describe('evaluate', () => {
-  it('tells how many images have logits that are no numbers, and which weights hold NaN', async () => {
+  it('reports how many images have NaN as logits, and which weights hold NaN', async () => {
     const model = await head()
     model.namedParameters().get('fc.bias')!.detach().at(2).fill_(Number.NaN)
     const found = await evaluate(model, data)
@@ -20,7 +20,7 @@ describe('evaluate', () => {
     expect([found.top1, found.loss, found.calibrationError]).toEqual([0, Number.NaN, Number.NaN])
   })
 
-  it('tells that images are no numbers, and how many', async () => {
+  it('reports that images hold NaN, and how many', async () => {
     const broken = {
       ...data,
       load: async (indices: readonly number[]) => {
@@ -34,7 +34,7 @@ describe('evaluate', () => {
     expect(warnings).toEqual([expect.stringMatching(/for 3 of 30 images.*the images themselves hold NaN/)])
   })
 
-  it('tells of a logit of −infinity', async () => {
+  it('reports a logit of −infinity', async () => {
     const model = await head()
     model.namedParameters().get('fc.bias')!.detach().at(2).fill_(Number.NEGATIVE_INFINITY)
     const { warnings, loss, predictions } = await evaluate(model, data)
@@ -43,7 +43,7 @@ describe('evaluate', () => {
     expect([...predictions]).not.toContain(2)
   })
 
-  it('runs the fast copy where NaN stands in the same places', async () => {
+  it('runs the fast copy if NaN stands in the same places', async () => {
     const model = await head()
     const bias = model.namedParameters().get('fc.bias')!.detach()
     bias.at(0).fill_(Number.NaN)

@@ -23,7 +23,7 @@ const data = vectors(60)
 const outputs = 'probabilities'
 
 describe('a model that ends in a softmax', () => {
-  it('is evaluated right where that is told, and warned of elsewhere', async () => {
+  it('is evaluated correctly if the option says so, and warned of elsewhere', async () => {
     const plain = await evaluate(await head('Plain'), data)
     expect(plain.warnings).toEqual([])
     const right = await evaluate(await head('Softmax'), data, { outputs, chunk: 7 })
@@ -50,7 +50,7 @@ describe('a model that ends in a softmax', () => {
     expect(warnings).toEqual([expect.stringContaining('a probability of 0')])
   })
 
-  it('has the trace of its logits where that is told, and is refused elsewhere', async () => {
+  it('has the trace of its logits if the option says so, and is refused elsewhere', async () => {
     const options = { samples: 20, probes: 4, seed: 1 }
     for (const trace of [hessianTrace, gaussNewtonTrace]) {
       const plain = await trace(await head('Plain'), data, options)
@@ -75,7 +75,7 @@ describe('a model that ends in a softmax', () => {
     expect(soft.rows.map(({ score }) => score.top1)).toEqual(plain.rows.map(({ score }) => score.top1))
   })
 
-  it('is trained on the cross-entropy of its logits where that is told, and refused elsewhere', async () => {
+  it('is trained on the cross-entropy of its logits if the option says so, and refused elsewhere', async () => {
     const train = async (name: 'Plain' | 'Softmax', more = {}) => {
       const model = await head(name)
       const optimizer = sgd({ learningRate: 0.1 })

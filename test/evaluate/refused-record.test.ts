@@ -42,7 +42,7 @@ const scoresOfWrong = (rank: number, loss: unknown, confidence: unknown) => (lin
     }),
   )
 
-describe('the record of an evaluation, where it is of something else or damaged', () => {
+describe('the record of an evaluation, if it is of something else or damaged', () => {
   it.each(['my notes', '{"version":2', '{"a":1}'])('does not write over the text %s', async (text) => {
     const { subject } = await prepare()
     const path = join(folder, 'text')

@@ -5,7 +5,7 @@ import { checkpointRecord, preprocessOf, presets, ScriptModule } from '../../src
 import { demoModel, fixture, temporaryFolder } from '../support/paths.js'
 
 describe('the record of a checkpoint', () => {
-  it('tells how images are preprocessed', async () => {
+  it('reports how images are preprocessed', async () => {
     const model = await ScriptModule.load(demoModel)
     expect(checkpointRecord(model)!.architecture).toBe('fashion-resnet')
     expect(preprocessOf(model)).toEqual({
@@ -19,13 +19,13 @@ describe('the record of a checkpoint', () => {
     expect(preprocessOf(model, 'resnet50').resize).toBe(256)
   })
 
-  it('is missed, not guessed, where there is none', async () => {
+  it('is missed, not guessed, if there is none', async () => {
     const plain = await ScriptModule.load(fixture('mlp.scripted.pt'))
     expect(checkpointRecord(plain)).toBeNull()
     expect(() => preprocessOf(plain)).toThrow(expect.objectContaining({ code: 'ERR_NO_PREPROCESS' }))
   })
 
-  it('gives way to changes, which may tell all where there is none', async () => {
+  it('gives way to changes, which may say everything if there is none', async () => {
     const [plain, model] = [
       await ScriptModule.load(fixture('mlp.scripted.pt')),
       await ScriptModule.load(demoModel),
@@ -56,7 +56,7 @@ describe('the record of a checkpoint', () => {
       '{"version":1,"architecture":"x","classes":null,"shifts":[],"preprocess":{"channels":3,"resize":-1,"interpolation":"bilinear","crop":224,"mean":[0],"std":[0]}}',
       'resize',
     ],
-  ])('is refused where it is malformed: %s', async (text, message) => {
+  ])('is refused if it is malformed: %s', async (text, message) => {
     const path = join(temporaryFolder(), 'record.pt')
     await (await ScriptModule.load(fixture('mlp.scripted.pt'))).save(path, {
       extraFiles: { 'sos.json': text },

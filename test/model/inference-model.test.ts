@@ -53,7 +53,7 @@ describe('a model for inference', () => {
     expect(fast.optimized).toBe(true)
   })
 
-  it('is as near to float64 as the model itself, also where rounding is larger', async () => {
+  it('is as near to float64 as the model itself, also if rounding is larger', async () => {
     const { model, fast } = await load('resnext50_32x4d.scripted.pt')
     const exactly = await (await model.clone()).to({ dtype: 'float64' })
     await torch.noGrad(async () => {
@@ -90,7 +90,7 @@ describe('a model for inference', () => {
     await torch.noGrad(() => model.forward(torch.zeros([1, 3, 64, 64])))
   })
 
-  it('is the model itself where that is hooked, and in eval mode where that is in train mode', async () => {
+  it('is the model itself if that is hooked, and in eval mode if that is in train mode', async () => {
     const { model } = await load('resnet18.scripted.pt')
     const heard: string[] = []
     const hook = model.registerForwardHook('fc', ({ path }) => void heard.push(path))
@@ -108,7 +108,7 @@ describe('a model for inference', () => {
     expect(distance((await torch.noGrad(() => trained.forward(images))) as Tensor, expected)).toBe(0)
   })
 
-  it('is the model itself, and warns, where libtorch cannot make the copy', async () => {
+  it('is the model itself, and warns, if libtorch cannot make the copy', async () => {
     const warned = new Promise((resolve) => process.once('warning', resolve))
     const { model, fast } = await load('values.scripted.pt') // has no forward
     expect(fast.optimized).toBe(false)

@@ -119,7 +119,7 @@ describe('an item of a model’s output', () => {
     }
   }, 120_000)
 
-  it('is asked for where there are several, with what there is', async () => {
+  it('is asked for if there are several, with what there is', async () => {
     const calls: ((model: ScriptModule, given: object) => Promise<unknown>)[] = [
       (model, given) => evaluate(model, data, given),
       (model, given) => evaluate(model, data, { ...given, optimize: false }),

@@ -82,7 +82,7 @@ describe('a pass over a dataset', () => {
     expect((await run(without(), {}, [])).seen).toEqual([])
   })
 
-  it('ends before the next batch where the signal says so, and frees what it loaded', async () => {
+  it('ends before the next batch if the signal says so, and frees what it loaded', async () => {
     const controller = new AbortController()
     const kept: Tensor[] = []
     const passing = async () => {

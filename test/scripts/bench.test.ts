@@ -20,7 +20,7 @@ function bench(...args: string[]): Promise<{ code: number; stdout: string; stder
 }
 
 describe('the statistics of the benchmarks', () => {
-  it('take quantiles of samples in any order, between two where none is there', () => {
+  it('take quantiles of samples in any order, between two if none is there', () => {
     expect(median([5, 1, 3])).toBe(3)
     expect(median([4, 1, 3, 2])).toBe(2.5)
     expect(quantile([50, 10, 30, 20, 40], 0.25)).toBe(20)
@@ -127,7 +127,7 @@ describe('the command', () => {
     expect(await bench(...args)).toEqual({ code: 2, stdout: '', stderr: expect.stringMatching(message) })
   })
 
-  it('fails where a benchmark does', async () => {
+  it('fails if a benchmark does', async () => {
     const { code, stdout, stderr } = await bench('memory', '--only', 'no such case')
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
     expect(stderr).toMatch(/part of a case's name for --only/)

@@ -125,13 +125,13 @@ describe('the networks', () => {
 })
 
 describe('export_cifar.py', () => {
-  it('tells what it has', async () => {
+  it('reports what it has', async () => {
     const { code, stdout } = await exportModel('--help')
     expect(code).toBe(0)
     for (const name of Object.keys(literature)) expect(stdout).toContain(name)
   })
 
-  it('refuses unknown names, no classes and folders that are none, and writes nothing', async () => {
+  it('refuses unknown names, no classes and folders that do not exist, and writes nothing', async () => {
     const out = join(folder, 'never.pt')
     const unknown = await exportModel('resnet19', '--classes', '10', '--out', out)
     expect([unknown.code, unknown.stderr]).toEqual([2, expect.stringContaining('did you mean resnet18')])

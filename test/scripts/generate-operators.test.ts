@@ -22,7 +22,7 @@ describe('splitTopLevel', () => {
 })
 
 describe('parseSchema', () => {
-  it('tells names, overloads, keyword-only and optional parameters, and results', () => {
+  it('reports names, overloads, keyword-only and optional parameters, and results', () => {
     const schema = 'aten::add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor'
     const parameter = { optional: false, keywordOnly: false }
     expect(parseSchema(schema)).toEqual({

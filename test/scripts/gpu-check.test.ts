@@ -34,7 +34,7 @@ function check(...args: string[]): Promise<{ code: number; stderr: string }> {
 }
 
 describe('the check of a device', () => {
-  it('finds all as expected in a rehearsal on the CPU, and tells it', { timeout: 300_000 }, async () => {
+  it('finds all as expected in a rehearsal on the CPU, and reports it', { timeout: 300_000 }, async () => {
     const out = join(temporaryFolder(), 'results')
     const { code, stderr } = await check('--device', 'cpu', '--quick', '--out', out)
     const results = JSON.parse(readFileSync(join(out, 'results.json'), 'utf8'))

@@ -12,7 +12,7 @@ describe('docs/results.md', () => {
     for (const [path, text] of files) expect(readFileSync(path, 'utf8'), path).toBe(text)
   })
 
-  it('tells of each run what the last line of its record does', () => {
+  it('reports for each run what the last line of its record says', () => {
     const page = readFileSync(`${root}/docs/results.md`, 'utf8')
     for (const scheme of ['sgd', 'sgd+sos', 'sam', 'sam+sos']) {
       for (const seed of [0, 1, 2]) {

@@ -19,7 +19,7 @@ describe('a trace whose gradient does not reach all parameters', () => {
     ['Detached', 'cuts the output off'],
     ['Rounded', 'it is zero in all of them'],
     ['WithoutGrad', 'none of its 4 does'],
-  ])('is refused where it reaches none: %s', async (name, reason) => {
+  ])('is refused if it reaches none: %s', async (name, reason) => {
     for (const trace of [hessianTrace, gaussNewtonTrace]) {
       await expect(trace(await head(name), data, options)).rejects.toMatchObject({
         code: 'ERR_NO_GRADIENT',
@@ -32,7 +32,7 @@ describe('a trace whose gradient does not reach all parameters', () => {
     })
   })
 
-  it('tells which parameters are left out', async () => {
+  it('reports which parameters are left out', async () => {
     const left = ['hidden.weight', 'hidden.bias']
     for (const trace of [hessianTrace, gaussNewtonTrace]) {
       const whole = await trace(await head('Plain'), data, options)
@@ -46,7 +46,7 @@ describe('a trace whose gradient does not reach all parameters', () => {
     }
   })
 
-  it('is that of what is left: exactly the last layer’s, where the features are cut off', async () => {
+  it('is that of what is left: exactly the last layer’s, if the features are cut off', async () => {
     const model = await head('DetachedFeatures')
     const exact = await lastLayerTrace(model, 'fc', data, { samples: 12 })
     const { trace, standardError } = await hessianTrace(model, data, { samples: 12, probes: 400 })

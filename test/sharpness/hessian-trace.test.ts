@@ -71,7 +71,7 @@ describe('hessian', () => {
 })
 
 describe('hutchinsonTrace', () => {
-  it('tells the standard error of a mean, with n − 1', () => {
+  it('reports the standard error of a mean, with n − 1', () => {
     // The squares of the distances from 5 add up to 32: √(32 / 7 / 8).
     expect(meanWithError([2, 4, 4, 4, 5, 5, 7, 9])).toEqual({ mean: 5, standardError: Math.sqrt(4 / 7) })
     const trace = (perProbe: number[]): HessianTrace => ({
@@ -188,7 +188,7 @@ describe('hessianTrace', () => {
     expect(seen.at(-1)!.done).toBe(14)
   })
 
-  it('tells which argument is wrong', async () => {
+  it('reports which argument is wrong', async () => {
     const model = await ScriptModule.load(fixture('mlp.scripted.pt'))
     await expect(compareTraces(model, model, 5 as never)).rejects.toThrow('for dataset but received 5')
     await expect(compareTraces(model, 5 as never, small)).rejects.toThrow('for second but received 5')

@@ -150,7 +150,7 @@ describe('what a shift tells', () => {
 })
 
 describe('shiftOnAll', () => {
-  it('tells of all samples what holds for each', async () => {
+  it('reports for all samples what holds for each', async () => {
     // Rows of a plane of the hidden layer's inputs: four directions of six are free.
     const plane = vectors(30)
     const { images: all } = await plane.load([...plane.labels.keys()])
@@ -231,7 +231,7 @@ describe('shiftOnAll', () => {
     expect(ridge.certificate!.maxLogitChange).toBeGreaterThan(1e-3)
   })
 
-  it('refuses numbers and policies that are none, before it runs the model', async () => {
+  it('refuses invalid numbers and policies before it runs the model', async () => {
     const { data, asked } = noting(vectors(40))
     const model = await head('Plain')
     for (const [options, code] of [

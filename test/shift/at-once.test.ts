@@ -140,7 +140,7 @@ describe('while other calls of the module run', () => {
   })
 })
 
-describe('where a run throws early', () => {
+describe('if a run throws early', () => {
   it('no hook is left behind', async () => {
     const model = (await load()).train()
     const layer = linearLayer(model)
@@ -160,7 +160,7 @@ describe('where a run throws early', () => {
     expect([model.hooked, model.training]).toEqual([false, true])
   })
 
-  it('none is left where the consumer of chunks leaves', async () => {
+  it('none is left if the consumer of chunks leaves', async () => {
     const model = (await load()).train()
     for await (const { rows } of captureChunks(model, linearLayer(model), train, [0, 1, 2, 3], {
       chunk: 2,

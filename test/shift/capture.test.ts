@@ -32,7 +32,7 @@ function noting(data: Dataset): { data: Dataset; asked: number[] } {
 }
 
 describe('captureRows', () => {
-  it('gives the inputs in the order of the samples, chunk by chunk, and tells each forward', async () => {
+  it('gives the inputs in the order of the samples, chunk by chunk, and reports each forward', async () => {
     const model = await head('Plain')
     const indices = [3, 19, 0, 7, 4]
     const { data, asked } = noting(vectors(20))
@@ -135,7 +135,7 @@ describe('captureRows', () => {
     ])
   })
 
-  it('refuses samples of none, a layer that is not called, and numbers that are none', async () => {
+  it('refuses no samples, a layer that is not called, and invalid numbers', async () => {
     const model = await head('Plain')
     const layer = linearLayer(model)
     await expect(captureRows(model, layer, vectors(20), [])).rejects.toMatchObject({ code: 'ERR_INDICES' })
@@ -193,7 +193,7 @@ describe('the windows of a convolution', () => {
   const images = randn([3, 6, 11, 9], 3, 'float64')
   const data = datasetOf('images', images, ['one'])
 
-  it('are drawn by their seed, and all of them where no number is given', async () => {
+  it('are drawn by their seed, and all of them if no number is given', async () => {
     const model = await ScriptModule.load(fixture('convolutions.scripted.pt'))
     const layer = convolutionLayer(model, 'pointwise')
     // Of a kernel of one pixel the rows are the pixels.

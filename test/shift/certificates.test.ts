@@ -10,7 +10,7 @@ const b = randn([5], 3)
 const others = randn([9000, 32], 4)
 
 describe('certify', () => {
-  it('tells what dense arithmetic tells, in one chunk or several', async () => {
+  it('gives what dense arithmetic gives, in one chunk or several', async () => {
     const solved = await solveShift(a, v, b, { bias: 'absorb' })
     const { samples, ...told } = certifyDrift(
       measureDrift(others, { weight: v, bias: b }, { weight: solved.weight, bias: solved.bias }),
@@ -82,7 +82,7 @@ describe('certify', () => {
     })
   })
 
-  it('calls a class safe where the margin exceeds the largest less the smallest change, by hand', () => {
+  it('calls a class safe if the margin exceeds the largest less the smallest change, by hand', () => {
     const tensor = (rows: number[][]) => torch.tensor(rows, { dtype: 'float64' })
     // One input, so that an image's logits are its input times V, plus b; V* = V + D.
     const before = { weight: tensor([[1, 0, -1]]), bias: torch.tensor([0.5, 0, 0], { dtype: 'float64' }) }
@@ -134,7 +134,7 @@ describe('certify', () => {
     expect([safe > 0, safe < 9000]).toEqual([true, true])
   })
 
-  it('refuses maps and rows that are none', () => {
+  it('refuses invalid maps and rows', () => {
     const map = { weight: v, bias: b }
     const refused = (name: string) =>
       expect.objectContaining({

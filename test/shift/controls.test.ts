@@ -27,7 +27,7 @@ describe('controlWeights', () => {
     expect(largest(pulled.sub(ridge.mul(lambda)))).toBeLessThan(1e-8 * largest(pulled) + 1e-9)
   })
 
-  it('ridge is the shift itself, with λ = 0, where the shift keeps all directions', async () => {
+  it('ridge is the shift itself, with λ = 0, if the shift keeps all directions', async () => {
     const { weight: vStar, rank } = await solveShift(a, v, null, { rank: { policy: 'fixed', rank: 15 } })
     const { weight, lambda } = await controlWeights('ridge', { a, v, vStar, rank })
     expect(lambda).toBe(0)
@@ -37,7 +37,7 @@ describe('controlWeights', () => {
     expect(largest(weight.sub(vStar))).toBeLessThan(1e-9)
   })
 
-  it('is refused where there is none of its name', async () => {
+  it('is refused if there is none of its name', async () => {
     const given = { a, v, vStar: v, rank: 1 }
     await expect(controlWeights('toString' as never, given)).rejects.toMatchObject({
       code: 'ERR_INVALID_ARGUMENT',
@@ -73,7 +73,7 @@ describe('controlWeights', () => {
     expect(Math.abs(mean - 7 / 40)).toBeLessThan(0.04)
   })
 
-  it('takes the batch for the pool, and 0 for the seed, where none is given', async () => {
+  it('takes the batch for the pool, and 0 for the seed, if none is given', async () => {
     const given = { a, v, vStar: v, rank: 4 }
     const { weight: pca } = await controlWeights('pca', given)
     const [, vectors] = torch.linalg_eigh(a.t().matmul(a))
@@ -137,7 +137,7 @@ describe('controlWeights', () => {
     expect((await controlWeights('shrink', given)).weight.toArray()).toEqual(wide.v.mul(0.5).toArray())
   })
 
-  it('refuses arguments that are none, by their names', async () => {
+  it('refuses invalid arguments, by their names', async () => {
     const given = { a, v, vStar: v, rank: 1 }
     const wrong: [string, object][] = [
       ...['a', 'v', 'vStar', 'pool'].map((name): [string, object] => [name, { [name]: [1] }]),

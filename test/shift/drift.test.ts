@@ -40,7 +40,7 @@ describe('what rounding adds', () => {
     noise.forEach((value, i) => void expect(back.noise[i]).toBeCloseTo(value, 12))
   })
 
-  it('leaves a class undecided where two logits lie within twice of it, before or after', () => {
+  it('leaves a class undecided if two logits lie within twice of it, before or after', () => {
     // Margins before: 14 and 8; after: 8 and 16. The noise is that of the outputs.
     const undecided = (outputs: number, from = before, to = after) => [
       ...measureDrift(rows, from, to, { products: 0, outputs, softmax: false }).undecided,
@@ -165,7 +165,7 @@ describe('a certificate', () => {
     })
   })
 
-  it('counts no predictions where rounding decides one of them', () => {
+  it('counts no predictions if rounding decides one of them', () => {
     const map = (value: number) => ({ weight: tensor([[value, 0]]), bias: null })
     const sums = new DriftSums([map(1)], [map(1)])
     sums.add([tensor([[1]])])

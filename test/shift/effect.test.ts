@@ -111,7 +111,7 @@ describe('what a shift says of classes', () => {
     },
   )
 
-  it('is nothing where the model returns no numbers', async () => {
+  it('is nothing if the model returns no numbers', async () => {
     const record = await shiftOptimum(await head('Booleans'), vectors(size), { ...options, layer: 'fc' })
     expect(record).toMatchObject({ toOutput: null, measured: null, certificate: { marginSafeShare: null } })
   })
@@ -145,7 +145,7 @@ describe('what a shift says of classes', () => {
     },
   )
 
-  it('tells positions and windows by their names, and what lies between layer and output', async () => {
+  it('reports positions and windows by their names, and what lies between layer and output', async () => {
     const data = vectors(size)
     const tokens = await shiftOptimum(await head('Tokens'), data, options)
     expect(tokens).toMatchObject({ layer: 'fc', toOutput: ['aten::mean'], rows: { of: 'positions' } })
@@ -153,7 +153,7 @@ describe('what a shift says of classes', () => {
     expect(windows).toMatchObject({ toOutput: null, rows: { of: 'windows' } })
   })
 
-  it('refuses by default where images show what the graph does not', async () => {
+  it('refuses by default if images show what the graph does not', async () => {
     const model = await head('SoftmaxOverImages')
     const before = model.namedParameters().get('fc.weight')!.toArray()
     await expect(shiftOptimum(model, vectors(size), options)).rejects.toEqual(code('ERR_NO_OUTPUT_LAYER'))

@@ -64,7 +64,7 @@ describe.each([...shifts, ...traces])('%s', (name, task) => {
     await refused(hidden, task(hidden), refusal('ERR_NOT_FINITE', /'hidden\.bias' \(NaN\)$/))
   })
 
-  it('tells images that are no numbers', async () => {
+  it('reports images that hold NaN', async () => {
     const model = await head('Plain')
     const images: Dataset = {
       ...data,
@@ -83,7 +83,7 @@ describe.each([...shifts, ...traces])('%s', (name, task) => {
 })
 
 describe('a shift of rank 0', () => {
-  it('is not written where the inputs of the layer are zero', async () => {
+  it('is not written if the inputs of the layer are zero', async () => {
     const model = await head('Plain')
     for (const name of ['hidden.weight', 'hidden.bias']) model.namedParameters().get(name)!.detach().zero_()
     for (const [name, task] of shifts.slice(0, 3)) {
@@ -107,7 +107,7 @@ describe('a shift of rank 0', () => {
     }
   })
 
-  it('is not written where a policy keeps nothing', async () => {
+  it('is not written if a policy keeps nothing', async () => {
     const model = await head('Plain')
     const policies = [
       { policy: 'fixed', rank: 0 },

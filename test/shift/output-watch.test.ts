@@ -207,7 +207,7 @@ describe('a watch of outputs', () => {
     expect(watch.areLogits).toBe(false)
   })
 
-  it('tells the rounding of the coarsest dtype that it saw', async () => {
+  it('reports the rounding of the coarsest dtype that it saw', async () => {
     const { watch, z } = await watched('Plain')
     expect(watch.rounding('float64')).toEqual({
       products: 16 * epsilon.float64,
@@ -240,7 +240,7 @@ describe('a watch of outputs', () => {
     expect(new OutputWatch(model, linearLayer(model, 'hidden'), map).steps).toBeNull()
   })
 
-  it('of an item of the output is told that item', async () => {
+  it('of an item of the output receives that item', async () => {
     const model = await ScriptModule.load(fixture('heads.FeaturesFirst.pt'))
     const layer = linearLayer(model, 'fc')
     const [map] = torch.noGrad(() => new LayerWeights(model, 'fc').maps())
@@ -248,7 +248,7 @@ describe('a watch of outputs', () => {
     expect(new OutputWatch(model, layer, map!, 'features').steps).toBeNull()
   })
 
-  it('counts the images whose class changed, where both have classes', async () => {
+  it('counts the images whose class changed, if both have classes', async () => {
     const [before, after, none] = [await watched('Plain'), await watched('Plain'), await watched('Plain')]
     const classes = (values: number[]) =>
       torch.eye(3, { dtype: 'float64' }).index_select(0, torch.tensor(values, { dtype: 'int64' }))

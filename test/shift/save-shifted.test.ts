@@ -22,7 +22,7 @@ const preprocess: Preprocess = {
 const shift = (model: ScriptModule, seed: number) => shiftOptimum(model, vectors(40), { batchSize: 3, seed })
 
 describe('saveShifted', () => {
-  it('begins a record for a model that has none, and goes on with it', async () => {
+  it('begins a record for a model that has none, and continues with it', async () => {
     const folder = temporaryFolder()
     const [first, second] = [join(folder, 'first.pt'), join(folder, 'second.pt')]
     const model = await ScriptModule.load(fixture('mlp.scripted.pt'))
@@ -47,7 +47,7 @@ describe('saveShifted', () => {
     await expect(saveShifted(saved, first, more, other)).rejects.toMatchObject({ code: 'ERR_SAME_FILE' })
   })
 
-  it('leaves the classes open where nobody tells them', async () => {
+  it('leaves the classes open if nobody names them', async () => {
     const path = join(temporaryFolder(), 'shifted.pt')
     const model = await ScriptModule.load(fixture('mlp.scripted.pt'))
     await saveShifted(model, path, [], { dataset: 'vectors', preprocess })

@@ -34,7 +34,7 @@ describe('shiftLayers', () => {
     expect(records.map(({ batchSize }) => batchSize)).toEqual([3, 3]) // half of 6 inputs
   })
 
-  it('puts weight and bias of the first back where the images of the second cannot be read', async () => {
+  it('puts weight and bias of the first back if the images of the second cannot be read', async () => {
     const model = await load()
     const values = () => [...model.namedParameters()].map(([name, tensor]) => [name, flat(tensor)])
     const before = values()
@@ -55,7 +55,7 @@ describe('shiftLayers', () => {
     expect([...other.namedParameters()].map(([name, tensor]) => [name, flat(tensor)])).toEqual(before)
   })
 
-  it('puts all of them back where one fails', async () => {
+  it('puts all of them back if one fails', async () => {
     const model = await load()
     const before = [...model.namedParameters()].map(([name, tensor]) => [name, flat(tensor)])
     const rank = { policy: 'fixed', rank: 1 } as const

@@ -59,7 +59,7 @@ describe('shiftOptimum', () => {
     expect(checkpointRecord(await ScriptModule.load(path))!.preprocess).toEqual(preprocessOf(model))
   })
 
-  it('tells what it did', async () => {
+  it('reports what it did', async () => {
     const model = await ScriptModule.load(demoModel)
     const record = await shiftOptimum(model, train, { batchSize: 50 })
     expect(record).toMatchObject({
@@ -105,7 +105,7 @@ describe('shiftOptimum', () => {
     expect(again.normAfter / again.normBefore).toBeCloseTo(1, 6)
   })
 
-  it('is the identity where the batch spans all inputs', async () => {
+  it('is the identity if the batch spans all inputs', async () => {
     const model = await ScriptModule.load(fixture('mlp.scripted.pt'))
     const before = flat(weightOf(model, '2'))
     const record = await shiftOptimum(model, vectors(40), { batchSize: 40 })
@@ -163,7 +163,7 @@ describe('shiftOptimum', () => {
     expect(model.training).toBe(true)
   })
 
-  it('refuses batches larger than the dataset, layers that are none or not linear, frozen modules', async () => {
+  it('refuses batches larger than the dataset, layers that do not exist or are not linear, frozen modules', async () => {
     const model = await ScriptModule.load(demoModel)
     await expect(shiftOptimum(model, train, { batchSize: 10_001 })).rejects.toEqual(code('ERR_BATCH_SIZE'))
     await expect(shiftOptimum(model, train, { layer: 'fx' })).rejects.toThrow("did you mean 'fc'")

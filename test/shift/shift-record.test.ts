@@ -41,7 +41,7 @@ const result = (change: Partial<ShiftResult> = {}): ShiftResult => ({
 })
 
 describe('the record of a shift', () => {
-  it('tells what came of it, in every field', () => {
+  it('reports what came of it, in every field', () => {
     expect(describeShift(result())).toEqual({
       layer: 'head',
       solver: 'svd',
@@ -93,12 +93,12 @@ describe('the record of a shift', () => {
     })
   })
 
-  it('calls rows positions where an image gives several', () => {
+  it('calls rows positions if an image gives several', () => {
     const batch = { sampling: 'given', seed: 0, indices: [0], batchSize: 2, rows: 6 } as const
     expect(describeShift(result({ batch })).rows).toEqual({ count: 6, of: 'positions' })
   })
 
-  it('counts the classes of all samples where they all are the batch', () => {
+  it('counts the classes of all samples if they all are the batch', () => {
     const dataset = { ...vectors(12), labels: new Int32Array(12).fill(1) }
     const batch = { sampling: 'all', seed: 0, indices: [], batchSize: 12, rows: 12 } as const
     const { classesCovered, unseenClasses } = describeShift(result({ dataset, batch }))
@@ -134,7 +134,7 @@ describe('the record of a shift', () => {
     [0, true],
     [4.9e-6, true],
     [5.1e-6, false],
-  ])('calls it the identity where no more than a millionth of the norm moved: %d', (moved, identity) => {
+  ])('calls it the identity if no more than a millionth of the norm moved: %d', (moved, identity) => {
     const [before, after] = [
       [map([3, 0]), map([0, 4])],
       [map([3 + 0.6 * moved, 0]), map([0.8 * moved, 4])],

@@ -63,7 +63,7 @@ describe('each failure has a code, frames of its caller and no C++ backtrace:', 
 describe('a failure in TorchScript', () => {
   const x = torch.ones([1, 3, 64, 64])
 
-  it.each([false, true])('tells submodule, shapes and line, hooked: %s', async (hooked) => {
+  it.each([false, true])('reports submodule, shapes and line, hooked: %s', async (hooked) => {
     const module = await load('resnet18.scripted.pt')
     giveWeight(module, 'layer3.1.conv2', [256, 100, 3, 3])
     if (hooked) module.registerForwardHook('**', () => {})
@@ -74,7 +74,7 @@ describe('a failure in TorchScript', () => {
     expect(error.line).toMatch(/^code\/__torch__\/torch\/nn\/modules\/conv.*\.py:\d+: .*conv2d/)
   })
 
-  it.each([false, true])('tells them in a traced module, hooked: %s', async (hooked) => {
+  it.each([false, true])('reports them in a traced module, hooked: %s', async (hooked) => {
     const module = await load('resnet18.traced.pt')
     giveWeight(module, 'layer3.1.conv2', [256, 100, 3, 3])
     if (hooked) module.registerForwardPreHook('layer3.1', () => {})
@@ -86,7 +86,7 @@ describe('a failure in TorchScript', () => {
     })
   })
 
-  it.each([false, true])('tells siblings in one line apart, hooked: %s', async (hooked) => {
+  it.each([false, true])('distinguishes siblings in one line, hooked: %s', async (hooked) => {
     for (const sibling of ['left', 'right']) {
       const module = await load('hooks.scripted.pt')
       giveWeight(module, `${sibling}.linear`, [8, 5])
@@ -98,7 +98,7 @@ describe('a failure in TorchScript', () => {
     }
   })
 
-  it.each([false, true])('tells them in branches, loops and other methods, hooked: %s', async (hooked) => {
+  it.each([false, true])('reports them in branches, loops and other methods, hooked: %s', async (hooked) => {
     for (const [file, method, path] of [
       ['hooks', 'forward', 'branch'],
       ['hooks', 'forward', 'loop'],
@@ -115,7 +115,7 @@ describe('a failure in TorchScript', () => {
     }
   })
 
-  it.each([false, true])('tells them in a fork, hooked: %s', async (hooked) => {
+  it.each([false, true])('reports them in a fork, hooked: %s', async (hooked) => {
     const module = await load('zoo.forks.pt')
     if (hooked) module.registerForwardHook('left', () => {})
     const error = await failureOf(() => module.forward(torch.ones([2, 4])))
@@ -124,7 +124,7 @@ describe('a failure in TorchScript', () => {
     expect(error.submodule).toBe('left')
   })
 
-  it('tells of what it raised itself, and takes its text as it is', async () => {
+  it('reports what it raised itself, and takes its text as it is', async () => {
     const module = await load('values.scripted.pt')
     const error = await failureOf(() => module.call('fail', 1))
     expectWellFormed(error)
@@ -139,7 +139,7 @@ describe('a failure in TorchScript', () => {
     }
   })
 
-  it('is told without lines where the archive has no debug information', async () => {
+  it('is reported without lines if the archive has no debug information', async () => {
     const module = await load('zoo.stripped.pt')
     const error = await failureOf(() => module.forward(torch.ones([2, 4])))
     expectWellFormed(error)

@@ -51,7 +51,7 @@ describe('the process lives when its workers are terminated', () => {
 })
 
 describe('a script that runs out of time', () => {
-  it('is ended in the middle of tensor code, and its thread goes on', async () => {
+  it('is ended in the middle of tensor code, and its thread continues', async () => {
     expect(await terminate('timeout')).toBe('lives')
   })
 })

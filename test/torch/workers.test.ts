@@ -128,7 +128,7 @@ describe('a module that threads share', () => {
     expect(counted.get(count)!.item() - before).toBe(40)
   })
 
-  it('cannot be taken over once it was freed, nor by a number that is none', async () => {
+  it('cannot be taken over once it was freed, nor by an invalid number', async () => {
     const module = await ScriptModule.load(fixture('mlp.scripted.pt'))
     const shared = module.share()
     expect(ScriptModule.fromShared(shared).parameters().length).toBeGreaterThan(0)

@@ -32,7 +32,7 @@ describe('a trainer', () => {
     optimizer: sgd({ learningRate: 0.1, momentum: 0.9 }),
   })
 
-  it('gives the parts of the model their modes back, also where one is held then', async () => {
+  it('gives the parts of the model their modes back, also if one is held then', async () => {
     const model = (await noisy()).eval()
     model.submodule('norm').train()
     const trainer = new Trainer(model, options())
@@ -69,7 +69,7 @@ describe('a trainer', () => {
     expect(losses[0]).toBeCloseTo(losses[1]!, 12)
   })
 
-  it('is told where an evaluation that a listener began is not awaited; the evaluation is right', async () => {
+  it('is reported if an evaluation that a listener began is not awaited; the evaluation is right', async () => {
     const model = await noisy()
     const trainer = new Trainer(model, options())
     const evaluations: Promise<Evaluation>[] = []

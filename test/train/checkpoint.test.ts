@@ -171,7 +171,7 @@ describe('a run', () => {
     ])
   })
 
-  it('does not begin anew beside checkpoints, nor go on from one that is not the last any more', async () => {
+  it('does not begin anew beside checkpoints, nor continue from one that is no longer the last', async () => {
     const folder = await stopped()
     await expect((await trainer(folder)).run()).rejects.toMatchObject(
       refused(/call resume\(\) before run\(\)/),

@@ -51,7 +51,7 @@ describe.skipIf(!hasGroups)('training by several processes', () => {
     expect(first!.milliseconds).toBeLessThan(60_000)
   })
 
-  it('is started again by torchrun, and goes on from the checkpoint to the same bits', async () => {
+  it('is started again by torchrun, and continues from the checkpoint to the same bits', async () => {
     const folder = temporaryFolder()
     const again = await torchrun([script, folder, 'die=7'], 2, '--max-restarts', '2')
     expect(again.code, again.stderr).toBe(0)

@@ -78,7 +78,7 @@ describe('an epoch', () => {
 })
 
 describe('a checkpoint that is asked for', () => {
-  it('is written after the step at work, and where that ends an epoch, once, as the next one begins', async () => {
+  it('is written after the step at work, and if that ends an epoch, once, as the next one begins', async () => {
     const checkpoints = { folder: temporaryFolder(), everyEpochs: 100, keep: 20 }
     const trainer = new Trainer(await perceptron(), { ...plain, epochs: 3, checkpoints })
     const told: string[] = []
@@ -99,7 +99,7 @@ describe('a trainer of probabilities', () => {
 })
 
 describe('a run', () => {
-  it('that goes on has the learning rate that a listener left', async () => {
+  it('that continues has the learning rate that a listener left', async () => {
     const straight = await perceptron()
     const options = { ...plain, epochs: 3, checkpoints: { folder: temporaryFolder() } }
     const lower = (trainer: Trainer) =>

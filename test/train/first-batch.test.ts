@@ -34,7 +34,7 @@ describe('a last batch', () => {
     expect(await run(await head('Plain'))).toBe('done')
   })
 
-  it('is not what is wrong where every batch has one image', async () => {
+  it('is not what is wrong if every batch has one image', async () => {
     await expect(run(await head('Normed'), { batchSize: 1 })).rejects.toEqual(
       refusal('ERR_TORCH', /has only 1 image of a batch of 1: choose a larger batchSize/),
     )
@@ -75,7 +75,7 @@ describe('a training that cannot begin', () => {
     )
   })
 
-  it('tells a frozen model from one that requires no gradients', async () => {
+  it('distinguishes a frozen model from one that requires no gradients', async () => {
     const frozen = await (await head('Plain')).freeze()
     expect(() => new Trainer(frozen, options)).toThrow(refusal('ERR_FROZEN', /it is frozen/))
     const still = await head('WithoutGrad')

@@ -19,7 +19,7 @@ function heard(trainer: Trainer): string[] {
 }
 
 describe('the listeners of a trainer', () => {
-  it('tells its events in order, and waits for what listeners ask it to', async () => {
+  it('reports its events in order, and waits for what listeners ask it to', async () => {
     const trainer = new Trainer(await perceptron(), { ...plain, epochs: 2 })
     const events = heard(trainer)
     trainer.on('epochStart', (event) => {
@@ -33,7 +33,7 @@ describe('the listeners of a trainer', () => {
     expect(events).toEqual(['runStart', ...epoch, ...epoch, 'runEnd'])
   })
 
-  it('ends with the error of a listener, which it tells', async () => {
+  it('ends with the error of a listener, which it reports', async () => {
     const trainer = new Trainer(await perceptron(), { ...plain, epochs: 1 })
     let other = 'at work'
     trainer.on('batchEnd', (event) => {

@@ -34,7 +34,7 @@ const close = (lists: readonly (readonly number[])[], digits = 12) =>
   lists.map((list) => list.map((value) => expect.closeTo(value, digits)))
 
 describe('an optimizer', () => {
-  it('is told by its name and every number', () => {
+  it('is described by its name and every number', () => {
     expect(sgd({ learningRate: 1 }).description).toEqual({
       name: 'sgd',
       momentum: 0,
@@ -129,7 +129,7 @@ describe('an optimizer', () => {
     expect(seen[1]).toEqual(close(moved))
   })
 
-  it('clips the gradients of all parameters together, where they are longer', async () => {
+  it('clips the gradients of all parameters together, if they are longer', async () => {
     const clip = (maxNorm: number) => clipGradients(sgd({ learningRate: 1 }), maxNorm)
     const start = { a: [0], b: [0] }
     expect((await stepped(clip(2.5), start, [[[3], [4]]])).weights).toEqual(close([[-1.5], [-2]], 6))

@@ -146,7 +146,7 @@ describe('an optimizer', () => {
     ['sgd', sgd({ learningRate: 0.1, momentum: 0.9 })],
     ['adamW', adamW({ learningRate: 0.1, amsgrad: true })],
     ['sam', sam(sgd({ learningRate: 0.1, momentum: 0.9 }))],
-  ])('%s goes on from its state to the bit', async (_, recipe) => {
+  ])('%s continues from its state to the bit', async (_, recipe) => {
     const [through, resumed] = [leaf(), leaf()]
     const first = recipe.create(target(through))
     for (let i = 0; i < 3; i++) await first.step(square(through), recipe.learningRate)

@@ -122,7 +122,7 @@ describe('the listeners of an event', () => {
 })
 
 describe('mixup', () => {
-  it('is told by its name and number, and refuses what is no α', () => {
+  it('is described by its name and number, and refuses an invalid α', () => {
     expect(mixup().description).toEqual({ name: 'mixup', alpha: 1 })
     expect(mixup(0.25).description).toEqual({ name: 'mixup', alpha: 0.25 })
     for (const alpha of [0, -1, Number.NaN]) {
@@ -229,7 +229,7 @@ describe('what a checkpoint must have been made by', () => {
     })
   })
 
-  it('passes on where the logits are, if that is told', () => {
+  it('passes on where the logits are, if that is given', () => {
     expect(outputOptionsOf(options)).toEqual({})
     expect(outputOptionsOf({ ...options, output: 0, outputs: 'logits' })).toEqual({
       output: 0,

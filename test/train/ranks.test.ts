@@ -102,7 +102,7 @@ describe.each([2, 3])('a run of %i ranks', (size) => {
     expect(existsSync(join(folder, `checkpoint-00000000${size === 3 ? 6 : 8}.safetensors`))).toBe(true)
   })
 
-  it('ends together where one of them is asked to, and goes on to what one would have been', async () => {
+  it('ends together if one of them is asked to, and continues to what one would have been', async () => {
     const folder = temporaryFolder()
     const checkpoints = { folder }
     const first = await together(

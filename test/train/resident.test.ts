@@ -96,7 +96,7 @@ describe('pixels', () => {
     expect(await labelsOf(opened, 3)).toEqual([])
   })
 
-  it('of a batch are freed with the next, also where the caller leaves early', async () => {
+  it('of a batch are freed with the next, also if the caller leaves early', async () => {
     for (const residentBytes of [0, 1e9]) {
       const opened = await TrainingData.open(noting().data, { batchSize: 4, residentBytes })
       const kept: Tensor[] = []
@@ -112,7 +112,7 @@ describe('pixels', () => {
 })
 
 describe('a dataset without pixels', () => {
-  it('is laid out as asked, and refused where it would be augmented', async () => {
+  it('is laid out as asked, and refused if it would be augmented', async () => {
     const { data } = noting()
     const images: Dataset = {
       name: data.name,

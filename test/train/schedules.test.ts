@@ -73,7 +73,7 @@ describe('a schedule', () => {
     for (const make of wrong) expect(make).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }))
   })
 
-  it('is told by its name and numbers', () => {
+  it('is described by its name and numbers', () => {
     expect(constantRate.description).toEqual({ name: 'constant' })
     expect(multiStep([0.5, 3]).description).toEqual({ name: 'multiStep', milestones: [0.5, 3], gamma: 0.1 })
     expect(multiStep([2], 0.5).description).toEqual({ name: 'multiStep', milestones: [2], gamma: 0.5 })

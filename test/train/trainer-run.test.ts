@@ -49,7 +49,7 @@ describe('a trainer', () => {
     ])
   })
 
-  it('tells each event with itself and its place', async () => {
+  it('reports each event with itself and its place', async () => {
     const one = await trainer({ epochs: 1 })
     const told: unknown[] = []
     for (const name of ['runStart', 'epochStart', 'batchStart', 'batchEnd', 'epochEnd', 'runEnd'] as const) {
@@ -146,7 +146,7 @@ describe('a trainer', () => {
     expect(steps).toEqual([1, 8])
   })
 
-  it('refuses a rate that is none, from its optimizer, a listener, or its schedule', async () => {
+  it('refuses an invalid rate from its optimizer, a listener, or its schedule', async () => {
     const recipe = { ...options.optimizer, learningRate: Number.NaN }
     await expect(trainer({ optimizer: recipe })).rejects.toEqual(
       refusal('ERR_INVALID_ARGUMENT', /learningRate/),
@@ -162,7 +162,7 @@ describe('a trainer', () => {
     await expect(one.run()).rejects.toEqual(refusal('ERR_INVALID_ARGUMENT', /learning rate/))
   })
 
-  it('refuses options that are none, by their names', async () => {
+  it('refuses invalid options, by their names', async () => {
     const model = await ScriptModule.load(fixture('mlp.scripted.pt'))
     for (const [more, name] of [
       [{ data: 5 }, /data/],

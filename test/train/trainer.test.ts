@@ -135,7 +135,7 @@ describe('a trainer', () => {
     expect(rates).toEqual([0.05, 0.5, 0.05, 0.05])
   })
 
-  it('stops when a listener says so, or a signal, with a checkpoint, from which it goes on', async () => {
+  it('stops when a listener says so, or a signal, with a checkpoint, from which it continues', async () => {
     const straight = await perceptron()
     await new Trainer(straight, { ...plain, epochs: 2 }).run()
     const folder = temporaryFolder()

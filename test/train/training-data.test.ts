@@ -94,7 +94,7 @@ describe('training data', () => {
     }
   })
 
-  it('gives the same values in channels_last, where the images of a step may have any size', async () => {
+  it('gives the same values in channels_last, if the images of a step may have any size', async () => {
     const bytes = torch.randint(0, 256, [20, 3, 8, 6], { dtype: 'uint8', generator: new torch.Generator(1) })
     const [mean, std] = [
       [0.1, 0.5, 0.7],
@@ -146,7 +146,7 @@ describe('training data', () => {
     for (const [i, { images }] of given.entries()) expect(same(images, bare[i]!.images)).toBe(true)
   })
 
-  it('leaves the last images out where asked, and refuses what it cannot do', async () => {
+  it('leaves the last images out if asked, and refuses what it cannot do', async () => {
     const dataset = await fashion(20)
     const data = await TrainingData.open(dataset, { batchSize: 16, dropLast: true })
     expect((await epochOf(data, 0)).map(({ images }) => images.shape[0])).toEqual([16])

@@ -36,7 +36,7 @@ describe('mcnemar', () => {
     })
   })
 
-  it('does not change where the models change places', () => {
+  it('does not change if the models change places', () => {
     const [first, second] = results(30, 12)
     expect(mcnemar(second, first)).toEqual({
       onlyFirst: 12,

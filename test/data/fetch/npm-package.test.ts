@@ -74,7 +74,7 @@ describe('npmTarball', () => {
     expect(readdirSync(folder)).toEqual(['sos-sample-1.0.0.tgz'])
   })
 
-  it('refuses a tarball that is not the published one, even where the registry vouches for it', async () => {
+  it('refuses a tarball that is not the published one, even if the registry vouches for it', async () => {
     const tampered = gzipSync(gunzipSync(tarball), { level: 1 })
     const folder = setUp({ bytes: tampered, whole: true })
     await expect(npmTarball(pack, folder)).rejects.toMatchObject({
@@ -84,7 +84,7 @@ describe('npmTarball', () => {
     expect(existsSync(folder)).toBe(false)
   })
 
-  it("tells npm's reason where it fails", async () => {
+  it("reports npm's reason if it fails", async () => {
     const folder = setUp({ bytes: tarball, whole: true })
     const failed = npmTarball({ ...pack, version: '9.9.9' }, folder)
     await expect(failed).rejects.toMatchObject({
@@ -96,7 +96,7 @@ describe('npmTarball', () => {
     expect(existsSync(folder)).toBe(false)
   })
 
-  it('tells the bytes that have arrived', async () => {
+  it('reports the bytes that have arrived', async () => {
     const folder = setUp({ bytes: tarball, whole: false })
     const [told, abort] = [[] as number[], new AbortController()]
     const download = npmTarball(pack, folder, (bytes) => void told.push(bytes), abort.signal)

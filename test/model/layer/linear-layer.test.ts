@@ -43,7 +43,7 @@ describe('linearLayer', () => {
     expect([rank, off.abs().max().item() < 1e-12]).toEqual([2, true])
   })
 
-  it('says so where a module has convolutions alone', async () => {
+  it('says so if a module has convolutions alone', async () => {
     const model = await ScriptModule.load(fixture('convolutions.scripted.pt'))
     expect(() => linearLayer(model)).toThrow(expect.objectContaining({ code: 'ERR_NO_LINEAR' }))
   })
@@ -56,7 +56,7 @@ describe('linearLayer', () => {
     },
   )
 
-  it.skipIf(dataRoot === undefined)('says so where there is none', async () => {
+  it.skipIf(dataRoot === undefined)('says so if there is none', async () => {
     const model = await ScriptModule.load(`${dataRoot}/checkpoints/squeezenet1_0.ts.pt`)
     expect(() => linearLayer(model)).toThrow(expect.objectContaining({ code: 'ERR_NO_LINEAR' }))
   })

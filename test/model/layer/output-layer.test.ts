@@ -99,7 +99,7 @@ describe('outputLayer', () => {
     expect(() => outputLayer(convolution)).toThrow("linear layers: 'hidden'; 2-d convolutions: 'head'")
   })
 
-  it('is refused where its weight is tied, and a layer that is named where it is not quite one', async () => {
+  it('is refused if its weight is tied, and a layer that is named if it is not quite one', async () => {
     const tied = await head('Tied')
     const code = expect.objectContaining({ code: 'ERR_NOT_SHIFTABLE' })
     expect(outputLayer(tied).layer.path).toBe('fc')

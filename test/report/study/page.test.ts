@@ -101,7 +101,7 @@ describe('the page', () => {
     }
   })
 
-  it('fetches nothing, runs nothing, and shows no number that is none', () => {
+  it('fetches nothing, runs nothing, and shows no NaN or infinity', () => {
     expect(markup).not.toMatch(/<script|<link|<img|<iframe|url\(|@import|\son\w+=/i)
     expect(markup).not.toMatch(/https?:/)
     expect(markup).not.toMatch(/NaN|undefined|Infinity|\[object/)
@@ -162,7 +162,7 @@ describe('studyFindings', () => {
     expect(studyFindings(lucky)[0]).toContain('uncorrected p is 0.02')
   })
 
-  it('tells of identities, classes without an image, corrupt images and controls', () => {
+  it('reports identities, classes without an image, corrupt images and controls', () => {
     const told = studyFindings({
       ...study,
       rows: study.rows.map((row) => ({ ...row, identity: true })),
@@ -185,7 +185,7 @@ describe.skipIf(chromium === undefined)('in a browser', () => {
     expect(textOf('accuracy')).toContain('Accuracy.')
   })
 
-  it('is light, and dark where the reader wants it so', async () => {
+  it('is light, and dark if the reader wants it so', async () => {
     const corner = async (...flags: string[]) => {
       const path = join(temporaryFolder(), 'page.png')
       await browse(join(folder, 'index.html'), '--window-size=1240,1800', ...flags, `--screenshot=${path}`)

@@ -121,7 +121,7 @@ describe('the page of a training', () => {
     expect(names.slice(4)).toEqual(['config.model', 'config.sos.layers'])
   })
 
-  it('fetches nothing, runs nothing, and shows no number that is none', () => {
+  it('fetches nothing, runs nothing, and shows no NaN or infinity', () => {
     expect(markup).not.toMatch(/<script|<link|<img|<iframe|url\(|@import|\son\w+=/i)
     expect(markup).not.toMatch(/https?:/)
     expect(markup).not.toMatch(noNumber)
@@ -171,7 +171,7 @@ describe('the page of a training', () => {
     expect(drawn).not.toMatch(noNumber)
   })
 
-  it('takes the mean of the finished runs while others go on', async () => {
+  it('takes the mean of the finished runs while others continue', async () => {
     const page = await trainingPage('going on', [...whole.slice(0, 2), wholeRun('sgd', 2, 30, 4)])
     expect(altOf(page, 'norm')).toContain('after 30 epochs (2 runs)')
     const begun = [0, 1].map((seed) => wholeRun('sgd', seed, 30, 4 + seed))

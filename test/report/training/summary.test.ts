@@ -50,7 +50,7 @@ const cells = ({ head, rows }: ReturnType<typeof schemeTable>, row: number) =>
   Object.fromEntries(head.map(({ text }, i) => [text, rows[row]![i]]))
 
 describe('summariseTraining', () => {
-  it('tells the last evaluation from the best one', () => {
+  it('distinguishes the last evaluation from the best one', () => {
     const [, second] = summariseTraining(runs).runs
     expect(second!.test).toEqual({ top1: 91, loss: 0.6, epoch: 2, bestTop1: 95, bestEpoch: 1, images: 1000 })
     expect(second!.train).toEqual({ loss: 0.25, accuracy: 90 })
@@ -90,7 +90,7 @@ describe('summariseTraining', () => {
     })
   })
 
-  it('leaves unfinished runs out of means and differences, and tells how far they are', () => {
+  it('leaves unfinished runs out of means and differences, and reports how far they are', () => {
     const half = { scheme: 'sgd', seed: 2, lines: runs[2]!.lines.slice(0, 3) }
     const unbegun = { scheme: 'sam', seed: 0, lines: [] }
     const summary = summariseTraining([...runs.slice(0, 2), half, ...runs.slice(3), unbegun])
@@ -196,7 +196,7 @@ describe('trainingFindings', () => {
     expect(text).not.toContain('no difference')
   })
 
-  it('says that runs tell no difference where they do not', () => {
+  it('says that runs show no difference if they do not', () => {
     const text = told(
       ended('sam', 0, [80, 90], probed(100, 4)),
       ended('sam', 1, [80, 92], probed(100, 4)),
@@ -217,7 +217,7 @@ describe('trainingFindings', () => {
     expect(apart).toContain('no seed has finished runs of both yet')
   })
 
-  it('tells of runs that diverged, and of none at all', () => {
+  it('reports runs that diverged, and that no run has begun', () => {
     const lost = { scheme: 'sgd', seed: 7, lines: [runLine(1), epochLine(0, { loss: Number.NaN })] }
     expect(told(lost)).toContain('became NaN or infinite in sgd seed 7: this run diverged')
     expect(told()).toBe('No run has begun.')

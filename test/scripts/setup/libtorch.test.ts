@@ -53,7 +53,7 @@ describe('libtorch', () => {
     expect(stderr).toContain(`There is one in ${join(scratch.root, 'unpacked/libtorch')}: did you mean that?`)
   })
 
-  it('refuses LIBTORCH_USE_PYTORCH where no Python has torch', async () => {
+  it('refuses LIBTORCH_USE_PYTORCH if no Python has torch', async () => {
     makeBin(scratch.root, { python3: 'exit 127' })
     const { code, stderr } = await scratch.setup({
       LIBTORCH_USE_PYTORCH: '1',

@@ -92,7 +92,7 @@ describe('the steps', { timeout: 60_000 }, () => {
     expect(scratch.calls()).toEqual(['cmake-js build', 'generate', 'tsc'])
   })
 
-  it('makes a .venv, and anew where pip was interrupted', async () => {
+  it('makes a .venv, and anew if pip was interrupted', async () => {
     makeBin(scratch.root, { 'python3.13': fakePython(scratch.torch, [3, 13, 0]) })
     const environment = { PATH: `${join(scratch.root, 'bin')}:${process.env.PATH}` }
     write(join(scratch.root, 'pip-fails'), '')

@@ -71,7 +71,7 @@ describe('convolutionRows', () => {
     }
   })
 
-  it('refuses a geometry that is none', () => {
+  it('refuses an invalid geometry', () => {
     const { geometry } = convolutionLayers(model)[0]!
     for (const wrong of [
       { kernel: [3, 0] },
@@ -161,7 +161,7 @@ describe('any geometry', () => {
     )
   })
 
-  it('draws as torch.randperm does, image after image, and takes all in their order where there are no more', () => {
+  it('draws as torch.randperm does, image after image, and takes all in their order if there are no more', () => {
     const geometry: ConvolutionGeometry = {
       kernel: [1, 1],
       stride: [1, 1],

@@ -198,7 +198,7 @@ describe('what rounding changes', () => {
     expect(roundingChange(a.narrow(0, 0, 0), exact, stored)).toBe(0)
   })
 
-  it('is told of half precision, where it is more than was asked for', () => {
+  it('is reported for half precision if it is more than was asked for', () => {
     const told = roundingWarning(0.0023, 'float16', 0.001)
     expect(told).toMatch(/float16.*0\.0023.*0\.001/)
     expect(roundingWarning(0.0023, 'bfloat16', 0)).toMatch(/bfloat16/)

@@ -107,7 +107,7 @@ describe('a factor', () => {
     }
   })
 
-  it('takes rows that are added at once, and goes on after rows that are none', async () => {
+  it('takes rows that are added at the same time, and continues after invalid rows', async () => {
     const all = randn([9, 3], 1, 'float64')
     const tsqr = new TsqrAccumulator(3)
     const refused = tsqr.add(torch.zeros([2, 4]))

@@ -31,7 +31,7 @@ describe('rank policies', () => {
     expect(await rankBy({ policy: 'ridge', lambda: 1 })).toBe(5)
   })
 
-  it('logits keeps to δ with the smallest rank, held against a search through all of them', async () => {
+  it('logits keeps to δ with the smallest rank, compared with a search through all of them', async () => {
     const a = randn([30, 40], 1, 'float64').mul(torch.logspace(0, -6, 40, 10, { dtype: 'float64' }))
     const v = randn([40, 7], 2, 'float64')
     const full = await rowSpace(a, { rank: { policy: 'fixed', rank: 40 } })
@@ -108,7 +108,7 @@ describe('rank policies', () => {
     }
   })
 
-  it('that are none are refused by their names', () => {
+  it('that do not exist are refused by their names', () => {
     for (const policy of [null, undefined, {}, { policy: 'toString' }, { policy: 'best' }]) {
       const names = expect.stringMatching(
         /one of the rank policies logits, tolerance, energy, fixed, ridge but received (undefined|"toString"|"best")$/,
@@ -166,7 +166,7 @@ describe('a rank', () => {
     expect(damping([], 0, 1)).toEqual([])
   })
 
-  it('without a gap is told, with the gap that there is', () => {
+  it('without a gap is reported, with the gap that there is', () => {
     expect(gapWarning([10, 4, 0.5], 2)).toMatch(/no gap at rank 2 \(σ_r \/ σ_r\+1 = 8\.00, below 10\)/)
     expect(gapWarning([10, 4, 0.5], 1)).toMatch(/no gap at rank 1 \(σ_r \/ σ_r\+1 = 2\.50, below 10\)/)
     expect(gapWarning([10, 5, 0.5], 2)).toBeNull()

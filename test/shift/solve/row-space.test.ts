@@ -11,7 +11,7 @@ describe('rowSpace', () => {
   const a = randn([5, 12], 1, 'float64')
   const v = randn([12, 4], 2, 'float64')
 
-  it('is that of the normal equations where those are well conditioned', async () => {
+  it('is that of the normal equations if those are well conditioned', async () => {
     // The paper's equation 13: V* = Aᵀ(AAᵀ)⁻¹AV
     const formula = a
       .t()
@@ -102,7 +102,7 @@ describe.each(['svd', 'gram'] as const)('the row space by %s', (decomposition) =
     }
   })
 
-  it('keeps the coordinates of V where the policy needed them', async () => {
+  it('keeps the coordinates of V if the policy needed them', async () => {
     const a = randn([4, 9], 3, 'float64').mul(torch.logspace(0, -5, 9, 10, { dtype: 'float64' }))
     const v = randn([9, 2], 4, 'float64')
     const space = await rowSpace(a, { decomposition, rank: { policy: 'logits', delta: 0.01 }, v })

@@ -264,7 +264,7 @@ describe('solveShift', () => {
     }
   })
 
-  it('tells of a cut without a gap, and never of a ridge', async () => {
+  it('reports a cut without a gap, but never for a ridge', async () => {
     const warnings = async (rank: RankPolicy) => (await solveShift(independent, v, null, { rank })).warnings
     expect(await warnings({ policy: 'fixed', rank: 3 })).toEqual([expect.stringMatching(/rank 3\b/)])
     expect(await warnings({ policy: 'fixed', rank: 6 })).toEqual([])

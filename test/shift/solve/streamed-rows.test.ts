@@ -134,7 +134,7 @@ describe.each(Object.entries(streams))('the row space of streamed rows, by %s', 
     expect(largest(projector(turned.space).sub(expected))).toBeLessThan(1e-9)
   })
 
-  it('projects once and for all, and to the whole space where the rows span it', async () => {
+  it('projects once and for all, and to the whole space if the rows span it', async () => {
     const v = randn([12, 4], 3, 'float64')
     const { space } = await stream([matrix(60, 12, 6, 1)])
     const once = await projectOnRowSpace(space, v)
@@ -200,7 +200,7 @@ describe.each(Object.entries(streams))('the row space of streamed rows, by %s', 
 })
 
 describe('the floor of a Gram matrix', () => {
-  it('is refused below √(m·eps), where TSQR still tells directions apart', async () => {
+  it('is refused below √(m·eps), at which TSQR still distinguishes directions', async () => {
     // The last direction is 1e-10 of the first: squared it is below eps.
     const a = matrix(400, 8, 8, 10)
     using gram = new GramAccumulator(8)

@@ -73,7 +73,7 @@ describe.each(['gram', 'svd'] as const)('rows that come in chunks, by %s', (solv
     expect((await streamed(diagonal([1, 1.1e-3, 0.1e-3]), ones(3), null, { solver })).rank).toBe(2)
   })
 
-  it('tell of a cut without a gap, but not where nothing is cut', async () => {
+  it('report a cut without a gap, but not if nothing is cut', async () => {
     const of = async (rank: RankPolicy) =>
       (await streamed(diagonal([4, 2, 1]), ones(3), null, { solver, rank })).warnings
     expect(await of({ policy: 'fixed', rank: 2 })).toEqual([expect.stringMatching(/rank 2\b.*2\.00/)])
@@ -98,7 +98,7 @@ describe.each(['gram', 'svd'] as const)('rows that come in chunks, by %s', (solv
 })
 
 describe('rows in chunks', () => {
-  it('are solved by the Gram matrix where nothing is said', async () => {
+  it('are solved by the Gram matrix if nothing is said', async () => {
     const rank = { policy: 'tolerance', tolerance: 1e-9 } as const
     await expect(streamed(diagonal([1, 1]), ones(2), null, { rank })).rejects.toThrow(/gram/)
   })

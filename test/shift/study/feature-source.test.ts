@@ -127,7 +127,7 @@ describe('cached features', () => {
     expect([features.indices, features.skipped]).toEqual([[0, 1, 4], 2])
   })
 
-  it('are the hook’s where the frozen copy is of another layer', async () => {
+  it('are the hook’s if the frozen copy is of another layer', async () => {
     // By data, the graph does not tell that the layer makes the output: the hook alone is asked.
     const model = await head('ChangedByData')
     const features = await cacheFeatures(model, linearLayer(model, 'fc'), vectors(3), [0, 1, 2], {
@@ -208,7 +208,7 @@ describe('a plan', () => {
     }
   })
 
-  it('is refused where a list is empty or a number is none', () => {
+  it('is refused if a list is empty or a number is invalid', () => {
     const refused = (options: object, code: string, name: string) =>
       expect(() => planStudy(vectors(40), { batchSizes: [3], ...options })).toThrow(
         expect.objectContaining({ code, message: expect.stringContaining(name) }),

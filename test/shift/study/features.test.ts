@@ -72,7 +72,7 @@ describe('the cached features', () => {
     expect(others.unseen).toEqual({ classes: 2, images: 2, top1Before: 100, top1After: 100 })
   })
 
-  it('are those that a hook hears, where no frozen copy is asked for', async () => {
+  it('are those that a hook receives, if no frozen copy is asked for', async () => {
     const model = await ScriptModule.load(fixture('resnet18.traced.pt'))
     const [data, layer] = [images(6), linearLayer(model, 'fc')]
     const indices = [0, 1, 2, 3, 4, 5]

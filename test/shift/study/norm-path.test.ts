@@ -20,7 +20,7 @@ it.each([
   }
 })
 
-it('tells no more points than asked for, the whole batch last', async () => {
+it('returns no more points than asked for, the whole batch last', async () => {
   const path = await normPath(randn([100, 30], 6), randn([30, 4], 7, 'float64'), 7)
   expect(path.map(({ batchSize }) => batchSize)).toEqual([14, 29, 43, 57, 71, 86, 100])
 })

@@ -186,7 +186,7 @@ describe('a row of a study', () => {
     expect(study.rows.map(({ policy }) => policy).filter((policy) => policy === 'ridge:0.1')).toHaveLength(16)
   })
 
-  it('tells progress shift by shift, after that of the images', async () => {
+  it('reports progress shift by shift, after that of the images', async () => {
     const told: string[] = []
     await runStudy(await load(), train, validation, {
       batchSizes: [3],

@@ -88,7 +88,7 @@ describe('runStudy', () => {
     expect(study.validation).toMatchObject({ images: limit, skipped: 0 })
   })
 
-  it('tells of the original what evaluate tells', async () => {
+  it('reports for the original what evaluate reports', async () => {
     const { top1, top5, loss } = await evaluate(await ScriptModule.load(demoModel), test, { limit })
     expect([study.before.top1, study.before.top5]).toEqual([top1, top5])
     expect(study.before.loss).toBeCloseTo(loss, 6)
@@ -163,7 +163,7 @@ describe('runStudy', () => {
     expect(alone.summaries[0]!.top1.sd).toBeNull()
   })
 
-  it('tells which classes a batch has no image of, and how their images fare', () => {
+  it('reports which classes a batch has no image of, and how their images fare', () => {
     const uniform = study.rows.filter(({ sampling, batchSize }) => sampling === 'uniform' && batchSize === 20)
     const missed = uniform.filter(({ classesCovered }) => classesCovered < 10)
     expect(missed.length).toBeGreaterThan(0)
@@ -186,7 +186,7 @@ describe('runStudy', () => {
     expect(ranks).toEqual([20, 20, 20, 60, 60, 60])
   })
 
-  it('tells of logits of the batch that move by more than a hundredth', async () => {
+  it('reports logits of the batch that move by more than a hundredth', async () => {
     const policies = [
       { policy: 'logits', delta: 1e-3 },
       { policy: 'logits', delta: 0.5 },
@@ -216,7 +216,7 @@ describe('runStudy', () => {
     expect(summaries[0]!.identities).toBe(2)
   })
 
-  it('marks the rows that a shift would not write, as where a tolerance cuts too much', async () => {
+  it('marks the rows that a shift would not write, for example if a tolerance cuts too much', async () => {
     const policies = [{ policy: 'logits' }, { policy: 'tolerance', tolerance: 0.3 }] as const
     const model = await ScriptModule.load(fixture('mlp.scripted.pt'))
     const { rows, summaries } = await runStudy(model, vectors(40), vectors(30), {

@@ -227,14 +227,14 @@ describe('tensor.grad', () => {
     expect(a.grad).toBeNull()
   })
 
-  it('is null where nothing was gathered', () => {
+  it('is null if nothing was gathered', () => {
     const x = torch.tensor([1], { requiresGrad: true })
     expect([torch.ones([1]).grad, x.grad, x.mul(2).grad]).toEqual([null, null, null])
   })
 })
 
 describe('detectAnomaly', () => {
-  it.each([false, true])('names the operator that made NaN, where createGraph is %s', async (createGraph) => {
+  it.each([false, true])('names the operator that made NaN, if createGraph is %s', async (createGraph) => {
     const x = torch.tensor([0], { requiresGrad: true })
     const nan = () => x.mul(0).sqrt().mul(0).sum() // 0 · ∞ in the backward of sqrt
     expect((await torch.autograd.grad([nan()], [x]))[0]!.isnan().item()).toBe(1)
@@ -275,7 +275,7 @@ describe('modes', () => {
     expect(torch.isGradEnabled()).toBe(true)
   })
 
-  it('end where their body throws', async () => {
+  it('end if their body throws', async () => {
     await expect(
       torch.noGrad(async () => {
         await setTimeout(1)

@@ -101,7 +101,7 @@ describe('tensor.registerHook', () => {
     expect(() => y.registerHook(() => undefined)).toThrow(code('ERR_DISPOSED'))
   })
 
-  it('that throws rejects the backward with its own error, and all goes on', async () => {
+  it('that throws rejects the backward with its own error, and all continues', async () => {
     const x = leaf(1)
     const thrown = new RangeError('mine')
     const hook = x.registerHook(() => {
@@ -156,7 +156,7 @@ describe('tensor.registerHook', () => {
     expect(() => torch.ones([1]).registerHook(() => undefined)).toThrow(/require/)
   })
 
-  it('records just where the backward does', async () => {
+  it('records only if the backward does', async () => {
     const x = leaf(2)
     const modes: boolean[] = []
     const y = x.mul(1)

@@ -73,7 +73,7 @@ describe('autocast', () => {
     ])
   })
 
-  it('tells where it is on, and leaves other devices and modes as they are', () => {
+  it('reports whether it is on, and leaves other devices and modes as they are', () => {
     expect([torch.isAutocastEnabled('cpu'), torch.getAutocastDtype('cpu')]).toEqual([false, 'bfloat16'])
     torch.autocast({ device: 'cuda' }, () => {
       expect([torch.isAutocastEnabled('cuda'), torch.getAutocastDtype('cuda')]).toEqual([true, 'float16'])

@@ -175,7 +175,7 @@ describe('a write to memory of a pending call', () => {
     )
   })
 
-  it('is refused where the call holds it in a list', async () => {
+  it('is refused if the call holds it in a list', async () => {
     const parts = [torch.ones([2]), torch.ones([2])]
     await expectRefused(() => torch.async.cat(parts), [() => parts[1]!.add_(1)])
   })

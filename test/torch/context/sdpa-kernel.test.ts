@@ -56,7 +56,7 @@ describe('sdpaKernel', () => {
     expect(await Promise.all(tasks)).toEqual(tasks.map((_, i) => i % 2 === 0))
   })
 
-  it('is given back where its body throws, and holds in a large operator that the lane computes', async () => {
+  it('is given back if its body throws, and holds in a large operator that the lane computes', async () => {
     expect(() =>
       torch.nn.attention.sdpaKernel('math', () => {
         throw new Error('mine')
@@ -79,7 +79,7 @@ describe('sdpaKernel', () => {
     }
   })
 
-  it('throws where none of the kernels fits', async () => {
+  it('throws if none of the kernels fits', async () => {
     const run = () => torch.nn.attention.sdpaKernel('cudnn_attention', () => attend(query()))
     expect(run).toThrow(expect.objectContaining({ code: 'ERR_TORCH' }))
     expect(await isMath()).toBe(false)

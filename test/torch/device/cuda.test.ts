@@ -20,7 +20,7 @@ describe('cuda', () => {
     expect(torch.cuda.deviceCount() > 0).toBe(available)
   })
 
-  it('tells a device that is not there', async () => {
+  it('reports a device that is not there', async () => {
     const missing = `cuda:${torch.cuda.deviceCount() + 1}`
     const uses = [
       () => torch.cuda.getDeviceName(missing),
@@ -121,7 +121,7 @@ describe.runIf(available)('on a CUDA device', () => {
     expect(distance(gpu, cpu)).toBeLessThan(1e-2 * cpu.abs().max().item())
   })
 
-  it("tells of itself and draws what Python's does", async () => {
+  it("describes itself and draws what Python's does", async () => {
     const python = await reference('cuda_device', { seed: 11 })
     expect(torch.cuda.deviceCount()).toBe(python.devices)
     expect(torch.cuda.currentDevice()).toBe(0)
@@ -157,7 +157,7 @@ describe.runIf(available)('on a CUDA device', () => {
     expect(own.getState().toArray()).toEqual(python.ownState)
   })
 
-  it('says that its memory is full, and goes on', () => {
+  it('says that its memory is full, and continues', () => {
     expect(() => torch.empty([2 ** 50], { device: 'cuda', dtype: 'uint8' })).toThrow(
       expect.objectContaining({ code: 'ERR_OUT_OF_MEMORY' }),
     )

@@ -48,7 +48,7 @@ describe.each(seeds)('the seed %s', (seed) => {
 })
 
 describe('random numbers', () => {
-  it('go on from a state that was kept, also off the event loop', async () => {
+  it('continue from a state that was kept, also off the event loop', async () => {
     torch.manualSeed(3)
     const state = torch.getRngState()
     const first = (await torch.async.randn([4])).toArray()

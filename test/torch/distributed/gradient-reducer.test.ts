@@ -76,7 +76,7 @@ describe.skipIf(!hasGroups)('a GradientReducer', () => {
     }
   })
 
-  it('rejects the backward where a rank is killed in its middle', async () => {
+  it('rejects the backward if a rank is killed in its middle', async () => {
     const [first, second] = await runRanks('killed-backward', 2)
     expect(second!.signal).toBe('SIGKILL')
     expect(first!.result.first.code).toBe('ERR_PROCESS_GROUP')

@@ -113,7 +113,7 @@ describe.skipIf(!hasGroups)('the collectives of a process group', () => {
     expect(first!.ticks).toBeGreaterThan(30)
   })
 
-  it('refuse what differs between the ranks, on all of them, and go on', async () => {
+  it('refuse what differs between the ranks, on all of them, and continue', async () => {
     for (const result of expectResults(await runRanks('mismatch', 2))) {
       const failures = result.failures as { code: string; message: string }[]
       for (const { code } of failures) expect(code).toBe('ERR_PROCESS_GROUP')
@@ -129,7 +129,7 @@ describe.skipIf(!hasGroups)('the collectives of a process group', () => {
     }
   })
 
-  it('refuse arguments that are none', async () => {
+  it('refuse invalid arguments', async () => {
     const [{ failures }] = expectResults(await runRanks('arguments', 1)) as [{ failures: { code: string }[] }]
     expect(failures.map((failure) => failure?.code)).toEqual([
       'ERR_INVALID_ARGUMENT',
@@ -245,14 +245,14 @@ describe('the environment of a process group', () => {
     [{ WORLD_SIZE: '0' }, 'WORLD_SIZE but found "0"'],
     [{ LOCAL_RANK: '-1' }, 'LOCAL_RANK but found "-1"'],
     [{ MASTER_PORT: '70000' }, 'from 1 to 65535 in the environment variable MASTER_PORT'],
-  ])('is refused where it holds %o', async (changes, text) => {
+  ])('is refused if it holds %o', async (changes, text) => {
     const error = await failure(changes)
     expect(error.code).toBe('ERR_ENVIRONMENT')
     expect(error.message).toContain(text)
     expect(error.message).toContain('torchrun')
   })
 
-  it('tells whether a process was launched', () => {
+  it('reports whether a process was launched', () => {
     vi.stubEnv('RANK', '')
     expect(ProcessGroup.isLaunched()).toBe(false)
     for (const [name, value] of Object.entries(good)) vi.stubEnv(name, value)

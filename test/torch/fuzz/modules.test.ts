@@ -46,7 +46,7 @@ function endOfSame(path: string, job: Job): Promise<string | undefined> {
 }
 
 describe('damaged module files', () => {
-  it('are refused where the code and the locations of its source are damaged together', async () => {
+  it('are refused if the code and the locations of its source are damaged together', async () => {
     const records = readArchive(readFileSync(fixture('hooks.scripted.pt')))
     for (const [name, data] of records) {
       if (name.endsWith('.debug_pkl')) records.set(name, Buffer.from('nonsense'))

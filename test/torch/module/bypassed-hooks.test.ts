@@ -74,7 +74,7 @@ describe('without gradients', () => {
     ).toBeLessThan(1e-5)
   })
 
-  it('None in a tuple is null, to a hook that replaces too, and goes on as it was', async () => {
+  it('None in a tuple is null, to a hook that replaces too, and continues as it was', async () => {
     const model = await load('attention')
     const plain = flat(await torch.noGrad(() => model.forward(images())))
     const heard: Value[] = []

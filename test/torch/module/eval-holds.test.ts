@@ -68,7 +68,7 @@ describe('a view that holds a module in eval mode', () => {
     expect(model.training).toBe(true)
   })
 
-  it('holds parts too that are in train mode where the root is not', async () => {
+  it('holds parts too that are in train mode if the root is not', async () => {
     const model = (await load()).eval()
     model.submodule('norm').train()
     using view = model.view({ eval: true })
@@ -115,7 +115,7 @@ describe('a view that holds a module in eval mode', () => {
     await alone.to({ dtype: 'float32' })
   })
 
-  it('refuses calls of others where the module came in train mode: they would run in eval mode', async () => {
+  it('refuses calls of others if the module came in train mode: they would run in eval mode', async () => {
     const model = (await load()).train()
     const before = bufferValues(model)
     const view = model.view({ eval: true })
@@ -158,7 +158,7 @@ describe('a view that holds a module in eval mode', () => {
     expect(close(await second.forward(x()), (await Promise.all(calls))[0]!)).toBe(true)
   })
 
-  it('gives the mode back after its pending calls where it is disposed of before', async () => {
+  it('gives the mode back after its pending calls if it is disposed of before', async () => {
     const model = (await load()).train()
     let pending: Promise<Tensor>
     {
@@ -302,7 +302,7 @@ describe('a module that threads share', () => {
     await once(worker, 'exit')
   })
 
-  it('is given back by a thread that ends, also where it was terminated', async () => {
+  it('is given back by a thread that ends, also if it was terminated', async () => {
     const model = (await load()).train()
     for (const end of ['leave', 'terminate']) {
       const { worker, ask } = await start(model)

@@ -61,7 +61,7 @@ describe('ScriptModule.loadStateDict', () => {
   const module = () => ScriptModule.load(demoModel)
   const copyOf = async () => new Map([...(await module()).stateDict()])
 
-  it('lists missing and unexpected names in one error, or returns them where not strict', async () => {
+  it('lists missing and unexpected names in one error, or returns them if not strict', async () => {
     const target = await module()
     const state = await copyOf()
     state.delete('fc.bias')

@@ -88,7 +88,7 @@ describe('a hook that replaces', () => {
     expect([modes, made!.disposed]).toEqual([[false], true])
   })
 
-  it('that throws rejects the forward with its own error, and all goes on', async () => {
+  it('that throws rejects the forward with its own error, and all continues', async () => {
     const module = await load()
     const thrown = new RangeError('mine')
     const hook = module.registerForwardHook(
@@ -156,7 +156,7 @@ describe('a hook that replaces', () => {
 })
 
 describe('a hook that observes', () => {
-  it('sees the value of the moment where the network overwrites it later', async () => {
+  it('sees the value of the moment if the network overwrites it later', async () => {
     const module = await load()
     const values: Float32Array[] = []
     module.registerForwardHook('norm', ({ output }) => void values.push(flat(output)))
@@ -166,7 +166,7 @@ describe('a hook that observes', () => {
     expect(values[1]).toEqual(values[0]!.map((value) => Math.max(value, 0)))
   })
 
-  it('hears other methods of the submodule and of the root where asked to', async () => {
+  it('receives other methods of the submodule and of the root if asked to', async () => {
     const module = await load()
     const seen: string[] = []
     const listen = (name: string) => () => void seen.push(name)

@@ -66,7 +66,7 @@ describe('ScriptModule', () => {
     expect(module.calledSubmodules().at(-1)).toBe('fc')
   })
 
-  it('tells which operators its methods call, and where their arguments come from', async () => {
+  it('reports which operators its methods call, and where their arguments come from', async () => {
     const layer = module.submodule('layer1').operatorCalls()
     expect(layer[0]).toEqual({
       operator: 'aten::conv2d',
@@ -143,7 +143,7 @@ describe('ScriptModule', () => {
     expect(readdirSync(folder).filter((name) => name.startsWith('.'))).toEqual([])
   })
 
-  it('leaves the old file where a save fails', async () => {
+  it('leaves the old file if a save fails', async () => {
     const target = join(folder, 'occupied')
     mkdirSync(target, { recursive: true })
     writeFileSync(join(target, 'kept'), 'kept')

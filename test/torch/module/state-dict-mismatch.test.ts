@@ -28,7 +28,7 @@ describe('a state dict that does not fit', () => {
     },
   )
 
-  it('in some names alone is told by these names', async () => {
+  it('in some names only is reported with these names', async () => {
     const model = await load()
     const state = renamed(model.stateDict(), (name) => name.replace(/^2\./, ''))
     expect(() => model.loadStateDict(state)).toThrow(/does not fit .*:\n {2}Unexpected key/)

@@ -90,7 +90,7 @@ describe('a view', () => {
     expect(view.path).toBe(model.path)
   })
 
-  it('counts as the module where that would change under its calls', async () => {
+  it('counts as the module if that would change under its calls', async () => {
     const model = await load()
     const view = model.view()
     const pending = view.forward(x(1))
@@ -102,7 +102,7 @@ describe('a view', () => {
     model.train()
   })
 
-  it('of a module that was disposed of goes on; of one that is gone there is none', async () => {
+  it('of a module that was disposed of continues; of one that is gone there is none', async () => {
     const model = await load()
     const view = model.view()
     const expected = await torch.noGrad(() => model.forward(x(1)))
@@ -113,7 +113,7 @@ describe('a view', () => {
 })
 
 describe('the handle of a hook', () => {
-  it('removes it at the end of a using, also where the block throws', async () => {
+  it('removes it at the end of a using, also if the block throws', async () => {
     const model = await load()
     const heard: number[] = []
     const failing = async () => {

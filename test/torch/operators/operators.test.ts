@@ -15,7 +15,7 @@ describe('operators', () => {
     expect(torch.zeros([2, 1], { dtype: 'float64' }).dtype).toBe('float64')
   })
 
-  it('turn whole numbers into floats where the schema asks, and keep integer tensors integer', () => {
+  it('turn whole numbers into floats if the schema asks, and keep integer tensors integer', () => {
     expect(torch.leaky_relu(torch.tensor([-1]), 2).item()).toBe(-2)
     expect(torch.tensor([1n]).add(1).dtype).toBe('int64')
     expect(torch.tensor([1n]).add(0.5).dtype).toBe('float32')
@@ -75,7 +75,7 @@ describe('operators', () => {
     )
   })
 
-  it('list the candidates and the failing argument where nothing fits', () => {
+  it('list the candidates and the failing argument if nothing fits', () => {
     const attempt = () => callOperator('aten::relu', 'x')
     expect(attempt).toThrow(expect.objectContaining({ code: 'ERR_OPERATOR_ARGUMENTS' }))
     expect(attempt).toThrow("argument 'self' expects Tensor but received 'x'")

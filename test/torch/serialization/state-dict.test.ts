@@ -73,7 +73,7 @@ describe('loadStateDict', () => {
     },
   )
 
-  it('tells a pickled module by its class, alone or in a dict, from both loaders', async () => {
+  it('reports a pickled module by its class, alone or in a dict, from both loaders', async () => {
     for (const file of ['wholetraining.pt', 'wholetraining-legacy.pt', 'moduletraining.pt']) {
       const path = join(folder, file)
       const named = /a pickled module of the class torch\.nn\.modules\.container\.Sequential/
@@ -130,7 +130,7 @@ describe('loadStateDict', () => {
     }
   })
 
-  it('tells what is no file of weights', async () => {
+  it('reports what is no file of weights', async () => {
     const path = join(folder, 'other')
     await expect(loadStateDict(join(folder, 'missing.pt'))).rejects.toEqual(code('ERR_FILE_NOT_FOUND'))
     await expect(loadStateDict(folder)).rejects.toEqual(code('ERR_FILE_UNREADABLE'))

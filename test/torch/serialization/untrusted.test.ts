@@ -143,7 +143,7 @@ describe('a tensor in a pickle', () => {
     expect((await loadStateDict(fileOfTensor(0, 0, [2, 0], [1, 1]))).get('w')!.shape).toEqual([2, 0])
   })
 
-  it('is read where Python 2 wrote its texts, as bytes', async () => {
+  it('is read if Python 2 wrote its texts, as bytes', async () => {
     const file = fileOfTensor(6, 1, [2], [1]).toString('latin1')
     const old = Buffer.from(file.replace(/X(.)\0\0\0/g, 'U$1'), 'latin1')
     expect(old.length).toBeLessThan(file.length)
@@ -182,7 +182,7 @@ describe('a safetensors header', () => {
   }
   const whole = { a: entry('F32', [2], 0, 8), b: entry('BOOL', [3], 8, 11) }
 
-  it('is read where it is whole', async () => {
+  it('is read if it is whole', async () => {
     const { tensors } = await readSafetensors(file(whole, 11))
     expect([...tensors.keys()]).toEqual(['a', 'b'])
     expect((await readSafetensors(file(`${JSON.stringify(whole)}   `, 11))).tensors.size).toBe(2)

@@ -92,7 +92,7 @@ describe('what is read is what there was at the call', () => {
   })
 })
 
-describe('what a function goes on to read after its first wait', () => {
+describe('what a function continues to read after its first wait', () => {
   /** Nobody writes to `tensor`, at once or on the lane, until the call is done; then it is as every other. */
   async function held<T>(tensor: Tensor, call: () => Promise<T>): Promise<T> {
     const pending = call()
@@ -122,7 +122,7 @@ describe('what a function goes on to read after its first wait', () => {
     expect(computed.product[0]!.toArray()).toEqual([2, 40]) // 2 x v
   })
 
-  it('is let go where the function fails', async () => {
+  it('is let go if the function fails', async () => {
     const vector = torch.ones([2])
     await expect(hvp(torch.ones([]), [torch.ones([2])], [vector])).rejects.toThrow(code('ERR_TORCH'))
     expect(vector.zero_().sum().item()).toBe(0)

@@ -79,7 +79,7 @@ describe('torch.fromBuffer', () => {
     expect(await run('views')).toEqual({ whileView: true, afterView: false })
   })
 
-  it('lets it go where the lane is the last to hold it', async () => {
+  it('lets it go if the lane is the last to hold it', async () => {
     expect(await run('lane')).toEqual({ inFlight: true, after: false })
   })
 

@@ -185,7 +185,7 @@ describe('operators on numbers', () => {
     expect(compared).toBeGreaterThan(500)
   })
 
-  it('are typed where Python takes numbers', () => {
+  it('are typed if Python takes numbers', () => {
     expect(torch.add(2, torch.tensor([1])).toArray()).toEqual([3])
     expect(torch.mul(2.5, 3).item()).toBe(7.5)
     // @ts-expect-error: Python's torch.sqrt takes no number

@@ -62,7 +62,7 @@ describe('a tensor whose memory a typed array views', () => {
     expect(y.clone().resize_([8]).shape).toEqual([8])
   })
 
-  it('is a whole tensor still, where it could not grow', async () => {
+  it('is a whole tensor still, if it could not grow', async () => {
     const whole = [
       torch.zeros([4]),
       torch.fromBuffer(new Float32Array(4)),
@@ -167,7 +167,7 @@ describe('a tensor that a pending operator writes to', () => {
     ['resizes', (y: Tensor) => torch.async.resize_(y, [2 * size])],
     ['has it for out', (y: Tensor) => torch.async.add(torch.ones([2 * size]), 1, { out: y })],
     ['exchanges its memory', (y: Tensor) => torch.async.set_(y, torch.zeros([2 * size]))],
-  ])('is not even looked at where that one %s', async (_, change) => {
+  ])('is not even looked at if that one %s', async (_, change) => {
     const y = torch.zeros([0])
     const changing = change(y)
     expect(() => y.shape).toThrow(code('ERR_BUSY'))

@@ -157,7 +157,7 @@ describe('memory', () => {
     expect(memoryStats().cachedBytes).toBe(0)
   })
 
-  it('that is not there is told, whatever is kept', () => {
+  it('that is not there is reported, whatever is kept', () => {
     torch.zeros([2 ** 20]).dispose()
     expect(() => torch.zeros([2 ** 45])).toThrow(expect.objectContaining({ code: 'ERR_OUT_OF_MEMORY' }))
     expect(

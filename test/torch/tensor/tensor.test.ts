@@ -67,7 +67,7 @@ describe('Tensor', () => {
     expect(() => torch.ones([2]).item()).toThrow(expect.objectContaining({ code: 'ERR_SHAPE' }))
   })
 
-  it('tells a device that is not there from a malformed one', () => {
+  it('distinguishes a device that does not exist from a malformed one', () => {
     const code = expect.objectContaining({ code: 'ERR_DEVICE' })
     expect(() => torch.tensor([1], { device: 'cuda:99' })).toThrow("but received 'cuda:99'")
     expect(() => torch.tensor([1], { device: 'cuda:99' })).toThrow(code)
@@ -90,7 +90,7 @@ describe('Tensor', () => {
     expect(inspect(tensor)).toBe('Tensor (disposed)')
   })
 
-  it('tells what it is', () => {
+  it('reports what it is', () => {
     const x = torch.zeros([2, 3]).requires_grad_()
     const y = x.t().add(1)
     expect([x.ndim, x.layout, x.size(), x.size(-1), x.T.shape]).toEqual([2, 'strided', [2, 3], 3, [3, 2]])
@@ -117,7 +117,7 @@ describe('Tensor', () => {
     expect(() => [...torch.tensor(1)]).toThrow(expect.objectContaining({ code: 'ERR_SHAPE' }))
   })
 
-  it('is converted as in Python, and shares its memory where nothing changes', () => {
+  it('is converted as in Python, and shares its memory if nothing changes', () => {
     const x = torch.tensor([1.5])
     const dtypes = [
       x.double(),

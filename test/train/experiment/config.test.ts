@@ -156,7 +156,7 @@ describe('a configuration', () => {
     expect(made(adaptive, 'sam').learningRate).toBe(0.2)
   })
 
-  it('is told from another one by the first place where they differ', () => {
+  it('is distinguished from another one by the first place where they differ', () => {
     expect(difference({ a: 1, b: { c: [1, 2] } }, { b: { c: [1, 2] }, a: 1 })).toBe(null)
     expect(difference({ a: 1, b: { c: [1, 2] } }, { a: 1, b: { c: [1, 3] } })).toBe(
       'b.c was [1,2] and is [1,3]',

@@ -52,7 +52,7 @@ describe('an experiment', () => {
     ])
   })
 
-  it('trains each run as a trainer with these options does, once, and goes on with one that was ended', async () => {
+  it('trains each run as a trainer with these options does, once, and continues with one that was ended', async () => {
     const out = join(temporaryFolder(), 'out')
     const before = torch.areDeterministicAlgorithmsEnabled()
     const controller = new AbortController()
@@ -99,7 +99,7 @@ describe('an experiment', () => {
     expect(first).toMatchObject({ about: { scheme: 'sgd', seed: 3, config: { epochs: 2, batchSize: 8 } } })
   })
 
-  it.each([true, false])('trains in channels-last where it is to: %s', async (channelsLast) => {
+  it.each([true, false])('trains in channels-last if it is to: %s', async (channelsLast) => {
     const strides: (readonly number[])[] = []
     const controller = new AbortController()
     await runExperiment(

@@ -93,7 +93,7 @@ describe('a shift in training', () => {
     }
   })
 
-  it('refuses options that are none', () => {
+  it('refuses invalid options', () => {
     for (const [given, name] of [
       [{ everyEpochs: 0 }, /everyEpochs/],
       [{ startEpoch: -1 }, /startEpoch/],
@@ -118,7 +118,7 @@ describe('an evaluation in training', () => {
     expect(found).toEqual([await evaluate(one.model, data, { limit: 17, chunk: 5, byClass: true } as never)])
   })
 
-  it('refuses options that are none, and data of other classes', async () => {
+  it('refuses invalid options, and data of other classes', async () => {
     for (const [given, name] of [
       [{ everyEpochs: 0 }, /everyEpochs/],
       [{ limit: 0 }, /limit/],
@@ -176,7 +176,7 @@ describe('a probe', () => {
     expect(chunked.collapse!.nc1).toBeCloseTo(more.collapse!.nc1, 9)
   })
 
-  it('is collapsed where a class has one point, and the classifier points there', async () => {
+  it('is collapsed if a class has one point, and the classifier points there', async () => {
     // A sample of one image for each class: nothing varies within a class.
     const { probe: found } = await probe({ probes: 0, samples: 3 })
     expect(found.collapse!.nc1).toBeCloseTo(0, 12)
@@ -184,7 +184,7 @@ describe('a probe', () => {
     expect(all.collapse!.nc1).toBeGreaterThan(0.1)
   })
 
-  it('refuses options that are none', () => {
+  it('refuses invalid options', () => {
     for (const [given, name] of [
       [{ everyEpochs: 0 }, /everyEpochs/],
       [{ samples: 0 }, /samples/],

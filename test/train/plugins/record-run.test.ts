@@ -41,7 +41,7 @@ describe('the folder of a record', () => {
 })
 
 describe('the record of a run', () => {
-  it('has of each event what it told', async () => {
+  it('has the fields of each event', async () => {
     const path = join(temporaryFolder(), 'deeper', 'run.jsonl')
     const one = await trainer({ epochs: 1 })
     const expected: RunLine[] = [{ event: 'run', epochs: 1, batchesPerEpoch: 2, about: {} }]
@@ -86,14 +86,14 @@ describe('the record of a run', () => {
     expect(expected.map(({ event }) => event)).toEqual(['run', 'shift', 'evaluation', 'probe', 'epoch'])
   })
 
-  it('has no drift where nothing was held out', async () => {
+  it('has no drift if nothing was held out', async () => {
     const path = join(temporaryFolder(), 'run.jsonl')
     const one = (await trainer({ epochs: 1 })).use(sosDuringTraining({ batchSize: 4 }), recordRun(path))
     await one.run()
     expect((await readRunRecord(path))[1]).toMatchObject({ event: 'shift', drift: null, momentum: 'keep' })
   })
 
-  it('goes on where its checkpoint was, and needs the lines up to there', async () => {
+  it('continues where its checkpoint was, and needs the lines up to there', async () => {
     const folder = temporaryFolder()
     const path = join(folder, 'run.jsonl')
     const first = (await trainer({ checkpoints: { folder } })).use(recordRun(path, { run: 1 }))

@@ -25,7 +25,7 @@ describe("a run's record", () => {
     expect(await readRunRecord(path)).toEqual(lines)
   })
 
-  it('that cannot be read is told from one that is not there', async () => {
+  it('that cannot be read is distinguished from one that does not exist', async () => {
     const folder = temporaryFolder()
     await expect(readRunRecord(join(folder, 'none.jsonl'))).rejects.toMatchObject({
       code: 'ERR_FILE_NOT_FOUND',

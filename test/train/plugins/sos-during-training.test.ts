@@ -60,7 +60,7 @@ describe('optimum shifting in training', () => {
     expect(lines.at(-2)).toMatchObject({ event: 'evaluation', top1: evaluation.top1, loss: evaluation.loss })
   })
 
-  it('records a rank of m + 1 where the bias is one of the directions', async () => {
+  it('records a rank of m + 1 if the bias is one of the directions', async () => {
     const path = join(temporaryFolder(), 'run.jsonl')
     const trainer = new Trainer(await ScriptModule.load(fixture('mlp.scripted.pt')), {
       data: vectors(20),
