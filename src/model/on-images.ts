@@ -1,5 +1,5 @@
 import { SosError } from '../base/index.js'
-import { type ScriptModule, scope, Tensor, torch } from '../torch/index.js'
+import { type ArgumentSource, type ScriptModule, scope, Tensor, torch } from '../torch/index.js'
 
 /**
  * Runs a model on images. If it fails, the error says what the model was given and what to do. A model that fails on
@@ -90,11 +90,17 @@ function hasRowsFor(size: number, output: unknown): boolean {
   return false
 }
 
-/** Numbers by which a graph may mean the size of a batch: 1, and those among its constants. */
+/** Numbers by which a graph may mean the size of a batch: 1, and those among the constants of its calls. */
 function candidates(model: ScriptModule): number[] {
-  const graph = model.graph('forward', { inlined: true })
-  const constants = [...graph.matchAll(/prim::Constant\[value=(\d{1,4})\]|value=\[([\d, ]+)\]/g)]
-  const numbers = constants.flatMap(([, one, list]) => (one ?? list!).split(',').map(Number))
-  const sizes = [...new Set([1, ...numbers])].filter((size) => size >= 1 && size <= 1024)
-  return sizes.sort((a, b) => a - b).slice(0, 16)
+  const sources = model.operatorCalls().flatMap((call) => Object.values(call.arguments))
+  const sizes = new Set([1, ...sources.flatMap(numbersIn)])
+  return [...sizes]
+    .filter((size) => Number.isInteger(size) && size >= 1 && size <= 1024)
+    .sort((a, b) => a - b)
+    .slice(0, 16)
+}
+
+function numbersIn({ value, items = [], choices = [] }: ArgumentSource): number[] {
+  const constants = [value].flat().filter((one) => typeof one === 'number')
+  return [...constants, ...[...items, ...choices].flatMap(numbersIn)]
 }

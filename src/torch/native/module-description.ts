@@ -58,7 +58,7 @@ export interface DataFlow {
 export interface GraphValue {
   /** A number that no other value of the graph has. */
   number: number
-  /** The type as the text of a graph shows it, for example `Tensor` or `int[]`. */
+  /** The type by its short name, for example `Tensor`, `int[]`, or the class of a NamedTuple. */
   type: string
 }
 
