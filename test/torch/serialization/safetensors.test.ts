@@ -72,7 +72,7 @@ describe('a safetensors file', () => {
       damaged('claims to have 100000001 bytes, and it can have at most 100000000'),
     )
     claim(100_000_000)
-    await expect(readSafetensors(path)).rejects.toEqual(damaged('its header is no JSON'))
+    await expect(readSafetensors(path)).rejects.toEqual(damaged('its header is not JSON'))
     writeFileSync(path, '')
   })
 })
