@@ -17,8 +17,8 @@ import { cacheFeatures } from '../src/shift/study/features.js'
 import { vectors } from './support/datasets.js'
 import { fixture } from './support/paths.js'
 
-// `meta` tensors have no numbers, but they are on another device than the CPU on any machine: a forward on them runs, and what
-// reads its result fails. Which device the images reached is told by a hook.
+// `meta` tensors have no numbers, but they are on another device than the CPU on every machine. A forward on them runs, and reading
+// its result fails. A hook shows which device the images reached.
 const onMeta = async () => (await ScriptModule.load(fixture('mlp.scripted.pt'), { device: 'meta' })).eval()
 
 describe('the device of a module', () => {

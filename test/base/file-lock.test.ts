@@ -104,7 +104,7 @@ describe('a lock', () => {
     '{"host":3}',
     '{"host":"a","pid":-1,"begun":null,"since":""}',
     'x'.repeat(1e6),
-  ])('that is none stays, and the error says so', (text) => {
+  ])('that names no process stays, and the error says so', (text) => {
     const path = join(temporaryFolder(), 'x')
     writeFileSync(`${path}.lock`, text)
     expect(() => new FileLock(path)).toThrow(locked(/names no process; remove the lock/))
@@ -152,7 +152,7 @@ describe('a lock', () => {
   })
 })
 
-// Hard links are told by the second net: whoever appends looks at the size that it left.
+// Hard links are found in a second way: whoever appends checks the size that it left.
 it('a hard link has a lock of its own', () => {
   const folder = temporaryFolder()
   writeFileSync(join(folder, 'a'), '')

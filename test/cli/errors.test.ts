@@ -102,19 +102,15 @@ describe('wrong use ends with exit code 2:', () => {
     ['an unknown command', ['shft'], 'Did you mean shift'],
     ['an unknown option', ['eval', demoModel, '--data', train, '--limt', '3'], 'Did you mean --limit'],
     ['a missing option', ['eval', demoModel], "required option '--data"],
-    ['a number that is none', ['eval', demoModel, '--data', train, '--limit', 'many'], 'whole number'],
+    ['an invalid number', ['eval', demoModel, '--data', train, '--limit', 'many'], 'whole number'],
     ['a malformed dataset', ['eval', demoModel, '--data', 'train'], 'expected a dataset in the form'],
     ['an unknown preset', ['eval', demoModel, '--data', train, '--preset', 'resnet5'], 'resnet50'],
     [
-      'numbers that are none',
+      'invalid numbers',
       ['eval', demoModel, '--data', train, '--mean', '0.5,x'],
       'numbers separated by commas',
     ],
-    [
-      'a size that is none',
-      ['eval', demoModel, '--data', train, '--crop', '0'],
-      'whole number of at least 1',
-    ],
+    ['an invalid size', ['eval', demoModel, '--data', train, '--crop', '0'], 'whole number of at least 1'],
     [
       'three means for one channel',
       ['eval', demoModel, '--data', train, '--mean', '0,0,0'],

@@ -59,7 +59,7 @@ describe('two sos train in one folder', () => {
     await once(first, 'close')
     expect(readdirSync(join(out, 'sgd-seed0')).some((name) => name.endsWith('.lock'))).toBe(true)
 
-    // What the killed one left is taken over, and its record goes on.
+    // The lock of the killed process is taken over, and its record is continued.
     const next = start('train', config, '--scheme', 'sgd', '--out', out)
     const record = join(out, 'sgd-seed0', 'run.jsonl')
     const before = readFileSync(record, 'utf8').length

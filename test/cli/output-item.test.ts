@@ -8,7 +8,7 @@ import { fixture, temporaryFolder } from '../support/paths.js'
 
 const folder = temporaryFolder()
 
-/** A model's file with the record that images are read by. */
+/** The file of a model, with a record that has its preprocessing. */
 async function recorded(name: string): Promise<string> {
   const path = join(folder, `${name}.pt`)
   const model = await ScriptModule.load(fixture(`colours.${name}.pt`))

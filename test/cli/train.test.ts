@@ -12,7 +12,7 @@ import { pythonPath } from '../support/python.js'
 
 const folder = temporaryFolder()
 
-/** A file of CIFAR-10 whose classes are told apart by their brightness, with noise. */
+/** A file of CIFAR-10 whose classes differ in their brightness, with noise. */
 function writeImages(name: string, count: number): string {
   const bytes = new Uint8Array(count * 3073)
   let state = 7

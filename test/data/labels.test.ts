@@ -31,7 +31,7 @@ const labelled = (classes: string[], given: number[]): Dataset => ({
   load: async () => expect.unreachable(),
 })
 
-describe('classes that a model tells', () => {
+describe('classes that a model names', () => {
   it('are found by their names, a part of them, in any order of the folders', async () => {
     // 'lynx' before 'ant' by the model, after it by the folders.
     const model = await named([...animals].reverse())
@@ -151,7 +151,7 @@ describe('classes that a model tells', () => {
   })
 })
 
-describe('a model that tells no classes', () => {
+describe('a model that names no classes', () => {
   it('is evaluated with a warning if the dataset has another number of classes than outputs', async () => {
     const model = await named(null)
     const root = await folderWith({ 'bee/1.png': 1, 'dog/1.png': 3 })

@@ -8,7 +8,7 @@ import { reference } from '../support/python.js'
 
 afterEach(() => vi.restoreAllMocks())
 
-/** What a dataset holds, as test/reference/image_folder_listing.py tells it. */
+/** What a dataset holds, in the form of test/reference/image_folder_listing.py. */
 async function listed(root: string) {
   const { classes, labels, load } = await imageFolder(
     root,
@@ -21,7 +21,7 @@ async function listed(root: string) {
   return { classes, samples: paths.map((path, i) => [relative(root, path), labels[i]!]) }
 }
 
-// Files that are no images: each is skipped, which tells its path.
+// Files that are not images: each is skipped, and `skipped` has its path.
 const empty = ''
 
 describe('folders of classes', () => {

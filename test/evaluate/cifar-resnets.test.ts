@@ -9,7 +9,7 @@ import { dataRoot, temporaryFolder } from '../support/paths.js'
 import { reference } from '../support/python.js'
 import { differences } from '../support/tensors.js'
 
-/** As the checkpoints' repository evaluates them, whose README tells their errors: 8.27 % and 6.61 %. */
+/** Evaluated as in the repository of the checkpoints, whose README reports the errors 8.27 % and 6.61 %. */
 const imagenet = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }
 const recipe = { channels: 3, resize: null, interpolation: 'bilinear', crop: null, ...imagenet } as const
 const published = { resnet20: { all: 91.73, first: 91.65 }, resnet56: { all: 93.39, first: 92.95 } }

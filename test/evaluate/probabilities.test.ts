@@ -16,7 +16,7 @@ import { areProbabilities } from '../../src/model/index.js'
 import { vectors } from '../support/datasets.js'
 import { fixture } from '../support/paths.js'
 
-// The three have the same weights: what `outputs: 'probabilities'` tells is what logits tell.
+// The three have the same weights, so the results with `outputs: 'probabilities'` are those of the logits.
 const head = (name: 'Plain' | 'Softmax' | 'LogSoftmax') => ScriptModule.load(fixture(`heads.${name}.pt`))
 const code = (expected: string) => expect.objectContaining({ code: expected })
 const data = vectors(60)

@@ -10,7 +10,7 @@ import { demoModel } from '../support/paths.js'
 // biome-ignore lint/suspicious/noExplicitAny: a line of the record, to be damaged
 const edit = (line: string, change: (batch: any) => unknown) => JSON.stringify(change(JSON.parse(line)))
 
-/** The first image of the first model rightly predicted, or wrongly where it was right. */
+/** Makes the prediction of the first model for the first image correct, or wrong if it was correct. */
 // biome-ignore lint/suspicious/noExplicitAny: as above
 function flip(batch: any) {
   const { ranks } = batch.models[0]
@@ -109,7 +109,7 @@ describe('the record of an evaluation, if it is of something else or damaged', (
     ['a loss of minus infinity', scoresWith({ losses: '-Infinity' }), /:4: [\s\S]*losses/],
     ['a confidence above 1', scoresWith({ confidences: 1.5 }), /:4: [\s\S]*confidences/],
     ['a prediction beyond the classes', scoresWith({ predictions: 10 }), /:4: [\s\S]*one of the classes/],
-    ['a prediction that is none', scoresWith({ predictions: 1.5 }), /:4: [\s\S]*predictions/],
+    ['an invalid prediction', scoresWith({ predictions: 1.5 }), /:4: [\s\S]*predictions/],
     ['null for a number', scoresWith({ losses: null }), /:4: [\s\S]*losses/],
     [
       'other classes later',

@@ -7,7 +7,7 @@ import { demoModel, fixture } from '../support/paths.js'
 const dtypes = ['float16', 'bfloat16', 'float32', 'float64'] as const
 
 describe('inputDtype', () => {
-  // Which of the dtypes a forward takes is tried out: what is said must be the one, or null where all are.
+  // Tries which dtypes a forward takes. The answer must be the only one, or null if all of them work.
   it.each([
     'float16',
     'bfloat16',

@@ -1,4 +1,4 @@
-"""What hooks of an eager network of test/fixtures/attention.py hear without gradients: { network, paths, shape, seed }
+"""What hooks of an eager network of test/fixtures/attention.py receive without gradients: { network, paths, shape, seed }
 → { calls: [path, output][], logits }, each output a list of the numbers of its tensors, null for None."""
 
 import sys

@@ -1,5 +1,5 @@
 """Image files of every kind, depth and colour, most written by hand since Pillow writes few, and the pixels that Pillow's convert gives:
-{ folder } → for each { file, RGB, L }: null where Pillow refuses, else { width, height, pixels }."""
+{ folder } → for each { file, RGB, L }: null if Pillow refuses, else { width, height, pixels }."""
 
 import io
 import itertools
@@ -69,7 +69,7 @@ for colour, interlaced in itertools.product(depths, (False, True)):
 def tiff(
     order: str, photometric: int, bits: int, count: int, extra=(), form=1, planar=1, fill=1, orientation=1, told=None, kind=3
 ) -> bytes:
-    """`told` are the bits that it tells where these are others; `kind` is that of short numbers: SHORT (3) or LONG (4)."""
+    """`told` are the bits that the header claims, if they differ; `kind` is the type of short numbers: SHORT (3) or LONG (4)."""
     values = samples(bits, count)
     if form == 3:
         values = (values.astype("float64") / 2**bits * 300 - 20).astype("float32").view("uint32").astype("int64")

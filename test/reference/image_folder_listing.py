@@ -1,4 +1,4 @@
-"""What torchvision's ImageFolder finds: { folder } → { classes, samples: [path, class][] }, or { error } where it refuses."""
+"""What torchvision's ImageFolder finds: { folder } → { classes, samples: [path, class][] }, or { error } if it refuses."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The pixels that Pillow's convert gives of the files in a folder: { folder } → for each { file, RGB, L }: null where Pillow refuses, else
+"""The pixels that Pillow's convert gives of the files in a folder: { folder } → for each { file, RGB, L }: null if Pillow refuses, else
 { width, height, pixels: in hexadecimal }."""
 
 import warnings

@@ -1,4 +1,4 @@
-"""What torch.NAME gives for each call, or torch.ops.aten.NAME where there is no such function, and the overload.
+"""What torch.NAME gives for each call, or torch.ops.aten.NAME if there is no such function, and the overload.
 
 torch.ops takes an int for a bool and wants lists where torch.NAME takes numbers: then there is no overload to tell.
 """

@@ -1,4 +1,4 @@
-"""Holds a shifted model against numpy's projection: { model, shifted, layer, images, channelsLast, batch, rank } →
+"""Compares a shifted model with numpy's projection: { model, shifted, layer, images, channelsLast, batch, rank } →
 { difference: ‖W − V*‖/‖V*‖, normBefore, normAfter, batchLogitChange, before, after: logits of all images }.
 
 V* is V projected on the first `rank` right singular vectors of A, in float64. A holds the layer's inputs for the first

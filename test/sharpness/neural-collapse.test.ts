@@ -124,7 +124,7 @@ describe('neuralCollapse', () => {
     expect(data.labels).toHaveLength(300)
     const [expected] = await python([{ data, ...classifier }])
     expectEqual(measured, expected!, 1e-7)
-    // Trained to the end: the nearest class mean tells nearly what the classifier tells.
+    // Trained to the end: the nearest class mean predicts nearly the same as the classifier.
     expect(measured.betweenRank).toBe(9)
     expect(measured.disagreement).toBeLessThan(0.1)
   })
@@ -134,7 +134,7 @@ describe('neuralCollapse', () => {
     const labels = Array.from({ length: 30 }, (_, i) => i % 10)
     const rows = vertices.index_select(0, torch.tensor(labels, { dtype: 'int64' })).add(3)
     const weight = vertices.mul(0.01)
-    const bias = weight.sum([1]).mul(-3) // the classifier is centred where the means are
+    const bias = weight.sum([1]).mul(-3) // the bias cancels the 3 that was added to the rows
     const collapse = await neuralCollapse(() => [{ rows, labels }], { weight, bias })
     const { samples, classes, betweenRank, ...figures } = collapse
     expect([samples, classes, betweenRank]).toEqual([30, 10, 9])

@@ -95,7 +95,7 @@ describe('the samples held out', () => {
   })
 })
 
-describe('what a shift tells', () => {
+describe('what a shift reports', () => {
   it('of the way to the output is what batch and others have borne out', async () => {
     const data = vectors(40)
     const told = async (name: string, ofBatch: (z: Tensor) => Tensor, heldOut: number) => {

@@ -140,7 +140,7 @@ describe('while other calls of the module run', () => {
   })
 })
 
-describe('if a run throws early', () => {
+describe('a run that throws early', () => {
   it('no hook is left behind', async () => {
     const model = (await load()).train()
     const layer = linearLayer(model)

@@ -40,7 +40,7 @@ const traces: [string, (model: ScriptModule, dataset?: Dataset) => Promise<unkno
   ['lastLayerTrace', (model, dataset = data) => lastLayerTrace(model, 'fc', dataset, { samples: 9 })],
 ]
 
-/** Runs a task that is to fail, and holds the weights against what they were. */
+/** Runs a task that must fail, and compares the weights with those before. */
 async function refused(model: ScriptModule, task: Promise<unknown>, error: unknown): Promise<void> {
   const before = [...model.stateDict().values()].map((tensor) => tensor.clone())
   await expect(task).rejects.toEqual(error)

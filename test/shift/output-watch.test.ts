@@ -85,7 +85,7 @@ describe('a watch of outputs', () => {
       expect(watch.rounding('float32').softmax).toBe(same)
     }
     const { watch, z } = await watched(name)
-    watch.look(z, [rows], 5) // the logits themselves are none
+    watch.look(z, [rows], 5) // the logits are neither their own softmax nor their log-softmax
     expect(watch.steps).toBeNull()
   })
 

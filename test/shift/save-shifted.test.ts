@@ -35,7 +35,7 @@ describe('saveShifted', () => {
     expect(checkpointRecord(saved)).toEqual({ ...begun, shifts: [told] })
 
     const more = [await shift(saved, 2), await shift(saved, 3)]
-    // What the model tells of itself goes before.
+    // The model's own record has priority.
     const other = { dataset: 'others', preprocess: { ...preprocess, crop: 3 }, classes: ['x', 'y', 'z'] }
     await saveShifted(saved, second, more, other)
     const later = more.map(({ indices: _, ...record }) => ({

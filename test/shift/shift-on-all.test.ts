@@ -45,7 +45,7 @@ describe('shiftOnAll', () => {
         indices: [],
       })
       expect(record.normAfter).toBeCloseTo(one.normAfter, 9)
-      // A hidden layer: the whole model tells of classes.
+      // A hidden layer: only the whole model shows the classes.
       expect(record.certificate).toMatchObject({ samples: 200, changedPredictions: null })
       expect(record.measured).toEqual({ images: 200, changed: 0 })
       expect(record.certificate!.maxLogitChange).toBeLessThan(1e-3)

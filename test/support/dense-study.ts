@@ -12,7 +12,7 @@ export async function denseNetwork(model: ScriptModule) {
   return { of, v: weight.t(), bias }
 }
 
-/** What a row of a study tells of the validation images, from logits before and after. */
+/** What a row of a study reports about the validation images, from logits before and after. */
 export function measuredByHand(z: Tensor, zStar: Tensor, labels: readonly number[]) {
   const [before, after] = [z, zStar].map((one) => one.toArray() as number[][])
   const predicted = (rows: number[][]) => rows.map((row) => row.indexOf(Math.max(...row)))

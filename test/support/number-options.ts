@@ -99,7 +99,7 @@ export function numberOptions(): string[] {
       const symbol = aliased ? checker.getAliasedSymbol(exported) : exported
       const typeOnly = exported.declarations?.some((one) => ts.isTypeOnlyExportDeclaration(one))
       const { name } = exported
-      // What tensors do, and the operators of `torch`, is libtorch's, and held against its schemas.
+      // Methods of tensors and operators of `torch` are libtorch's, which checks arguments by its schemas.
       if (typeOnly || (symbol.flags & ts.SymbolFlags.Value) === 0 || name === 'Tensor') continue
       if (name !== 'torch') {
         searchValue(name, symbol)

@@ -9,7 +9,7 @@ export const demoModel = `${assets}/fashion-resnet.pt`
 export const fashionMnist = `${assets}/fashion-mnist`
 export const fixture = (name: string): string => `${root}/test/.fixtures/${name}`
 
-/** Extra data of the tests, which the project does not ship; undefined where there is none. */
+/** Extra data of the tests, which the project does not ship; undefined if there is none. */
 export const dataRoot = process.env.SOS_DATA_ROOT || undefined
 
 export const temporaryFolder = (): string => mkdtempSync(join(tmpdir(), 'sos-test-'))

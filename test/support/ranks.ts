@@ -18,7 +18,7 @@ export interface RankResult {
 
 const script = `${root}/test/fixtures/rank.mjs`
 
-/** Whether the addon has process groups; the tests of them are left out where not. */
+/** Whether the addon has process groups. If not, their tests are left out. */
 export const hasGroups: boolean = ProcessGroup.backends().includes('gloo')
 if (!hasGroups) {
   process.stderr.write(

@@ -62,7 +62,7 @@ export const shiftLine = (epoch: number, told: Partial<Line<'shift'>> = {}): Run
   ...told,
 })
 
-/** A run of `done` of `epochs` epochs that goes through all that a record tells. */
+/** A run of `done` of `epochs` epochs, with every kind of line that a record may have. */
 export function wholeRun(scheme: string, seed: number, epochs: number, done = epochs): TrainingRun {
   const lines = [
     runLine(epochs, { scheme, seed, config: { model: 'resnet18', epochs: [seed], sos: { layers: [1, 2] } } }),

@@ -3,8 +3,8 @@ import { dirname, join } from 'node:path'
 
 import { root as checkout } from './paths.js'
 
-// What the tests of set-up run on: fakes in the place of all that is slow, cmake-js, tsc, libtorch, Python. npm is the real
-// one; the fakes are its packages, so that it needs no network.
+// A checkout for the tests of setup, with fakes instead of everything that is slow: cmake-js, tsc, libtorch, Python. npm is the
+// real one; the fakes are its packages, so that it needs no network.
 
 /** The library by which set-up knows a libtorch. */
 export const library = process.platform === 'darwin' ? 'libtorch_cpu.dylib' : 'libtorch_cpu.so'

@@ -41,7 +41,7 @@ export const policies = {
   lambda: ['ridge', nonNegative],
 } as const
 
-/** The cases of the options of a call, each wrong by itself. */
+/** Cases for the options of a call, each with one wrong option. */
 export function options(
   place: string,
   wrong: Readonly<Record<string, readonly unknown[]>>,

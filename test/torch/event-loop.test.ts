@@ -6,7 +6,7 @@ import { hvp, imageFolder, presets, ScriptModule, torch } from '../../src/index.
 import { demoModel, fixture, temporaryFolder } from '../support/paths.js'
 import { randn } from '../support/random.js'
 
-/** Runs `work` beside a timer of 1 ms and tells by how many milliseconds it was late at worst, and how often it fired. */
+/** Runs `work` beside a timer of 1 ms, and returns by how many milliseconds the timer was late at worst, and how often it fired. */
 async function lateness(work: () => Promise<unknown>): Promise<{ worst: number; ticks: number }> {
   let worst = 0
   let ticks = 0

@@ -17,7 +17,7 @@ describe.skipIf(dataRoot === undefined)('foreign modules', () => {
   const folder = `${dataRoot}/torchscript/loads`
   const load = (name: string) => ScriptModule.load(`${folder}/${name}.pt`)
 
-  // The values are those that the data's description tells.
+  // The values are those of the data's description.
   const known: Record<string, (module: ScriptModule) => Promise<void>> = {
     async foo(module) {
       const sum = await module.forward(torch.tensor([1, 10]), torch.tensor([2, 20]))

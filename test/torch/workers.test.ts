@@ -33,7 +33,7 @@ class Thread {
     return (await once(this.#worker, 'message'))[0]
   }
 
-  /** Lets the thread end by itself, and tells its exit code. */
+  /** Waits until the thread ends, and returns its exit code. */
   async leave(): Promise<number> {
     this.#worker.postMessage(['leave'])
     return (await once(this.#worker, 'exit'))[0] as number

@@ -26,7 +26,7 @@ function decode(value: Encoded): Value {
   return torch.tensor(values, { dtype: 'float64' }).reshape(shape).to(dtype)
 }
 
-/** How far `value` is from what Python gave, relative to its largest entry; infinite where it is something else. */
+/** How far `value` is from what Python gave, relative to its largest entry; infinite if it is something else. */
 function difference(value: Value, expected: Encoded): number {
   if (value instanceof Tensor) {
     if (value.dtype !== expected?.dtype || String(value.shape) !== String(expected.shape)) return Infinity

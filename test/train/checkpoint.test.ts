@@ -90,7 +90,7 @@ describe('a checkpoint that was edited', () => {
     ['half a batch', { batch: 1.5 }, /batch/],
     ['a negative epoch', { epoch: -1 }, /epoch/],
     ['a negative rate', { learningRate: -0.1 }, /learningRate/],
-    ['a rate that is none', { learningRate: null }, /learningRate/],
+    ['an invalid rate', { learningRate: null }, /learningRate/],
     ['a rate as text', { learningRate: '0.1' }, /learningRate/],
     ['null for a sum', { sums: { loss: null, correct: 1, images: 12 } }, /sums/],
     [
@@ -99,7 +99,7 @@ describe('a checkpoint that was edited', () => {
       /at most as many correct images/,
     ],
     ['an unknown key', { more: 1 }, /more/],
-    ['a count of events that is none', { events: { runStart: -1 } }, /events/],
+    ['an invalid count of events', { events: { runStart: -1 } }, /events/],
   ]
 
   it.each(states)('is refused: %s', async (_, change, message) => {

@@ -102,7 +102,7 @@ describe('a training that cannot begin', () => {
   })
 })
 
-describe('what a training tells of an item of the output', () => {
+describe('what a training says about an item of the output', () => {
   it('is of the logits that it trains', async () => {
     const told: Record<string, unknown>[] = []
     for (const [name, output] of [['Plain', undefined] as const, ['FeaturesFirst', 'logits'] as const]) {

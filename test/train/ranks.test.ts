@@ -188,7 +188,7 @@ describe('the data of a rank', () => {
       message: expect.stringMatching(/5.*vectors.*6/),
     })
     expect((await open(5, { rank: 0, size: 1 }, { dropLast: true })).batchesPerEpoch).toBe(1)
-    // A rest of one image is none of two ranks'.
+    // A last batch of one image cannot be divided between two ranks.
     expect((await open(2, { rank: 0, size: 2 })).batchesPerEpoch).toBe(2)
     expect((await open(3, { rank: 0, size: 2 })).batchesPerEpoch).toBe(2)
     expect((await open(4, { rank: 0, size: 1 })).batchesPerEpoch).toBe(2)

@@ -21,7 +21,7 @@ function train(folder: string, when = ''): Promise<End> {
   })
 }
 
-/** The record without what time is told in. */
+/** The record without its times. */
 const record = (folder: string) =>
   readFileSync(join(folder, 'run.jsonl'), 'utf8').replaceAll(/"(seconds|milliseconds)":[0-9.e-]+/g, '')
 

@@ -46,7 +46,7 @@ afterAll(() => {
 })
 afterEach(() => vi.unstubAllEnvs())
 
-/** A folder for the download, and npm told of the registry as a user would. */
+/** A folder for the download, with npm configured for the registry as a user would do it. */
 function setUp(serve: typeof served): string {
   served = serve
   requests = 0

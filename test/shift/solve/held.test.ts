@@ -8,7 +8,7 @@ import { randn } from '../../support/random.js'
 const tensors = () =>
   [randn([5, 4], 1, 'float64'), randn([4, 3], 2, 'float64'), randn([3], 3, 'float64')] as const
 
-// [function, a call, and what it goes on to read after its first wait]
+// [function, a call, and what it still reads after its first wait]
 const calls: [string, () => readonly [Promise<unknown>, ...Tensor[]]][] = [
   [
     'solveShift()',

@@ -165,7 +165,7 @@ describe('a row of a study', () => {
       const sigma = torch.linalg_svdvals(own).toArray() as number[]
       expect(values).toHaveLength(batchSize)
       values.forEach((value, i) => {
-        if (sigma[i]! < 1e-6) return // beyond what a Gram matrix tells
+        if (sigma[i]! < 1e-6) return // below what a Gram matrix resolves
         expect(Math.abs(value / sigma[i]! - 1)).toBeLessThan(1e-5)
         expect(
           String(value)

@@ -9,7 +9,7 @@ import type { Call, Operator } from './calls.js'
 /** How often the calls are made in Python: reading past the end of memory need not crash at once. */
 const ATTEMPTS = 6
 
-/** The signal by which Python's process ends that makes these calls, `hang`, or undefined where it lives on. */
+/** Makes the calls in Python. Returns the signal by which its process ends, `hang`, or undefined if it survives. */
 export async function endOfPython(
   calls: readonly Call[],
   operators: ReadonlyMap<string, Operator>,
@@ -28,7 +28,7 @@ export async function endOfPython(
   return undefined
 }
 
-/** The signal by which a Python process ends, `hang` after a minute, or undefined where it ends by itself. */
+/** The signal by which a Python process ends, `hang` after a minute, or undefined if it ends normally. */
 export function endOfProcess(...args: string[]): Promise<string | undefined> {
   return new Promise((resolve) => {
     const child = spawn(pythonPath(), args, {

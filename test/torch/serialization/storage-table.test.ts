@@ -28,7 +28,7 @@ it.each([
   ['a view that begins beyond it', id('0', 10, ['0.a', 11, 0]), 'does not lie within it'],
   ['a view before it', id('0', 10, ['0.a', -1, 1]), 'expected a size'],
   ['another size', id('0', 11), 'has two sizes'],
-  ['a size that is none', id('1', 0.5), 'expected a size'],
+  ['an invalid size', id('1', 0.5), 'expected a size'],
   ['no storage', ['tensor', float32, '0', 'cpu', 10], 'expected a storage'],
 ])('refuses %s', (_, wrong, message) => {
   const table = new StorageTable('x.pth')

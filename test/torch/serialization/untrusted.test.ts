@@ -57,7 +57,7 @@ describe('a pickle', () => {
   it('that names functions is refused by their names, and nothing of it is run', async () => {
     expect(malicious.length).toBeGreaterThan(10)
     for (const name of malicious) {
-      // A pickled module is no attack: it is told by its name.
+      // A pickled module is not an attack: the error names it.
       const expected = name.startsWith('module.') ? 'ERR_NOT_STATE_DICT' : 'ERR_UNSAFE_PICKLE'
       await expect(loadStateDict(join(folder, name)), name).rejects.toEqual(code(expected))
     }

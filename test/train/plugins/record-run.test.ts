@@ -141,7 +141,7 @@ describe('the lines of a record', () => {
       shiftLine(0),
       evaluationLine(0, 50),
       epochLine(0),
-      probeLine(0), // a result that is told late
+      probeLine(0), // a result that comes late
       shiftLine(1),
       epochLine(1),
       evaluationLine(1, 60),
