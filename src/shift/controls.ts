@@ -37,7 +37,7 @@ export interface ControlOptions {
   seed?: number
 }
 
-/** What a control puts in the place of V. */
+/** What a control puts in place of V. */
 export interface ControlWeights {
   /** The weight, float64 [m, n]. */
   weight: Tensor
@@ -49,7 +49,7 @@ export interface ControlWeights {
 }
 
 /**
- * Computes the weight that a control puts in the place of V. The bias stays.
+ * Computes the weight that a control puts in place of V. The bias stays.
  *
  * @param control which control
  * @param options the batch, V, V* and its rank

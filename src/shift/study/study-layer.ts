@@ -4,7 +4,7 @@ import { type ScriptModule, scope, type Tensor, torch } from '../../torch/index.
 import { LayerWeights, roundingChange, whyNotWritten } from '../layer/layer-weights.js'
 import { frobeniusNorm, type LinearMap } from '../solve/linear-map.js'
 
-/** Weights that a study puts in the place of V, as the layer would store them. */
+/** Weights that a study puts in place of V, as the layer would store them. */
 export interface Candidate {
   /** weight [n, m] and bias [n], in the layer's dtype on the CPU. */
   readonly map: LinearMap
