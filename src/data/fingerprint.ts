@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 
 import { type Dataset, evenIndices } from './dataset.js'
+import { loadPixels, loadSamples } from './load-samples.js'
 
 /** Hashes that distinguish a dataset from others with the same name and size, in hexadecimal. */
 export interface DatasetFingerprint {
@@ -15,9 +16,11 @@ const sampleSize = 16
 /** Reads {@link sampleSize} images, spread evenly over the dataset: their pixels if it has them. Throws what `load` throws. */
 export async function fingerprint(dataset: Dataset): Promise<DatasetFingerprint> {
   const hash = createHash('sha256')
-  const source = dataset.pixels ?? dataset
+  const { name, pixels } = dataset
   for (const index of evenIndices(dataset.size, Math.min(sampleSize, dataset.size))) {
-    const { images, indices } = await source.load([index])
+    const { images, indices } = await (pixels
+      ? loadPixels({ name, pixels }, [index])
+      : loadSamples(dataset, [index]))
     hash.update(`${indices.length} ${images.dtype} ${images.shape}\n`)
     hash.update(images.contiguous().toBuffer())
     images.dispose()

@@ -5,20 +5,11 @@
  */
 
 export { type Augmentation, randomCrop, randomFlip } from './augmentation.js'
+export { type Batch, batches, type ImagePlacement } from './batches.js'
 export { type Cifar100Options, type CifarOptions, cifar10, cifar100 } from './cifar.js'
 export type { CifarLabels } from './cifar-files.js'
 export { classNames } from './class-names.js'
-export {
-  type Batch,
-  batches,
-  type Dataset,
-  type ImagePlacement,
-  type LoadedImages,
-  type Pixels,
-  type Progress,
-  type RunOptions,
-  type SkippedImage,
-} from './dataset.js'
+export type { Dataset, LoadedImages, Pixels, Progress, RunOptions, SkippedImage } from './dataset.js'
 export type { Decoder } from './decode-image.js'
 export { Draws } from './draws.js'
 export { idxFolder } from './idx.js'

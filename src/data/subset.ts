@@ -1,5 +1,6 @@
 import { expectList, SosError } from '../base/index.js'
 import { checkIndices, type Dataset, expectDataset, type LoadedImages } from './dataset.js'
+import { loadPixels, loadSamples } from './load-samples.js'
 
 /**
  * Makes a dataset of some samples of another.
@@ -29,28 +30,21 @@ export function subset(dataset: Dataset, indices: readonly number[]): Dataset {
     size: indices.length,
     classes,
     labels: Int32Array.from(indices, (index) => dataset.labels[index]!),
-    load: part((asked) => dataset.load(asked)),
-    ...(pixels && { pixels: { ...pixels, load: part((asked) => pixels.load(asked)) } }),
+    load: part((asked) => loadSamples(dataset, asked)),
+    ...(pixels && { pixels: { ...pixels, load: part((asked) => loadPixels({ name, pixels }, asked)) } }),
   }
 }
 
 /** What was loaded, with the indices of the subset. A sample may be asked for twice, so that only the order says which one it is. */
 function renumbered(
-  { images, indices, skipped }: LoadedImages,
+  { images, skipped }: LoadedImages,
   places: readonly number[],
   asked: readonly number[],
 ): LoadedImages {
   const missing = new Map(skipped.map((image) => [image.index, image]))
-  const there = places.filter((_, i) => !missing.has(asked[i]!))
-  if (there.length !== indices.length) {
-    throw new SosError(
-      'ERR_DATASET',
-      `expected each of ${places.length} samples to be loaded or skipped but ${indices.length} were loaded and ${skipped.length} skipped`,
-    )
-  }
   return {
     images,
-    indices: there,
+    indices: places.filter((_, i) => !missing.has(asked[i]!)),
     skipped: places.flatMap((place, i) => {
       const image = missing.get(asked[i]!)
       return image === undefined ? [] : [{ ...image, index: place }]

@@ -8,7 +8,7 @@ import {
   wholeSeed,
 } from '../base/index.js'
 import { type Augmentation, type Dataset, Draws } from '../data/index.js'
-import { readAhead, toPlacement } from '../data/internal.js'
+import { loadPixels, loadSamples, readAhead, toPlacement } from '../data/internal.js'
 import { type DType, keepTensor, scope, type Tensor, torch } from '../torch/index.js'
 import type { Mixup } from './mixup.js'
 import { PixelScaling } from './pixel-scaling.js'
@@ -104,7 +104,7 @@ export class TrainingData {
     if (dataset.size < least) {
       throw new SosError(
         'ERR_BATCH_SIZE',
-        `expected a batch of at most ${dataset.size} samples, which are all samples of ${dataset.name}, but received ${least}`,
+        `expected a batch of at most ${dataset.size} samples, which are all samples of ${dataset.name}, but received ${least}${dropLast ? ': with dropLast an epoch would have no batch, so choose a smaller batchSize, or leave dropLast out' : ''}`,
       )
     }
     if (augment.length > 0 && dataset.pixels === undefined) {
@@ -184,12 +184,15 @@ export class TrainingData {
 
   async #load(samples: BigInt64Array): Promise<{ images: Tensor; places: Tensor }> {
     const { device } = this.#options
-    const source = this.dataset.pixels ?? this.dataset
-    const { images, indices } = await source.load(Array.from(samples, Number))
+    const { name, pixels } = this.dataset
+    const asked = Array.from(samples, Number)
+    const { images, indices } = await (pixels
+      ? loadPixels({ name, pixels }, asked)
+      : loadSamples(this.dataset, asked))
     if (indices.length === 0) {
       throw new SosError(
         'ERR_DATASET',
-        `${this.dataset.name}: expected images but all ${samples.length} of a batch are corrupt`,
+        `${name}: expected images but all ${samples.length} of a batch are corrupt`,
       )
     }
     return {
@@ -241,11 +244,11 @@ function layoutOf({ channelsLast }: Pick<Resolved, 'channelsLast'>): 'channels_l
 
 /** All pixels on the device, uint8 [N, C, H, W]; null if they take too much memory or the dataset has no pixels. */
 async function loadResident(
-  { pixels, size }: Dataset,
+  { name, pixels, size }: Dataset,
   { residentBytes, device, ...layout }: Resolved,
 ): Promise<Tensor | null> {
   if (pixels === undefined) return null
-  using one = (await pixels.load([0])).images
+  using one = (await loadPixels({ name, pixels }, [0])).images
   const bytes = one.shape.reduce((a, b) => a * b, 1)
   if (bytes === 0 || bytes * size > residentBytes) return null
   return scope(async () => {
@@ -254,7 +257,8 @@ async function loadResident(
     const step = 1024
     for (let start = 0; start < size; start += step) {
       const count = Math.min(step, size - start)
-      const { images, skipped } = await pixels.load(Array.from({ length: count }, (_, i) => start + i))
+      const asked = Array.from({ length: count }, (_, i) => start + i)
+      const { images, skipped } = await loadPixels({ name, pixels }, asked)
       if (skipped.length > 0) return null
       all.narrow(0, start, count).copy_(images)
       images.dispose()

@@ -38,7 +38,7 @@ describe('a subset', () => {
     const lost: Dataset = { ...whole, load: async (indices) => whole.load(indices.slice(1)) }
     await expect(subset(lost, [4, 5]).load([0, 1])).rejects.toMatchObject({
       code: 'ERR_DATASET',
-      message: expect.stringContaining('each of 2 samples to be loaded or skipped but 1 were loaded'),
+      message: expect.stringContaining('each of the 2 samples that it was asked for'),
     })
   })
 
