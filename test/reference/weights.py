@@ -155,7 +155,11 @@ def write(folder: str) -> dict:
         add(name, weights)
     for legacy in [False, True]:
         name = f"training{'-legacy' if legacy else ''}.pt"
-        checkpoint = {**script_state(network), "model": {"state_dict": weights, "epoch.last": dict(weights)}}
+        checkpoint = {
+            **script_state(network),
+            "model": {"state_dict": weights, "epoch.last": dict(weights)},
+            "averaged": {"decay": 0.99, "module": dict(weights)},
+        }
         torch.save(checkpoint, f"{folder}/{name}", _use_new_zipfile_serialization=not legacy)
         add(name, weights)
         torch.save({"net": network, "epoch": 3}, f"{folder}/module{name}", _use_new_zipfile_serialization=not legacy)

@@ -13,13 +13,13 @@ export function selectTensors(
   value: PickleValue,
   key: string | undefined,
 ): Map<string, PickledTensor> {
-  if (key === undefined) return toTensors(file, value, 'the file', value)
+  if (key === undefined) return toTensors(file, value, key, value)
   const found = valueAt(value, key)
-  if (found !== undefined) return toTensors(file, found, `'${key}'`, value)
+  if (found !== undefined) return toTensors(file, found, key, value)
   const near = nearest(key, paths(value)).map((path) => `'${path}'`)
   throw new SosError(
     'ERR_NOT_STATE_DICT',
-    `${file}: expected the key '${key}' but there is none; ${near.length > 0 ? `did you mean ${near.join(', ')}? ` : ''}The file holds ${describeContents(value)}`,
+    `${file}: expected the key '${key}' but there is none${near.length > 0 ? `; did you mean ${near.join(', ')}?` : '.'} The file holds ${describeContents(value)}`,
   )
 }
 
@@ -39,7 +39,7 @@ export function pickledModule(value: PickleValue): string | undefined {
 function toTensors(
   file: string,
   value: PickleValue,
-  what: string,
+  key: string | undefined,
   whole: PickleValue,
 ): Map<string, PickledTensor> {
   const entries: [PickleValue, PickleValue][] = value instanceof Map ? [...value] : [[null, value]]
@@ -48,11 +48,13 @@ function toTensors(
     if (typeof name === 'string' && element instanceof PickledTensor) tensors.set(name, element)
   }
   if (tensors.size === entries.length) return tensors
-  const [path] = paths(whole, true)
+  const what = key === undefined ? 'the file' : `'${key}'`
+  const found = paths(whole, true)
+  const path = found.find((one) => one.startsWith(`${key}.`)) ?? found[0]
   const hint = path === undefined || path === '' ? '' : `; load it with { key: '${path}' }`
   const module = path === undefined ? pickledModule(value) : undefined
   if (module !== undefined) {
-    const which = what === 'the file' ? 'weights but this' : `weights under ${what} but it`
+    const which = key === undefined ? 'weights but this' : `weights under ${what} but it`
     throw new SosError('ERR_NOT_STATE_DICT', `${file}: expected ${which} ${module}`)
   }
   const unread = entries.find(([, element]) => unreadName(element) !== undefined)

@@ -97,9 +97,10 @@ function prefixHint(missing: readonly string[], unexpected: readonly string[]): 
   if (missing.length === 0 || unexpected.length === 0) return ''
   const names = new Set(unexpected)
   const fits = (prefix: string) => missing.every((name) => names.has(prefix + name))
-  const more = unexpected[0]!.endsWith(missing[0]!) ? unexpected[0]!.slice(0, -missing[0]!.length) : ''
+  const longer = unexpected.find((name) => name.endsWith(missing[0]!))
+  const more = longer === undefined ? '' : longer.slice(0, -missing[0]!.length)
   if (more !== '' && fits(more)) {
-    return `, whose names do not begin with '${more}'; remove the prefix: new Map([...state].map(([name, tensor]) => [name.slice(${more.length}), tensor]))`
+    return `, whose names do not begin with '${more}'; remove the prefix: loadStateDict(FILE, { stripPrefix: '${more}' })`
   }
   const less = missing[0]!.endsWith(unexpected[0]!) ? missing[0]!.slice(0, -unexpected[0]!.length) : ''
   const wanted = new Set(missing)

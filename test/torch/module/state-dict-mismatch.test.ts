@@ -1,7 +1,8 @@
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
-import { ScriptModule, type Tensor, torch } from '../../../src/index.js'
-import { fixture } from '../../support/paths.js'
+import { loadStateDict, ScriptModule, saveStateDict, type Tensor, torch } from '../../../src/index.js'
+import { fixture, temporaryFolder } from '../../support/paths.js'
 
 const load = () => ScriptModule.load(fixture('mlp.scripted.pt'))
 const renamed = (state: ReadonlyMap<string, Tensor>, name: (name: string) => string) =>
@@ -22,11 +23,20 @@ describe('a state dict that does not fit', () => {
         return ''
       })()
       expect(message).toContain(`do not begin with '${prefix}'`)
-      const stripped = new Map([...state].map(([name, tensor]) => [name.slice(prefix.length), tensor]))
-      expect(message).toContain(`name.slice(${prefix.length})`)
+      expect(message).toContain(`loadStateDict(FILE, { stripPrefix: '${prefix}' })`)
+      const file = join(temporaryFolder(), 'weights.pth')
+      await saveStateDict(file, state)
+      const stripped = await loadStateDict(file, { stripPrefix: prefix })
       expect(model.loadStateDict(stripped)).toEqual({ missingKeys: [], unexpectedKeys: [] })
     },
   )
+
+  it('for a prefix names it also when other tensors come first, as the counter of an AveragedModel', async () => {
+    const model = await load()
+    const state = new Map([['n_averaged', torch.ones([])]])
+    for (const [name, tensor] of model.stateDict()) state.set(`module.${name}`, tensor)
+    expect(() => model.loadStateDict(state)).toThrow(/\{ stripPrefix: 'module\.' \}.*\n.*"n_averaged"/)
+  })
 
   it('in some names only is reported with these names', async () => {
     const model = await load()

@@ -64,7 +64,13 @@ describe('loadStateDict', () => {
       await expect(loadStateDict(path)).rejects.toThrow(
         /'args' \(object argparse\.Namespace\).*\{ key: 'model\.state_dict' \}/,
       )
-      await expect(loadStateDict(path, { key: 'model.statedict' })).rejects.toThrow("'model.state_dict'")
+      await expect(loadStateDict(path, { key: 'model.statedict' })).rejects.toThrow(
+        "there is none; did you mean 'model.state_dict'? The file holds",
+      )
+      // Of all the dicts of tensors in the file, the hint is the one below the key.
+      await expect(loadStateDict(path, { key: 'averaged' })).rejects.toThrow(
+        "load it with { key: 'averaged.module' }",
+      )
       for (const key of ['args', 'settings', 'quantised', 'function']) {
         await expect(loadStateDict(path, { key }), key).rejects.toMatchObject({
           code: expect.stringMatching(/^ERR_(UNSAFE_PICKLE|NOT_STATE_DICT)$/),
