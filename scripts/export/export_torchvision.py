@@ -12,7 +12,8 @@ mean and deviation of the inputs come from torchvision's metadata of its publish
 
 A checkpoint of a training script holds the state dict under a key. If the file has only one state dict, it is found
 without --key. Prefixes that DataParallel (`module.`), torch.compile (`_orig_mod.`) and trainers (`model.`) put before
-all names are removed.
+all names are removed, and so is the counter `n_averaged` of PyTorch's AveragedModel. If a trainer keeps other tensors
+beside those of the network, such as `criterion.weight`, --prefix model. takes only the names that begin with `model.`.
 
 Deep inside an untrained network, all images look nearly alike. --calibrate takes the statistics of the batch norms from
 some images (their cumulative average in training mode), so that the logits differ as those of a trained network do.
@@ -62,7 +63,7 @@ def main() -> int:
         return 2
     try:
         torch.manual_seed(options.seed)
-        weights = None if options.weights is None else load_weights(options.weights, options.key)
+        weights = None if options.weights is None else load_weights(options.weights, options.key, options.prefix)
         network = build(options.name, options.classes, recipe, weights)
         if options.calibrate is not None:
             calibrate(network, recipe, options.calibrate)
@@ -159,8 +160,10 @@ def calibrate(network: nn.Module, recipe, folder: Path) -> None:
         norm.momentum = momentum
 
 
-def load_weights(path: Path, key: str | None) -> dict[str, Tensor]:
+def load_weights(path: Path, key: str | None, prefix: str | None = None) -> dict[str, Tensor]:
     """A state dict from a file, in the names of today's torchvision. Raises OSError or ValueError."""
+    if path.name.endswith(".index.json"):
+        raise ValueError(f"{path} is the index of a checkpoint in several files; merge their tensors into one state dict and {REMEDY}")
     try:
         with torch.serialization.safe_globals([*BESIDE, *of_numpy()]):
             loaded = torch.load(path, map_location="cpu", weights_only=True)
@@ -171,7 +174,13 @@ def load_weights(path: Path, key: str | None) -> dict[str, Tensor]:
         other = re.search(r"WeightsUnpickler error:\s*(.+)", str(error))
         what = f"an object of {named[1]}" if named else other[1] if other else type(error).__name__
         raise ValueError(f"{path} is damaged or holds more than weights and data ({what}); {REMEDY}") from error
-    weights = without_prefix(state_dict_in(path, loaded, key))
+    weights = state_dict_in(path, loaded, key)
+    weights.pop("n_averaged", None)  # of torch.optim.swa_utils.AveragedModel
+    if prefix is not None:
+        weights = {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
+        if not weights:
+            raise ValueError(f"{path} has no tensor whose name begins with {prefix!r}")
+    weights = without_prefix(weights)
     for key in list(weights):
         if key.startswith(("aux1.", "aux2.", "AuxLogits.")):
             del weights[key]
@@ -245,7 +254,9 @@ def explain_misfit(name: str, classes: int, own: dict[str, Tensor], weights: dic
         return f"the weights are for {given} classes, not {classes}; pass --classes {given}"
     found = {"missing": missing, "unknown": unknown, "of another shape": resized}
     differences = [f"{len(keys)} {what} ({keys[0]} …)" for what, keys in found.items() if keys]
-    return f"the weights are not those of {name}: tensors {', '.join(differences)}"
+    prefix = next((one for one in PREFIXES if missing and all(one + key in weights for key in missing)), None)
+    hint = "" if prefix is None else f"; pass --prefix {prefix} to take only the names that begin with it"
+    return f"the weights are not those of {name}: tensors {', '.join(differences)}{hint}"
 
 
 def parse_options() -> argparse.Namespace:
@@ -256,6 +267,7 @@ def parse_options() -> argparse.Namespace:
     add("--weights", type=Path, metavar="FILE", help="a state dict in PyTorch's format, or a checkpoint that holds one; all names and shapes must match")
     add("--key", metavar="KEY", help="the key of the weights in the file, such as state_dict or model.state_dict (default: found "
         "if the file has only one state dict)")
+    add("--prefix", metavar="PREFIX", help="take only the tensors whose names begin with this, such as model., and remove it")
     add("--classes", type=int, default=1000, metavar="N", help="number of outputs (default: %(default)s)")
     add("--recipe", metavar="ENTRY", help="published weights whose preprocessing to record, such as "
         "IMAGENET1K_V2 (default: IMAGENET1K_V1, or torchvision's default if there is no V1)")
@@ -265,6 +277,8 @@ def parse_options() -> argparse.Namespace:
     options = parser.parse_args()
     if options.key is not None and options.weights is None:
         parser.error("--key needs --weights")
+    if options.prefix is not None and options.weights is None:
+        parser.error("--prefix needs --weights")
     if options.calibrate is not None and options.weights is not None:
         parser.error("--calibrate is for random weights; the weights of --weights have their own statistics")
     if options.classes < 1:

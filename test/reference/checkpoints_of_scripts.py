@@ -32,6 +32,8 @@ files = {
     "model.pth": ({**beside, "model": weights}, None),
     "nested.pth": ({"model": {"state_dict": weights, "epoch": 1}}, [None, "model.state_dict"]),
     "lightning.ckpt": ({"state_dict": {f"model.{name}": value for name, value in weights.items()}}, None),
+    "averaged.pth": (torch.optim.swa_utils.AveragedModel(network).state_dict(), None),
+    "criterion.ckpt": ({"state_dict": {"criterion.weight": torch.ones(4), **{f"model.{name}": value for name, value in weights.items()}}}, []),
     "several.pth": ({"state_dict": weights, "state_dict_ema": weights}, ["state_dict", "state_dict_ema"]),
 }
 for file, (value, _) in files.items():

@@ -72,10 +72,17 @@ describe('export_torchvision.py', () => {
     expect((await from('several.pth')).stderr).toMatch(
       /several state dicts.*--key.*state_dict, state_dict_ema/,
     )
+    expect((await from('criterion.ckpt')).stderr).toContain('pass --prefix model. to take only')
+    writeFileSync(join(folder, 'model.safetensors.index.json'), '{"weight_map": {}}')
+    expect((await from('model.safetensors.index.json')).stderr).toContain('a checkpoint in several files')
     expect((await from('several.pth', '--key', 'state')).stderr).toContain("no key 'state'")
     expect((await from('module.pth')).stderr).toContain('an object of torchvision.models.resnet.ResNet')
     expect(existsSync(out)).toBe(false)
-  }, 400_000) // some twelve Pythons with torch
+    expect((await from('criterion.ckpt', '--prefix', 'model.')).code).toBe(0)
+    const weight = (await ScriptModule.load(out)).stateDict().get('fc.weight')!
+    expect(weight.toArray()).toEqual(expected.get('fc.weight')!.toArray())
+    rmSync(out)
+  }, 400_000) // some sixteen Pythons with torch
 
   it('refuses unknown names and broken weights, and writes nothing', async () => {
     const out = join(folder, 'never.pt')
