@@ -1,5 +1,5 @@
-import { readFile, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { join, sep } from 'node:path'
 import {
   expectObject,
   FileLock,
@@ -9,9 +9,9 @@ import {
   someCount,
   writeAtomically,
 } from '../../base/index.js'
-import { type Dataset, openDataset } from '../../data/index.js'
+import { type Dataset, openDataset, type Preprocess } from '../../data/index.js'
 import { areNumbers } from '../../data/internal.js'
-import { checkpointRecord, datasetFor, preprocessOf, withClasses } from '../../model/index.js'
+import { checkpointRecord, datasetFor, withClasses } from '../../model/index.js'
 import { recordFile } from '../../model/internal.js'
 import { ScriptModule, torch } from '../../torch/index.js'
 import { difference } from '../json-difference.js'
@@ -165,7 +165,7 @@ async function prepare(
   const model = await ScriptModule.load(config.model.replaceAll('{seed}', String(seed)), { device })
   if (config.channelsLast) await model.to({ memoryFormat: 'channels_last' })
   const open = (spec: string): Promise<Dataset> => {
-    const opened = datasets.get(spec) ?? openDataset(spec, preprocessOf(model))
+    const opened = datasets.get(spec) ?? openDataset(spec, preprocessToTrain(model))
     datasets.set(spec, opened)
     return opened
   }
@@ -186,6 +186,16 @@ async function prepare(
   return trainer.use(...plugins, recordRun(join(folder, 'run.jsonl'), { scheme, seed, config }))
 }
 
+/** How the images of a model are preprocessed. Only the record of its file can say it. */
+function preprocessToTrain(model: ScriptModule): Preprocess {
+  const record = checkpointRecord(model)
+  if (record !== null) return record.preprocess
+  throw new SosError(
+    'ERR_NO_PREPROCESS',
+    `${model.path}: expected to know how its images are preprocessed but it carries no ${recordFile}; save the model with one, model.save(FILE, { extraFiles: { '${recordFile}': … } }), as docs/training.md shows, or export it by one of scripts/export`,
+  )
+}
+
 /** The record of a model, with the names of the classes that it was trained on if it has no names yet. */
 function withClassNames({ model, data }: Trainer): Record<string, string> {
   const record = checkpointRecord(model)
@@ -193,7 +203,7 @@ function withClassNames({ model, data }: Trainer): Record<string, string> {
   return { [recordFile]: JSON.stringify({ ...record, classes: data.classes }) }
 }
 
-/** Claims the folder for this configuration, unless it belongs to another. */
+/** Claims the folder for this configuration, unless it holds runs of another. */
 async function claim(out: string, config: TrainingConfig): Promise<void> {
   const path = join(out, 'config.json')
   await makeFolder(out)
@@ -201,7 +211,7 @@ async function claim(out: string, config: TrainingConfig): Promise<void> {
     if (cause.code === 'ENOENT') return null
     throw new SosError('ERR_CONFIG', `${path}: the file cannot be read: ${cause.message}`, { cause })
   })
-  if (before === null) {
+  if (before === null || !(await hasBegun(out))) {
     return writeAtomically(path, (file) => writeFile(file, `${JSON.stringify(config, null, 2)}\n`))
   }
   const differing = difference(parsed(before, path), config)
@@ -210,6 +220,11 @@ async function claim(out: string, config: TrainingConfig): Promise<void> {
     'ERR_CONFIG',
     `${out}: expected an experiment with this configuration but the folder holds one with another configuration: ${differing}; choose another folder with --out, or remove this one`,
   )
+}
+
+/** Whether a run has begun in the folder: it has written something, or holds its lock. What failed before its first step has not. */
+async function hasBegun(out: string): Promise<boolean> {
+  return (await readdir(out, { recursive: true })).some((name) => name.includes(sep))
 }
 
 function parsed(text: string, path: string): unknown {

@@ -1,4 +1,4 @@
-import { checkNumbers, count, expectObject, type NumberChecks, whole } from '../../base/index.js'
+import { checkNumbers, count, expectObject, type NumberChecks, SosError, whole } from '../../base/index.js'
 import { parameterName } from '../../model/internal.js'
 import {
   applyShift,
@@ -68,6 +68,13 @@ export function sosDuringTraining(options: SosOptions = {}): Plugin {
   checkNumbers(options, sosNumbers)
   if (options.rank !== undefined) checkRankPolicy(options.rank)
   return (trainer) => {
+    const { name, size } = trainer.data
+    if (shift.batchSize !== undefined && shift.batchSize > size) {
+      throw new SosError(
+        'ERR_BATCH_SIZE',
+        `expected a batch of at most ${size} samples to shift by, which are all samples of ${name}, but received ${shift.batchSize}: choose a smaller batchSize of sosDuringTraining ("sos": { "batchSize": … } in a configuration)`,
+      )
+    }
     trainer.on('epochStart', async ({ epoch }) => {
       if (!isDueBefore(epoch, everyEpochs, startEpoch)) return
       const record = await shiftNow(trainer, epoch, { ...trainer.outputOptions, ...shift }, momentum)

@@ -127,6 +127,34 @@ describe('an experiment', () => {
     expect(strides.length).toBeGreaterThan(0)
   })
 
+  it('that failed before it began leaves its folder to a corrected configuration', async () => {
+    const out = join(temporaryFolder(), 'out')
+    const options = { schemes: ['sgd'] as const, seeds: 1, out }
+    const missing = runExperiment({ ...config, model: join(folder, 'no.pt') }, options)
+    await expect(missing).rejects.toMatchObject({ code: 'ERR_FILE_NOT_FOUND' })
+    const plain = join(temporaryFolder(), 'plain.pt')
+    await (await ScriptModule.load(demoModel)).save(plain, { extraFiles: { 'sos.json': '' } })
+    const unknown = runExperiment({ ...config, model: plain }, options)
+    await expect(unknown).rejects.toMatchObject({
+      code: 'ERR_NO_PREPROCESS',
+      message: expect.stringMatching(/plain\.pt.*no sos\.json; save the model with one.*extraFiles/),
+    })
+    expect(await runExperiment({ ...config, epochs: 1 }, options)).toBe(true)
+    const late = runExperiment(config, options)
+    await expect(late).rejects.toThrow('epochs was 1 and is 2')
+  })
+
+  it('refuses to shift by more samples than there are before it trains', async () => {
+    const out = join(temporaryFolder(), 'out')
+    const sos = { ...config.sos, batchSize: 25, startEpoch: 1 }
+    const refused = runExperiment({ ...config, sos }, { schemes: ['sgd+sos'], seeds: 1, out })
+    await expect(refused).rejects.toMatchObject({
+      code: 'ERR_BATCH_SIZE',
+      message: expect.stringMatching(/at most 24 samples to shift by.*received 25.*"sos": \{ "batchSize"/),
+    })
+    expect(readdirSync(join(out, 'sgd+sos-seed3'))).toEqual([])
+  })
+
   it('refuses a folder of another configuration, and what is no trained model', async () => {
     const out = join(temporaryFolder(), 'out')
     const aborted = { signal: AbortSignal.abort(new Error('enough')) }
