@@ -38,7 +38,9 @@ describe('evaluate', () => {
     const model = await head()
     model.namedParameters().get('fc.bias')!.detach().at(2).fill_(Number.NEGATIVE_INFINITY)
     const { warnings, loss, predictions } = await evaluate(model, data)
-    expect(warnings).toEqual([expect.stringMatching(/the right class a logit of −infinity in 10 of 30 images/)])
+    expect(warnings).toEqual([
+      expect.stringMatching(/the right class a logit of −infinity in 10 of 30 images/),
+    ])
     expect(loss).toBe(Number.POSITIVE_INFINITY)
     expect([...predictions]).not.toContain(2)
   })
