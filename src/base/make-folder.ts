@@ -23,6 +23,11 @@ export function makeFolderSync(folder: string): void {
   }
 }
 
-function notMade(folder: string, cause: Error): SosError {
-  return new SosError('ERR_OUTPUT', `${folder}: the folder cannot be created: ${cause.message}`, { cause })
+function notMade(folder: string, cause: NodeJS.ErrnoException): SosError {
+  const reasons: Record<string, string> = {
+    EEXIST: 'there is a file at this path; name another folder',
+    ENOTDIR: 'a part of its path is a file; name another folder',
+  }
+  const reason = reasons[cause.code ?? ''] ?? cause.message
+  return new SosError('ERR_OUTPUT', `${folder}: the folder cannot be created: ${reason}`, { cause })
 }

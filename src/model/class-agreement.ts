@@ -161,7 +161,7 @@ export function classDoubts(
   const count =
     classes.length === outputs
       ? null
-      : `${name} has ${classes.length} classes (${firstNames(classes)}) but ${model.path} has ${outputs} outputs, and no names say which outputs they are: labels 0 to ${largest} are taken for outputs 0 to ${largest}; name the outputs by --classes FILE (--classes imagenet for ImageNet's), withClasses, or a classes.txt`
+      : `${name} has ${classes.length === 1 ? 'one class' : `${classes.length} classes`} (${firstNames(classes)}) but ${model.path} has ${outputs} outputs, and no names say which outputs they are: labels 0 to ${largest} are taken for outputs 0 to ${largest}; name the outputs by --classes FILE (--classes imagenet for ImageNet's), withClasses, or a classes.txt`
   return { count, order }
 }
 

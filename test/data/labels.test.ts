@@ -160,6 +160,8 @@ describe('a model that names no classes', () => {
     expect(top1).toBe(0)
     expect(warnings).toEqual([expect.stringContaining('has 2 classes (bee, dog) but')])
     expect(warned).toEqual([`SOS_CLASSES: ${warnings[0]}`])
+    const bees = await evaluate(model, await imageFolder(await folderWith({ 'bee/1.png': 1 }), recipe))
+    expect(bees.warnings).toEqual([expect.stringContaining('has one class (bee) but')])
     expect((await evaluate(model, datasetFor(model, data, animals))).warnings).toEqual([])
     writeFileSync(join(root, 'classes.txt'), animals.join('\n'))
     const listed = await evaluate(model, await imageFolder(root, recipe))
