@@ -1,6 +1,14 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { Dataset } from '../../../src/data/index.js'
-import { captureInputs, evaluate, idxFolder, preprocessOf, ScriptModule, torch } from '../../../src/index.js'
+import {
+  captureInputs,
+  evaluate,
+  idxFolder,
+  preprocessOf,
+  ScriptModule,
+  subset,
+  torch,
+} from '../../../src/index.js'
 import { linearLayer } from '../../../src/shift/index.js'
 
 import { cacheFeatures } from '../../../src/shift/study/features.js'
@@ -33,7 +41,7 @@ describe('the cached features', () => {
     const studied = new StudyLayer(model, layer)
     const meter = await ValidationMeter.open(features, data.labels, studied.stored, {})
     const { predictions } = await torch.noGrad(() => meter.measure(studied.stored, new Set()))
-    const evaluated = await evaluate(model, { ...data, size: indices.length })
+    const evaluated = await evaluate(model, subset(data, indices))
     expect(predictions).toEqual(evaluated.predictions)
   })
 
