@@ -18,7 +18,7 @@ bool shows_script(Block* block) {
   for (Node* node : block->nodes()) {
     const auto kind = node->kind();
     if (kind == prim::If || kind == prim::Loop || kind == prim::CallFunction) return true;
-    if (kind == prim::CallMethod && !is_forward(node->s(attr::name))) return true;
+    if (kind == prim::CallMethod && !is_numbered_forward(node->s(attr::name))) return true;
     if (kind == prim::GetAttr && node->s(attr::name) == "training") return true;
     for (Block* inner : node->blocks()) {
       if (shows_script(inner)) return true;
@@ -36,7 +36,7 @@ bool shows_trace(Block* block) {
     if (std::find(kBakedIn.begin(), kBakedIn.end(), node->kind().toQualString()) != kBakedIn.end())
       return true;
     if (node->kind() == prim::CallMethod && node->s(attr::name) != "forward" &&
-        is_forward(node->s(attr::name))) {
+        is_numbered_forward(node->s(attr::name))) {
       return true;
     }
   }

@@ -115,13 +115,26 @@ TappedGraph tap_calls(const Module& module, const std::string& method, const std
   return tapped;
 }
 
+namespace {
+
+/// Whether a name is `stem` and then digits, or nothing.
+bool is_numbered(const std::string& name, const std::string& stem) {
+  return name.rfind(stem, 0) == 0 &&
+         std::all_of(name.begin() + stem.size(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+}  // namespace
+
 bool listens_to(const Tap& tap, const std::string& method) {
   return tap.method.empty() ? is_forward(method) : method == tap.method;
 }
 
+bool is_numbered_forward(const std::string& name) {
+  return is_numbered(name, "forward");
+}
+
 bool is_forward(const std::string& name) {
-  return name.rfind("forward", 0) == 0 &&
-         std::all_of(name.begin() + 7, name.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return is_numbered_forward(name) || is_numbered(name, "forward__");
 }
 
 }  // namespace sos

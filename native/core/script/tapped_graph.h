@@ -54,8 +54,12 @@ TappedGraph tap_calls(const torch::jit::Module& module, const std::string& metho
 /// Whether a tap listens to calls of this method of its submodule.
 bool listens_to(const Tap& tap, const std::string& method);
 
-/// Whether `name` is the name of a forward. Tracing numbers the calls of a submodule: `forward`, `forward1`,
-/// `forward2`, …
+/// Whether `name` is `forward`, or one of the names that tracing gives to the calls of a submodule:
+/// `forward1`, `forward2`, …
+bool is_numbered_forward(const std::string& name);
+
+/// Whether `name` is the name of a forward: a numbered one, or an overload, which scripting names
+/// `forward__0`, `forward__1`, …, as in nn.LSTM.
 bool is_forward(const std::string& name);
 
 }  // namespace sos

@@ -265,5 +265,7 @@ TEST_CASE("a graph that calls the tap operator itself is refused, whatever it pa
 TEST_CASE("an unknown method is an error") {
   CHECK_THROWS_AS(sos::TappedMethod(parent(), "backward", {}), sos::Error);
   CHECK(sos::is_forward("forward12"));
+  CHECK(sos::is_forward("forward__0"));
+  CHECK_FALSE(sos::is_numbered_forward("forward__0"));
   CHECK_FALSE(sos::is_forward("forward_features"));
 }
