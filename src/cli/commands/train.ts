@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises'
 import { basename, extname, join } from 'node:path'
 import { Command, Option } from 'commander'
 import { expectOtherFile, SosError } from '../../base/index.js'
-import type { ExperimentRun, Scheme, Trainer } from '../../train/index.js'
+import type { TrainingRun } from '../../report/index.js'
+import type { ExperimentRun, Scheme, Trainer, TrainingConfig } from '../../train/index.js'
 import { commandLine } from '../shared/command-line.js'
 import { untilInterrupted } from '../shared/interrupt.js'
 import { library } from '../shared/library.js'
@@ -53,47 +54,21 @@ Example:
   )
   .action(async (path: string, options: Options) => {
     const sos = await library()
-    const { experimentRuns, parseConfig, ProcessGroup, joinProcesses } = sos
-    const { readRunRecord, runExperiment, writeTrainingReport } = sos
-    const config = parseConfig(await readJson(path), path)
+    const config = sos.parseConfig(await readJson(path), path)
     const name = basename(path, extname(path))
     const experiment = {
       out: options.out ?? join('runs', name),
       schemes: options.grid ? sos.trainingSchemes : [options.scheme],
       seeds: options.seeds,
     }
-    const runs = experimentRuns(config, experiment)
-    const models = runs.map(({ seed }) => config.model.replaceAll('{seed}', String(seed)))
-    const outputs = ['report.html', 'report.json'].map((file) => join(experiment.out, file))
-    for (const output of [...outputs, ...runs.map(({ folder }) => join(folder, 'model.pt'))]) {
-      expectOtherFile(output, [path, ...models])
-    }
-    const records = async () => {
-      return Promise.all(
-        runs.map(async ({ scheme, seed, folder }) => {
-          const lines = await readRunRecord(join(folder, 'run.jsonl')).catch((error) => {
-            if (error.code === 'ERR_FILE_NOT_FOUND') return [] // it has not begun
-            throw error
-          })
-          return { scheme, seed, lines }
-        }),
-      )
-    }
-    const between = config.device.startsWith('cuda') && ProcessGroup.backends().includes('nccl')
-    const parallel = await joinProcesses({ backend: between ? 'nccl' : 'gloo' })
-    const report = async () => writeTrainingReport(experiment.out, name, await records())
-    let complained = false
-    // During training the report is a convenience, so a failure to write it does not end the training.
-    const reportOnTheWay = () =>
-      report().catch((error) => {
-        if (!complained)
-          process.stderr.write(
-            `sos: the report cannot be written; the training continues: ${error.message}\n`,
-          )
-        complained = true
-      })
-    const by = parallel.size > 1 ? ', by torchrun as before' : ''
+    const runs = sos.experimentRuns(config, experiment)
+    expectOtherOutputs(path, config, experiment.out, runs)
+    const between = config.device.startsWith('cuda') && sos.ProcessGroup.backends().includes('nccl')
+    const parallel = await sos.joinProcesses({ backend: between ? 'nccl' : 'gloo' })
+    const report = async () => sos.writeTrainingReport(experiment.out, name, await recordsOf(runs))
+    const reportOnTheWay = withOneComplaint(report)
     const place = placesOf(runs, (folder) => existsSync(join(folder, 'model.pt')))
+    const by = parallel.size > 1 ? ', by torchrun as before' : ''
     const again = `The same command continues${by}: ${commandLine()}`
     await untilInterrupted(
       () => `interrupted; a checkpoint was written. ${again}`,
@@ -103,24 +78,69 @@ Example:
           followRun(run, trainer, options.json === true, place(run, trainer))
           trainer.on('epochEnd', reportOnTheWay)
         }
-        const done = await runExperiment(config, { ...experiment, parallel, signal, onRun: follow })
+        const done = await sos.runExperiment(config, { ...experiment, parallel, signal, onRun: follow })
         if (!done) signal.throwIfAborted()
       },
     )
     if (parallel.rank !== 0) return
-    const finished = await records()
-    if (options.json) {
-      const { trainingDocument } = await import('../../report/internal.js')
-      printJson(trainingDocument(name, finished))
-      await report()
-      return
-    }
-    printLine()
-    printTables(sos.trainingTables(finished))
-    for (const sentence of sos.trainingFindings(sos.summariseTraining(finished))) printLine(`- ${sentence}`)
+    await printTraining(name, await recordsOf(runs), options)
     const written = await report()
-    printLine(`Written: ${written.page} and ${written.json}`)
+    if (!options.json) printLine(`Written: ${written.page} and ${written.json}`)
   })
+
+/** Checks that the files of an experiment are not among those that it reads. */
+function expectOtherOutputs(
+  path: string,
+  { model }: TrainingConfig,
+  out: string,
+  runs: readonly ExperimentRun[],
+): void {
+  const models = runs.map(({ seed }) => model.replaceAll('{seed}', String(seed)))
+  const reports = ['report.html', 'report.json'].map((file) => join(out, file))
+  for (const output of [...reports, ...runs.map(({ folder }) => join(folder, 'model.pt'))]) {
+    expectOtherFile(output, [path, ...models])
+  }
+}
+
+/** The records of the runs so far; a run that has not begun has no lines. */
+async function recordsOf(runs: readonly ExperimentRun[]): Promise<TrainingRun[]> {
+  const { readRunRecord } = await library()
+  return Promise.all(
+    runs.map(async ({ scheme, seed, folder }) => {
+      const lines = await readRunRecord(join(folder, 'run.jsonl')).catch((error) => {
+        if (error.code === 'ERR_FILE_NOT_FOUND') return []
+        throw error
+      })
+      return { scheme, seed, lines }
+    }),
+  )
+}
+
+/** Writes the report during a training, where it is a convenience: the first failure is printed, and the training continues. */
+function withOneComplaint(report: () => Promise<unknown>): () => Promise<void> {
+  let complained = false
+  return async () => {
+    try {
+      await report()
+    } catch (error) {
+      const { message } = error as Error
+      if (!complained)
+        process.stderr.write(`sos: the report cannot be written; the training continues: ${message}\n`)
+      complained = true
+    }
+  }
+}
+
+async function printTraining(name: string, runs: TrainingRun[], { json }: Options): Promise<void> {
+  const { summariseTraining, trainingFindings, trainingTables } = await library()
+  if (json) {
+    const { trainingDocument } = await import('../../report/internal.js')
+    return printJson(trainingDocument(name, runs))
+  }
+  printLine()
+  printTables(trainingTables(runs))
+  for (const sentence of trainingFindings(summariseTraining(runs))) printLine(`- ${sentence}`)
+}
 
 async function readJson(path: string): Promise<unknown> {
   const text = await readFile(path, 'utf8').catch((cause) => {
