@@ -1,5 +1,5 @@
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
-import { join, sep } from 'node:path'
+import { join } from 'node:path'
 import {
   expectObject,
   FileLock,
@@ -76,6 +76,8 @@ export function experimentRuns(
     schemes.map((scheme) => ({ scheme, seed, folder: join(out, `${scheme}-seed${seed}`) })),
   )
 }
+
+const isRunFolder = (name: string): boolean => /-seed\d+$/.test(name)
 
 /**
  * Trains the model of a configuration with each scheme and each seed. Each run has a folder of its own with `run.jsonl`, its checkpoints and,
@@ -222,9 +224,17 @@ async function claim(out: string, config: TrainingConfig): Promise<void> {
   )
 }
 
-/** Whether a run has begun in the folder: it has written something, or holds its lock. What failed before its first step has not. */
+/**
+ * Whether a run has begun in the folder: it has written something, or holds its lock. A run that failed before its first step has not. The folders of
+ * runs alone are looked into, because another process may make and remove files beside them at this moment.
+ */
 async function hasBegun(out: string): Promise<boolean> {
-  return (await readdir(out, { recursive: true })).some((name) => name.includes(sep))
+  for (const entry of await readdir(out, { withFileTypes: true })) {
+    if (!entry.isDirectory() || !isRunFolder(entry.name)) continue
+    const inside = await readdir(join(out, entry.name)).catch(() => [])
+    if (inside.length > 0) return true
+  }
+  return false
 }
 
 function parsed(text: string, path: string): unknown {

@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { idxFolder, preprocessOf, ScriptModule, sgd, Trainer, torch } from '../../../src/index.js'
@@ -139,6 +139,7 @@ describe('an experiment', () => {
       code: 'ERR_NO_PREPROCESS',
       message: expect.stringMatching(/plain\.pt.*no sos\.json; save the model with one.*extraFiles/),
     })
+    mkdirSync(join(out, 'temporary-of-another', 'inside'), { recursive: true })
     expect(await runExperiment({ ...config, epochs: 1 }, options)).toBe(true)
     const late = runExperiment(config, options)
     await expect(late).rejects.toThrow('epochs was 1 and is 2')
