@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -163,6 +163,15 @@ describe('sos train', () => {
       code: 2,
       stderr: expect.stringContaining('config.json: expected JSON'),
     })
+    // A file that is no configuration of a training is somebody's own: it stays as it is.
+    const own = join(folder, 'own')
+    mkdirSync(own)
+    writeFileSync(join(own, 'config.json'), '{ "mine": true }')
+    expect(await sos('train', whole, '--out', own)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('another configuration'),
+    })
+    expect(readFileSync(join(own, 'config.json'), 'utf8')).toBe('{ "mine": true }')
     const config = writeConfig('other.json', { ...settings, epochs: 4 })
     const result = await sos('train', config, '--out', join(folder, 'grid'))
     expect(result.code).toBe(2)

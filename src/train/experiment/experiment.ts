@@ -21,6 +21,7 @@ import { probeDuringTraining } from '../plugins/probe-during-training.js'
 import { recordRun } from '../plugins/record-run.js'
 import { sosDuringTraining } from '../plugins/sos-during-training.js'
 import { type Plugin, Trainer } from '../trainer.js'
+import { parseConfig } from './config.js'
 import type { Scheme, TrainingConfig } from './config-schema.js'
 import { trainerOptions } from './run-options.js'
 
@@ -213,15 +214,26 @@ async function claim(out: string, config: TrainingConfig): Promise<void> {
     if (cause.code === 'ENOENT') return null
     throw new SosError('ERR_CONFIG', `${path}: the file cannot be read: ${cause.message}`, { cause })
   })
-  if (before === null || !(await hasBegun(out))) {
-    return writeAtomically(path, (file) => writeFile(file, `${JSON.stringify(config, null, 2)}\n`))
-  }
-  const differing = difference(parsed(before, path), config)
+  const write = () => writeAtomically(path, (file) => writeFile(file, `${JSON.stringify(config, null, 2)}\n`))
+  if (before === null) return write()
+  const document = parsed(before, path)
+  const differing = difference(document, config)
   if (differing === null) return
+  if (isConfig(document, path) && !(await hasBegun(out))) return write()
   throw new SosError(
     'ERR_CONFIG',
     `${out}: expected an experiment with this configuration but the folder holds one with another configuration: ${differing}; choose another folder with --out, or remove this one`,
   )
+}
+
+/** Whether a document is a configuration of a training. A file that is something else must not be written over. */
+function isConfig(document: unknown, path: string): boolean {
+  try {
+    parseConfig(document, path)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /**
