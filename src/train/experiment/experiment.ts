@@ -243,7 +243,14 @@ function isConfig(document: unknown, path: string): boolean {
 async function hasBegun(out: string): Promise<boolean> {
   for (const entry of await readdir(out, { withFileTypes: true })) {
     if (!entry.isDirectory() || !isRunFolder(entry.name)) continue
-    const inside = await readdir(join(out, entry.name)).catch(() => [])
+    const inside = await readdir(join(out, entry.name)).catch((cause) => {
+      if (cause.code === 'ENOENT') return [] // it was removed meanwhile
+      throw new SosError(
+        'ERR_CONFIG',
+        `${join(out, entry.name)}: the folder of a run cannot be read: ${cause.message}`,
+        { cause },
+      )
+    })
     if (inside.length > 0) return true
   }
   return false
