@@ -22,7 +22,14 @@ export async function warnIfRandom(model: ScriptModule, images: Tensor): Promise
   const { notes } = model
   if (notes.random !== undefined) return notes.random
   notes.random = null
-  const difference = await differenceOfTwo(model, images).catch(() => null)
+  let difference: number | null
+  try {
+    difference = await differenceOfTwo(model, images)
+  } catch {
+    // The caller's own forward fails too, and says why. The next images are looked at again.
+    delete notes.random
+    return null
+  }
   if (difference === null) return null
   notes.random = `${model.path} is random in eval mode: two forwards of the same images gave outputs that differ by ${difference.toPrecision(2)}. Dropout that is always on (F.dropout with training=True) and noise in the forward do this. Each figure about this model holds for one random draw only`
   process.emitWarning(notes.random, { code: 'SOS_RANDOM' })
