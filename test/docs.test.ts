@@ -1,12 +1,11 @@
-import { execFile } from 'node:child_process'
-import { rmSync, writeFileSync } from 'node:fs'
-import { format, promisify } from 'node:util'
+import { rmSync } from 'node:fs'
+import { format } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
 import { afterAll, describe, expect, it, vi } from 'vitest'
 
-import { documentedBlocks, readmePrograms, tableModule, writeModules } from './support/docs.js'
+import { documentedBlocks, readmePrograms, tableModule, typeErrorsIn, writeModules } from './support/docs.js'
 import { root } from './support/paths.js'
 
 const folder = `${root}/test/.docs`
@@ -48,17 +47,6 @@ describe('the code in the README and in docs', () => {
 
   it('is well typed, with the right column of the table for those who know PyTorch', async () => {
     writeModules(folder, [{ name: 'table', code: tableModule() }])
-    const settings = {
-      extends: '../../tsconfig.json',
-      compilerOptions: { rootDir: '../..', noEmit: true, noUnusedLocals: false, noUnusedParameters: false },
-      include: ['*.ts'],
-    }
-    writeFileSync(`${folder}/tsconfig.json`, JSON.stringify(settings))
-    const tsc = promisify(execFile)(process.execPath, [
-      `${root}/node_modules/typescript/bin/tsc`,
-      '-p',
-      folder,
-    ])
-    expect(await tsc.then(() => '').catch(({ stdout }) => stdout)).toBe('')
+    expect(await typeErrorsIn(folder)).toBe('')
   })
 })

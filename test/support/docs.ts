@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { promisify } from 'node:util'
 
 import { root } from './paths.js'
 
@@ -74,4 +76,16 @@ export function readmePrograms(): { example: string; code: string; program: stri
   if (blocks.length !== examples.length)
     throw new Error(`${blocks.length} programs in the README but ${examples.length} examples`)
   return examples.map((example, i) => ({ example, code: blocks[i]!, program: read(example) }))
+}
+
+/** What the compiler says of the modules in a folder: '' if they are well typed. */
+export async function typeErrorsIn(folder: string): Promise<string> {
+  const settings = {
+    extends: '../../tsconfig.json',
+    compilerOptions: { rootDir: '../..', noEmit: true, noUnusedLocals: false, noUnusedParameters: false },
+    include: ['*.ts'],
+  }
+  writeFileSync(`${folder}/tsconfig.json`, JSON.stringify(settings))
+  const tsc = promisify(execFile)(process.execPath, [`${root}/node_modules/typescript/bin/tsc`, '-p', folder])
+  return tsc.then(() => '').catch(({ stdout }) => stdout)
 }
