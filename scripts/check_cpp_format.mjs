@@ -51,7 +51,7 @@ function isPinned(path) {
 }
 
 function installTool() {
-  const python = readState(root).python ?? which('python3')
+  const python = readState(join(root, 'build')).python ?? which('python3')
   if (!python) {
     fail(
       `expected a Python to install ${pin} with, but there is none. Install it so that clang-format is on PATH.`,

@@ -32,7 +32,7 @@ if (positionals.length !== 1) {
 }
 const [folder] = positionals
 const recipe = presetNamed(options.preset)
-const { python = join(root, '.venv/bin/python') } = readState(root)
+const { python = join(root, '.venv/bin/python') } = readState(join(root, 'build'))
 const script = join(root, 'scripts/compare_preprocessing.py')
 const { child } = await Child.start('Python', python, [script, JSON.stringify(recipe)], {
   PYTHONWARNINGS: 'ignore',

@@ -10,11 +10,15 @@ const LEFT_OUT =
   'native tests were left out: doctest/doctest.h was not found (Debian/Ubuntu: apt-get install doctest-dev)'
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
-process.exitCode = await withLock(root, (message) => console.error(`test_native: ${message}`), testNative)
+process.exitCode = await withLock(
+  join(root, 'build'),
+  (message) => console.error(`test_native: ${message}`),
+  testNative,
+)
 
 /** @returns the exit code */
 function testNative() {
-  if (cmakeVariable(root, 'CMAKE_HOME_DIRECTORY') === undefined) {
+  if (cmakeVariable(join(root, 'build/native'), 'CMAKE_HOME_DIRECTORY') === undefined) {
     console.error(
       'expected a configured build/native, but there is no CMakeCache.txt: run `npm run setup` first',
     )
@@ -47,7 +51,9 @@ function testNative() {
 }
 
 function isDoctestFound() {
-  return existsSync(join(cmakeVariable(root, 'DOCTEST_INCLUDE') ?? '', 'doctest/doctest.h'))
+  return existsSync(
+    join(cmakeVariable(join(root, 'build/native'), 'DOCTEST_INCLUDE') ?? '', 'doctest/doctest.h'),
+  )
 }
 
 function cmake(args, stdio) {

@@ -13,12 +13,16 @@ import { readState } from './setup/state.mjs'
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const build = 'build/sanitize'
 
-process.exitCode = await withLock(root, (message) => console.error(`test_sanitize: ${message}`), testSanitize)
+process.exitCode = await withLock(
+  join(root, 'build'),
+  (message) => console.error(`test_sanitize: ${message}`),
+  testSanitize,
+)
 
 /** @returns the exit code */
 function testSanitize() {
-  const { torchRoot } = readState(root)
-  const compiler = cmakeVariable(root, 'CMAKE_CXX_COMPILER')
+  const { torchRoot } = readState(join(root, 'build'))
+  const compiler = cmakeVariable(join(root, 'build/native'), 'CMAKE_CXX_COMPILER')
   if (!torchRoot || !compiler) {
     console.error('expected a configured build/native, but there is none: run `npm run setup` first')
     return 1
@@ -26,9 +30,11 @@ function testSanitize() {
   const configure = ['-S', '.', '-B', build, '-DSOS_SANITIZE=ON', '-DCMAKE_BUILD_TYPE=RelWithDebInfo']
   const where = [`-DTORCH_ROOT=${torchRoot}`, '-UDOCTEST_INCLUDE']
   // CXX may hold a command with an argument, such as `ccache g++`.
-  const CXX = [compiler, cmakeVariable(root, 'CMAKE_CXX_COMPILER_ARG1')?.trim()].filter(Boolean).join(' ')
+  const CXX = [compiler, cmakeVariable(join(root, 'build/native'), 'CMAKE_CXX_COMPILER_ARG1')?.trim()]
+    .filter(Boolean)
+    .join(' ')
   if (run('cmake', [...configure, ...where], { CXX }) !== 0) return 1
-  if (!existsSync(join(cmakeVariable(root, 'DOCTEST_INCLUDE', build) ?? '', 'doctest/doctest.h'))) {
+  if (!existsSync(join(cmakeVariable(join(root, build), 'DOCTEST_INCLUDE') ?? '', 'doctest/doctest.h'))) {
     console.error(
       'expected doctest/doctest.h, but it was not found (Debian/Ubuntu: apt-get install doctest-dev)',
     )

@@ -92,7 +92,7 @@ function positive(flag, text, isKind) {
 
 /** What a benchmark receives: its options, and functions that start processes, which end with the benchmark. */
 function createContext(benchmark, options) {
-  const { python = join(root, '.venv/bin/python') } = readState(root)
+  const { python = join(root, '.venv/bin/python') } = readState(join(root, 'build'))
   const threads = options.threads ?? benchmark.threads ?? availableParallelism()
   const env = { OMP_NUM_THREADS: String(threads), PYTHONWARNINGS: 'ignore' }
   const context = {
@@ -160,7 +160,7 @@ function machine({ threads, versions }) {
     os: `${type()} ${release()} ${process.arch}`,
     threads,
     node: process.versions.node,
-    torch: versions.ours?.torch ?? readState(root).torchVersion,
+    torch: versions.ours?.torch ?? readState(join(root, 'build')).torchVersion,
     ...(versions.reference && { reference: versions.reference }),
   }
 }

@@ -124,7 +124,7 @@ function machineOf({ torch, runtimeInfo }, device) {
 async function createContext({ sos, folder, ...rest }) {
   const assets = join(root, 'assets')
   const lenet = join(folder, 'lenet.pt')
-  const { python = 'python3' } = readState(root)
+  const { python = 'python3' } = readState(join(root, 'build'))
   const script = join(root, 'scripts/export/export_cifar.py')
   execFileSync(python, [script, 'lenet', '--classes', '10', '--out', lenet], { stdio: 'ignore' })
   const recipe = sos.preprocessOf(await sos.ScriptModule.load(`${assets}/fashion-resnet.pt`))

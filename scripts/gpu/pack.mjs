@@ -97,12 +97,12 @@ function runtimePackages() {
 }
 
 function addHeader(stage, { variable, folder }) {
-  const include = cmakeVariable(root, variable)
+  const include = cmakeVariable(join(root, 'build/native'), variable)
   const source = include && join(include, folder)
   if (!source || !existsSync(source)) return false
   cpSync(source, join(stage, 'deps/include', folder), { recursive: true })
   if (variable === 'TURBOJPEG_INCLUDE') {
-    const library = realpathSync(cmakeVariable(root, 'TURBOJPEG_LIBRARY'))
+    const library = realpathSync(cmakeVariable(join(root, 'build/native'), 'TURBOJPEG_LIBRARY'))
     for (const name of ['libturbojpeg.so', 'libturbojpeg.so.0']) {
       cpSync(library, join(stage, 'deps/lib', name))
     }

@@ -13,44 +13,47 @@ const MEMORY_PER_COMPILER = 1.5 * 2 ** 30 // libtorch's headers need so much
 export const addon = {
   name: 'addon',
   applies: () => true,
-  isPresent: ({ root }) => existsSync(addonPath(root)),
+  isPresent: ({ build }) => existsSync(builtAddon(build)),
   stamp: (context) => context.libtorch() && contentHash(context.root, SOURCES, configuration(context)),
 
+  lacks(context) {
+    // The compiler is tested only before it is used for the first time.
+    const compiler = needsConfigure(context) ? findCompiler(context.temporary) : {}
+    return [...lacksOfCMake(), ...('what' in compiler ? [compiler] : [])]
+  },
+
   async run(context) {
-    const { root, env, timed, state, save } = context
+    const { build, env, log, timed, state, save } = context
     const { torchVersion, variant } = context.libtorch()
     const target = `libtorch ${torchVersion} (${variant})`
     if (needsConfigure(context)) {
-      const compiler = findCompiler(root)
-      refuseLacks([...lacksOfCMake(), ...('what' in compiler ? [compiler] : [])])
+      const compiler = findCompiler(context.temporary)
+      refuseLacks('what' in compiler ? [compiler] : [], context.command)
       await timed(`configure the addon for ${target}`, async () => {
-        rmSync(join(root, 'build/native'), { recursive: true, force: true })
+        rmSync(join(build, 'native'), { recursive: true, force: true })
         await cmakeJs(context, 'configure', compilerFlags(compiler), { ...env, CXX: compiler.command })
       })
-      state.stamps.configuration = contentHash(root, [], configuration(context))
+      state.stamps.configuration = contentHash(build, [], configuration(context))
       save()
     }
     const jobs = compilerJobs()
     // Not cmake-js's `compile`, which after a compile error deletes everything and builds it again.
-    await timed(`build the addon (${jobs} at a time, minutes from clean; see build/setup.log)`, () =>
-      cmakeJs(context, 'build', ['-T', 'sos_native', '-p', String(jobs)], env),
+    await timed(
+      `build the addon (${jobs} at a time, minutes from clean; see ${log})`,
+      () => cmakeJs(context, 'build', ['-T', 'sos_native', '-p', String(jobs)], env),
+      () => lastStep(log),
     )
   },
 }
 
-/** What is missing on this machine to build the addon now. The compiler is tested only before it is used for the first time. */
-export function lacksOfToolchain(context) {
-  const compiler = needsConfigure(context) ? findCompiler(context.root) : {}
-  return [...lacksOfCMake(), ...('what' in compiler ? [compiler] : [])]
-}
-
-export function addonPath(root) {
-  return join(root, 'build/native/Release/sos_native.node')
+/** Where cmake-js writes the addon. */
+export function builtAddon(build) {
+  return join(build, 'native/Release/sos_native.node')
 }
 
 /** The value of a variable in a build tree's CMakeCache.txt. */
-export function cmakeVariable(root, name, build = 'build/native') {
-  const path = join(root, build, 'CMakeCache.txt')
+export function cmakeVariable(tree, name) {
+  const path = join(tree, 'CMakeCache.txt')
   const cache = existsSync(path) ? readFileSync(path, 'utf8') : ''
   return new RegExp(`^${name}:\\w+=(.*)$`, 'm').exec(cache)?.[1]
 }
@@ -82,21 +85,28 @@ function configuration({ root, libtorch }) {
 }
 
 function needsConfigure(context) {
-  const { root, state } = context
-  const compiler = cmakeVariable(root, 'CMAKE_CXX_COMPILER')
+  const { build, state } = context
+  const compiler = cmakeVariable(join(build, 'native'), 'CMAKE_CXX_COMPILER')
   const wanted = process.env.CXX ? which(process.env.CXX.trim().split(/\s+/)[0]) : compiler
   return (
-    state.stamps.configuration !== contentHash(root, [], configuration(context)) ||
+    state.stamps.configuration !== contentHash(build, [], configuration(context)) ||
     !compiler ||
     !existsSync(compiler) ||
     wanted !== compiler
   )
 }
 
-function cmakeJs({ root, log, libtorch }, command, args, env) {
+function cmakeJs({ root, build, log, libtorch }, command, args, env) {
   const script = join(packageFolder(root, 'cmake-js'), 'bin/cmake-js')
-  const common = ['-O', 'build/native', '-B', 'Release', `--CDTORCH_ROOT=${libtorch().torchRoot}`]
+  const common = ['-O', join(build, 'native'), '-B', 'Release', `--CDTORCH_ROOT=${libtorch().torchRoot}`]
   return run(log, process.execPath, [script, command, ...common, ...args], { cwd: root, env })
+}
+
+/** How far Ninja or Make has come, as in "12/77" or "16 %". */
+function lastStep(log) {
+  const output = readFileSync(log, 'utf8')
+  const [, ninja, make] = [...output.matchAll(/^\[(?:(\d+\/\d+)| *(\d+)%)\]/gm)].at(-1) ?? []
+  return ninja ?? (make && `${make} %`)
 }
 
 /** cmake-js finds only g++ and clang++, unless both compilers are named. The C compiler is then never used. */

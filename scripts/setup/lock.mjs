@@ -3,16 +3,16 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /**
- * Runs work while no other process runs setup in this checkout. `build/setup.lock` names the holder by its process number and start
+ * Runs work while no other process runs setup in this folder. Its file `setup.lock` names the holder by its process number and start
  * time. If the holder is alive, this waits for it and says so. The lock of a process that has ended is taken over.
  */
-export async function withLock(root, say, work) {
-  const path = join(root, 'build/setup.lock')
+export async function withLock(folder, say, work) {
+  const path = join(folder, 'setup.lock')
   const own = `${process.pid} ${processStart(process.pid) ?? ''}\n`
   const release = () => {
     if (read(path) === own) rmSync(path, { force: true })
   }
-  mkdirSync(join(root, 'build'), { recursive: true })
+  mkdirSync(folder, { recursive: true })
   process.once('exit', release)
   let told = false
   while (!tryAcquire(path, own)) {

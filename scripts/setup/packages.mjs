@@ -10,9 +10,14 @@ export const packages = {
   isPresent: ({ root }) => existsSync(join(root, 'node_modules/.package-lock.json')),
   stamp: ({ root }) => contentHash(root, ['package-lock.json'], process.platform, process.arch),
 
-  async run({ root, log, env, timed }) {
+  lacks: () => {
+    if (npmCommand()[0]) return []
+    return [{ what: 'npm', found: 'no npm on PATH', apt: 'npm', mac: 'brew install node' }]
+  },
+
+  async run({ root, build, log, env, timed }) {
     const [command, ...args] = npmCommand()
-    const cache = { npm_config_cache: join(root, 'build/cache/npm') }
+    const cache = { npm_config_cache: join(build, 'cache/npm') }
     await timed('npm ci', () =>
       // Development packages are installed whatever NODE_ENV says, because the types are among them.
       run(log, command, [...args, 'ci', '--include=dev', '--no-audit', '--no-fund'], {
@@ -21,12 +26,6 @@ export const packages = {
       }),
     )
   },
-}
-
-/** @returns {import('./toolchain.mjs').Lack | undefined} */
-export function lackOfNpm() {
-  if (npmCommand()[0]) return undefined
-  return { what: 'npm', found: 'no npm on PATH', apt: 'npm', mac: 'brew install node' }
 }
 
 /** The folder of an installed package, found as Node finds it. */

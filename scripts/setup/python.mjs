@@ -1,6 +1,5 @@
 import { execFileSync } from 'node:child_process'
 import { which } from './command.mjs'
-import { SetupFailure } from './failure.mjs'
 
 const NAMES = ['python3.13', 'python3.12', 'python3.11', 'python3.10', 'python3']
 const PROBE = `
@@ -51,20 +50,20 @@ export function isUsableVenv(python) {
   return found !== undefined && isSupported(found.version)
 }
 
-/** The torch package of the first python3 or python on PATH that has one. */
+/**
+ * The torch package of the first python3 or python on PATH that has one.
+ *
+ * @returns {{ found?: { python: string, folder: string }, tried: string[] }}
+ */
 export function findPyTorch() {
   const tried = []
   for (const name of ['python3', 'python']) {
     const path = which(name)
     const found = path && probe(path, PYTORCH_PROBE)
-    if (found?.folder) return found
+    if (found?.folder) return { found, tried }
     tried.push(`${name}: ${path ? `${path} ${found ? 'has no torch' : 'does not run'}` : 'not on PATH'}`)
   }
-  throw new SetupFailure(
-    `LIBTORCH_USE_PYTORCH=${process.env.LIBTORCH_USE_PYTORCH} asks for the torch of the python3 or python on PATH, but found ` +
-      `none (${tried.join('; ')}).\nActivate the environment that has PyTorch, or unset LIBTORCH_USE_PYTORCH: then setup ` +
-      "installs PyTorch into the checkout's .venv.",
-  )
+  return { tried }
 }
 
 function probe(path, program) {

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /**
- * What setup has found and done, as in `build/setup.json`. Other scripts read the facts. The stamps say for which content each step
+ * What setup has found and done, as in the file `setup.json` of its folder `build`. Other scripts read the facts. The stamps say for which content each step
  * was done.
  *
  * @typedef {object} State
@@ -15,9 +15,9 @@ import { join } from 'node:path'
  */
 
 /** @returns {State} */
-export function readState(root) {
+export function readState(build) {
   try {
-    const state = JSON.parse(readFileSync(join(root, 'build/setup.json'), 'utf8'))
+    const state = JSON.parse(readFileSync(join(build, 'setup.json'), 'utf8'))
     return { ...state, stamps: { ...state.stamps } }
   } catch {
     return { stamps: {} } // missing or damaged: every step is done again
@@ -25,10 +25,10 @@ export function readState(root) {
 }
 
 /** Writes the state under a temporary name and renames it, so that a reader never sees half a file. */
-export function writeState(root, state) {
-  const path = join(root, 'build/setup.json')
+export function writeState(build, state) {
+  const path = join(build, 'setup.json')
   const temporary = `${path}.${process.pid}.tmp`
-  mkdirSync(join(root, 'build'), { recursive: true })
+  mkdirSync(build, { recursive: true })
   writeFileSync(temporary, `${JSON.stringify(state, null, 2)}\n`)
   renameSync(temporary, path)
 }

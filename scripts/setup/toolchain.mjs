@@ -20,7 +20,7 @@ int main() { return twice(0); }
  */
 
 /** Names everything that is missing at once, so that one visit to the package manager is enough. */
-export function refuseLacks(lacks) {
+export function refuseLacks(lacks, command) {
   if (lacks.length === 0) return
   const mac = process.platform === 'darwin'
   const entries = lacks.map(
@@ -28,7 +28,7 @@ export function refuseLacks(lacks) {
       `  ${what}\n    found: ${found}\n    ${mac ? command : `Debian/Ubuntu: apt-get install ${apt}`}\n`,
   )
   throw new SetupFailure(
-    `expected on this machine, but missing:\n${entries.join('')}Install ${lacks.length > 1 ? 'them' : 'it'}, then run \`npm run setup\` again.`,
+    `expected on this machine, but missing:\n${entries.join('')}Install ${lacks.length > 1 ? 'them' : 'it'}, then run \`${command}\` again.`,
   )
 }
 
@@ -44,16 +44,18 @@ export function lackOfNode(root, version = process.versions.node) {
   }
 }
 
-/** @returns {Lack | undefined} */
+/** @returns {Lack[]} */
 export function lackOfPython() {
   const found = findPython()
-  if ('python' in found) return undefined
-  return {
-    what: 'Python 3.10 to 3.13 with venv; or set LIBTORCH or LIBTORCH_USE_PYTORCH=1 to use a libtorch that is installed',
-    found: found.tried.join('; ') || 'no python3 on PATH',
-    apt: found.package,
-    mac: 'brew install python@3.13',
-  }
+  if ('python' in found) return []
+  return [
+    {
+      what: 'Python 3.10 to 3.13 with venv; or set LIBTORCH or LIBTORCH_USE_PYTORCH=1 to use a libtorch that is installed',
+      found: found.tried.join('; ') || 'no python3 on PATH',
+      apt: found.package,
+      mac: 'brew install python@3.13',
+    },
+  ]
 }
 
 /** @returns {Lack[]} */
@@ -83,11 +85,11 @@ export function lacksOfCMake() {
 /**
  * Finds a compiler that compiles and links C++20.
  *
+ * @param {string} folder for temporary files
  * @returns {{ command: string, path: string } | Lack} the command may hold arguments, as in CXX="ccache g++"
  */
-export function findCompiler(root) {
+export function findCompiler(folder) {
   const commands = process.env.CXX ? [process.env.CXX] : ['c++', 'g++', 'clang++']
-  const folder = join(root, 'build/tmp')
   const source = join(folder, 'cpp20.cpp')
   mkdirSync(folder, { recursive: true })
   writeFileSync(source, CPP20)

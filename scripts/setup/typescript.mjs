@@ -16,6 +16,7 @@ export const operators = {
       existsSync(join(root, `src/torch/operators/${name}.generated.ts`)),
     ),
   stamp: ({ root, state }) => contentHash(root, [GENERATOR], state.stamps.addon),
+  lacks: () => [],
   run: ({ root, log, env, timed }) =>
     timed("generate the operators' types", () => run(log, process.execPath, [GENERATOR], { cwd: root, env })),
 }
@@ -27,6 +28,7 @@ export const dist = {
   isPresent: ({ root }) => existsSync(join(root, 'dist/cli/main.js')),
   stamp: ({ root }) =>
     contentHash(root, ['src', 'tsconfig.json', 'package-lock.json'], packageVersion(root, 'typescript')),
+  lacks: () => [],
 
   async run({ root, log, env, timed }) {
     const script = join(packageFolder(root, 'typescript'), 'bin/tsc')

@@ -1,24 +1,26 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { findLibTorch, inspectVenvTorch, usesVenv } from './checkout_libtorch.mjs'
 import { run } from './command.mjs'
 import { contentHash } from './content_hash.mjs'
-import { findLibTorch, inspectVenvTorch, usesVenv } from './libtorch.mjs'
 import { findPython, isUsableVenv } from './python.mjs'
+import { lackOfPython } from './toolchain.mjs'
 
 /** The checkout's own Python environment, `.venv`. libtorch is a part of its PyTorch. */
 export const venv = {
   name: 'venv',
   applies: usesVenv,
-  isPresent: ({ root }) => !existsSync(unfinished(root)) && findLibTorch(root) !== undefined,
+  isPresent: ({ root }) => !existsSync(unfinished(root)) && findLibTorch({ root }) !== undefined,
   stamp: ({ root }) => contentHash(root, ['requirements.txt']),
+  lacks: ({ root }) => (needsPython(root) ? lackOfPython() : []),
 
   async run(context) {
-    const { root, log, say, timed } = context
+    const { root, build, log, say, timed } = context
     const folder = join(root, '.venv')
     const python = join(folder, 'bin/python')
     const env = { ...context.env, PIP_USER: '0', PIP_REQUIRE_VIRTUALENV: '0' }
     // pip's own cache would be outside of the checkout. With this one, an interrupted installation keeps what it has downloaded.
-    env.PIP_CACHE_DIR ??= join(root, 'build/cache/pip')
+    env.PIP_CACHE_DIR ??= join(build, 'cache/pip')
 
     if (existsSync(folder) && (existsSync(unfinished(root)) || !isUsableVenv(python))) {
       say('.venv is unfinished or does not run; making it anew')
@@ -39,13 +41,13 @@ export const venv = {
     )
     inspectVenvTorch(root)
     rmSync(unfinished(root))
-    rmSync(join(root, 'build/cache/pip'), { recursive: true, force: true })
+    rmSync(join(build, 'cache/pip'), { recursive: true, force: true })
     context.torch = undefined
   },
 }
 
 /** Whether a Python from outside of the .venv is needed to make it. */
-export function needsPython(root) {
+function needsPython(root) {
   return existsSync(unfinished(root)) || !isUsableVenv(join(root, '.venv/bin/python'))
 }
 

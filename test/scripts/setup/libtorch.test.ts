@@ -33,8 +33,10 @@ describe('libtorch', () => {
   it.each(['1.13.1', '2.10.2', '2.15.0', '3.12.0'])('refuses %s and says what to do', async (version) => {
     const { inspectLibTorch } = await setupScript('libtorch')
     makeLibTorch(scratch.torch, version)
-    expect(() => inspectLibTorch(scratch.torch, 'LIBTORCH=x')).toThrow(
-      new RegExp(`expected libtorch 2\\.11 to 2\\.14 at LIBTORCH=x, but .* is ${version}[^]*Set LIBTORCH to`),
+    expect(() => inspectLibTorch(scratch.torch, 'LIBTORCH=x', 'Set LIBTORCH to DIR')).toThrow(
+      new RegExp(
+        `expected libtorch 2\\.11 to 2\\.14 at LIBTORCH=x, but .* is ${version}[^]*Set LIBTORCH to DIR`,
+      ),
     )
   })
 
