@@ -10,7 +10,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { decodeImage, defaultDecoder } from '../dist/data/decode-image.js'
+import { decodeImage } from '../dist/data/decode-image.js'
+import { decoderOfJpeg } from '../dist/data/decoder.js'
 import { preprocess } from '../dist/data/index.js'
 import { imagesBelow } from '../dist/data/listing.js'
 import { presetNamed } from '../dist/model/index.js'
@@ -22,7 +23,7 @@ const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     preset: { type: 'string', default: 'resnet50' },
-    decoder: { type: 'string', default: defaultDecoder },
+    decoder: { type: 'string', default: decoderOfJpeg() },
     json: { type: 'boolean', default: false },
   },
 })

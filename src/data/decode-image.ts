@@ -2,16 +2,10 @@ import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { clipped, SosError } from '../base/index.js'
 import { scope, type Tensor, torch } from '../torch/index.js'
-import {
-  decodeJpeg,
-  foreignFile,
-  foreignFileStart,
-  hasJpegDecoder,
-  loadJpeg,
-  preprocessBytes,
-} from '../torch/internal.js'
+import { decodeJpeg, foreignFile, foreignFileStart, loadJpeg, preprocessBytes } from '../torch/internal.js'
 
 import { decodeBmp } from './bmp.js'
+import { type Decoder, decoderOfJpeg } from './decoder.js'
 import { decodeGif } from './gif.js'
 import { formatOf, type RawImage } from './image-format.js'
 import { decodePnm } from './pnm.js'
@@ -21,24 +15,16 @@ import { decodeBySharp } from './sharp-image.js'
 /** More than the largest image takes in any format. Node cannot read more than this at once. */
 const largestFile = 2 ** 31 - 2
 
-/** What decodes JPEG. Sharp decodes PNG, WebP, TIFF, and the JPEGs that libturbojpeg does not; GIF, BMP, PPM and PGM are decoded here. */
-export type Decoder = 'libturbojpeg' | 'sharp'
-
-export const defaultDecoder: Decoder = hasJpegDecoder ? 'libturbojpeg' : 'sharp'
-
 /**
  * Decodes an image file to the pixels of Pillow's convert('RGB') or convert('L'). Embedded colour profiles and the EXIF orientation are
  * ignored, and an alpha channel is dropped. JPEG, PNG, WebP and TIFF are decoded off the event loop.
  *
+ * @param decoder what decodes JPEG. Default: libturbojpeg if the addon has it, else sharp
  * @returns uint8 [1, channels, H, W]
- * @throws `ERR_IMAGE` if the file is corrupt or has more than 178,956,970 pixels, `ERR_FILE_NOT_FOUND`, `ERR_FILE_UNREADABLE`
+ * @throws `ERR_NOT_BUILT` for a decoder that the addon does not have; `ERR_IMAGE` if the file is corrupt or has more than 178,956,970 pixels, `ERR_FILE_NOT_FOUND`, `ERR_FILE_UNREADABLE`
  */
-export async function decodeImage(
-  path: string,
-  channels: 1 | 3,
-  decoder: Decoder = defaultDecoder,
-): Promise<Tensor> {
-  const jpeg = decoder === 'libturbojpeg' ? await decodeJpeg(path, channels) : null
+export async function decodeImage(path: string, channels: 1 | 3, decoder?: Decoder): Promise<Tensor> {
+  const jpeg = decoderOfJpeg(decoder) === 'libturbojpeg' ? await decodeJpeg(path, channels) : null
   return jpeg ?? (await decodeBytes(path, channels))
 }
 
@@ -53,10 +39,10 @@ export async function loadImage(
   recipe: Preprocess,
   batch: Tensor,
   row: number,
-  decoder: Decoder = defaultDecoder,
+  decoder?: Decoder,
 ): Promise<void> {
   const native = nativeRecipe(recipe)
-  if (decoder === 'libturbojpeg' && (await loadJpeg(path, native, batch, row))) return
+  if (decoderOfJpeg(decoder) === 'libturbojpeg' && (await loadJpeg(path, native, batch, row))) return
   const raw = await decodeRaw(path)
   // Directly from sharp's memory if possible: short-lived tensors of a megabyte would keep the garbage collector busy.
   const { data, height, width } = raw.channels === recipe.channels ? raw : converted(raw, recipe.channels)

@@ -3,7 +3,8 @@ import { SosError } from '../base/index.js'
 import { scope, type Tensor, torch } from '../torch/index.js'
 
 import type { Dataset, LoadedImages, SkippedImage } from './dataset.js'
-import { type Decoder, decodeImage, loadImage } from './decode-image.js'
+import { decodeImage, loadImage } from './decode-image.js'
+import { type Decoder, decoderOfJpeg } from './decoder.js'
 import { type Preprocess, preprocess, toBytes, unscaled } from './preprocess.js'
 import { checkedPreprocess } from './preprocess-schema.js'
 
@@ -14,7 +15,7 @@ const atOnce = availableParallelism() + 1
 export interface ImageOptions {
   /** Whether to leave corrupt files out, and list them in `skipped`, instead of failing. Default: false. */
   skipCorrupt?: boolean
-  /** What decodes JPEG. Default: libturbojpeg if the addon was built with it, else sharp. */
+  /** What decodes JPEG. `ERR_NOT_BUILT` for libturbojpeg if the addon was built without it. Default: libturbojpeg if the addon has it, else sharp. */
   decoder?: Decoder
 }
 
@@ -27,13 +28,17 @@ export interface ImageFiles {
   classes: readonly string[]
 }
 
-/** Makes a dataset of image files. Throws `ERR_DATASET` if there are none, `ERR_PREPROCESS` for an invalid recipe. */
+/**
+ * Makes a dataset of image files. Throws `ERR_DATASET` if there are none, `ERR_PREPROCESS` for an invalid recipe, `ERR_NOT_BUILT` for a
+ * decoder that the addon does not have.
+ */
 export function imageFiles(
   { name, paths, labels, classes }: ImageFiles,
   asked: Preprocess,
-  options: ImageOptions,
+  { skipCorrupt = false, decoder: askedDecoder }: ImageOptions,
 ): Dataset {
   const recipe = checkedPreprocess(asked)
+  const options = { skipCorrupt, decoder: decoderOfJpeg(askedDecoder) }
   if (paths.length === 0) throw new SosError('ERR_DATASET', `${name}: expected images but there are none`)
   return {
     name,
@@ -57,7 +62,7 @@ async function loadFiles(
   paths: readonly string[],
   indices: readonly number[],
   recipe: Preprocess,
-  { skipCorrupt = false, decoder }: ImageOptions,
+  { skipCorrupt, decoder }: Required<ImageOptions>,
 ): Promise<LoadedImages> {
   const { channels, crop } = recipe
   return scope(async () => {

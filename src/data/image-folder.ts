@@ -20,7 +20,8 @@ import { annotatedImages } from './tiny-imagenet.js'
  * @param recipe the preprocessing
  * @param options see {@link ImageOptions}. Default: a corrupt image is an error
  * @returns the dataset; its images are read when they are loaded. `load` throws `ERR_IMAGE` for a corrupt image, with its path
- * @throws `ERR_DATASET` if there are no images, if a class has none (as in torchvision), or if a folder is not a class; `ERR_PREPROCESS`
+ * @throws `ERR_DATASET` if there are no images, if a class has none (as in torchvision), or if a folder is not a class; `ERR_PREPROCESS`;
+ *   `ERR_NOT_BUILT` for a decoder that the addon does not have
  * @example
  * ```ts no-run
  * const dataset = await imageFolder('imagenet/val', presets.resnet50!, { skipCorrupt: true })

@@ -46,7 +46,7 @@ const labelFiles = [
  * @param recipe the preprocessing
  * @param options see {@link ImageNetOptions}. Default: the usual files have the labels, and a corrupt image is an error
  * @returns the dataset; its images are read when they are loaded. `load` throws `ERR_IMAGE` for a corrupt image, with its path
- * @throws `ERR_DATASET` if images or labels are missing or do not fit together, `ERR_PREPROCESS`
+ * @throws `ERR_DATASET` if images or labels are missing or do not fit together, `ERR_PREPROCESS`, `ERR_NOT_BUILT` for a decoder that the addon does not have
  * @example
  * ```ts no-run
  * const validation = await imageNet('imagenet', 'val', presets.resnet50!)

@@ -10,7 +10,7 @@ export { type Cifar100Options, type CifarOptions, cifar10, cifar100 } from './ci
 export type { CifarLabels } from './cifar-files.js'
 export { classNames } from './class-names.js'
 export type { Dataset, LoadedImages, Pixels, Progress, RunOptions, SkippedImage } from './dataset.js'
-export type { Decoder } from './decode-image.js'
+export type { Decoder } from './decoder.js'
 export { Draws } from './draws.js'
 export { idxFolder } from './idx.js'
 export type { ImageOptions } from './image-files.js'
