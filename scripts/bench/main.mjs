@@ -135,7 +135,7 @@ function createContext(benchmark, options) {
           `expected the same cases but ours are [${ours.cases}] and Python's [${reference.cases}]`,
         )
       }
-      return { reference: reference.child, ours: ours.child, cases: ours.cases }
+      return { reference: reference.child, ours: ours.child, cases: ours.cases, leftOut: ours.leftOut }
     },
   }
 
@@ -143,9 +143,9 @@ function createContext(benchmark, options) {
     const args = [worker, options.name, JSON.stringify(prepared), String(threads)]
     const { child, ready } = await Child.start(side, command, args, env)
     context.children.push(child)
-    const { cases, ...versions } = ready
+    const { cases, leftOut, ...versions } = ready
     context.versions[side] = versions
-    return { child, cases }
+    return { child, cases, leftOut }
   }
 
   return context
@@ -161,6 +161,7 @@ function machine({ threads, versions }) {
     threads,
     node: process.versions.node,
     torch: versions.ours?.torch ?? readState(join(root, 'build')).torchVersion,
+    ...(versions.ours && { jpegDecoder: versions.ours.jpegDecoder }),
     ...(versions.reference && { reference: versions.reference }),
   }
 }

@@ -7,22 +7,32 @@ const roundingTolerance = 1e-4
  * Measures the cases of a benchmark on both sides. For each case it first checks that both sides give the same results. Then it
  * runs rounds in which each side gives one sample, one directly after the other; in every second round the other side is first.
  *
- * A case that fails, or whose results differ, is reported, and the next one runs.
+ * A case that fails, or whose results differ, is reported, and the next one runs. So is a case that this build leaves out.
  *
  * @returns a row for each case. Its figures are those of `benchmark.figures[case]` or `benchmark.figure`; default: milliseconds. A
- * case that failed has an `error` and no figures.
+ * case that failed has an `error` and no figures; one that was left out has the reason in `leftOut`.
  */
 export async function compareCases(benchmark, context) {
   const sides = await context.startBoth()
   const rows = []
   for (const name of context.select(sides.cases)) {
-    rows.push(await compareCase(name, sides, benchmark, context))
+    const reason = sides.leftOut[name]
+    rows.push(
+      reason === undefined
+        ? await compareCase(name, sides, benchmark, context)
+        : leaveOut(name, reason, benchmark, context),
+    )
   }
   return rows
 }
 
+function leaveOut(name, reason, benchmark, context) {
+  context.log(`${name} is left out: ${reason}`)
+  return { case: name, unit: figureOf(name, benchmark).unit, leftOut: reason }
+}
+
 async function compareCase(name, sides, benchmark, context) {
-  const figure = benchmark.figures?.[name] ?? benchmark.figure ?? milliseconds
+  const figure = figureOf(name, benchmark)
   try {
     const difference = await checkResults(
       name,
@@ -51,6 +61,10 @@ async function compareCase(name, sides, benchmark, context) {
 }
 
 const milliseconds = { unit: 'ms', of: (seconds) => seconds * 1e3 }
+
+function figureOf(name, benchmark) {
+  return benchmark.figures?.[name] ?? benchmark.figure ?? milliseconds
+}
 
 async function checkResults(name, { reference, ours }, tolerance) {
   const expected = (await reference.request({ result: name })).values

@@ -14,7 +14,15 @@ try {
   setNumThreads(Number(threads))
   const benchmark = await import(`./cases/${name}.mjs`)
   const cases = await benchmark.cases(JSON.parse(prepared))
-  say({ cases: Object.keys(cases), torch: runtimeInfo().torchVersion, node: process.versions.node })
+  const { torchVersion, jpegDecoder } = runtimeInfo()
+  const leftOut = Object.entries(cases).flatMap(([name, { leftOut }]) => (leftOut ? [[name, leftOut]] : []))
+  say({
+    cases: Object.keys(cases),
+    leftOut: Object.fromEntries(leftOut),
+    torch: torchVersion,
+    node: process.versions.node,
+    jpegDecoder,
+  })
   for await (const line of createInterface({ input: process.stdin })) {
     const message = JSON.parse(line)
     try {

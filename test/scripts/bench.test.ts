@@ -1,14 +1,19 @@
 import { execFile } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-
-import { describe, expect, it } from 'vitest'
-
-import { root } from '../support/paths.js'
+import { join } from 'node:path'
+import sharp from 'sharp'
+import { describe, expect, it, vi } from 'vitest'
+import { runtimeInfo } from '../../src/index.js'
+import { root, temporaryFolder } from '../support/paths.js'
 
 /** Plain JavaScript without declarations. */
 const { bounded, compare, median, memoryCourse, quantile, relativeDifference } = await import(
   new URL('../../scripts/bench/statistics.mjs', import.meta.url).href
 )
+const { compareCases } = await import(new URL('../../scripts/bench/rounds.mjs', import.meta.url).href)
+const { printTable } = await import(new URL('../../scripts/bench/print.mjs', import.meta.url).href)
+const preprocess = await import(new URL('../../scripts/bench/cases/preprocess.mjs', import.meta.url).href)
 
 /** What `npm run bench -- ARGS` runs once set-up is done. */
 function bench(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
@@ -59,6 +64,39 @@ describe('the statistics of the benchmarks', () => {
   })
 })
 
+describe('a case that this build cannot run', () => {
+  it('is left out of the benchmark of preprocessing, and not measured with the other decoder', async () => {
+    const folder = temporaryFolder()
+    mkdirSync(join(folder, 'a'))
+    const image = sharp({ create: { width: 30, height: 20, channels: 3, background: 'red' } })
+    await image.jpeg().toFile(join(folder, 'a/1.jpg'))
+    const cases = await preprocess.cases({ folder, images: 1 })
+    const runs = { run: expect.any(Function), result: expect.any(Function) }
+    const reason = { leftOut: 'the addon was built without libturbojpeg' }
+    const has = runtimeInfo().jpegDecoder === 'libturbojpeg'
+    expect(cases).toEqual({ libturbojpeg: has ? runs : reason, sharp: runs })
+  })
+
+  it('has a row with the reason and without figures', async () => {
+    const reason = 'the addon was built without it'
+    const log: string[] = []
+    const rows = await compareCases(preprocess, {
+      select: (cases: string[]) => cases,
+      log: (line: string) => log.push(line),
+      startBoth: async () => ({ cases: ['libturbojpeg'], leftOut: { libturbojpeg: reason } }),
+    })
+    expect(rows).toEqual([{ case: 'libturbojpeg', unit: 'ms/image', leftOut: reason }])
+    expect(log).toEqual([`libturbojpeg is left out: ${reason}`])
+    const print = vi.spyOn(console, 'log').mockImplementation(() => {})
+    const machine = { cpu: 'a CPU', cores: 2, threads: 1, node: '20', torch: '2.13', jpegDecoder: 'sharp' }
+    printTable({ name: 'preprocess', machine, rows })
+    const printed = print.mock.calls.flat()
+    print.mockRestore()
+    expect(printed[0]).toContain('JPEG by sharp')
+    expect(printed.at(-1)).toMatch(/^libturbojpeg +ms\/image +left out +the addon was built without it$/)
+  })
+})
+
 describe('the command', () => {
   it('lists the benchmarks', async () => {
     const { code, stdout } = await bench()
@@ -92,6 +130,7 @@ describe('the command', () => {
       threads: 1,
       node: process.versions.node,
       torch: expect.stringMatching(/^2\./),
+      jpegDecoder: runtimeInfo().jpegDecoder,
       reference: { torch: expect.stringMatching(/^2\./), python: expect.stringMatching(/^3\./) },
     })
     expect(rows.map((row: { case: string }) => row.case)).toEqual([

@@ -19,8 +19,11 @@ export const prepare = (context) => ({ folder: photographs(context, images), ima
 
 export async function cases({ folder, images }) {
   const { batches } = await import('../../../dist/data/index.js')
-  const { imageFolder, presets } = await import('../../../dist/index.js')
+  const { imageFolder, presets, runtimeInfo } = await import('../../../dist/index.js')
   const one = async (decoder) => {
+    if (decoder !== 'sharp' && decoder !== runtimeInfo().jpegDecoder) {
+      return { leftOut: `the addon was built without ${decoder}` }
+    }
     const dataset = await imageFolder(folder, presets.resnet50, { decoder })
     const indices = Array.from({ length: images }, (_, i) => Math.floor((i * dataset.size) / images))
     return {
