@@ -77,7 +77,7 @@ export async function grad(
  *
  * @param outputs tensors that require gradients
  * @param options as in Python
- * @throws `ERR_TORCH` and `ERR_SECOND_DERIVATIVE` as {@link grad}
+ * @throws `ERR_TORCH` and `ERR_SECOND_DERIVATIVE` as `torch.autograd.grad`
  * @example
  * const w = torch.tensor([1, 2, 3], { requiresGrad: true })
  * await torch.autograd.backward([w.square().sum()])
@@ -137,7 +137,7 @@ function noSecondDerivative(cause: Error): SosError {
  * @param vector one tensor for each output, of its shape. It may be left out if there is one output with one element.
  * @returns the outputs of `fn`, and the product: one tensor for each input. Where nothing depends on an input, or an output depends on
  *   nothing, the entries are zeros.
- * @throws `ERR_SHAPE` unless `vector` has one tensor for each output; `ERR_INVALID_ARGUMENT`; `ERR_TORCH` as {@link grad}
+ * @throws `ERR_SHAPE` unless `vector` has one tensor for each output; `ERR_INVALID_ARGUMENT`; `ERR_TORCH` as `torch.autograd.grad`
  * @example
  * const { outputs, product } = await vjp((a) => a.square(), [torch.tensor([1, 2])], [torch.tensor([1, 10])])
  * console.log(outputs, product)
@@ -176,7 +176,7 @@ export async function vjp(
  * @param inputs the point at which the Jacobian is taken
  * @param vector one tensor for each input, of its shape
  * @returns the outputs of `fn`, and the product: one tensor for each output
- * @throws `ERR_SHAPE` unless `vector` has one tensor of the right shape for each input; `ERR_INVALID_ARGUMENT`; `ERR_TORCH` as {@link grad}
+ * @throws `ERR_SHAPE` unless `vector` has one tensor of the right shape for each input; `ERR_INVALID_ARGUMENT`; `ERR_TORCH` as `torch.autograd.grad`
  * @example
  * const { product } = await jvp((a) => a.square(), [torch.tensor([1, 2])], [torch.tensor([1, 10])])
  * console.log(product)
@@ -224,7 +224,7 @@ async function callOnLeaves(
   return { leaves, outputs: listed }
 }
 
-/** {@link grad} with `allowUnused`. There may be no outputs at all. */
+/** `grad` with `allowUnused`. There may be no outputs at all. */
 async function gradOrNull(
   outputs: readonly Tensor[],
   inputs: readonly Tensor[],
@@ -261,7 +261,7 @@ function expectShape(tensor: Tensor, like: Tensor): void {
  * @param vector one tensor for each input, of its shape
  * @returns the product: one tensor for each input; zeros for inputs that the gradient does not depend on
  * @throws `ERR_SHAPE` unless `vector` has one tensor for each input; `ERR_SECOND_DERIVATIVE` when attention ran in a fused kernel (compute
- *   the loss inside `torch.nn.attention.sdpaKernel('math', …)`); `ERR_INVALID_ARGUMENT`; `ERR_TORCH` as {@link grad}
+ *   the loss inside `torch.nn.attention.sdpaKernel('math', …)`); `ERR_INVALID_ARGUMENT`; `ERR_TORCH` as `torch.autograd.grad`
  * @example
  * const w = torch.tensor([1, 2], { requiresGrad: true })
  * console.log(await hvp(w.pow(3).sum(), [w], [torch.tensor([1, 10])])) // H = diag(6w)

@@ -11,7 +11,7 @@ export type AutocastDevice = 'cpu' | 'cuda' | 'mps' | 'xpu'
 /** A dtype to which autocast casts. */
 export type AutocastDType = 'float16' | 'bfloat16'
 
-/** Options of {@link autocast}. */
+/** Options of `torch.autocast`. */
 export interface AutocastOptions {
   /** The kind of device whose operators are cast. */
   device: AutocastDevice
