@@ -93,7 +93,6 @@ function runtimePackages() {
     .filter(([path, { dev, devOptional }]) => path !== '' && !dev && !devOptional)
     .map(([path]) => path)
     .filter((path) => existsSync(join(root, path)) && !path.includes('musl'))
-    .filter((path) => path !== 'node_modules/typescript') // dist is compiled already
 }
 
 function addHeader(stage, { variable, folder }) {

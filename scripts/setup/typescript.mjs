@@ -4,6 +4,7 @@ import { run } from './command.mjs'
 import { contentHash } from './content_hash.mjs'
 import { SetupFailure } from './failure.mjs'
 import { packageFolder, packageVersion } from './packages.mjs'
+import { copyTypedEmitter } from './typed_emitter.mjs'
 
 const GENERATOR = 'scripts/generate_operators.mjs'
 
@@ -42,6 +43,7 @@ export const dist = {
       if (!existsSync(main))
         throw new SetupFailure(`expected tsc to write ${main}, but it did not: is src/cli/main.ts there?`)
       chmodSync(main, 0o755)
+      copyTypedEmitter(root)
     })
   },
 }

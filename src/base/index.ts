@@ -1,5 +1,9 @@
 // What all folders use: errors, checks of arguments, files that appear complete, locks, JSON and statistics. It does not depend on tensors.
 
+// The declarations of all folders use Node's types and `Disposable`. TypeScript 6 and later take in neither by themselves.
+/// <reference types="node" preserve="true" />
+/// <reference lib="esnext.disposable" preserve="true" />
+
 export { expectWritable, writeAtomically } from './atomic-file.js'
 export {
   expectFunction,

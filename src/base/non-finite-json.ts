@@ -20,5 +20,6 @@ export function numberOrText(
   finite: z.ZodNumber,
   texts: readonly ('NaN' | 'Infinity' | '-Infinity')[] = ['NaN', 'Infinity', '-Infinity'],
 ) {
-  return z.union([finite, z.enum(texts).transform(Number)])
+  // Not `z.enum`: TypeScript 5.9 to 7 write its key '-Infinity' into declarations without quotes, which is no valid type.
+  return z.union([finite, z.literal(texts).transform(Number)])
 }

@@ -8,7 +8,7 @@ import { difference } from './json-difference.js'
 
 const whole = z.int().nonnegative()
 /** JSON has no NaN and no infinity. They are written as objects, so that a text of a listener is not taken for one. */
-const written = z.strictObject({ $number: z.enum(['NaN', 'Infinity', '-Infinity']) })
+const written = z.strictObject({ $number: z.literal(['NaN', 'Infinity', '-Infinity']) })
 const stateSchema = z.strictObject({
   epoch: whole,
   batch: whole,

@@ -1,5 +1,4 @@
 import { EventEmitter } from 'node:events'
-import type TypedEmitter from 'typed-emitter'
 import { checkNumbers, expectObject, finite, SosError } from '../base/index.js'
 import type { Dataset } from '../data/index.js'
 import { expectDataset } from '../data/internal.js'
@@ -31,6 +30,12 @@ declare module './events.js' {
   }
 }
 
+/**
+ * The interface of typed-emitter. A plain import of its default export means one thing to TypeScript's `nodenext` and another to `bundler`;
+ * `require` means the same to both. The build puts its declarations beside this file's (scripts/setup/typed_emitter.mjs).
+ */
+type TypedEmitter = import('typed-emitter', { with: { 'resolution-mode': 'require' }}).default<TrainerEvents>
+
 /** Adds listeners to a trainer. */
 export type Plugin = (trainer: Trainer) => void
 
@@ -50,7 +55,7 @@ export type Plugin = (trainer: Trainer) => void
  * trainer.on('epochEnd', ({ epoch, step }) => console.log(epoch, step)) // → 0 4
  * await trainer.run()
  */
-export class Trainer extends (EventEmitter as new () => TypedEmitter.default<TrainerEvents>) {
+export class Trainer extends (EventEmitter as new () => TypedEmitter) {
   /** The model that is trained, in place. */
   readonly model: ScriptModule
   /** The images to train on. */

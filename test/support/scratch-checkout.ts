@@ -14,10 +14,11 @@ export function makeCheckout(root: string): void {
   for (const path of ['setup.mjs', 'setup']) {
     cpSync(join(checkout, 'scripts', path), join(root, 'scripts', path), { recursive: true })
   }
-  const fakes = { 'cmake-js': 'file:fakes/cmake-js', typescript: 'file:fakes/typescript' }
+  const names = ['cmake-js', 'typescript', 'typed-emitter']
+  const fakes = Object.fromEntries(names.map((name) => [name, `file:fakes/${name}`]))
   const description = { name: 'scratch', version: '1.0.0', engines: { node: '>=20.17' }, dependencies: fakes }
   const links = Object.fromEntries(
-    Object.keys(fakes).flatMap((name) => [
+    names.flatMap((name) => [
       [`node_modules/${name}`, { resolved: `fakes/${name}`, link: true }],
       [`fakes/${name}`, { version: '1.0.0' }],
     ]),
@@ -44,7 +45,12 @@ export function makeCheckout(root: string): void {
 fs.appendFileSync('calls', 'tsc\\n')
 fs.mkdirSync('dist/cli', { recursive: true })
 fs.writeFileSync('dist/cli/main.js', '')
+fs.mkdirSync('dist/train', { recursive: true })
+fs.writeFileSync('dist/train/trainer.d.ts', "import('typed-emitter', { with: { 'resolution-mode': 'require' } })")
 `,
+    'fakes/typed-emitter/package.json': '{"name": "typed-emitter", "version": "1.0.0"}',
+    'fakes/typed-emitter/LICENSE': 'Do what you like.\n',
+    'fakes/typed-emitter/index.d.ts': 'export default interface TypedEmitter {}\n',
     'scripts/generate_operators.mjs': `import fs from 'node:fs'
 fs.appendFileSync('calls', 'generate\\n')
 fs.mkdirSync('src/torch/operators', { recursive: true })
