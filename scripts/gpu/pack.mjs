@@ -35,7 +35,6 @@ const most = 60 * 2 ** 20
 const parts = ['package.json', 'CMakeLists.txt', 'native', 'dist', 'scripts', 'assets', 'requirements.txt']
 const separateHeaders = [
   { what: 'doctest, so that core is tested', variable: 'DOCTEST_INCLUDE', folder: 'doctest' },
-  { what: 'gloo, so that process groups are built', variable: 'GLOO_INCLUDE', folder: 'gloo' },
   {
     what: 'libturbojpeg, so that it decodes JPEG files',
     variable: 'TURBOJPEG_INCLUDE',

@@ -6,7 +6,7 @@ import { contentHash } from './content_hash.mjs'
 import { packageFolder, packageVersion } from './packages.mjs'
 import { findCompiler, lacksOfCMake, refuseLacks } from './toolchain.mjs'
 
-const SOURCES = ['CMakeLists.txt', 'native/core', 'native/binding']
+const SOURCES = ['CMakeLists.txt', 'native/core', 'native/binding', 'native/declarations']
 const MEMORY_PER_COMPILER = 1.5 * 2 ** 30 // libtorch's headers need so much
 
 /** The native addon, built by cmake-js. */

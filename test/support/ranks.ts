@@ -1,8 +1,6 @@
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import { ProcessGroup } from '../../src/torch/index.js'
-
 import { root } from './paths.js'
 import { pythonPath } from './python.js'
 
@@ -17,14 +15,6 @@ export interface RankResult {
 }
 
 const script = `${root}/test/fixtures/rank.mjs`
-
-/** Whether the addon has process groups. If not, their tests are left out. */
-export const hasGroups: boolean = ProcessGroup.backends().includes('gloo')
-if (!hasGroups) {
-  process.stderr.write(
-    "the addon was built without gloo's headers (libgloo-dev): the tests of process groups are left out\n",
-  )
-}
 
 /** Runs a scenario of test/fixtures/rank.mjs, or a program with its arguments, as a group of `size`, with torchrun's environment. */
 export async function runRanks(

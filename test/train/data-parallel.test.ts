@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { readRunRecord } from '../../src/train/index.js'
 
 import { root, temporaryFolder } from '../support/paths.js'
-import { hasGroups, type RankResult, runAlone, runRanks, torchrun } from '../support/ranks.js'
+import { type RankResult, runAlone, runRanks, torchrun } from '../support/ranks.js'
 import { largestDifference } from '../support/tensors.js'
 
 const script = `${root}/test/fixtures/train_rank.mjs`
@@ -13,7 +13,7 @@ const done = (ranks: RankResult[]) => {
   return ranks.map(({ result }) => result)
 }
 
-describe.skipIf(!hasGroups)('training by several processes', () => {
+describe('training by several processes', () => {
   const one = runAlone([script, temporaryFolder()])
 
   it('gives what one process gives on the same batches, and the same bits on all of them', async () => {

@@ -2,20 +2,10 @@
 
 #include <numeric>
 
-#include "core/base/error.h"
-
-#ifdef SOS_GLOO
 #define USE_C10D_GLOO  // the header asks for it; libtorch's own build defines it by CMake
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
-#endif
 
 namespace sos {
-
-#ifdef SOS_GLOO
-
-bool has_gloo() {
-  return true;
-}
 
 c10::intrusive_ptr<c10d::Backend> make_gloo(const c10::intrusive_ptr<c10d::Store>& store, int rank, int size,
                                             std::chrono::milliseconds timeout) {
@@ -24,20 +14,5 @@ c10::intrusive_ptr<c10d::Backend> make_gloo(const c10::intrusive_ptr<c10d::Store
   std::iota(options->global_ranks_in_group.begin(), options->global_ranks_in_group.end(), uint64_t{0});
   return c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank, size, options);
 }
-
-#else
-
-bool has_gloo() {
-  return false;
-}
-
-c10::intrusive_ptr<c10d::Backend> make_gloo(const c10::intrusive_ptr<c10d::Store>&, int, int,
-                                            std::chrono::milliseconds) {
-  throw Error("ERR_NOT_BUILT",
-              "expected an addon with process groups but this one was built without gloo's headers; install "
-              "them (Debian, Ubuntu: libgloo-dev), delete build/native and run `npm run setup`");
-}
-
-#endif
 
 }  // namespace sos

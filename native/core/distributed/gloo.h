@@ -6,11 +6,8 @@
 
 namespace sos {
 
-/// Whether gloo's headers were found when this was built. libtorch contains gloo's code, but not its headers.
-bool has_gloo();
-
 /// Connects to all other ranks, and returns when all of them have come. It uses the network interfaces that
-/// `GLOO_SOCKET_IFNAME` names, else the interface of the host's name. Throws Error `ERR_NOT_BUILT`.
+/// `GLOO_SOCKET_IFNAME` names, else the interface of the host's name.
 c10::intrusive_ptr<c10d::Backend> make_gloo(const c10::intrusive_ptr<c10d::Store>& store, int rank, int size,
                                             std::chrono::milliseconds timeout);
 

@@ -109,7 +109,6 @@ struct ProcessGroup::Condition {
 };
 
 std::vector<std::string> process_group_backends() {
-  if (!has_gloo()) return {};  // the ranks agree over gloo, whatever moves the tensors
   return has_nccl() ? std::vector<std::string>{"gloo", "nccl"} : std::vector<std::string>{"gloo"};
 }
 
@@ -119,8 +118,7 @@ std::shared_ptr<ProcessGroup> ProcessGroup::connect(const MeetingPoint& point, c
     throw Error("ERR_INVALID_ARGUMENT",
                 "expected gloo or nccl as backend but received '" + membership.backend + "'");
   }
-  // These throw now what they would throw later, before anyone is waited for.
-  if (!has_gloo()) make_gloo({}, 0, 1, {});
+  // This throws now what it would throw later, before anyone is waited for.
   if (membership.backend == "nccl" && !(has_nccl() && at::hasCUDA())) make_nccl({}, 0, 1, {});
   // c10d's waits for other ranks cannot be interrupted. So they run on a thread of their own, and continue
   // there if nobody waits any more.

@@ -5,13 +5,12 @@
 #include <doctest/doctest.h>
 
 #include "core/autograd/gradient.h"
-#include "core/distributed/gloo.h"
 #include "core/distributed/nccl.h"
 #include "test/distributed/ranks.h"
 
 using sos::test::code_of, sos::test::Group, sos::test::run_ranks;
 
-TEST_CASE("collectives over threads of a process" * doctest::skip(!sos::has_gloo())) {
+TEST_CASE("collectives over threads of a process") {
   for (const int size : {1, 2, 3}) {
     run_ranks(size, [size](const Group& group) {
       const double own = group->rank() + 1;
@@ -38,7 +37,7 @@ TEST_CASE("collectives over threads of a process" * doctest::skip(!sos::has_gloo
   }
 }
 
-TEST_CASE("ranks that differ are refused, and the group still works" * doctest::skip(!sos::has_gloo())) {
+TEST_CASE("ranks that differ are refused, and the group still works") {
   run_ranks(2, [](const Group& group) {
     const auto x = at::ones({2 + group->rank()});
     CHECK(code_of([&] { group->all_reduce({x}, sos::Reduction::kSum); }) == "ERR_PROCESS_GROUP");
@@ -49,7 +48,7 @@ TEST_CASE("ranks that differ are refused, and the group still works" * doctest::
   });
 }
 
-TEST_CASE("autograd notices a collective in place" * doctest::skip(!sos::has_gloo())) {
+TEST_CASE("autograd notices a collective in place") {
   run_ranks(1, [](const Group& group) {
     const auto x = at::ones({2}).set_requires_grad(true);
     const auto y = x * 2, z = y.square().sum();
@@ -58,7 +57,7 @@ TEST_CASE("autograd notices a collective in place" * doctest::skip(!sos::has_glo
   });
 }
 
-TEST_CASE("an interrupt ends the wait for a rank" * doctest::skip(!sos::has_gloo())) {
+TEST_CASE("an interrupt ends the wait for a rank") {
   const auto interrupt = std::make_shared<sos::Interrupt>();
   run_ranks(
       2,
@@ -85,9 +84,7 @@ TEST_CASE("the error about a missing backend says what to install") {
     });
   };
   CHECK(connect("mpi") == "ERR_INVALID_ARGUMENT");
-  if (!sos::has_gloo()) {
-    CHECK(connect("gloo") == "ERR_NOT_BUILT");
-  } else if (!sos::has_nccl()) {
+  if (!sos::has_nccl()) {
     CHECK(connect("nccl") == "ERR_NOT_BUILT");
   } else if (!at::hasCUDA()) {
     CHECK(connect("nccl") == "ERR_DEVICE");

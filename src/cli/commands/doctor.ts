@@ -27,14 +27,11 @@ export const doctorCommand = new Command('doctor')
     }
     printLine(`threads    ${threads} (${cpuCapability})`)
     printLine(`JPEG       ${jpegDecoder}${jpegDecoder === 'sharp' ? slower : ''}`)
-    printLine(`c10d       ${processGroups.join(', ') || noGroups}`)
+    printLine(`c10d       ${processGroups.join(', ')}`)
   })
 
 const slower =
   ', about half as fast as libturbojpeg: install its headers (Debian, Ubuntu: libturbojpeg0-dev), delete build/native and run `npm run setup`'
-
-const noGroups =
-  "none, so no training on several processes: install gloo's headers (Debian, Ubuntu: libgloo-dev), delete build/native and run `npm run setup`"
 
 async function examine() {
   const base = { node: process.versions.node, nodeApi: process.versions.napi }

@@ -14,7 +14,7 @@ export interface RuntimeInfo {
   cpuCapability: string
   /** The library that decodes JPEG images: `sharp` if the addon was built without libturbojpeg. */
   jpegDecoder: 'libturbojpeg' | 'sharp'
-  /** The backends of process groups: none if the addon was built without gloo's headers. */
+  /** The backends of process groups. */
   processGroups: ('gloo' | 'nccl')[]
   /** The path of the native addon. */
   addon: string

@@ -77,7 +77,7 @@ export class ProcessGroup {
   /**
    * Lists the backends that the addon was built with.
    *
-   * @returns [] without gloo's headers; nccl only with a libtorch for CUDA
+   * @returns gloo, and nccl with a libtorch for CUDA and the headers of CUDA and NCCL
    */
   static backends(): ProcessGroupBackend[] {
     return binding.processGroupBackends() as ProcessGroupBackend[]

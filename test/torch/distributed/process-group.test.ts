@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { ProcessGroup } from '../../../src/torch/index.js'
 
-import { hasGroups, type RankResult, runRanks, torchrun } from '../../support/ranks.js'
+import { type RankResult, runRanks, torchrun } from '../../support/ranks.js'
 
 /** Bounds of what takes a process that hears of a peer's end, and of its own start; generous, for busy machines. */
 const SOON = 20_000
@@ -11,7 +11,7 @@ function expectResults(ranks: RankResult[]): Record<string, unknown>[] {
   return ranks.map(({ result }) => result)
 }
 
-describe.skipIf(!hasGroups)('the collectives of a process group', () => {
+describe('the collectives of a process group', () => {
   it('compute over 2 ranks', async () => {
     const [first, second] = expectResults(await runRanks('collectives', 2))
     for (const [rank, result] of [first, second].entries()) {
@@ -148,7 +148,7 @@ describe.skipIf(!hasGroups)('the collectives of a process group', () => {
   })
 })
 
-describe.skipIf(!hasGroups)('a process group that loses a rank', () => {
+describe('a process group that loses a rank', () => {
   it.each([
     [2, 1],
     [3, 1],
@@ -206,7 +206,7 @@ describe.skipIf(!hasGroups)('a process group that loses a rank', () => {
   })
 })
 
-describe.skipIf(!hasGroups)('torchrun', () => {
+describe('torchrun', () => {
   it('starts a group', async () => {
     const { code, stdout, stderr } = await torchrun('collectives', 2)
     expect(code, stderr).toBe(0)
@@ -257,12 +257,5 @@ describe('the environment of a process group', () => {
     expect(ProcessGroup.isLaunched()).toBe(false)
     for (const [name, value] of Object.entries(good)) vi.stubEnv(name, value)
     expect(ProcessGroup.isLaunched()).toBe(true)
-  })
-
-  it.skipIf(hasGroups)('asks for a build with process groups', async () => {
-    const error = await failure({})
-    expect(error.code).toBe('ERR_NOT_BUILT')
-    expect(error.message).toContain('libgloo-dev')
-    expect(error.message).toContain('npm run setup')
   })
 })
