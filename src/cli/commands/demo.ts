@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { makeFolder, writeAtomically } from '../../base/index.js'
+import { demoAssets } from '../shared/demo-assets.js'
 import { library } from '../shared/library.js'
 
 import { expectOutputs } from '../shared/output.js'
@@ -19,26 +19,25 @@ import { withProgress } from '../shared/progress.js'
 import { comparisonRecord, evaluationRecord } from '../shared/records.js'
 import { printShift } from './shift.js'
 
-const assets = fileURLToPath(new URL('../../../assets', import.meta.url))
-const source = join(assets, 'fashion-resnet.pt')
 const batchSize = 50
 const samples = 256
 const probes = 24
 
 export const demoCommand = new Command('demo')
   .description(
-    'evaluate, shift, evaluate again and measure the sharpness of the network that comes with the package',
+    'evaluate, shift, evaluate again and measure the sharpness of a small network, that of @optimum-shifting/demo',
   )
   .option('--out <dir>', 'folder for demo.json and the shifted model', 'out/demo')
   .option('--json', 'print demo.json')
   .action(async (options: { out: string; json?: boolean }) => {
+    const assets = demoAssets()
     const out = join(options.out, 'fashion-resnet.sos.pt')
     const json = join(options.out, 'demo.json')
     await makeFolder(options.out)
-    await expectOutputs([out, json], [source])
-    const demo = await runDemo()
+    await expectOutputs([out, json], [assets.network])
+    const demo = await runDemo(assets)
     const record = {
-      before: evaluationRecord(source, demo.before),
+      before: evaluationRecord(assets.network, demo.before),
       shift: { ...demo.shift, out },
       after: evaluationRecord(out, demo.after),
       sharpness: comparisonRecord(demo.sharpness),
@@ -53,13 +52,13 @@ export const demoCommand = new Command('demo')
 type Demo = Awaited<ReturnType<typeof runDemo>>
 
 /** Measures the network, shifts it, and measures it again. */
-async function runDemo() {
+async function runDemo({ network, images }: ReturnType<typeof demoAssets>) {
   const sos = await library()
-  const model = await sos.ScriptModule.load(source)
+  const model = await sos.ScriptModule.load(network)
   const recipe = sos.preprocessOf(model)
   const [train, test] = await Promise.all([
-    sos.idxFolder(join(assets, 'fashion-mnist'), 'train', recipe),
-    sos.idxFolder(join(assets, 'fashion-mnist'), 'test', recipe),
+    sos.idxFolder(images, 'train', recipe),
+    sos.idxFolder(images, 'test', recipe),
   ])
   const evaluation = () => withProgress('evaluate', (onProgress) => sos.evaluate(model, test, { onProgress }))
   const trace = (when: string) =>
