@@ -8,8 +8,8 @@ import ts from 'typescript'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-const doors = Object.values(exports).map(({ types }) =>
-  join(root, types.replace(/^\.\/dist\//, 'src/').replace(/\.d\.ts$/, '.ts')),
+const doors = Object.values(exports).flatMap(({ types }) =>
+  types === undefined ? [] : join(root, types.replace(/^\.\/dist\//, 'src/').replace(/\.d\.ts$/, '.ts')),
 )
 const settings = ts.getParsedCommandLineOfConfigFile(join(root, 'tsconfig.json'), {}, ts.sys)
 const program = ts.createProgram(doors, settings.options)
