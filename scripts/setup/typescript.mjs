@@ -7,6 +7,8 @@ import { packageFolder, packageVersion } from './packages.mjs'
 import { copyTypedEmitter } from './typed_emitter.mjs'
 
 const GENERATOR = 'scripts/generate_operators.mjs'
+/** TypeScript 7. The package `typescript` is 6, whose interface TypeDoc and our own checks use. */
+const COMPILER = 'typescript-7'
 
 /** The operators' types, from the libtorch that the addon is linked with. */
 export const operators = {
@@ -28,11 +30,11 @@ export const dist = {
   applies: hasSources,
   isPresent: ({ root }) => existsSync(join(root, 'dist/cli/main.js')),
   stamp: ({ root }) =>
-    contentHash(root, ['src', 'tsconfig.json', 'package-lock.json'], packageVersion(root, 'typescript')),
+    contentHash(root, ['src', 'tsconfig.json', 'package-lock.json'], packageVersion(root, COMPILER)),
   lacks: () => [],
 
   async run({ root, log, env, timed }) {
-    const script = join(packageFolder(root, 'typescript'), 'bin/tsc')
+    const script = join(packageFolder(root, COMPILER), 'bin/tsc')
     await timed('compile TypeScript', async () => {
       rmSync(join(root, 'dist'), { recursive: true, force: true }) // remove files whose source is gone
       await run(log, process.execPath, [script, '-p', 'tsconfig.json', '--pretty', 'false'], {

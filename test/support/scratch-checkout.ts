@@ -14,7 +14,7 @@ export function makeCheckout(root: string): void {
   for (const path of ['setup.mjs', 'setup']) {
     cpSync(join(checkout, 'scripts', path), join(root, 'scripts', path), { recursive: true })
   }
-  const names = ['cmake-js', 'typescript', 'typed-emitter']
+  const names = ['cmake-js', 'typescript-7', 'typed-emitter']
   const fakes = Object.fromEntries(names.map((name) => [name, `file:fakes/${name}`]))
   const description = { name: 'scratch', version: '1.0.0', engines: { node: '>=20.17' }, dependencies: fakes }
   const links = Object.fromEntries(
@@ -40,8 +40,8 @@ export function makeCheckout(root: string): void {
     'requirements.txt': 'torch==2.13.0\n',
     'fakes/cmake-js/package.json': '{"name": "cmake-js", "version": "1.0.0"}',
     'fakes/cmake-js/bin/cmake-js': fakeCMakeJs,
-    'fakes/typescript/package.json': '{"name": "typescript", "version": "1.0.0"}',
-    'fakes/typescript/bin/tsc': `const fs = require('node:fs')
+    'fakes/typescript-7/package.json': '{"name": "typescript-7", "version": "1.0.0"}',
+    'fakes/typescript-7/bin/tsc': `const fs = require('node:fs')
 fs.appendFileSync('calls', 'tsc\\n')
 fs.mkdirSync('dist/cli', { recursive: true })
 fs.writeFileSync('dist/cli/main.js', '')
