@@ -13,6 +13,7 @@ const src = join(root, 'src')
 /** The folders of src, the lowest first: a folder may import those before it. */
 const floors = [
   'base',
+  'install',
   'torch',
   'data',
   'model',

@@ -26,7 +26,14 @@ import { venv } from './setup/venv.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const build = join(root, 'build')
-const layout = { root, build, command: 'npm run setup', findLibTorch, addonPath: () => builtAddon(build) }
+const layout = {
+  root,
+  build,
+  locked: build,
+  command: 'npm run setup',
+  findLibTorch,
+  addonPath: () => builtAddon(build),
+}
 
 try {
   await completeSteps([packages, venv, addon, operators, dist], () => createContext(layout), lackOfNode(root))

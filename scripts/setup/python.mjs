@@ -51,13 +51,14 @@ export function isUsableVenv(python) {
 }
 
 /**
- * The torch package of the first python3 or python on PATH that has one.
+ * The torch package of the first Python that has one.
  *
+ * @param {string[]} names commands on PATH, or paths
  * @returns {{ found?: { python: string, folder: string }, tried: string[] }}
  */
-export function findPyTorch() {
+export function findPyTorch(names = ['python3', 'python']) {
   const tried = []
-  for (const name of ['python3', 'python']) {
+  for (const name of names) {
     const path = which(name)
     const found = path && probe(path, PYTORCH_PROBE)
     if (found?.folder) return { found, tried }

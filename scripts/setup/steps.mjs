@@ -29,7 +29,7 @@ export async function completeSteps(all, createContext, node) {
   const steps = all.filter((step) => step.applies(context))
   if (!node && isComplete(steps, context)) return
   endCommandsOnSignals()
-  await withLock(context.build, context.say, () => complete(steps, createContext(), node))
+  await withLock(context.locked, context.say, () => complete(steps, createContext(), node))
 }
 
 function isComplete(steps, context) {

@@ -44,13 +44,16 @@ export function lackOfNode(root, version = process.versions.node) {
   }
 }
 
-/** @returns {Lack[]} */
-export function lackOfPython() {
+/**
+ * @param {string} otherwise how the user names a libtorch that is there
+ * @returns {Lack[]}
+ */
+export function lackOfPython(otherwise) {
   const found = findPython()
   if ('python' in found) return []
   return [
     {
-      what: 'Python 3.10 to 3.13 with venv; or set LIBTORCH or LIBTORCH_USE_PYTORCH=1 to use a libtorch that is installed',
+      what: `Python 3.10 to 3.13 with venv; or ${otherwise} to use a libtorch that is installed`,
       found: found.tried.join('; ') || 'no python3 on PATH',
       apt: found.package,
       mac: 'brew install python@3.13',

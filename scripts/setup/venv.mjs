@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { findLibTorch, inspectVenvTorch, usesVenv } from './checkout_libtorch.mjs'
 import { run } from './command.mjs'
 import { contentHash } from './content_hash.mjs'
-import { findPython, isUsableVenv } from './python.mjs'
+import { makeEnvironment, pip, pipEnvironment } from './pip.mjs'
+import { isUsableVenv } from './python.mjs'
 import { lackOfPython } from './toolchain.mjs'
 
 /** The checkout's own Python environment, `.venv`. libtorch is a part of its PyTorch. */
@@ -12,15 +13,13 @@ export const venv = {
   applies: usesVenv,
   isPresent: ({ root }) => !existsSync(unfinished(root)) && findLibTorch({ root }) !== undefined,
   stamp: ({ root }) => contentHash(root, ['requirements.txt']),
-  lacks: ({ root }) => (needsPython(root) ? lackOfPython() : []),
+  lacks: ({ root }) => (needsPython(root) ? lackOfPython('set LIBTORCH or LIBTORCH_USE_PYTORCH=1') : []),
 
   async run(context) {
     const { root, build, log, say, timed } = context
     const folder = join(root, '.venv')
     const python = join(folder, 'bin/python')
-    const env = { ...context.env, PIP_USER: '0', PIP_REQUIRE_VIRTUALENV: '0' }
-    // pip's own cache would be outside of the checkout. With this one, an interrupted installation keeps what it has downloaded.
-    env.PIP_CACHE_DIR ??= join(build, 'cache/pip')
+    const env = pipEnvironment(context.env, join(build, 'cache/pip'))
 
     if (existsSync(folder) && (existsSync(unfinished(root)) || !isUsableVenv(python))) {
       say('.venv is unfinished or does not run; making it anew')
@@ -29,12 +28,7 @@ export const venv = {
     const isNew = !existsSync(folder)
     mkdirSync(folder, { recursive: true })
     writeFileSync(unfinished(root), 'npm run setup has not finished this .venv and will make it anew\n')
-    if (isNew) {
-      const { python: base } = findPython()
-      await timed(`${base} -m venv .venv`, () => run(log, base, ['-m', 'venv', '.venv'], { cwd: root, env }))
-    }
-    // -I, so that packages in PYTHONPATH or in the user's site do not count as installed.
-    const pip = ['-I', '-m', 'pip', '--no-input', '--disable-pip-version-check']
+    if (isNew) await makeEnvironment(context, root, '.venv')
     const install = ['install', '--progress-bar', 'off', '-r', 'requirements.txt']
     await timed('pip install -r requirements.txt (PyTorch; minutes when it is downloaded)', () =>
       run(log, python, [...pip, ...install], { cwd: root, env }),

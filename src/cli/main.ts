@@ -8,6 +8,7 @@ import { demoCommand } from './commands/demo.js'
 import { doctorCommand } from './commands/doctor.js'
 import { evalCommand } from './commands/eval.js'
 import { inspectCommand } from './commands/inspect.js'
+import { setupCommand } from './commands/setup.js'
 import { sharpnessCommand } from './commands/sharpness.js'
 import { shiftCommand } from './commands/shift.js'
 import { studyCommand } from './commands/study.js'
@@ -44,8 +45,9 @@ const program = new Command('sos')
   .exitOverride()
 
 for (const command of [
-  demoCommand,
+  setupCommand,
   doctorCommand,
+  demoCommand,
   inspectCommand,
   evalCommand,
   shiftCommand,

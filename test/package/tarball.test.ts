@@ -17,9 +17,9 @@ const mebibyte = 2 ** 20
 const needed = [
   /^(package\.json|LICENSE|README\.md|CHANGELOG\.md|CONTRIBUTING\.md|CMakeLists\.txt|requirements\.txt)$/,
   /^dist\/.*\.(js|d\.ts)$/,
-  /^native\/(core|binding)\/.*\.(cpp|h)$/,
+  /^native\/(core|binding|declarations)\/.*\.(cpp|h)$/,
   /^scripts\/bench\/README\.md$/, // a page of the documents
-  /^scripts\/setup(\.mjs|\/.*\.mjs)$/,
+  /^scripts\/setup\/.*\.mjs$/, // not scripts/setup.mjs, by which a checkout is known
   /^scripts\/export\/\w+\.py$/,
   /^docs\/.*\.(md|svg|json)$/,
   /^examples\/.*\.(ts|md)$/,
@@ -54,7 +54,7 @@ describe('the tarball that npm packs', () => {
   })
 
   it('has all sources of the addon, and each program that exports a model', () => {
-    const sources = execFileSync('git', ['ls-files', 'native/core', 'native/binding', 'scripts/export'], {
+    const sources = execFileSync('git', ['ls-files', 'native', ':!native/test', 'scripts/export'], {
       cwd: root,
     })
     const missing = sources

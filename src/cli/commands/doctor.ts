@@ -3,6 +3,16 @@ import { dirname, join } from 'node:path'
 
 import { Command } from 'commander'
 
+import {
+  findInstallation,
+  findPrebuilt,
+  installationFolder,
+  installationRecord,
+  isCheckout,
+  packageFolder,
+  packageVersion,
+  setupCommand,
+} from '../../install/index.js'
 import { printJson, printLine } from '../shared/print.js'
 
 export const doctorCommand = new Command('doctor')
@@ -13,13 +23,17 @@ export const doctorCommand = new Command('doctor')
     if (findings.error !== null) process.exitCode = 1
     if (options.json) return printJson(findings)
     printLine(`Node       ${findings.node} (Node-API ${findings.nodeApi})`)
+    printLine(`package    ${packageVersion}, ${findings.package.folder}`)
+    printLine(`set up     by \`${setupCommand}\`, in ${findings.package.setUpIn}`)
+    const { prebuilt } = findings.package
+    if (prebuilt !== null) printLine(`prebuilt   ${prebuilt.name} ${prebuilt.version}${misfit(prebuilt)}`)
     if (findings.torch === null) {
       printLine(`addon      cannot be used: ${findings.error}`)
       return
     }
     const { version, variant, library, devices, threads, cpuCapability, jpegDecoder, processGroups, addon } =
       findings.torch
-    printLine(`addon      ${addon}`)
+    printLine(`addon      ${origins[findings.torch.origin]}, ${addon}`)
     printLine(`libtorch   ${version}, ${variant}, ${library}`)
     printLine(`devices    ${devices.join(', ')}`)
     for (const { device, name, freeBytes, totalBytes } of findings.torch.cuda) {
@@ -33,10 +47,30 @@ export const doctorCommand = new Command('doctor')
 const slower =
   ', about half as fast as libturbojpeg: install its headers (Debian, Ubuntu: libturbojpeg0-dev), delete build/native and run `npm run setup`'
 
+const origins = {
+  checkout: "the checkout's own",
+  built: 'compiled by set-up',
+  prebuilt: 'prebuilt',
+}
+
+const misfit = ({ fits }: { fits: boolean }) =>
+  fits ? '' : `, which is not used: only version ${packageVersion} fits`
+
 async function examine() {
-  const base = { node: process.versions.node, nodeApi: process.versions.napi }
+  const record = installationRecord()
+  const base = {
+    node: process.versions.node,
+    nodeApi: process.versions.napi,
+    package: {
+      version: packageVersion,
+      folder: packageFolder,
+      setUpIn: isCheckout ? packageFolder : installationFolder(),
+      prebuilt: (record && findPrebuilt(record.torchVersion)) ?? null,
+    },
+  }
   try {
     const { runtimeInfo, torch } = await import('../../torch/index.js')
+    const { origin } = findInstallation()
     const { torchVersion, ...info } = runtimeInfo()
     const hasCuda = existsSync(join(dirname(info.library), 'libtorch_cuda.so'))
     return {
@@ -45,6 +79,7 @@ async function examine() {
         version: torchVersion,
         variant: hasCuda ? 'CUDA' : 'CPU',
         ...info,
+        origin,
         cuda: cudaDevices(torch.cuda),
       },
       error: null,

@@ -1,4 +1,4 @@
-import { addonPath, binding } from '../native/binding.js'
+import { binding, installation } from '../native/binding.js'
 
 /** What {@link runtimeInfo} returns. */
 export interface RuntimeInfo {
@@ -31,5 +31,5 @@ export interface RuntimeInfo {
 export function runtimeInfo(): RuntimeInfo {
   const jpegDecoder = binding.hasJpegDecoder() ? 'libturbojpeg' : 'sharp'
   const processGroups = binding.processGroupBackends() as RuntimeInfo['processGroups']
-  return { ...binding.runtimeInfo(), jpegDecoder, processGroups, addon: addonPath }
+  return { ...binding.runtimeInfo(), jpegDecoder, processGroups, addon: installation.addon }
 }

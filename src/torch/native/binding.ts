@@ -1,31 +1,24 @@
-import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { fileURLToPath } from 'node:url'
 import { SosError } from '../../base/index.js'
+import { findInstallation, openLibTorch, setupCommand } from '../../install/index.js'
 import type { Addon } from './addon.js'
 import { collector } from './collector.js'
 
-/** Where cmake-js writes the addon. The relative path is the same from src/torch/native and dist/torch/native. */
-export const addonPath = fileURLToPath(
-  new URL('../../../build/native/Release/sos_native.node', import.meta.url),
-)
+/** The addon that this process uses, and where it comes from. */
+export const installation = findInstallation()
 
 function load(): Addon {
-  if (!existsSync(addonPath)) {
-    throw new SosError(
-      'ERR_ADDON_MISSING',
-      `expected the native addon at ${addonPath} but it has not been built; run \`npm run setup\``,
-    )
-  }
+  const { addon, origin, torchRoot } = installation
   try {
-    const loaded = createRequire(import.meta.url)(addonPath) as Addon
+    if (origin === 'prebuilt') openLibTorch(torchRoot!)
+    const loaded = createRequire(import.meta.url)(addon) as Addon
     // A second Node-API environment, in which handles are finalized: native/binding/env_data.h gives the reason.
-    process.dlopen({ exports: { finalizerOf: loaded } }, addonPath)
+    process.dlopen({ exports: { finalizerOf: loaded } }, addon)
     return loaded
   } catch (cause) {
     throw new SosError(
       'ERR_ADDON_LOAD',
-      `the native addon ${addonPath} cannot be loaded: ${(cause as Error).message}. Perhaps libtorch was moved or Node was replaced since it was built; run \`npm run setup\``,
+      `the native addon ${addon} cannot be loaded: ${(cause as Error).message}. Perhaps libtorch was moved or replaced since it was built; run \`${setupCommand}\``,
       { cause },
     )
   }

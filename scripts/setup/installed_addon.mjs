@@ -1,0 +1,82 @@
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import { addon, builtAddon } from './addon.mjs'
+import { contentHash } from './content_hash.mjs'
+
+/**
+ * The addon of an installation: one for each libtorch, below `addons`. It is prebuilt by a package, or compiled here. Of the build tree
+ * only the addon and the libraries beside it are kept.
+ */
+export const installedAddon = {
+  name: 'addon',
+  applies: () => true,
+  isPresent: (context) => prebuiltOf(context) !== undefined || isKept(context),
+  stamp: (context) => prebuiltOf(context)?.path ?? addon.stamp(context),
+  lacks: (context) => (prebuiltOf(context) || isKept(context) ? [] : addon.lacks(context)),
+
+  async run(context) {
+    const prebuilt = prebuiltOf(context)
+    if (prebuilt) return context.say(`the addon is prebuilt: ${prebuilt.name} ${prebuilt.version}`)
+    if (isKept(context)) return
+    await addon.run(context)
+    keep(context)
+    rmSync(join(context.build, 'native'), { recursive: true, force: true })
+  },
+}
+
+/** Where the addon of the chosen libtorch is, or null if a package contains it. */
+export function installedAddonPath(context) {
+  return prebuiltOf(context) ? null : keptAddon(context)
+}
+
+function prebuiltOf(context) {
+  if (context.compile) return undefined
+  const libtorch = context.libtorch()
+  const found = libtorch && context.findPrebuilt(libtorch.torchVersion)
+  return found?.fits ? found : undefined
+}
+
+function keptAddon({ root, build, libtorch }) {
+  const { torchRoot, torchVersion, variant } = libtorch()
+  const { binary } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const place = contentHash('/', [], torchRoot).slice(0, 8)
+  const key = `torch-${torchVersion}-${variant}-napi-${binary.napi_versions[0]}-${place}`
+  return join(build, 'addons', key, 'sos_native.node')
+}
+
+/** Whether the addon has been built from the sources as they are now. */
+function isKept(context) {
+  if (!context.libtorch()) return false
+  const path = keptAddon(context)
+  const stamp = stampFile(path)
+  return existsSync(path) && existsSync(stamp) && readFileSync(stamp, 'utf8') === addon.stamp(context)
+}
+
+/** Copies the addon and its libraries into a folder that appears complete. */
+function keep(context) {
+  const path = keptAddon(context)
+  const folder = dirname(path)
+  const unfinished = `${folder}.unfinished`
+  const built = dirname(builtAddon(context.build))
+  rmSync(unfinished, { recursive: true, force: true })
+  mkdirSync(unfinished, { recursive: true })
+  for (const name of readdirSync(built).filter((name) => /\.(node|so|dylib)(\.\d+)*$/.test(name))) {
+    cpSync(join(built, name), join(unfinished, name), { dereference: true })
+  }
+  writeFileSync(stampFile(join(unfinished, 'sos_native.node')), addon.stamp(context))
+  rmSync(folder, { recursive: true, force: true })
+  renameSync(unfinished, folder)
+}
+
+function stampFile(path) {
+  return join(dirname(path), 'stamp')
+}

@@ -1,0 +1,28 @@
+import { lstatSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** The bytes of the files in a folder. Files that vanish meanwhile do not count; links are not followed. */
+export function folderSize(path) {
+  let bytes = 0
+  const visit = (entry) => {
+    const status = lstatSync(entry, { throwIfNoEntry: false })
+    if (!status) return
+    if (!status.isDirectory()) bytes += status.size
+    else for (const name of namesIn(entry)) visit(join(entry, name))
+  }
+  visit(path)
+  return bytes
+}
+
+/** A size for people, as in "1.9 GB" or "191 MB". */
+export function shownSize(bytes) {
+  return bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${Math.max(1, Math.round(bytes / 1e6))} MB`
+}
+
+function namesIn(folder) {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return []
+  }
+}
