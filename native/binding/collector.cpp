@@ -1,6 +1,6 @@
 #include "binding/collector.h"
 
-#include "core/base/error.h"
+#include "binding/js_call.h"
 
 namespace sos {
 
@@ -15,7 +15,7 @@ void Collector::hold(Napi::Env env, int64_t bytes) {
   live_bytes_ += bytes;
   if (weight() <= minor_limit_ || collect_.IsEmpty()) return;
   const int64_t before = weight();
-  call(false);
+  collect(false);
   in_use_ = before - weight() < kYoung / 4 ? weight() : 0;
   if (weight() > major_limit_) collect_all();
   minor_limit_ = std::max(weight(), in_use_) + kYoung;
@@ -24,14 +24,8 @@ void Collector::hold(Napi::Env env, int64_t bytes) {
   reported_ = live_bytes_;
 }
 
-void Collector::call(bool full) {
-  try {
-    collect_.Call({Napi::Boolean::New(collect_.Env(), full)});
-  } catch (const Napi::Error&) {
-    // The collector itself throws nothing: V8 was told to end this script. Newer versions consider the script
-    // ended as soon as Node-API has returned, so an error has to end it.
-    throw Error("ERR_TERMINATED", "the script was ended, by its timeout or with its worker");
-  }
+void Collector::collect(bool full) {
+  call_js(collect_.Value(), {Napi::Boolean::New(collect_.Env(), full)});
 }
 
 /// Memory that a forward on the lane holds for a while looks as if it lived. So full collections may take at
@@ -39,7 +33,7 @@ void Collector::call(bool full) {
 void Collector::collect_all() {
   const auto begin = std::chrono::steady_clock::now();
   if (begin < next_major_) return;
-  call(true);
+  collect(true);
   const auto end = std::chrono::steady_clock::now();
   next_major_ = end + 9 * (end - begin);
   major_limit_ = weight() + std::max(kOld, weight() / 2);

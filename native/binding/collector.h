@@ -33,8 +33,8 @@ class Collector {
 
   void collect_all();
 
-  /// Throws `ERR_TERMINATED` if the script is being ended.
-  void call(bool full);
+  /// Throws PendingException (js_call.h) if V8 ends the script meanwhile.
+  void collect(bool full);
 
   static constexpr int64_t kHandleBytes = 1024;
   static constexpr int64_t kYoung = 4 * 1024 * 1024;  // may gather between two scavenges: it fits in a cache

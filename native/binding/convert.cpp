@@ -4,6 +4,7 @@
 
 #include "binding/arrays.h"
 #include "binding/handle.h"
+#include "binding/js_call.h"
 #include "core/base/error.h"
 #include "core/operators/map_tensors.h"
 
@@ -35,8 +36,7 @@ IValue array_to_ivalue(const Napi::Array& array) {
   return IValue(std::move(list));
 }
 
-/// Whether it is a Map, without JavaScript's `instanceof`. That would run JavaScript, and if V8 ended the
-/// script just then, newer versions of V8 would take it for ended once Node-API has returned.
+/// Whether it is a Map, without JavaScript's `instanceof`, which could run JavaScript (js_call.h).
 bool is_map(const Napi::Object& object) {
   const Napi::Env env = object.Env();
   const Napi::Value wanted = env.Global().Get("Map").As<Napi::Object>().Get("prototype");
@@ -52,7 +52,7 @@ bool is_map(const Napi::Object& object) {
 IValue map_to_ivalue(const Napi::Object& map) {
   c10::impl::GenericDict dict(c10::AnyType::get(), c10::AnyType::get());
   const auto from = map.Env().Global().Get("Array").As<Napi::Object>().Get("from").As<Napi::Function>();
-  const auto entries = from.Call({map}).As<Napi::Array>();
+  const auto entries = call_js(from, {map}).As<Napi::Array>();
   for (uint32_t i = 0; i < entries.Length(); ++i) {
     const auto pair = entries.Get(i).As<Napi::Array>();
     const IValue key = to_ivalue(pair.Get(0u));
@@ -139,9 +139,9 @@ Napi::Value object_to_js(Napi::Env env, const IValue& value) {
 }
 
 Napi::Value dict_to_js(Napi::Env env, const c10::Dict<IValue, IValue>& dict) {
-  const auto map = env.Global().Get("Map").As<Napi::Function>().New({});
+  const auto map = construct_js(env.Global().Get("Map").As<Napi::Function>(), {});
   const auto set = map.Get("set").As<Napi::Function>();
-  for (const auto& entry : dict) set.Call(map, {to_js(env, entry.key()), to_js(env, entry.value())});
+  for (const auto& entry : dict) call_js(set, map, {to_js(env, entry.key()), to_js(env, entry.value())});
   return map;
 }
 

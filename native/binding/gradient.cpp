@@ -9,6 +9,7 @@
 #include "binding/functions.h"
 #include "binding/guard.h"
 #include "binding/handle.h"
+#include "binding/js_call.h"
 #include "binding/on_lane.h"
 #include "core/base/error.h"
 
@@ -84,7 +85,8 @@ Napi::Value tensor_register_hook(const Napi::CallbackInfo& info) {
     return js->ask<at::Tensor>([hook, gradient, recording](Napi::Env env) -> at::Tensor {
       const auto called = hook->listener;  // kept, since the listener may remove itself
       if (called == nullptr) return {};
-      const auto result = called->Call({wrap_tensor(env, gradient), Napi::Boolean::New(env, recording)});
+      const auto result =
+          call_js(called->Value(), {wrap_tensor(env, gradient), Napi::Boolean::New(env, recording)});
       return result.IsUndefined() ? at::Tensor() : unwrap_tensor(result);
     });
   });

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "binding/env_data.h"
+#include "binding/js_call.h"
 #include "core/base/error_text.h"
 #include "core/script/script_error.h"
 
@@ -20,7 +21,8 @@ Napi::Error make_error(Napi::Env env, const std::string& code, const std::string
     error.Value().Set("code", Napi::String::New(env, code));
     return error;
   }
-  return Napi::Error(env, made_by.New({Napi::String::New(env, code), Napi::String::New(env, message)}));
+  return {env,
+          construct_js(made_by.Value(), {Napi::String::New(env, code), Napi::String::New(env, message)})};
 }
 
 /// SOS_SHOW_CPP_STACKTRACES=1 asks for the whole text of libtorch's errors, with the C++ frames.
@@ -55,6 +57,8 @@ std::string message_of(const std::exception& error) {
 Napi::Error to_js_error(Napi::Env env, const std::exception_ptr& failure) {
   try {
     std::rethrow_exception(failure);
+  } catch (const PendingException&) {
+    throw;
   } catch (const JsFailure& failed) {
     return *failed.error;
   } catch (const Napi::Error& error) {
@@ -84,10 +88,11 @@ Napi::Error to_js_error(Napi::Env env, const std::exception_ptr& failure) {
 void throw_to_js(Napi::Env env, const std::exception_ptr& failure) noexcept {
   try {
     to_js_error(env, failure).ThrowAsJavaScriptException();
+  } catch (const PendingException&) {
+    // Node throws it, also if it came up only now: making an error runs JavaScript.
   } catch (...) {
-    // Making the error runs JavaScript, which fails if V8 was told to end this script. Newer versions of V8
-    // take the script for ended now, so an error has to end it. If the environment itself ends, this does
-    // nothing.
+    // A getter of an argument was running when V8 ended this script. V8 has forgotten that by now, so an
+    // error has to end the script. If the environment itself ends, this does nothing.
     napi_throw_error(env, "ERR_TERMINATED", "the script was ended, by its timeout or with its worker");
   }
 }

@@ -7,7 +7,7 @@
 namespace sos {
 
 /// The one place where a native exception becomes a JavaScript error with a `code`. C++ backtraces are left
-/// out.
+/// out. Throws PendingException (js_call.h) if the failure is one, or if making the error caused one.
 Napi::Error to_js_error(Napi::Env env, const std::exception_ptr& failure);
 
 /// A JavaScript error that a listener threw, on its way through native code back to JavaScript. Copies may be

@@ -1,6 +1,7 @@
 #include "binding/js_thread.h"
 
 #include "binding/guard.h"
+#include "binding/js_call.h"
 #include "core/base/error.h"
 
 namespace sos {
@@ -58,6 +59,8 @@ void JsThread::call(Work work) {
     ++calling_;
     try {
       run_listener(env, work);
+    } catch (const PendingException&) {
+      wait->failure = attending_ == 0 ? carried(take_pending(env)) : std::current_exception();
     } catch (...) {
       wait->failure = std::current_exception();
     }
@@ -122,11 +125,15 @@ void JsThread::run_listener(Napi::Env env, const Work& work) {
   try {
     work(env);
   } catch (const Napi::Error& error) {
-    try {
-      throw JsFailure(shared_reference(shared_from_this(), Napi::Error(error)));
-    } catch (const Napi::Error&) {
-      throw ending();  // the environment makes no references any more
-    }
+    std::rethrow_exception(carried(error));
+  }
+}
+
+std::exception_ptr JsThread::carried(const Napi::Error& error) {
+  try {
+    return std::make_exception_ptr(JsFailure(shared_reference(shared_from_this(), Napi::Error(error))));
+  } catch (const Napi::Error&) {
+    return std::make_exception_ptr(ending());  // the environment makes no references any more
   }
 }
 

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -24,8 +25,9 @@ class JsThread : public std::enable_shared_from_this<JsThread> {
   bool post(Work work);
 
   /// Runs `work` on the JavaScript thread and waits for its result. On that thread itself it runs at once. A
-  /// JavaScript error that `work` throws arrives as JsFailure. Throws Error `ERR_STOPPED` if the environment
-  /// ends first, perhaps by `work` itself. So `work` may outlive this call, and must own what it works on.
+  /// JavaScript error that `work` throws arrives as JsFailure, or as PendingException if a native function
+  /// that JavaScript called waits for it. Throws Error `ERR_STOPPED` if the environment ends first, perhaps
+  /// by `work` itself. So `work` may outlive this call, and must own what it works on.
   template <class Result>
   Result ask(std::function<Result(Napi::Env)> work) {
     const auto result = std::make_shared<Result>();
@@ -52,6 +54,7 @@ class JsThread : public std::enable_shared_from_this<JsThread> {
   void call(Work work);
   bool hand_to_attending(Work& work);
   void run_listener(Napi::Env env, const Work& work);
+  std::exception_ptr carried(const Napi::Error& error);
   static void run(Napi::Env env, Napi::Function, std::nullptr_t*, Work* work);
   using Queue = Napi::TypedThreadSafeFunction<std::nullptr_t, Work, &JsThread::run>;
 

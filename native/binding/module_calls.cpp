@@ -3,6 +3,7 @@
 #include "binding/define.h"
 #include "binding/functions.h"
 #include "binding/handle.h"
+#include "binding/js_call.h"
 #include "binding/on_lane.h"
 #include "core/device/device.h"
 #include "core/script/script_module.h"
@@ -38,7 +39,7 @@ HookedRun::Replace to_replace(Napi::Env env, const Napi::Value& value) {
   return [js, function](size_t tap, const c10::IValue& passing) -> std::optional<c10::IValue> {
     return js->ask<std::optional<c10::IValue>>([function, tap, passing](Napi::Env env) {
       const auto result =
-          function->Call({Napi::Number::New(env, static_cast<double>(tap)), to_js(env, passing)});
+          call_js(function->Value(), {Napi::Number::New(env, static_cast<double>(tap)), to_js(env, passing)});
       return result.IsUndefined() ? std::nullopt : std::optional(to_ivalue(result));
     });
   };

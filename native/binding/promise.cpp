@@ -1,6 +1,7 @@
 #include "binding/promise.h"
 
 #include "binding/guard.h"
+#include "binding/js_call.h"
 
 namespace sos {
 
@@ -9,6 +10,9 @@ void settle(Napi::Env env, const Napi::Promise::Deferred& deferred, const Finish
   if (!failure) {
     try {
       deferred.Resolve(finish(env));
+      return;
+    } catch (const PendingException&) {
+      deferred.Reject(take_pending(env).Value());
       return;
     } catch (...) {
       failure = std::current_exception();
