@@ -63,25 +63,13 @@ export function compilerJobs(memory = process.availableMemory(), cores = os.avai
   return Math.max(1, Math.min(cores, Math.floor(memory / MEMORY_PER_COMPILER)))
 }
 
-/**
- * What a build tree depends on. If it changes, everything is built again. It contains the version of Node, because the addon uses
- * Node's experimental API.
- */
+/** What a build tree depends on. If it changes, everything is built again. One addon runs on all versions of Node that are supported. */
 function configuration({ root, libtorch }) {
   const { torchRoot, torchVersion, variant } = libtorch() ?? {}
   const versions = ['cmake-js', 'node-addon-api', 'node-api-headers'].map((name) =>
     packageVersion(root, name),
   )
-  return [
-    root,
-    torchRoot,
-    torchVersion,
-    variant,
-    process.version,
-    process.arch,
-    process.versions.modules,
-    versions,
-  ]
+  return [root, torchRoot, torchVersion, variant, process.arch, versions]
 }
 
 function needsConfigure(context) {

@@ -78,6 +78,22 @@ describe('the steps', { timeout: 60_000 }, () => {
     ])
   })
 
+  it('builds nothing again for another version of Node', async () => {
+    await scratch.setup({ LIBTORCH: scratch.torch })
+    const other = join(scratch.root, 'other-node.cjs')
+    write(
+      other,
+      `Object.defineProperty(process, 'version', { value: 'v99.1.2' })
+Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '99.1.2', modules: '999' } })
+`,
+    )
+    const options = `--require ${JSON.stringify(other)}`
+    expect(await scratch.setup({ LIBTORCH: scratch.torch, NODE_OPTIONS: options })).toMatchObject({
+      code: 0,
+      stderr: '',
+    })
+  })
+
   it('shows why a step failed, and the next run continues there', async () => {
     write(join(scratch.root, 'cmake-js-fails'), 'core/tensor.cpp:7:1: error: expected ;')
     const failed = await scratch.setup({ LIBTORCH: scratch.torch })
