@@ -77,7 +77,7 @@ describe('a project that installs the tarballs', () => {
     const packages = [join(folder, filename), demo, '@types/node@22', ...compilers]
     const options = ['install', '--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts']
     await run('npm', [...options, ...packages], { cwd: folder })
-  })
+  }, 300_000)
 
   it('gets no package that is only for types, and no compiler', () => {
     const installed = readdirSync(join(folder, 'node_modules'))
