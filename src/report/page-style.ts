@@ -70,14 +70,21 @@ footer { margin-top: 3rem; font-size: .84rem; color: var(--faint); }
 @media print {
   :root { --paper: #fff; --panel: #fff; --ink: #000; --faint: #444; --line: #bbb; }
   @page { size: A4 landscape; margin: 12mm; }
-  body { padding: 0; max-width: none; font-size: 9.5pt; }
+  body { padding: 0; max-width: none; font-size: 9pt; line-height: 1.4; }
+  h2 { break-after: avoid; margin: 1.4rem 0 .5rem; }
+  p, li, figure.table figcaption { max-width: 64rem; }
   figure, tr { break-inside: avoid; }
-  h2 { break-after: avoid; }
-  .figures { grid-template-columns: 1fr 1fr; }
+  figure { padding: .5rem .6rem .6rem; }
+  figure.table { margin-bottom: 1rem; }
+  figcaption, .key, dl, footer { font-size: 7.5pt; }
+  .figures { grid-template-columns: repeat(3, 1fr); gap: .6rem; }
   .scroll { overflow: visible; }
+  details { margin: .75rem 0; }
   details::details-content { content-visibility: visible; }
+  dl { grid-template-columns: repeat(3, max-content 1fr); }
   table { font-size: 7pt; }
   th, td { padding: .2rem .35rem; }
   td, tbody th { white-space: normal; }
+  footer { margin-top: 1rem; }
 }
 `
