@@ -8,7 +8,7 @@ import { downloadSize, installPackages, makeEnvironment, pipEnvironment, planOf 
 import { shownSize } from './sizes.mjs'
 import { lackOfPython } from './toolchain.mjs'
 
-/** PyTorch's own index of builds for the CPU. PyPI's build for Linux on x86-64 is the one for CUDA. */
+/** PyTorch's own index of builds for the CPU. PyPI's builds for Linux, on x86-64 and on arm64, are those for CUDA. */
 const CPU_INDEX = 'https://download.pytorch.org/whl/cpu'
 /** What libtorch itself needs of PyTorch's dependencies: CUDA's libraries. The others are for Python. */
 const NEEDED = /^(torch|nvidia-.*|cuda-.*)$/i

@@ -22,7 +22,7 @@ const needed = [
   /^scripts\/setup\/.*\.mjs$/, // not scripts/setup.mjs, by which a checkout is known
   /^scripts\/export\/\w+\.py$/,
   /^docs\/.*\.(md|svg|json)$/,
-  /^examples\/.*\.(ts|md)$/,
+  /^examples\/.*\.(ts|md|Dockerfile)$/,
 ]
 
 describe('the tarball that npm packs', () => {

@@ -59,8 +59,8 @@ export const setupCommand = new Command('setup')
     'after',
     `
 Without an option, set-up uses the libtorch of the last time, or one in its folder, or the PyTorch of the python3 on
-PATH or of ./.venv (2.11 to 2.14); otherwise it installs PyTorch from PyPI, and says its size before. On Linux for
-x86-64 that is the build with CUDA, several gigabytes; --cpu installs about 200 MB.
+PATH or of ./.venv (2.11 to 2.14); otherwise it installs PyTorch from PyPI, and says its size before. On Linux
+that is the build with CUDA, several gigabytes; --cpu installs about 200 MB.
 
 The folder is ${homeFolder()}: set SOS_HOME to use another. Without a prebuilt addon, a C++20 compiler
 and CMake are needed.
