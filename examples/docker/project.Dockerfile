@@ -11,7 +11,8 @@ RUN apt-get update \
   && rm -rf /var/lib/apt/lists/*
 
 WORKDIR /app
-COPY package.json package-lock.json ./
+# *.tgz: the package as a file of `npm pack`, as long as it is not on npm.
+COPY package.json package-lock.json *.tgz ./
 RUN npm ci
 
 # PyTorch and the addon, in a folder that every user of the container can read. Docker repeats this step only if the packages
