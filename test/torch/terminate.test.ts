@@ -1,38 +1,8 @@
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
-
 import { describe, expect, it } from 'vitest'
 
-import { root } from '../support/paths.js'
-
-const run = promisify(execFile)
-
-/** What the process prints; a crash and a hang reject. */
-async function terminate(how: string): Promise<string> {
-  const script = `${root}/test/fixtures/terminate.mjs`
-  const { stdout } = await run(process.execPath, [script, how], { timeout: 100_000, killSignal: 'SIGKILL' })
-  return stdout.trim()
-}
+import { terminate } from '../support/terminate.js'
 
 describe('the process lives when its workers are terminated', () => {
-  it.each([
-    'shape',
-    'array',
-    'nested',
-    'large',
-    'garbage',
-    'buffers',
-    'errors',
-    'arguments',
-    'disposed',
-    'async',
-    'hooks',
-    'gradients',
-    'loads',
-  ])('in a loop of %s', async (loop) => {
-    expect(await terminate(loop)).toBe('lives')
-  })
-
   it('during import', async () => {
     expect(await terminate('import')).toBe('lives')
   })
