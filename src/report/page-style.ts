@@ -80,6 +80,7 @@ footer { margin-top: 3rem; font-size: .84rem; color: var(--faint); }
   .figures { grid-template-columns: repeat(3, 1fr); gap: .6rem; }
   .scroll { overflow: visible; }
   details { margin: .75rem 0; }
+  summary { list-style: none; }
   details::details-content { content-visibility: visible; }
   dl { grid-template-columns: repeat(3, max-content 1fr); }
   table { font-size: 7pt; }
