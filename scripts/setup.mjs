@@ -18,6 +18,7 @@ import { addon, builtAddon } from './setup/addon.mjs'
 import { findLibTorch } from './setup/checkout_libtorch.mjs'
 import { createContext, say } from './setup/context.mjs'
 import { SetupFailure } from './setup/failure.mjs'
+import { libraries } from './setup/libraries.mjs'
 import { packages } from './setup/packages.mjs'
 import { completeSteps } from './setup/steps.mjs'
 import { lackOfNode } from './setup/toolchain.mjs'
@@ -31,12 +32,18 @@ const layout = {
   build,
   locked: build,
   command: 'npm run setup',
+  // Not if `npm test` or the like begins with it.
+  isAskedFor: ['setup', undefined].includes(process.env.npm_lifecycle_event),
   findLibTorch,
   addonPath: () => builtAddon(build),
 }
 
 try {
-  await completeSteps([packages, venv, addon, operators, dist], () => createContext(layout), lackOfNode(root))
+  await completeSteps(
+    [packages, venv, libraries, addon, operators, dist],
+    () => createContext(layout),
+    lackOfNode(root),
+  )
 } catch (error) {
   if (!(error instanceof SetupFailure)) throw error
   say(error.message)

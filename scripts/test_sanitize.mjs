@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { cmakeVariable, compilerJobs } from './setup/addon.mjs'
+import { libraries } from './setup/libraries.mjs'
 import { withLock } from './setup/lock.mjs'
 import { readState } from './setup/state.mjs'
 
@@ -28,7 +29,8 @@ function testSanitize() {
     return 1
   }
   const configure = ['-S', '.', '-B', build, '-DSOS_SANITIZE=ON', '-DCMAKE_BUILD_TYPE=RelWithDebInfo']
-  const where = [`-DTORCH_ROOT=${torchRoot}`, '-UDOCTEST_INCLUDE']
+  const found = { TORCH_ROOT: torchRoot, ...libraries.variables({ root, build: join(root, 'build') }) }
+  const where = Object.entries(found).map(([name, value]) => `-D${name}=${value}`)
   // CXX may hold a command with an argument, such as `ccache g++`.
   const CXX = [compiler, cmakeVariable(join(root, 'build/native'), 'CMAKE_CXX_COMPILER_ARG1')?.trim()]
     .filter(Boolean)
@@ -36,7 +38,7 @@ function testSanitize() {
   if (run('cmake', [...configure, ...where], { CXX }) !== 0) return 1
   if (!existsSync(join(cmakeVariable(join(root, build), 'DOCTEST_INCLUDE') ?? '', 'doctest/doctest.h'))) {
     console.error(
-      'expected doctest/doctest.h, but it was not found (Debian/Ubuntu: apt-get install doctest-dev)',
+      'expected doctest/doctest.h, but it was not found; `npm run setup` fetches it or says how to install it',
     )
     return 1
   }

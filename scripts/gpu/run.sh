@@ -44,7 +44,7 @@ step() {
 patience=${SOS_GPU_PATIENCE:-1}
 step 40 unpack python3 "$here/unpack.py" "$work"
 export PATH="$work/bin:$PATH"
-# Use the PyTorch of the python3 on PATH, and the packed libraries for JPEG files and process groups.
+# Use the PyTorch of the python3 on PATH, and the packed library for JPEG files.
 export LIBTORCH_USE_PYTORCH=1 CMAKE_PREFIX_PATH="$work/deps${CMAKE_PREFIX_PATH:+:$CMAKE_PREFIX_PATH}"
 export LD_LIBRARY_PATH="$work/deps/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 export CUBLAS_WORKSPACE_CONFIG=:4096:8 UV_THREADPOOL_SIZE="$(nproc)"

@@ -3,6 +3,7 @@ import os from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { run, which } from './command.mjs'
 import { contentHash } from './content_hash.mjs'
+import { libraries } from './libraries.mjs'
 import { packageFolder, packageVersion } from './packages.mjs'
 import { findCompiler, lacksOfCMake, refuseLacks } from './toolchain.mjs'
 
@@ -14,7 +15,9 @@ export const addon = {
   name: 'addon',
   applies: () => true,
   isPresent: ({ build }) => existsSync(builtAddon(build)),
-  stamp: (context) => context.libtorch() && contentHash(context.root, SOURCES, configuration(context)),
+  stamp: (context) =>
+    context.libtorch() &&
+    contentHash(context.root, SOURCES, configuration(context), libraries.variables(context)),
 
   lacks(context) {
     // The compiler is tested only before it is used for the first time.
@@ -26,11 +29,12 @@ export const addon = {
     const { build, env, log, timed, state, save } = context
     const { torchVersion, variant } = context.libtorch()
     const target = `libtorch ${torchVersion} (${variant})`
-    if (needsConfigure(context)) {
+    const isStale = needsConfigure(context)
+    if (isStale || hasOtherLibraries(context)) {
       const compiler = findCompiler(context.temporary)
       refuseLacks('what' in compiler ? [compiler] : [], context.command)
       await timed(`configure the addon for ${target}`, async () => {
-        rmSync(join(build, 'native'), { recursive: true, force: true })
+        if (isStale) rmSync(join(build, 'native'), { recursive: true, force: true })
         await cmakeJs(context, 'configure', compilerFlags(compiler), { ...env, CXX: compiler.command })
       })
       state.stamps.configuration = contentHash(build, [], configuration(context))
@@ -43,6 +47,7 @@ export const addon = {
       () => cmakeJs(context, 'build', ['-T', 'sos_native', '-p', String(jobs)], env),
       () => lastStep(log),
     )
+    libraries.copyFetched(context, dirname(builtAddon(build)))
   },
 }
 
@@ -84,9 +89,19 @@ function needsConfigure(context) {
   )
 }
 
-function cmakeJs({ root, build, log, libtorch }, command, args, env) {
+/** Whether libraries have come or gone since the build tree was configured. Then only the files that use them are compiled again. */
+function hasOtherLibraries(context) {
+  return Object.entries(libraries.variables(context)).some(
+    ([name, value]) => (cmakeVariable(join(context.build, 'native'), name) ?? value) !== value,
+  )
+}
+
+function cmakeJs(context, command, args, env) {
+  const { root, build, log, libtorch } = context
   const script = join(packageFolder(root, 'cmake-js'), 'bin/cmake-js')
-  const common = ['-O', join(build, 'native'), '-B', 'Release', `--CDTORCH_ROOT=${libtorch().torchRoot}`]
+  const variables = { TORCH_ROOT: libtorch().torchRoot, ...libraries.variables(context) }
+  const definitions = Object.entries(variables).map(([name, value]) => `--CD${name}=${value}`)
+  const common = ['-O', join(build, 'native'), '-B', 'Release', ...definitions]
   return run(log, process.execPath, [script, command, ...common, ...args], { cwd: root, env })
 }
 

@@ -104,6 +104,12 @@ export function makeBin(root: string, scripts: Record<string, string>): void {
   }
 }
 
+/** A folder with the libraries that set-up would otherwise look for on this machine. */
+export function makeLibraries(prefix: string): void {
+  const suffix = process.platform === 'darwin' ? 'a' : 'so'
+  for (const path of ['include/turbojpeg.h', `lib/libturbojpeg.${suffix}`]) write(join(prefix, path), '')
+}
+
 /** A folder that set-up takes for a libtorch of that version. */
 export function makeLibTorch(folder: string, version: string): void {
   write(join(folder, 'include/ATen/ATen.h'), '')

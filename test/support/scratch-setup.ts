@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 import { beforeEach, expect, onTestFinished } from 'vitest'
 
-import { makeCheckout, makeLibTorch } from './scratch-checkout.js'
+import { makeCheckout, makeLibraries, makeLibTorch } from './scratch-checkout.js'
 
 /** A script of scripts/setup. It is plain JavaScript without declarations. */
 export const setupScript = (name: string) =>
@@ -19,19 +19,24 @@ class ScratchSetup {
   home = ''
   /** A folder that looks like libtorch 2.13.0. */
   torch = ''
+  /** A folder that has the libraries. */
+  libraries = ''
 
   make(scratch: string): void {
     this.root = join(scratch, 'check out') // a space, as in many a home folder
     this.home = join(scratch, 'home')
     this.torch = join(scratch, 'libtorch')
     mkdirSync(this.home)
+    this.libraries = join(scratch, 'libraries')
     makeLibTorch(this.torch, '2.13.0')
+    makeLibraries(this.libraries)
     makeCheckout(this.root)
   }
 
   /** Starts setup, which ends with the test at the latest. */
   start(environment: Record<string, string>): ChildProcess {
-    const env = { PATH: process.env.PATH, HOME: this.home, ...environment }
+    const system = { PATH: process.env.PATH, HOME: this.home, CMAKE_PREFIX_PATH: this.libraries }
+    const env = { ...system, ...environment }
     const child = spawn(process.execPath, [join(this.root, 'scripts/setup.mjs')], { cwd: this.root, env })
     onTestFinished(() => void child.kill())
     return child

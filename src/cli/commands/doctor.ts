@@ -45,7 +45,7 @@ export const doctorCommand = new Command('doctor')
   })
 
 const slower =
-  ', about half as fast as libturbojpeg: install its headers (Debian, Ubuntu: libturbojpeg0-dev), delete build/native and run `npm run setup`'
+  ', in about twice the time of libturbojpeg, which was not there when the addon was built; run set-up again: it fetches libturbojpeg, or says how to install it'
 
 const origins = {
   checkout: "the checkout's own",
