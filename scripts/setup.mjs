@@ -31,6 +31,7 @@ const layout = {
   root,
   build,
   locked: build,
+  written: [root],
   command: 'npm run setup',
   // Not if `npm test` or the like begins with it.
   isAskedFor: ['setup', undefined].includes(process.env.npm_lifecycle_event),

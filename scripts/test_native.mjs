@@ -5,16 +5,22 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { cmakeVariable, compilerJobs } from './setup/addon.mjs'
 import { withLock } from './setup/lock.mjs'
+import { explainUnwritable } from './setup/paths.mjs'
 
 const LEFT_OUT =
   'native tests were left out: doctest/doctest.h was not found; `npm run setup` fetches it or says how to install it'
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
-process.exitCode = await withLock(
-  join(root, 'build'),
-  (message) => console.error(`test_native: ${message}`),
-  testNative,
-)
+process.exitCode = await withLock(join(root, 'build'), say, testNative).catch((error) => {
+  const explained = explainUnwritable(error)
+  if (explained === error) throw error
+  say(explained.message)
+  return 1
+})
+
+function say(message) {
+  console.error(`test_native: ${message}`)
+}
 
 /** @returns the exit code */
 function testNative() {

@@ -9,16 +9,22 @@ import { fileURLToPath } from 'node:url'
 import { cmakeVariable, compilerJobs } from './setup/addon.mjs'
 import { libraries } from './setup/libraries.mjs'
 import { withLock } from './setup/lock.mjs'
+import { explainUnwritable } from './setup/paths.mjs'
 import { readState } from './setup/state.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const build = 'build/sanitize'
 
-process.exitCode = await withLock(
-  join(root, 'build'),
-  (message) => console.error(`test_sanitize: ${message}`),
-  testSanitize,
-)
+process.exitCode = await withLock(join(root, 'build'), say, testSanitize).catch((error) => {
+  const explained = explainUnwritable(error)
+  if (explained === error) throw error
+  say(explained.message)
+  return 1
+})
+
+function say(message) {
+  console.error(`test_sanitize: ${message}`)
+}
 
 /** @returns the exit code */
 function testSanitize() {

@@ -5,6 +5,7 @@ import { run, which } from './command.mjs'
 import { contentHash } from './content_hash.mjs'
 import { libraries } from './libraries.mjs'
 import { packageFolder, packageVersion } from './packages.mjs'
+import { refuseUnusablePaths } from './paths.mjs'
 import { findCompiler, lacksOfCMake, refuseLacks } from './toolchain.mjs'
 
 const SOURCES = ['CMakeLists.txt', 'native/core', 'native/binding', 'native/declarations']
@@ -20,6 +21,8 @@ export const addon = {
     contentHash(context.root, SOURCES, configuration(context), libraries.variables(context)),
 
   lacks(context) {
+    const { root, build, libtorch } = context
+    refuseUnusablePaths({ 'the package': root, 'the build': build, libtorch: libtorch()?.torchRoot })
     // The compiler is tested only before it is used for the first time.
     const compiler = needsConfigure(context) ? findCompiler(context.temporary) : {}
     return [...lacksOfCMake(), ...('what' in compiler ? [compiler] : [])]

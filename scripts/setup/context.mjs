@@ -11,6 +11,7 @@ import { readState, writeState } from './state.mjs'
  * @property {string} build the folder in which things are built, with setup.json and setup.log
  * @property {string} locked the folder in which one set-up works at a time
  * @property {string} command the command that the user types for this set-up
+ * @property {string[]} written folders that exist, and in which the steps write
  * @property {boolean} isAskedFor whether the user has typed it, and not a command that begins with it
  * @property {(context: object) => string} addonPath where the addon is in the end
  * @property {(context: object) => import('./libtorch.mjs').LibTorch | undefined} findLibTorch undefined if libtorch must be installed first

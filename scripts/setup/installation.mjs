@@ -9,7 +9,7 @@ import { cachedTorch, torchIn } from './cached_torch.mjs'
 import { chooseLibTorch } from './choose_libtorch.mjs'
 import { createContext, say } from './context.mjs'
 import { SetupFailure } from './failure.mjs'
-import { installedAddon, installedAddonPath } from './installed_addon.mjs'
+import { installedAddon, installedAddonPath, installedLibraries } from './installed_addon.mjs'
 import { installArguments } from './pip.mjs'
 import { readState } from './state.mjs'
 import { completeSteps } from './steps.mjs'
@@ -51,11 +51,13 @@ export async function setUp(options) {
     ...{ root, home, install, findPrebuilt, compile: options.compile },
     build: installation,
     locked: home,
+    written: [installation],
     command: 'npx optimum-shifting setup',
+    isAskedFor: true,
     findLibTorch: () => found ?? torchIn(install.folder),
     addonPath: installedAddonPath,
   }
-  const steps = [cachedTorch, installedAddon]
+  const steps = [cachedTorch, installedLibraries, installedAddon]
   await completeSteps(steps, () => createContext(layout), lackOfNode(root))
   const findings = examine(root)
   if (findings.error === null) {

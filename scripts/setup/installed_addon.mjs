@@ -11,6 +11,16 @@ import {
 import { dirname, join } from 'node:path'
 import { addon, builtAddon } from './addon.mjs'
 import { contentHash } from './content_hash.mjs'
+import { libraries } from './libraries.mjs'
+
+/** The libraries with which an addon is compiled here. A prebuilt one brings its own. */
+export const installedLibraries = {
+  ...libraries,
+  isPresent: (context) => prebuiltOf(context) !== undefined || libraries.isPresent(context),
+  async run(context) {
+    if (!prebuiltOf(context)) await libraries.run(context)
+  },
+}
 
 /**
  * The addon of an installation: one for each libtorch, below `addons`. It is prebuilt by a package, or compiled here. Of the build tree

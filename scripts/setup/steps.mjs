@@ -2,6 +2,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import { endCommandsOnSignals } from './command.mjs'
 import { withLock } from './lock.mjs'
+import { expectWritable, explainUnwritable } from './paths.mjs'
 import { refuseLacks } from './toolchain.mjs'
 
 /**
@@ -29,7 +30,12 @@ export async function completeSteps(all, createContext, node) {
   const steps = all.filter((step) => step.applies(context))
   if (!node && isComplete(steps, context)) return
   endCommandsOnSignals()
-  await withLock(context.locked, context.say, () => complete(steps, createContext(), node))
+  try {
+    expectWritable(context.written)
+    await withLock(context.locked, context.say, () => complete(steps, createContext(), node))
+  } catch (error) {
+    throw explainUnwritable(error)
+  }
 }
 
 function isComplete(steps, context) {

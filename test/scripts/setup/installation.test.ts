@@ -5,7 +5,7 @@ import { dirname, join, relative } from 'node:path'
 
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 
-import { makeBin, makeCheckout, makeLibTorch, write } from '../../support/scratch-checkout.js'
+import { makeBin, makeCheckout, makeLibraries, makeLibTorch, write } from '../../support/scratch-checkout.js'
 import { finish, setupScript, waitFor } from '../../support/scratch-setup.js'
 
 // A package as npm installs it, of fakes as in scratch-checkout.ts, and its set-up in a folder of the user's.
@@ -21,6 +21,7 @@ beforeEach(() => {
   home = join(scratch, 'the cache')
   torch = join(scratch, 'libtorch')
   makeLibTorch(torch, '2.13.0')
+  makeLibraries(join(scratch, 'libraries'))
   makeCheckout(root)
   for (const path of ['scripts/setup.mjs', 'src', 'package-lock.json'])
     rmSync(join(root, path), { recursive: true })
@@ -118,6 +119,7 @@ function start(options: Options = {}, environment: Record<string, string> = {}) 
     PATH: `${join(scratch, 'bin')}:${process.env.PATH}`,
     HOME: join(scratch, 'user'),
     CALLS: join(scratch, 'calls'),
+    CMAKE_PREFIX_PATH: join(scratch, 'libraries'),
     SCRATCH_INSTALLATION: installation(),
     ...environment,
   }

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
 import { root as repository } from '../../support/paths.js'
-import { fakePython, makeBin, makeLibTorch, write } from '../../support/scratch-checkout.js'
+import { fakePython, makeBin, makeLibraries, makeLibTorch, write } from '../../support/scratch-checkout.js'
 import { expectNothingToDo, finish, scratchSetup } from '../../support/scratch-setup.js'
 
 const scratch = scratchSetup()
@@ -92,6 +92,20 @@ Object.defineProperty(process, 'versions', { value: { ...process.versions, node:
       code: 0,
       stderr: '',
     })
+  })
+
+  it('configures again with libraries that have come, and compiles what uses them', async () => {
+    await scratch.setup({ LIBTORCH: scratch.torch })
+    const cache = join(scratch.root, 'build/native/CMakeCache.txt')
+    appendFileSync(cache, `TURBOJPEG_INCLUDE:PATH=${join(scratch.libraries, 'include')}\n`)
+    write(join(scratch.root, 'build/native/core.o'), '')
+    rmSync(join(scratch.root, 'calls'))
+    const other = join(scratch.root, 'prefix')
+    makeLibraries(other)
+    const environment = { LIBTORCH: scratch.torch, CMAKE_PREFIX_PATH: other }
+    expect((await scratch.setup(environment)).code).toBe(0)
+    expect(scratch.calls()).toEqual(['cmake-js configure', 'cmake-js build', 'generate', 'tsc'])
+    expect(existsSync(join(scratch.root, 'build/native/core.o'))).toBe(true)
   })
 
   it('shows why a step failed, and the next run continues there', async () => {
