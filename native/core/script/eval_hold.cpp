@@ -12,7 +12,7 @@ namespace {
 
 using torch::jit::Module;
 
-struct Held {
+struct HeldMode {
   size_t holds = 0;
   size_t readers = 0;     // the holds that do not end with a write
   bool training = false;  // the mode that it had before
@@ -20,7 +20,7 @@ struct Held {
 
 struct Registry {
   std::mutex mutex;
-  std::unordered_map<const c10::ivalue::Object*, Held> held;
+  std::unordered_map<const c10::ivalue::Object*, HeldMode> held;
   std::atomic<size_t> from_training = 0;  // how many of them were in train mode before
 };
 
@@ -80,7 +80,7 @@ EvalHold::EvalHold(const Module& module, bool to_write,
   });
   if (switches) kept = before_switching();
   for (const Module& part : parts_) {
-    Held& held = known.held[object_of(part)];
+    HeldMode& held = known.held[object_of(part)];
     if (!to_write_) ++held.readers;
     if (held.holds++ > 0) continue;
     held.training = mode_of(part);
