@@ -25,7 +25,7 @@ export const addon = {
     refuseUnusablePaths({ 'the package': root, 'the build': build, libtorch: libtorch()?.torchRoot })
     // The compiler is tested only before it is used for the first time.
     const compiler = needsConfigure(context) ? findCompiler(context.temporary) : {}
-    return [...lacksOfCMake(), ...('what' in compiler ? [compiler] : [])]
+    return [...(context.fetchesTools?.() ? [] : lacksOfCMake()), ...('what' in compiler ? [compiler] : [])]
   },
 
   async run(context) {

@@ -63,7 +63,8 @@ export const cachedTorch = {
     const plan = await planOf(pip, folder, [requirement], options)
     const packages = plan.filter(({ name }) => NEEDED.test(name))
     say(sizesOf(packages, home))
-    await installPackages(pip, folder, packages, options)
+    const requirements = packages.map(({ name, version }) => `${name}==${version}`)
+    await installPackages(pip, folder, requirements, options, downloadSize(packages))
     const found = inspectLibTorch(torchOfVenv(folder), folder, REMEDY)
     if (variant && found.variant !== variant) {
       throw new SetupFailure(

@@ -5,11 +5,12 @@
 import { execFileSync } from 'node:child_process'
 import { accessSync, constants, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { canFetch, useBuildTools } from './build_tools.mjs'
 import { cachedTorch, torchIn } from './cached_torch.mjs'
 import { chooseLibTorch } from './choose_libtorch.mjs'
 import { createContext, say } from './context.mjs'
 import { SetupFailure } from './failure.mjs'
-import { installedAddon, installedAddonPath, installedLibraries } from './installed_addon.mjs'
+import { installedAddon, installedAddonPath, installedLibraries, installedTools } from './installed_addon.mjs'
 import { installArguments } from './pip.mjs'
 import { readState } from './state.mjs'
 import { completeSteps } from './steps.mjs'
@@ -41,6 +42,7 @@ export { SetupFailure }
 export async function setUp(options) {
   const { root, home, installation, findPrebuilt } = options
   makeWritable(installation)
+  useBuildTools(home)
   const { found, install, why } = chooseLibTorch({ ...options, say }, readState(installation))
   if (found) say(`libtorch ${found.torchVersion} (${found.variant}), ${why}: ${found.torchRoot}`)
   const misfit = found && !options.compile ? findPrebuilt(found.torchVersion) : undefined
@@ -54,10 +56,11 @@ export async function setUp(options) {
     written: [installation],
     command: 'npx optimum-shifting setup',
     isAskedFor: true,
+    fetchesTools: canFetch,
     findLibTorch: () => found ?? torchIn(install.folder),
     addonPath: installedAddonPath,
   }
-  const steps = [cachedTorch, installedLibraries, installedAddon]
+  const steps = [cachedTorch, installedTools, installedLibraries, installedAddon]
   await completeSteps(steps, () => createContext(layout), lackOfNode(root))
   const findings = examine(root)
   if (findings.error === null) {

@@ -10,8 +10,18 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { addon, builtAddon } from './addon.mjs'
+import { buildTools } from './build_tools.mjs'
 import { contentHash } from './content_hash.mjs'
 import { libraries } from './libraries.mjs'
+
+/** What an addon is compiled with. A prebuilt one, or one that is there, needs nothing. */
+export const installedTools = {
+  ...buildTools,
+  isPresent: (context) => needsNoBuild(context) || buildTools.isPresent(context),
+  async run(context) {
+    if (!this.isPresent(context)) await buildTools.run(context)
+  },
+}
 
 /** The libraries with which an addon is compiled here. A prebuilt one brings its own. */
 export const installedLibraries = {
@@ -31,7 +41,7 @@ export const installedAddon = {
   applies: () => true,
   isPresent: (context) => prebuiltOf(context) !== undefined || isKept(context),
   stamp: (context) => prebuiltOf(context)?.path ?? addon.stamp(context),
-  lacks: (context) => (prebuiltOf(context) || isKept(context) ? [] : addon.lacks(context)),
+  lacks: (context) => (needsNoBuild(context) ? [] : addon.lacks(context)),
 
   async run(context) {
     const prebuilt = prebuiltOf(context)
@@ -48,10 +58,13 @@ export function installedAddonPath(context) {
   return prebuiltOf(context) ? null : keptAddon(context)
 }
 
+const needsNoBuild = (context) => prebuiltOf(context) !== undefined || isKept(context)
+
 function prebuiltOf(context) {
   if (context.compile) return undefined
-  const libtorch = context.libtorch()
-  const found = libtorch && context.findPrebuilt(libtorch.torchVersion)
+  // Known before PyTorch is installed, so that nobody is asked for a compiler that is not needed.
+  const version = context.libtorch()?.torchVersion ?? context.install?.version
+  const found = version && context.findPrebuilt(version)
   return found?.fits ? found : undefined
 }
 

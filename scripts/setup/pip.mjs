@@ -53,11 +53,15 @@ export async function planOf({ log, env, temporary }, folder, requirements, opti
   )
 }
 
-/** Installs packages of a plan, and shows how much of it has been downloaded. */
-export async function installPackages(context, folder, packages, options) {
+/**
+ * Installs packages, and shows how much has been downloaded.
+ *
+ * @param {string[]} requirements
+ * @param {string[]} [options] such as an index
+ * @param {number} [total] the bytes to download, if they are known
+ */
+export async function installPackages(context, folder, requirements, options = [], total = undefined) {
   const { log, env, timed, temporary } = context
-  const names = packages.map(({ name, version }) => `${name}==${version}`)
-  const total = downloadSize(packages)
   const progress = () => {
     const bytes = existsSync(temporary) ? folderSize(temporary) : 0
     if (bytes < 1e6) return undefined
@@ -65,12 +69,12 @@ export async function installPackages(context, folder, packages, options) {
       ? `${(bytes / 1e6).toFixed(0)} of ${(total / 1e6).toFixed(0)} MB`
       : 'unpacking'
   }
-  const title =
-    packages.length === 1 ? names[0] : `${names[0]} and ${packages.length - 1} packages that it needs`
+  const [first, ...others] = requirements
+  const title = others.length < 2 ? requirements.join(' and ') : `${first} and ${others.length} others`
   await timed(
     `install ${title}`,
     () =>
-      run(log, join(folder, 'bin/python'), installArguments(names, options), {
+      run(log, join(folder, 'bin/python'), installArguments(requirements, options), {
         cwd: folder,
         // Understood by a pip that can continue a download that broke off.
         env: { ...env, PIP_RESUME_RETRIES: '10' },

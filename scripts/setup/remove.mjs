@@ -4,8 +4,8 @@ import { say } from './context.mjs'
 import { withLock } from './lock.mjs'
 import { folderSize } from './sizes.mjs'
 
-/** What set-up makes in its folder: PyTorch, pip's downloads, and a folder for each version of the package. */
-const OURS = /^(torch|pip-cache|\d+\.\d+\.\d+\S*-(linux|darwin)-\w+)$/
+/** What set-up makes in its folder: PyTorch, CMake, pip's downloads, and a folder for each version of the package. */
+const OURS = /^(torch|tools|pip-cache|\d+\.\d+\.\d+\S*-(linux|darwin)-\w+)$/
 
 /** The folders that set-up has made, with their sizes in bytes. */
 export function installations(home) {

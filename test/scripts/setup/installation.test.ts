@@ -1,5 +1,5 @@
-import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 
@@ -80,6 +80,10 @@ END
   *" install "*)
     echo "install $*" >> "$CALLS"
     if [ -n "$PIP_FAILS" ]; then echo 'ERROR: no network'; exit 1; fi
+    case "$*" in *" cmake ninja")
+      for tool in cmake ninja; do printf '#!/bin/sh\\necho cmake version 4.1.0\\n' > "$(dirname "$0")/$tool"; chmod +x "$(dirname "$0")/$tool"; done
+      exit 0 ;;
+    esac
     packages="$(dirname "$0")/../lib/python3.13/site-packages"
     mkdir -p "$packages" && cp -r '${torch}' "$packages/torch" ;;
   "-c"*) echo '{"python": "'"$0"'", "version": [3, 13, 0], "venv": true, "folder": null}' ;;
@@ -95,6 +99,17 @@ interface Options {
   /** The version of a prebuilt addon that is installed. */
   prebuilt?: string
 }
+
+/** A PATH with the fake Python and what its script uses, and nothing to compile with. */
+function withoutCompiler(): string {
+  const folder = join(scratch, 'tools')
+  mkdirSync(folder)
+  for (const name of ['sh', 'mkdir', 'cp', 'cat', 'dirname', 'chmod'])
+    symlinkSync(which(name), join(folder, name))
+  return `${join(scratch, 'bin')}:${folder}`
+}
+
+const which = (name: string) => execFileSync('which', [name]).toString().trim()
 
 const installation = () => join(home, '1.0.0-scratch')
 
@@ -245,6 +260,28 @@ describe('an installation', { timeout: 60_000 }, () => {
     const other = await setUp({ libtorch: torch, prebuilt: '0.9.0' }, { PATH })
     expect(other.code).toBe(1)
     expect(other.stderr).toContain('@optimum-shifting/scratch 0.9.0 is not used: only version 1.0.0 fits')
+  })
+
+  it('asks for no compiler if PyTorch is still to be installed and a prebuilt addon fits it', async () => {
+    const { code, stderr } = await setUp({ prebuilt: '1.0.0' }, { PATH: withoutCompiler() })
+    expect(stderr).toContain('the addon is prebuilt')
+    expect(code).toBe(0)
+    expect(calls().map((line) => line.split(' ')[0])).toEqual(['plan', 'install'])
+  })
+
+  it('fetches CMake and Ninja if there are none, and a Python can', async () => {
+    const PATH = withoutCompiler()
+    symlinkSync(which('c++'), join(scratch, 'tools/c++'))
+    symlinkSync(which('as'), join(scratch, 'tools/as'))
+    symlinkSync(which('ld'), join(scratch, 'tools/ld'))
+    const { code, stderr } = await setUp({ libtorch: torch }, { PATH })
+    expect(stderr).toContain('install cmake and ninja')
+    expect(code).toBe(0)
+    const [install, ...build] = calls()
+    expect(install).toMatch(/ cmake ninja$/)
+    expect(build).toEqual(['cmake-js configure', 'cmake-js build'])
+    expect((await setUp({ libtorch: torch }, { PATH })).code).toBe(0)
+    expect(calls()).toEqual([])
   })
 
   it('compiles an addon if the prebuilt one cannot be loaded, or if asked', async () => {
