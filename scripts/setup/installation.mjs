@@ -31,7 +31,8 @@ export { SetupFailure }
  * @property {boolean} [usePytorch] use the PyTorch of the Python on PATH
  * @property {boolean} [cpu] install PyTorch's build for the CPU
  * @property {boolean} [cuda] install PyTorch's build for CUDA
- * @property {boolean} [compile] compile the addon even if a prebuilt one is there
+ * @property {boolean} [compile] use no prebuilt addon
+ * @property {boolean} [rebuild] compile the addon although one is there
  */
 
 /**
@@ -50,7 +51,7 @@ export async function setUp(options) {
     say(`${misfit.name} ${misfit.version} is not used: only version ${options.version} fits`)
   }
   const layout = {
-    ...{ root, home, install, findPrebuilt, compile: options.compile },
+    ...{ root, home, install, findPrebuilt, compile: options.compile, rebuild: options.rebuild },
     build: installation,
     locked: home,
     written: [installation],

@@ -39,14 +39,14 @@ export const installedLibraries = {
 export const installedAddon = {
   name: 'addon',
   applies: () => true,
-  isPresent: (context) => prebuiltOf(context) !== undefined || isKept(context),
+  isPresent: (context) => needsNoBuild(context),
   stamp: (context) => prebuiltOf(context)?.path ?? addon.stamp(context),
   lacks: (context) => (needsNoBuild(context) ? [] : addon.lacks(context)),
 
   async run(context) {
     const prebuilt = prebuiltOf(context)
     if (prebuilt) return context.say(`the addon is prebuilt: ${prebuilt.name} ${prebuilt.version}`)
-    if (isKept(context)) return
+    if (needsNoBuild(context)) return
     await addon.run(context)
     keep(context)
     rmSync(join(context.build, 'native'), { recursive: true, force: true })
@@ -58,7 +58,7 @@ export function installedAddonPath(context) {
   return prebuiltOf(context) ? null : keptAddon(context)
 }
 
-const needsNoBuild = (context) => prebuiltOf(context) !== undefined || isKept(context)
+const needsNoBuild = (context) => prebuiltOf(context) !== undefined || (!context.rebuild && isKept(context))
 
 function prebuiltOf(context) {
   if (context.compile) return undefined

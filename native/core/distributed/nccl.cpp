@@ -39,8 +39,9 @@ c10::intrusive_ptr<c10d::Backend> make_nccl(const c10::intrusive_ptr<c10d::Store
       "ERR_NOT_BUILT",
       "expected an addon with nccl but this one was built for the CPU or without all of CUDA's headers; use "
       "gloo, or, with a libtorch for CUDA, install them (the CUDA toolkit and NCCL, or beside PyTorch's "
-      "wheel the packages nvidia-cuda-crt and nvidia-cuda-cccl of its CUDA version), delete build/native and "
-      "run `npm run setup`");
+      "wheel the packages nvidia-cuda-crt and nvidia-cuda-cccl of its CUDA version), and compile the addon "
+      "again: `npx optimum-shifting setup --build`, or in a clone delete build/native and run `npm run "
+      "setup`");
 }
 
 #endif

@@ -51,7 +51,7 @@ export const setupCommand = new Command('setup')
     new Option('--cpu', "install PyTorch's build for the CPU, from PyTorch's own index").conflicts('cuda'),
   )
   .option('--cuda', 'install the build for CUDA')
-  .option('--build', 'compile the addon even if a prebuilt one is installed')
+  .option('--build', 'compile the addon, even if one is there or a prebuilt one is installed')
   .option('--dry-run', 'only say what would be done')
   .option('--remove', 'delete what set-up has installed, for all versions of the package')
   .option('--json', 'print one JSON document at the end')
@@ -98,9 +98,11 @@ async function perform(script: InstallationScript, flags: SetupFlags): Promise<v
     if (folders.length === 0) printLine(`nothing is installed in ${home}`)
     return
   }
-  const { libtorch, usePytorch, cpu, cuda, build: compile } = withEnvironment(flags)
+  const { libtorch, usePytorch, cpu, cuda, build } = withEnvironment(flags)
   const options = {
-    ...{ libtorch, usePytorch, cpu, cuda, compile, findPrebuilt, home },
+    ...{ libtorch, usePytorch, cpu, cuda, findPrebuilt, home },
+    compile: build,
+    rebuild: build,
     root: packageFolder,
     version: packageVersion,
     installation: installationFolder(),

@@ -96,6 +96,7 @@ interface Options {
   cpu?: boolean
   cuda?: boolean
   compile?: boolean
+  rebuild?: boolean
   /** The version of a prebuilt addon that is installed. */
   prebuilt?: string
 }
@@ -296,6 +297,9 @@ describe('an installation', { timeout: 60_000 }, () => {
     expect(state().addon).toBeNull()
     expect((await setUp({ libtorch: torch, prebuilt: '1.0.0', compile: true })).code).toBe(0)
     expect(state().addon).toMatch(/sos_native\.node$/)
+    calls()
+    expect((await setUp({ libtorch: torch, compile: true, rebuild: true })).code).toBe(0)
+    expect(calls()).toEqual(['cmake-js configure', 'cmake-js build'])
     const broken = await setUp({ libtorch: torch }, { UNLOADABLE: 'built' })
     expect(broken.code).toBe(1)
     expect(broken.stderr).toContain('cannot be loaded: GLIBC_2.99 not found')
