@@ -79,7 +79,8 @@ export async function setUp(options) {
 export function planSetUp(options) {
   const { home, installation } = options
   const { found, install, why } = chooseLibTorch({ ...options, say }, readState(installation))
-  const prebuilt = found && !options.compile ? options.findPrebuilt(found.torchVersion) : undefined
+  const version = found?.torchVersion ?? install.version
+  const prebuilt = options.compile ? undefined : options.findPrebuilt(version)
   return [
     `folder: ${home}`,
     `libtorch: ${found ? `${found.torchVersion} (${found.variant}), ${why}: ${found.torchRoot}` : `${install.requirement}, ${why} into ${install.folder}`}`,

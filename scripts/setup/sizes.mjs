@@ -14,9 +14,10 @@ export function folderSize(path) {
   return bytes
 }
 
-/** A size for people, as in "1.9 GB" or "191 MB". */
+/** A size for people, as in "1.9 GB", "191 MB" or "2 kB". */
 export function shownSize(bytes) {
-  return bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${Math.max(1, Math.round(bytes / 1e6))} MB`
+  if (bytes >= 1e9) return `${(bytes / 1e9).toFixed(1)} GB`
+  return bytes >= 1e6 ? `${Math.round(bytes / 1e6)} MB` : `${Math.ceil(bytes / 1e3)} kB`
 }
 
 function namesIn(folder) {
