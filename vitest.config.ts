@@ -3,6 +3,9 @@ import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
 const src = fileURLToPath(new URL('src', import.meta.url))
+if (/[#%]/.test(src)) {
+  throw new Error(`vitest cannot run tests in a path that contains # or %, as ${src} does: rename the folder`)
+}
 
 export default defineConfig({
   // The README's code imports the package by its name.
