@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -19,6 +19,9 @@ export function readGuides() {
     for (const [, target] of section.matchAll(/^\d+\. \[[^\]]+\]\(([^)]+\.md)\)/gm))
       guides.push(guide(relative(root, resolve(root, dirname(list), target)), group))
   }
+  for (const name of readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md')))
+    if (!guides.some(({ file }) => file === `docs/${name}`))
+      throw new Error(`expected ${list} to list ${name}; the documentation site shows what it lists`)
   return guides
 }
 
