@@ -46,7 +46,7 @@ A preset gives the settings that the file leaves out: paper, paper-mixup, crop-f
 Each run has a folder with run.jsonl, its checkpoints and, at the end, model.pt. report.html is written after each epoch.
 Ctrl-C ends the run after the current step and writes a checkpoint; the same command, which is printed then, continues.
 To train on several processes, start them by torchrun:
-  torchrun --nproc-per-node 2 --no-python npx sos train config.json
+  torchrun --nproc-per-node 2 --no-python npx optimum-shifting train config.json
 Example:
   python scripts/export/export_cifar.py wide_small --classes 10 --out wide_small.pt
   sos data fetch cifar10
