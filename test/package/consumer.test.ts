@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process'
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
-import { temporaryFolder } from '../support/paths.js'
-import { pack, packDemo } from '../support/tarball.js'
+import { root, temporaryFolder } from '../support/paths.js'
+import { pack, packBeside } from '../support/tarball.js'
 
 const run = promisify(execFile)
 
@@ -66,54 +66,117 @@ const resolutions = {
   bundler: { module: 'esnext', moduleResolution: 'bundler' },
 }
 
-describe('a project that installs the tarballs', () => {
+/** The libtorch of this checkout. An addon can only be packed if it is one for the CPU. */
+const libtorch = JSON.parse(readFileSync(`${root}/build/setup.json`, 'utf8'))
+
+/** The README's first program, in a project that has the demo's network from npm. */
+const firstDoor = readFileSync(`${root}/examples/checkpoint.ts`, 'utf8').replace(
+  'assets/',
+  'node_modules/@optimum-shifting/demo/',
+)
+
+/** Loads the demo's network in CommonJS, by `require` if this Node has it for ES modules. */
+const commonDoor = `
+const demo = require.resolve('@optimum-shifting/demo/package.json')
+const { join, dirname } = require('node:path')
+
+async function main() {
+  const { ScriptModule, torch } = await import('optimum-shifting')
+  if (process.features.require_module && require('optimum-shifting').torch !== torch) throw new Error('two copies')
+  const network = (await ScriptModule.load(join(dirname(demo), 'fashion-resnet.pt'))).eval()
+  console.log((await network.forward(torch.zeros([2, 1, 28, 28]))).shape)
+}
+main()
+`
+
+describe('a project that installs the tarballs', { timeout: 300_000 }, () => {
   const folder = temporaryFolder()
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
+  const path = (...parts: string[]) => join(folder, ...parts)
+  // Without a compiler, CMake and Python on PATH.
+  const env = { PATH: path('bin'), HOME: path('home'), OMP_NUM_THREADS: '1' }
+  const node = (...args: string[]) => run(process.execPath, args, { cwd: folder, env })
+  const command = (...args: string[]) => node(path('node_modules/.bin/optimum-shifting'), ...args)
+  const npm = (...args: string[]) =>
+    run('npm', [...args, '--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts'], { cwd: folder })
+
   beforeAll(async () => {
-    const [{ filename }, demo] = await Promise.all([pack(folder), packDemo()])
-    writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }')
+    const [{ filename }, ...beside] = await Promise.all([
+      pack(folder),
+      packBeside('demo'),
+      ...(libtorch.variant === 'cpu' ? [packBeside('addon')] : []),
+    ])
+    writeFileSync(path('package.json'), '{ "private": true, "type": "module" }')
     const compilers = ['ts59@npm:typescript@5.9', 'ts6@npm:typescript@6', 'ts7@npm:typescript@7']
-    const packages = [join(folder, filename), demo, '@types/node@22', ...compilers]
-    const options = ['install', '--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts']
-    await run('npm', [...options, ...packages], { cwd: folder })
+    await npm('install', path(filename), ...beside, '@types/node@22', ...compilers)
+    mkdirSync(path('bin'))
+    symlinkSync(process.execPath, path('bin/node'))
   }, 300_000)
 
   it('gets no package that is only for types, and no compiler', () => {
-    const installed = readdirSync(join(folder, 'node_modules'))
+    const installed = readdirSync(path('node_modules'))
     expect(installed).toContain('commander')
     expect(installed.filter((name) => ['rxjs', 'typed-emitter', 'typescript'].includes(name))).toEqual([])
   })
+
+  const compile = (compiler: string, project: string, options: object, files: Record<string, string>) => {
+    mkdirSync(path(project), { recursive: true })
+    for (const [name, text] of Object.entries(files)) writeFileSync(path(project, name), text)
+    // TypeScript's newest library that Node 20 has, and none of the browser.
+    const common = { strict: true, target: 'es2023', lib: ['es2023'], skipLibCheck: false }
+    const settings = { compilerOptions: { ...common, ...options }, files: Object.keys(files) }
+    writeFileSync(path(project, 'tsconfig.json'), JSON.stringify(settings))
+    return node(path('node_modules', compiler, 'bin/tsc'), '-p', path(project)).then(
+      () => '',
+      ({ stdout }) => stdout,
+    )
+  }
 
   it.each(
     Object.entries(compilers).flatMap(([title, compiler]) =>
       Object.entries(resolutions).map(([name, settings]) => ({ title, compiler, name, settings })),
     ),
   )('compiles with $title and $name, without skipLibCheck', async ({ compiler, name, settings }) => {
-    const project = join(folder, `${compiler}-${name}`)
-    mkdirSync(project)
-    writeFileSync(join(project, 'program.ts'), program)
-    writeFileSync(join(project, 'common.cts'), commonProgram)
-    // TypeScript's newest library, which Node 20 has, and none of the browser.
-    const own = { strict: true, target: 'es2023', lib: ['es2023'], skipLibCheck: false, noEmit: true }
-    const files = ['program.ts', ...(name === 'nodenext' ? ['common.cts'] : [])]
-    const compilerOptions = { ...own, ...settings }
-    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }))
-    const tsc = join(folder, 'node_modules', compiler, 'bin/tsc')
-    const errors = await run(process.execPath, [tsc, '-p', project]).then(
-      () => '',
-      ({ stdout }) => stdout,
-    )
-    expect(errors).toBe('')
+    const files = { 'program.ts': program, ...(name === 'nodenext' ? { 'common.cts': commonProgram } : {}) }
+    const options = { ...settings, noEmit: true }
+    expect(await compile(compiler, `${compiler}-${name}`, options, files)).toBe('')
   })
 
-  it('has the command under both names, and a demo that asks for its network', async () => {
-    const command = (name: string, ...args: string[]) =>
-      run(join(folder, 'node_modules/.bin', name), args, { cwd: folder })
-    for (const name of ['optimum-shifting', 'sos'])
-      expect((await command(name, '--help')).stdout).toMatch(/^Usage: sos \[options\] \[command\]/)
-    rmSync(join(folder, 'node_modules/@optimum-shifting/demo'), { recursive: true })
-    await expect(command('sos', 'demo')).rejects.toMatchObject({
+  it('names the command that sets it up, before that was run', async () => {
+    writeFileSync(path('door.cjs'), commonDoor)
+    await expect(node('door.cjs')).rejects.toMatchObject({
+      stderr: expect.stringContaining('run `npx optimum-shifting setup`'),
+    })
+  })
+
+  it.runIf(libtorch.variant === 'cpu')(
+    "runs the README's first program, also after npm ci, with a prebuilt addon and without a compiler",
+    async () => {
+      const { stderr } = await command('setup', '--libtorch', libtorch.torchRoot)
+      expect(stderr).toMatch(/the addon is prebuilt: @optimum-shifting\/[\w.-]+ \d/)
+      expect(readdirSync(path('home/.cache'))).toEqual(['optimum-shifting'])
+
+      expect(await compile('ts7', '.', resolutions.nodenext, { 'door.ts': firstDoor })).toBe('')
+      for (const when of ['before npm ci', 'after it']) {
+        if (when === 'after it') await npm('ci')
+        // The shape of the hooked layer's output, the number of products, and the shape of the pseudoinverse.
+        expect((await node('door.js')).stdout).toMatch(/^\[ 8, \d+, \d+, \d+ \]\n\d+ \[ 9, 5 \]\n$/)
+        expect((await node('door.cjs')).stdout).toBe('[ 2, 10 ]\n')
+      }
+    },
+  )
+
+  it('has the command under both names, and finds the network of the demo or asks for it', async () => {
+    for (const name of ['optimum-shifting', 'sos']) {
+      const { stdout } = await node(path('node_modules/.bin', name), '--help')
+      expect(stdout).toMatch(/^Usage: sos \[options\] \[command\]/)
+    }
+    const assets = path('node_modules/optimum-shifting/dist/cli/shared/demo-assets.js')
+    const { demoAssets } = await import(assets)
+    expect(existsSync(demoAssets().network) && existsSync(demoAssets().images)).toBe(true)
+    rmSync(path('node_modules/@optimum-shifting/demo'), { recursive: true })
+    await expect(command('demo')).rejects.toMatchObject({
       code: 1,
       stderr: expect.stringMatching(
         /^sos: expected the demo's network .* run `npm i @optimum-shifting\/demo`\n$/,

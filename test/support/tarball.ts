@@ -21,8 +21,8 @@ export async function pack(folder?: string): Promise<Contents> {
   return { filename, size, paths: files.map(({ path }: { path: string }) => path) }
 }
 
-/** Makes the package `@optimum-shifting/demo`, and gives the path of its tarball. */
-export async function packDemo(): Promise<string> {
-  const { stdout } = await run(process.execPath, [`${root}/scripts/pack/demo.mjs`])
+/** Packs the package of the demo's network, or that of this checkout's addon, and gives the path of the tarball. */
+export async function packBeside(name: 'demo' | 'addon'): Promise<string> {
+  const { stdout } = await run(process.execPath, [`${root}/scripts/pack/${name}.mjs`])
   return stdout.trim()
 }
