@@ -5,6 +5,13 @@
  */
 
 export { ClassScatter } from './class-scatter.js'
+export type { SpectrumEnd } from './eigenvalues/spectrum-end.js'
+export {
+  type Eigenvalue,
+  type EigenvalueOptions,
+  type Eigenvalues,
+  topEigenvalues,
+} from './eigenvalues/top-eigenvalues.js'
 export { type GaussNewtonTrace, gaussNewtonTrace } from './gauss-newton-trace.js'
 export { type HessianOperator, type HessianOptions, hessian } from './hessian.js'
 export {

@@ -1,5 +1,5 @@
 """The whole Hessian of the mean cross-entropy of a small float64 model, column by column:
-{ model, shape, seed, classes } → { trace, matrix }."""
+{ model, shape, seed, classes } → { trace, matrix, eigenvalues }, the eigenvalues ascending."""
 
 import torch
 from _common import answer, argument, randn
@@ -16,4 +16,5 @@ gradients = torch.autograd.grad(loss, parameters, create_graph=True)
 flat = torch.cat([g.reshape(-1) for g in gradients])
 rows = [torch.cat([h.reshape(-1) for h in torch.autograd.grad(entry, parameters, retain_graph=True)]) for entry in flat]
 matrix = torch.stack(rows)
-answer({"trace": matrix.trace().item(), "matrix": matrix.tolist()})
+symmetric = (matrix + matrix.T) / 2
+answer({"trace": matrix.trace().item(), "matrix": matrix.tolist(), "eigenvalues": torch.linalg.eigvalsh(symmetric).tolist()})
