@@ -5,6 +5,12 @@
  */
 
 export { ClassScatter } from './class-scatter.js'
+export {
+  type DensityOptions,
+  densityAt,
+  type SpectralDensity,
+  spectralDensity,
+} from './eigenvalues/spectral-density.js'
 export type { SpectrumEnd } from './eigenvalues/spectrum-end.js'
 export {
   type Eigenvalue,

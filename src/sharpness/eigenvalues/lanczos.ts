@@ -27,17 +27,25 @@ export class Lanczos {
   /** The part of the last product that is orthogonal to the basis: its norm. */
   #remainder = 0
 
-  /** @param rows how many vectors the basis can have */
-  constructor(operator: SymmetricOperator, rows: number, dtype: DType, seed: number) {
+  /**
+   * @param rows how many vectors the basis can have
+   * @param first the first vector, not 0; a random one by default
+   */
+  constructor(operator: SymmetricOperator, rows: number, dtype: DType, seed: number, first?: Tensor) {
     this.#operator = operator
     this.#basis = new KrylovBasis(rows + 1, operator.size, dtype)
     this.#generator = new torch.Generator(seed)
-    scope(() => this.#basis.setVector(0, this.#newDirection(0)))
+    scope(() => this.#basis.setVector(0, first ? unit(first.to('float64')) : this.#newDirection(0)))
   }
 
   /** How many vectors the basis has. */
   get rows(): number {
     return this.#matrix.size
+  }
+
+  /** Whether the basis is closed under the operator, so that a further vector would have nothing to do with the first one. */
+  get isClosed(): boolean {
+    return this.rows > 0 && this.#remainder === 0
   }
 
   /** Makes one product and adds its vector. Throws `ERR_NOT_FINITE`, and what the operator throws. */
@@ -65,7 +73,7 @@ export class Lanczos {
       }
       // If nothing remains, the basis is closed under the operator and says nothing of the rest of the space.
       const scale = Math.max(...coefficients.map(Math.abs), norm)
-      const isClosed = norm <= Number.EPSILON * scale
+      const isClosed = norm <= 10 * Number.EPSILON * scale
       this.#remainder = isClosed ? 0 : norm
       this.#basis.setVector(row + 1, isClosed ? this.#newDirection(row + 1) : rest.div_(norm))
     })
@@ -99,7 +107,7 @@ export class Lanczos {
       this.#basis.combine(columns(weights, places))
       this.#matrix.reset(places.map((place) => values[place]!))
       this.#basis.orthogonalize(direction, this.rows)
-      this.#basis.setVector(this.rows, direction.div_(direction.square().sum().sqrt()))
+      this.#basis.setVector(this.rows, unit(direction))
     })
   }
 
@@ -112,8 +120,12 @@ export class Lanczos {
     const options = { generator: this.#generator, dtype: 'float64' } as const
     const vector = torch.randn([this.#operator.size], options)
     this.#basis.orthogonalize(vector, rows)
-    return vector.div_(vector.square().sum().sqrt())
+    return unit(vector)
   }
+}
+
+function unit(vector: Tensor): Tensor {
+  return vector.div(vector.square().sum().sqrt())
 }
 
 function columns(weights: Tensor, places: readonly number[]): Tensor {
