@@ -37,3 +37,4 @@ export {
   neuralCollapse,
   type VectorSpread,
 } from './neural-collapse.js'
+export { xTrace } from './x-trace.js'
