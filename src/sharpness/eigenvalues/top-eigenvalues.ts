@@ -25,7 +25,7 @@ export interface EigenvalueOptions {
   maxProducts?: number
   /**
    * How many vectors are kept, each with its product: they take 2·basisSize·size numbers of memory. When the basis is full, the
-   * computation goes on from the best combinations of it. Default: twice the wanted values and 20 more.
+   * computation goes on from the best combinations of it. Default: twice the wanted values and 20 more, at least 40.
    */
   basisSize?: number
   /** The dtype in which the vectors are kept: `float32` or `bfloat16` take less memory. Default: the operator's. */
@@ -171,7 +171,12 @@ function checked(operator: SymmetricOperator, options: EigenvalueOptions) {
   const { count: wanted = 1, end = 'largest' } = options
   if (!ends.includes(end)) refuseArgument(`one of ${ends.join(', ')}`, 'end', end)
   const all = countOf(operator.size, wanted, end)
-  const { basisSize = 2 * all + 20, basisDtype = operator.dtype, vectors = false, seed = 0 } = options
+  const {
+    basisSize = Math.max(40, 2 * all + 20),
+    basisDtype = operator.dtype,
+    vectors = false,
+    seed = 0,
+  } = options
   if (basisSize < operator.size && basisSize < all + 2)
     refuseArgument(
       `at least ${all + 2}, two more than the eigenvalues that are wanted,`,
