@@ -21,17 +21,26 @@ export function prebuiltName(torchVersion: string): string {
   return `@optimum-shifting/${process.platform}-${process.arch}-torch-${major}.${minor}`
 }
 
-/** The prebuilt addon for a libtorch: a package that this package, or the program in the working folder, can import. */
+/**
+ * The prebuilt addon for a libtorch: a package that this package can import. The working folder is not searched, since it may be a
+ * stranger's and the addon is native code.
+ *
+ * @throws what reading the package's description throws, if it is damaged
+ */
 export function findPrebuilt(torchVersion: string): PrebuiltAddon | undefined {
   const name = prebuiltName(torchVersion)
-  for (const from of [packageFolder, process.cwd()]) {
-    try {
-      const description = createRequire(join(from, 'package.json')).resolve(`${name}/package.json`)
-      const { version } = JSON.parse(readFileSync(description, 'utf8'))
-      const path = join(dirname(description), 'sos_native.node')
-      return { name, version, fits: version === packageVersion && existsSync(path), path }
-    } catch {
-      // It is not installed there.
-    }
+  const description = resolved(`${name}/package.json`)
+  if (description === undefined) return undefined
+  const { version } = JSON.parse(readFileSync(description, 'utf8'))
+  const path = join(dirname(description), 'sos_native.node')
+  return { name, version, fits: version === packageVersion && existsSync(path), path }
+}
+
+function resolved(specifier: string): string | undefined {
+  try {
+    return createRequire(join(packageFolder, 'package.json')).resolve(specifier)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND') return undefined
+    throw error
   }
 }
