@@ -55,6 +55,8 @@ const map = () => ({ weight: matrix().t(), bias: null })
 const exact = { products: 0, outputs: 0, softmax: false }
 const spectrum = () => ({ directions: matrix(), singularValues: [1, 0.5], uncertainty: 0 })
 
+const density = { nodes: [0], weights: [1], outliers: [], size: 1, products: 1 }
+
 const { batchSize: ofDraws, ...applied } = shift
 const apply = (given: object, batch: object = {}) => {
   const captured = { ...sos.drawBatch(data, layer, { indices: [0, 1, 2] }), rows: [sos.torch.rand([3, 8])] }
@@ -141,6 +143,21 @@ const cases: Record<string, Case> = {
   ...options('hutchinsonTrace options', { probes: [...count, 1], seed: anyWhole }, (given: object) =>
     sos.hutchinsonTrace(sos.hessian(model, data, all), { probes: 2, seed: 0, ...given }),
   ),
+  ...options('xTrace options', { products: [...count, 5, 2 ** 40], seed: anyWhole }, (given: object) =>
+    sos.xTrace(sos.hessian(model, data, all), { products: 4, seed: 0, ...given }),
+  ),
+  ...options(
+    'topEigenvalues options',
+    { count, tolerance: share, maxProducts: count, basisSize: [...count, 2], seed: anyWhole },
+    (given) => sos.topEigenvalues(sos.hessian(model, data, all), given),
+  ),
+  ...options(
+    'spectralDensity options',
+    { probes: count, steps: count, outliers: [...fromZero, 1e9], seed: anyWhole },
+    (given) => sos.spectralDensity(sos.hessian(model, data, all), given),
+  ),
+  'densityAt points': [list(finite), (points) => sos.densityAt(density, points, 1)],
+  'densityAt sigma': [positive, (sigma) => sos.densityAt(density, [0], sigma)],
   ...options('controlWeights options', { rank: [...fromZero, 7], seed: anyWhole }, (given: object) =>
     sos.controlWeights('random', { a: matrix(), v: matrix(), vStar: matrix(), rank: 2, ...given }),
   ),

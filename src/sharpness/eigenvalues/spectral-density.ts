@@ -1,6 +1,7 @@
 import {
   checkNumbers,
   count,
+  expectList,
   expectObject,
   finite,
   positive,
@@ -123,12 +124,14 @@ export function densityAt(density: SpectralDensity, points: readonly number[], s
   expectObject('density', density)
   positive('sigma', sigma)
   const { nodes, weights, outliers, size } = density
+  for (const [name, list] of Object.entries({ nodes, weights, outliers })) expectList(`density.${name}`, list)
+  expectList('points', points)
+  for (const point of points) finite('points', point)
   const all = [
     ...nodes.map((node, i) => [node, weights[i]!] as const),
     ...outliers.map(({ value }) => [value, 1 / size] as const),
   ]
   return points.map((point) => {
-    finite('points', point)
     let sum = 0
     for (const [node, weight] of all) sum += weight * Math.exp(-0.5 * ((point - node) / sigma) ** 2)
     return sum / (sigma * Math.sqrt(2 * Math.PI))
