@@ -4,7 +4,14 @@
  * @module sharpness
  */
 
-export { ClassScatter } from './class-scatter.js'
+export { ClassScatter } from './collapse/class-scatter.js'
+export {
+  type Classifier,
+  type LabelledRows,
+  type NeuralCollapse,
+  neuralCollapse,
+  type VectorSpread,
+} from './collapse/neural-collapse.js'
 export {
   type DensityOptions,
   densityAt,
@@ -18,8 +25,9 @@ export {
   type Eigenvalues,
   topEigenvalues,
 } from './eigenvalues/top-eigenvalues.js'
-export { type GaussNewtonTrace, gaussNewtonTrace } from './gauss-newton-trace.js'
-export { type HessianOperator, type HessianOptions, hessian } from './hessian.js'
+export { type HessianOperator, type HessianOptions, hessian } from './operators/hessian.js'
+export type { SymmetricOperator } from './operators/symmetric-operator.js'
+export { type GaussNewtonTrace, gaussNewtonTrace } from './traces/gauss-newton-trace.js'
 export {
   compareTraces,
   compareWith,
@@ -27,14 +35,7 @@ export {
   hessianTrace,
   type TraceComparison,
   type TraceOptions,
-} from './hessian-trace.js'
-export { hutchinsonTrace, type SymmetricOperator, type TraceEstimate } from './hutchinson-trace.js'
-export { type LastLayerTrace, lastLayerTrace } from './last-layer-trace.js'
-export {
-  type Classifier,
-  type LabelledRows,
-  type NeuralCollapse,
-  neuralCollapse,
-  type VectorSpread,
-} from './neural-collapse.js'
-export { xTrace } from './x-trace.js'
+} from './traces/hessian-trace.js'
+export { hutchinsonTrace, type TraceEstimate } from './traces/hutchinson-trace.js'
+export { type LastLayerTrace, lastLayerTrace } from './traces/last-layer-trace.js'
+export { xTrace } from './traces/x-trace.js'

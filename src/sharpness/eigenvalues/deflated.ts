@@ -1,5 +1,5 @@
 import { scope, type Tensor } from '../../torch/index.js'
-import type { SymmetricOperator } from '../hutchinson-trace.js'
+import type { SymmetricOperator } from '../operators/symmetric-operator.js'
 
 /**
  * An operator on the complement of some of its eigenvectors: P H P with P = I − XᵀX.

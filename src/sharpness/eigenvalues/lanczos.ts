@@ -1,7 +1,7 @@
 import { SosError } from '../../base/index.js'
 import { type DType, scope, type Tensor, torch } from '../../torch/index.js'
 import type { Generator } from '../../torch/internal.js'
-import type { SymmetricOperator } from '../hutchinson-trace.js'
+import type { SymmetricOperator } from '../operators/symmetric-operator.js'
 import { KrylovBasis } from './krylov-basis.js'
 import { ProjectedMatrix } from './projected-matrix.js'
 

@@ -11,7 +11,7 @@ import {
 } from '../../base/index.js'
 import type { Progress } from '../../data/index.js'
 import { scope, torch } from '../../torch/index.js'
-import type { SymmetricOperator } from '../hutchinson-trace.js'
+import type { SymmetricOperator } from '../operators/symmetric-operator.js'
 import { complementOf, deflated } from './deflated.js'
 import { Lanczos } from './lanczos.js'
 import { type Eigenvalue, topEigenvalues } from './top-eigenvalues.js'

@@ -9,7 +9,7 @@ import {
 } from '../../base/index.js'
 import type { Progress } from '../../data/index.js'
 import type { DType, Tensor } from '../../torch/index.js'
-import type { SymmetricOperator } from '../hutchinson-trace.js'
+import type { SymmetricOperator } from '../operators/symmetric-operator.js'
 import { Lanczos } from './lanczos.js'
 import { type SpectrumEnd, wantedPlaces } from './spectrum-end.js'
 

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { Dataset, Progress } from '../../src/data/index.js'
+import type { Dataset, Progress } from '../../../src/data/index.js'
 import {
   gaussNewtonTrace,
   hessianTrace,
@@ -8,13 +8,13 @@ import {
   ScriptModule,
   sampleIndices,
   shiftOptimum,
-} from '../../src/index.js'
-import { isPiecewiseLinear } from '../../src/model/index.js'
-import { compareWith } from '../../src/sharpness/index.js'
+} from '../../../src/index.js'
+import { isPiecewiseLinear } from '../../../src/model/index.js'
+import { compareWith } from '../../../src/sharpness/index.js'
 
-import { vectors } from '../support/datasets.js'
-import { demoModel, fashionMnist, fixture } from '../support/paths.js'
-import { reference } from '../support/python.js'
+import { vectors } from '../../support/datasets.js'
+import { demoModel, fashionMnist, fixture } from '../../support/paths.js'
+import { reference } from '../../support/python.js'
 
 const code = (value: string) => expect.objectContaining({ code: value })
 

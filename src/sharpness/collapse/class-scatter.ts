@@ -1,5 +1,5 @@
-import { count, SosError } from '../base/index.js'
-import { keepTensor, scope, type Tensor, torch } from '../torch/index.js'
+import { count, SosError } from '../../base/index.js'
+import { keepTensor, scope, type Tensor, torch } from '../../torch/index.js'
 
 /**
  * Collects the class means μ_c and the within-class scatter Σ_i (h_i − μ_{y_i})(h_i − μ_{y_i})ᵀ of rows that come in

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 
-import { densityAt, type SymmetricOperator, spectralDensity } from '../../src/sharpness/index.js'
-import { type Tensor, torch } from '../../src/torch/index.js'
-import { randn } from '../support/random.js'
+import { densityAt, type SymmetricOperator, spectralDensity } from '../../../src/sharpness/index.js'
+import { type Tensor, torch } from '../../../src/torch/index.js'
+import { randn } from '../../support/random.js'
 
 /** An operator with these eigenvalues and random eigenvectors, as a product of reflections: no matrix of its size is needed. */
 function operatorWith(spectrum: readonly number[]): SymmetricOperator {

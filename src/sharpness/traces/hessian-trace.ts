@@ -8,13 +8,13 @@ import {
   type NumberChecks,
   SosError,
   wholeSeed,
-} from '../base/index.js'
-import { type Dataset, sampleIndices } from '../data/index.js'
-import { expectDataset } from '../data/internal.js'
-import { whyNotFinite } from '../model/internal.js'
-import { type ScriptModule, scope, torch } from '../torch/index.js'
-import { expectModule } from '../torch/internal.js'
-import { type HessianOptions, hessian } from './hessian.js'
+} from '../../base/index.js'
+import { type Dataset, sampleIndices } from '../../data/index.js'
+import { expectDataset } from '../../data/internal.js'
+import { whyNotFinite } from '../../model/internal.js'
+import { type ScriptModule, scope, torch } from '../../torch/index.js'
+import { expectModule } from '../../torch/internal.js'
+import { type HessianOptions, hessian } from '../operators/hessian.js'
 import { hutchinsonTrace, probeCount, type TraceEstimate } from './hutchinson-trace.js'
 
 /** How a trace is estimated. */

@@ -1,11 +1,18 @@
-import { checkNumbers, meanWithError } from '../base/index.js'
-import { type Dataset, sampleIndices } from '../data/index.js'
-import { expectDataset } from '../data/internal.js'
-import { asLogits, expectKind, forwardLogits, pass, trainedParameters, whyCurved } from '../model/internal.js'
-import { type ScriptModule, scope, type Tensor, torch } from '../torch/index.js'
-import { expectModule, type Generator } from '../torch/internal.js'
-import { inFullPrecision } from './full-precision.js'
-import { expectReach } from './gradient-reach.js'
+import { checkNumbers, meanWithError } from '../../base/index.js'
+import { type Dataset, sampleIndices } from '../../data/index.js'
+import { expectDataset } from '../../data/internal.js'
+import {
+  asLogits,
+  expectKind,
+  forwardLogits,
+  pass,
+  trainedParameters,
+  whyCurved,
+} from '../../model/internal.js'
+import { type ScriptModule, scope, type Tensor, torch } from '../../torch/index.js'
+import { expectModule, type Generator } from '../../torch/internal.js'
+import { inFullPrecision } from '../full-precision.js'
+import { expectReach } from '../gradient-reach.js'
 import { expectTrace, type HessianTrace, type TraceOptions, traceNumbers } from './hessian-trace.js'
 
 /** An estimate of the trace of the generalised Gauss-Newton matrix. */

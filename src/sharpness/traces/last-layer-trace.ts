@@ -1,9 +1,9 @@
-import { checkNumbers, SosError } from '../base/index.js'
-import { type Dataset, sampleIndices } from '../data/index.js'
-import { expectDataset } from '../data/internal.js'
-import { forwardLogits, isOutputOf, parametersAt, pass } from '../model/internal.js'
-import { type ScriptModule, scope, Tensor, torch } from '../torch/index.js'
-import { expectModule } from '../torch/internal.js'
+import { checkNumbers, SosError } from '../../base/index.js'
+import { type Dataset, sampleIndices } from '../../data/index.js'
+import { expectDataset } from '../../data/internal.js'
+import { forwardLogits, isOutputOf, parametersAt, pass } from '../../model/internal.js'
+import { type ScriptModule, scope, Tensor, torch } from '../../torch/index.js'
+import { expectModule } from '../../torch/internal.js'
 import { type TraceOptions, traceNumbers } from './hessian-trace.js'
 
 /** The last layer's part of the trace of the Hessian. */

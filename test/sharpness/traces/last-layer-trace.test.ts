@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { hessianTrace, idxFolder, lastLayerTrace, preprocessOf, ScriptModule } from '../../src/index.js'
+import { hessianTrace, idxFolder, lastLayerTrace, preprocessOf, ScriptModule } from '../../../src/index.js'
 
-import { vectors } from '../support/datasets.js'
-import { demoModel, fashionMnist, fixture } from '../support/paths.js'
-import { reference } from '../support/python.js'
+import { vectors } from '../../support/datasets.js'
+import { demoModel, fashionMnist, fixture } from '../../support/paths.js'
+import { reference } from '../../support/python.js'
 
 const nine = vectors(9)
 const file = (name: string) => fixture(`curvature.${name}.pt`)

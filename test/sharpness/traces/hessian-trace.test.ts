@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { meanWithError } from '../../src/base/statistics/spread.js'
-import type { Dataset, Progress } from '../../src/data/index.js'
+import { meanWithError } from '../../../src/base/statistics/spread.js'
+import type { Dataset, Progress } from '../../../src/data/index.js'
 import {
   compareTraces,
   hessian,
@@ -11,12 +11,12 @@ import {
   type SosError,
   shiftOptimum,
   torch,
-} from '../../src/index.js'
-import { compareWith, type HessianTrace, hutchinsonTrace } from '../../src/sharpness/index.js'
-import { demoModel, fashionMnist, fixture } from '../support/paths.js'
-import { reference } from '../support/python.js'
-import { randn } from '../support/random.js'
-import { largestDifference } from '../support/tensors.js'
+} from '../../../src/index.js'
+import { compareWith, type HessianTrace, hutchinsonTrace } from '../../../src/sharpness/index.js'
+import { demoModel, fashionMnist, fixture } from '../../support/paths.js'
+import { reference } from '../../support/python.js'
+import { randn } from '../../support/random.js'
+import { largestDifference } from '../../support/tensors.js'
 
 const small = {
   name: 'vectors',

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 
-import { hutchinsonTrace, type SymmetricOperator, xTrace } from '../../src/sharpness/index.js'
-import { type DType, type Tensor, torch } from '../../src/torch/index.js'
-import { randn } from '../support/random.js'
+import { hutchinsonTrace, type SymmetricOperator, xTrace } from '../../../src/sharpness/index.js'
+import { type DType, type Tensor, torch } from '../../../src/torch/index.js'
+import { randn } from '../../support/random.js'
 
 /** A symmetric matrix with these eigenvalues, and its operator. */
 function operatorWith(spectrum: readonly number[], dtype: DType = 'float64') {

@@ -1,6 +1,6 @@
-import { expectFunction, expectObject, SosError } from '../base/index.js'
-import { scope, type Tensor, torch } from '../torch/index.js'
-import { expectTensor } from '../torch/internal.js'
+import { expectFunction, expectObject, SosError } from '../../base/index.js'
+import { scope, type Tensor, torch } from '../../torch/index.js'
+import { expectTensor } from '../../torch/internal.js'
 import { ClassScatter, rowsOf } from './class-scatter.js'
 
 /** The inputs of the last layer with their classes. */

@@ -8,19 +8,19 @@ import {
   sampleIndices,
   type Tensor,
   torch,
-} from '../../src/index.js'
+} from '../../../src/index.js'
 import {
   type Classifier,
   ClassScatter,
   type LabelledRows,
   type NeuralCollapse,
-} from '../../src/sharpness/index.js'
-import { captureChunks, linearLayer } from '../../src/shift/index.js'
+} from '../../../src/sharpness/index.js'
+import { captureChunks, linearLayer } from '../../../src/shift/index.js'
 
-import { demoModel, fashionMnist, temporaryFolder } from '../support/paths.js'
-import { reference } from '../support/python.js'
-import { randn } from '../support/random.js'
-import { largestDifference, writeTensor } from '../support/tensors.js'
+import { demoModel, fashionMnist, temporaryFolder } from '../../support/paths.js'
+import { reference } from '../../support/python.js'
+import { randn } from '../../support/random.js'
+import { largestDifference, writeTensor } from '../../support/tensors.js'
 
 const code = (value: string) => expect.objectContaining({ code: value })
 

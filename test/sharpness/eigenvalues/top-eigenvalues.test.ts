@@ -1,17 +1,17 @@
 import { describe, expect, it } from 'vitest'
 
-import type { Dataset } from '../../src/data/index.js'
-import { ScriptModule } from '../../src/index.js'
+import type { Dataset } from '../../../src/data/index.js'
+import { ScriptModule } from '../../../src/index.js'
 import {
   type EigenvalueOptions,
   hessian,
   type SymmetricOperator,
   topEigenvalues,
-} from '../../src/sharpness/index.js'
-import { type DType, type Tensor, torch } from '../../src/torch/index.js'
-import { fixture } from '../support/paths.js'
-import { reference } from '../support/python.js'
-import { randn } from '../support/random.js'
+} from '../../../src/sharpness/index.js'
+import { type DType, type Tensor, torch } from '../../../src/torch/index.js'
+import { fixture } from '../../support/paths.js'
+import { reference } from '../../support/python.js'
+import { randn } from '../../support/random.js'
 
 /** A symmetric matrix with these eigenvalues and random eigenvectors, and an operator that counts its products. */
 function operatorWith(spectrum: readonly number[], dtype: DType = 'float64') {

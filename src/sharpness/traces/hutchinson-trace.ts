@@ -1,19 +1,7 @@
-import { count, expectObject, meanWithError, whole, wholeSeed } from '../base/index.js'
-import { type DType, scope, type Tensor, torch } from '../torch/index.js'
-import type { Generator } from '../torch/internal.js'
-
-/** A symmetric matrix that is known by its products alone. This is all that the estimators see of a model. */
-export interface SymmetricOperator {
-  /** The matrix is size × size. */
-  readonly size: number
-  /** The dtype of the vectors and the products, which live on the CPU. */
-  readonly dtype: DType
-  /**
-   * The products with several vectors, each [size]. Together they cost less than one by one. The caller disposes of
-   * them.
-   */
-  apply(vectors: readonly Tensor[]): Promise<Tensor[]>
-}
+import { count, expectObject, meanWithError, whole, wholeSeed } from '../../base/index.js'
+import { scope, torch } from '../../torch/index.js'
+import type { Generator } from '../../torch/internal.js'
+import type { SymmetricOperator } from '../operators/symmetric-operator.js'
 
 /** An estimate of the trace of a symmetric operator. */
 export interface TraceEstimate {

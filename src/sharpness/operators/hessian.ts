@@ -1,7 +1,7 @@
-import { count, expectObject } from '../base/index.js'
-import type { Dataset, RunOptions } from '../data/index.js'
-import { checkIndices, expectDataset } from '../data/internal.js'
-import type { OutputKind, OutputOptions } from '../model/index.js'
+import { count, expectObject } from '../../base/index.js'
+import type { Dataset, RunOptions } from '../../data/index.js'
+import { checkIndices, expectDataset } from '../../data/internal.js'
+import type { OutputKind, OutputOptions } from '../../model/index.js'
 import {
   asLogits,
   expectAgreement,
@@ -10,12 +10,12 @@ import {
   pass,
   trainedParameters,
   unrounded,
-} from '../model/internal.js'
-import { hvpOfGradients, type ScriptModule, scope, type Tensor, torch } from '../torch/index.js'
-import { expectModule } from '../torch/internal.js'
-import { inFullPrecision, measuredDtype } from './full-precision.js'
-import { expectReach } from './gradient-reach.js'
-import type { SymmetricOperator } from './hutchinson-trace.js'
+} from '../../model/internal.js'
+import { hvpOfGradients, type ScriptModule, scope, type Tensor, torch } from '../../torch/index.js'
+import { expectModule } from '../../torch/internal.js'
+import { inFullPrecision, measuredDtype } from '../full-precision.js'
+import { expectReach } from '../gradient-reach.js'
+import type { SymmetricOperator } from './symmetric-operator.js'
 
 /** How a Hessian is computed. */
 export interface HessianOptions extends RunOptions, OutputOptions {

@@ -6,9 +6,10 @@ import {
   refuseArgument,
   whole,
   wholeSeed,
-} from '../base/index.js'
-import { scope, type Tensor, torch } from '../torch/index.js'
-import type { SymmetricOperator, TraceEstimate } from './hutchinson-trace.js'
+} from '../../base/index.js'
+import { scope, type Tensor, torch } from '../../torch/index.js'
+import type { SymmetricOperator } from '../operators/symmetric-operator.js'
+import type { TraceEstimate } from './hutchinson-trace.js'
 
 /**
  * Estimates the trace of a symmetric operator from half as many random vectors as products (XTrace: Epperly, Tropp and Webber 2024).
