@@ -6,6 +6,7 @@ import { vectors } from './support/datasets.js'
 import { sos } from './support/doors.js'
 import { elsewhere, numberOptions } from './support/number-options.js'
 import { fixture, temporaryFolder } from './support/paths.js'
+import { sharpnessNumbers } from './support/sharpness-numbers.js'
 import {
   anyWhole,
   type Case,
@@ -22,7 +23,6 @@ import {
   ranks,
   share,
   shift,
-  trace,
   without,
 } from './support/slips.js'
 
@@ -54,8 +54,6 @@ const tsqr = () => new sos.TsqrAccumulator(4)
 const map = () => ({ weight: matrix().t(), bias: null })
 const exact = { products: 0, outputs: 0, softmax: false }
 const spectrum = () => ({ directions: matrix(), singularValues: [1, 0.5], uncertainty: 0 })
-
-const density = { nodes: [0], weights: [1], outliers: [], size: 1, products: 1 }
 
 const { batchSize: ofDraws, ...applied } = shift
 const apply = (given: object, batch: object = {}) => {
@@ -132,32 +130,7 @@ const cases: Record<string, Case> = {
   'captureRows indices': [list(fromZero), (indices) => sos.captureRows(model, layer, data, indices)],
   ...options('captureRows options', capture, (given) => sos.captureRows(model, layer, data, all, given)),
   'classesCovered indices': [list(fromZero), (indices) => sos.classesCovered(data, indices)],
-  ...options('compareTraces options', trace, (given) => sos.compareTraces(model, model, data, given)),
-  ...options('gaussNewtonTrace options', trace, (given) => sos.gaussNewtonTrace(model, data, given)),
-  ...options('hessianTrace options', trace, (given) => sos.hessianTrace(model, data, given)),
-  ...options('lastLayerTrace options', { samples: count, seed: anyWhole, chunk: count }, (given) =>
-    sos.lastLayerTrace(model, layer.path, data, given),
-  ),
-  'hessian indices': [list(fromZero), (indices) => sos.hessian(model, data, indices)],
-  ...options('hessian options', { chunk: count }, (given) => sos.hessian(model, data, all, given)),
-  ...options('hutchinsonTrace options', { probes: [...count, 1], seed: anyWhole }, (given: object) =>
-    sos.hutchinsonTrace(sos.hessian(model, data, all), { probes: 2, seed: 0, ...given }),
-  ),
-  ...options('xTrace options', { products: [...count, 5, 2 ** 40], seed: anyWhole }, (given: object) =>
-    sos.xTrace(sos.hessian(model, data, all), { products: 4, seed: 0, ...given }),
-  ),
-  ...options(
-    'topEigenvalues options',
-    { count, tolerance: share, maxProducts: count, basisSize: [...count, 2], seed: anyWhole },
-    (given) => sos.topEigenvalues(sos.hessian(model, data, all), given),
-  ),
-  ...options(
-    'spectralDensity options',
-    { probes: count, steps: count, outliers: [...fromZero, 1e9], seed: anyWhole },
-    (given) => sos.spectralDensity(sos.hessian(model, data, all), given),
-  ),
-  'densityAt points': [list(finite), (points) => sos.densityAt(density, points, 1)],
-  'densityAt sigma': [positive, (sigma) => sos.densityAt(density, [0], sigma)],
+  ...sharpnessNumbers(() => model),
   ...options('controlWeights options', { rank: [...fromZero, 7], seed: anyWhole }, (given: object) =>
     sos.controlWeights('random', { a: matrix(), v: matrix(), vStar: matrix(), rank: 2, ...given }),
   ),
