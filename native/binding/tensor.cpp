@@ -153,6 +153,7 @@ Napi::Value memory_stats(const Napi::CallbackInfo& info) {
   auto stats = Napi::Object::New(info.Env());
   stats.Set("tensors", collector.live_tensors);
   stats.Set("bytes", collector.live_bytes());
+  stats.Set("allocatedBytes", live_cpu_bytes());
   stats.Set("cachedBytes", kept_cpu_bytes());
   return stats;
 }

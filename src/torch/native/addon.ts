@@ -60,7 +60,7 @@ export interface Addon {
   dispose(handle: DisposableHandle): void
   isDisposed(handle: DisposableHandle): boolean
   disposedHandle(): TensorHandle
-  memoryStats(): { tensors: number; bytes: number; cachedBytes: number }
+  memoryStats(): { tensors: number; bytes: number; allocatedBytes: number; cachedBytes: number }
 
   operatorSchemas(): string[]
   findOperator(name: string): OperatorHandle

@@ -6,13 +6,18 @@ export interface MemoryStats {
   readonly tensors: number
   /** The bytes of their elements. */
   readonly bytes: number
+  /**
+   * CPU memory, in bytes, that all tensors of the process use, in all of its threads. Tensors that only a module or a graph of gradients
+   * holds are counted too.
+   */
+  readonly allocatedBytes: number
   /** CPU memory, in bytes, that no tensor uses and that the process keeps for later tensors. */
   readonly cachedBytes: number
 }
 
 /**
  * Counts the tensors that JavaScript holds in this environment, and their memory. Tensors that only a module or a graph of gradients
- * holds are not counted.
+ * holds are in `allocatedBytes` alone.
  *
  * @returns the numbers at the moment of the call
  * @example

@@ -148,6 +148,15 @@ describe('memory', () => {
     expect(memoryStats().bytes).toBe(before.bytes)
   })
 
+  it('of the whole process includes what only a graph holds', () => {
+    const w = torch.ones([2 ** 22]).requires_grad_()
+    const loss = scope(() => w.exp().sum()) // its graph keeps exp(w)
+    const held = memoryStats().allocatedBytes
+    loss.dispose()
+    expect(held - memoryStats().allocatedBytes).toBeGreaterThanOrEqual(4 * 2 ** 22)
+    expect(w.disposed).toBe(false)
+  })
+
   it('of large tensors is kept for those to come, until it is asked back', () => {
     const tensor = torch.zeros([2 ** 20])
     const before = memoryStats().cachedBytes
