@@ -9,13 +9,22 @@ import { isHalf } from '../torch/internal.js'
  */
 export async function inFullPrecision(model: ScriptModule): Promise<ScriptModule> {
   const held = model.view({ eval: true })
-  if (!isRounded(held)) return held
   try {
-    const copy = await held.clone()
-    return await copy.to({ dtype: 'float32' })
-  } finally {
+    const copy = await fullPrecisionCopy(held)
+    if (copy === null) return held
     held.dispose()
+    return copy
+  } catch (error) {
+    held.dispose()
+    throw error
   }
+}
+
+/** The copy in float32 that {@link inFullPrecision} takes, in the mode of the model; null if it takes the model itself. */
+export async function fullPrecisionCopy(model: ScriptModule): Promise<ScriptModule | null> {
+  if (!isRounded(model)) return null
+  const copy = await model.clone()
+  return await copy.to({ dtype: 'float32' })
 }
 
 /** The dtype of the first parameter of {@link inFullPrecision}. */

@@ -25,7 +25,15 @@ export {
   type Eigenvalues,
   topEigenvalues,
 } from './eigenvalues/top-eigenvalues.js'
-export { type HessianOperator, type HessianOptions, hessian } from './operators/hessian.js'
+export {
+  type ActivationHessianOptions,
+  type Activations,
+  activationHessian,
+  residualHessian,
+} from './operators/activation-hessian.js'
+export { empiricalFisher, fisher, gaussNewton } from './operators/gauss-newton.js'
+export { hessian } from './operators/hessian.js'
+export type { ModelOperator, OperatorOptions } from './operators/model-operator.js'
 export type { SymmetricOperator } from './operators/symmetric-operator.js'
 export { type GaussNewtonTrace, gaussNewtonTrace } from './traces/gauss-newton-trace.js'
 export {

@@ -1,4 +1,4 @@
-import type { ScriptModule } from '../../src/index.js'
+import type { ScriptModule, Tensor } from '../../src/index.js'
 import { vectors } from './datasets.js'
 import { sos } from './doors.js'
 import {
@@ -8,6 +8,7 @@ import {
   finite,
   fromZero,
   list,
+  nonNegative,
   options,
   positive,
   share,
@@ -28,8 +29,7 @@ export function sharpnessNumbers(model: () => ScriptModule): Record<string, Case
     ...options('lastLayerTrace options', { samples: count, seed: anyWhole, chunk: count }, (given) =>
       sos.lastLayerTrace(model(), sos.linearLayer(model()).path, data, given),
     ),
-    'hessian indices': [list(fromZero), (indices) => sos.hessian(model(), data, indices)],
-    ...options('hessian options', { chunk: count }, (given) => sos.hessian(model(), data, all, given)),
+    ...operators(model),
     ...options('hutchinsonTrace options', { probes: [...count, 1], seed: anyWhole }, (given: object) =>
       sos.hutchinsonTrace(hessian(), { probes: 2, seed: 0, ...given }),
     ),
@@ -49,4 +49,23 @@ export function sharpnessNumbers(model: () => ScriptModule): Record<string, Case
     'densityAt points': [list(finite), (points) => sos.densityAt(density, points, 1)],
     'densityAt sigma': [positive, (sigma) => sos.densityAt(density, [0], sigma)],
   }
+}
+
+function operators(model: () => ScriptModule): Record<string, Case> {
+  const { hessian, gaussNewton, fisher, empiricalFisher, residualHessian } = sos
+  const weights = ({ values }: { values: Tensor }) => values
+  const makers = {
+    ...{ hessian, gaussNewton, fisher, empiricalFisher, residualHessian },
+    activationHessian: ((own, dataset, indices, given) =>
+      sos.activationHessian(own, dataset, indices, weights, given)) as typeof hessian,
+  }
+  return Object.assign(
+    {},
+    ...Object.entries(makers).map(([name, make]) => ({
+      [`${name} indices`]: [list(fromZero), (indices: number[]) => make(model(), data, indices)],
+      ...options(`${name} options`, { chunk: count, graphBytes: nonNegative }, (given) =>
+        make(model(), data, all, given),
+      ),
+    })),
+  )
 }

@@ -32,7 +32,13 @@ export const shift = {
   heldOut: fromZero,
   logitBudget: nonNegative,
 }
-export const trace = { samples: count, probes: [...count, 1, 1e9], seed: anyWhole, chunk: count }
+export const trace = {
+  samples: count,
+  probes: [...count, 1, 1e9],
+  seed: anyWhole,
+  chunk: count,
+  graphBytes: nonNegative,
+}
 export const policies = {
   delta: ['logits', nonNegative],
   tolerance: ['tolerance', share],

@@ -1,18 +1,12 @@
 import { checkNumbers, meanWithError } from '../../base/index.js'
 import { type Dataset, sampleIndices } from '../../data/index.js'
 import { expectDataset } from '../../data/internal.js'
-import {
-  asLogits,
-  expectKind,
-  forwardLogits,
-  pass,
-  trainedParameters,
-  whyCurved,
-} from '../../model/internal.js'
+import { asLogits, expectKind, forwardLogits, pass, whyCurved } from '../../model/internal.js'
 import { type ScriptModule, scope, type Tensor, torch } from '../../torch/index.js'
 import { expectModule, type Generator } from '../../torch/internal.js'
 import { inFullPrecision } from '../full-precision.js'
 import { expectReach } from '../gradient-reach.js'
+import { chosenParameters } from '../operators/chosen-parameters.js'
 import { expectTrace, type HessianTrace, type TraceOptions, traceNumbers } from './hessian-trace.js'
 
 /** An estimate of the trace of the generalised Gauss-Newton matrix. */
@@ -69,7 +63,7 @@ export async function gaussNewtonTrace(
   const { samples = Math.min(512, dataset.size), probes = 32, seed = 0 } = options
   const { chunk = 32, device, onProgress, signal } = options
   using held = await inFullPrecision(model)
-  const trained = trainedParameters(held)
+  const trained = chosenParameters(held, options.parameters)
   const indices = sampleIndices(dataset, { size: samples, sampling: 'uniform', seed })
   const curvedBy = whyCurved(held)
   const sums = new Float64Array(probes)
@@ -82,7 +76,7 @@ export async function gaussNewtonTrace(
     await torch.noGrad(() =>
       scope(async () => {
         const { output, logits } = await logitsOf(held, batch.images, options)
-        withoutGradient ??= await expectReach(held, trained, output)
+        withoutGradient ??= await expectReach(held, trained, output, options.parameters)
         const signs = signsOf(logits, probes, generator)
         for (let probe = 0; probe < probes; probe++) {
           signal?.throwIfAborted()

@@ -6,6 +6,7 @@ import {
   expectObject,
   meanWithError,
   type NumberChecks,
+  nonNegative,
   SosError,
   wholeSeed,
 } from '../../base/index.js'
@@ -14,11 +15,12 @@ import { expectDataset } from '../../data/internal.js'
 import { whyNotFinite } from '../../model/internal.js'
 import { type ScriptModule, scope, torch } from '../../torch/index.js'
 import { expectModule } from '../../torch/internal.js'
-import { type HessianOptions, hessian } from '../operators/hessian.js'
+import { hessian } from '../operators/hessian.js'
+import type { OperatorOptions } from '../operators/model-operator.js'
 import { hutchinsonTrace, probeCount, type TraceEstimate } from './hutchinson-trace.js'
 
 /** How a trace is estimated. */
-export interface TraceOptions extends HessianOptions {
+export interface TraceOptions extends OperatorOptions {
   /**
    * The number of samples whose mean loss is measured, drawn uniformly by the seed. Default: 512, or all if there are
    * fewer.
@@ -36,6 +38,7 @@ export const traceNumbers: NumberChecks<TraceOptions> = {
   probes: probeCount,
   seed: wholeSeed,
   chunk: count,
+  graphBytes: nonNegative,
 }
 
 /** The trace of a model's Hessian, estimated. */
@@ -95,7 +98,7 @@ export async function hessianTrace(
   using held = model.view({ eval: true }) // so that all probes measure the same weights
   return await torch.noGrad(() =>
     scope(async () => {
-      const operator = hessian(held, dataset, indices, options)
+      using operator = hessian(held, dataset, indices, options)
       const estimate = await hutchinsonTrace(operator, { probes, seed })
       expectTrace(held, estimate.trace)
       return { ...estimate, samples, indices, withoutGradient: operator.withoutGradient() }

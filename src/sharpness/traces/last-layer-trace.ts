@@ -43,7 +43,7 @@ export async function lastLayerTrace(
   model: ScriptModule,
   path: string,
   dataset: Dataset,
-  options: Omit<TraceOptions, 'probes'> = {},
+  options: Omit<TraceOptions, 'probes' | 'parameters' | 'graphBytes'> = {},
 ): Promise<LastLayerTrace> {
   expectModule('model', model)
   expectDataset('dataset', dataset)
