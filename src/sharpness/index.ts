@@ -25,6 +25,19 @@ export {
   type Eigenvalues,
   topEigenvalues,
 } from './eigenvalues/top-eigenvalues.js'
+export { compareLandscapes, type LandscapeComparison } from './landscape/compare-landscapes.js'
+export type { DirectionOptions, Normalization } from './landscape/directions.js'
+export {
+  type Landscape,
+  type LandscapeOptions,
+  type LandscapeSettings,
+  type LossSurface,
+  landscape,
+  type Surface,
+} from './landscape/landscape.js'
+export { type LossLine, type LossLineOptions, lossLine } from './landscape/loss-line.js'
+export type { PlaceScore } from './landscape/loss-sums.js'
+export type { SurveyOptions } from './landscape/survey.js'
 export {
   type ActivationHessianOptions,
   type Activations,

@@ -19,6 +19,8 @@ const data = vectors(20)
 const all = [...data.labels.keys()]
 const density = { nodes: [0], weights: [1], outliers: [], size: 1, products: 1 }
 
+const survey = { samples: count, seed: anyWhole, chunk: count }
+
 /** The numbers that functions of `sharpness` take, for test/numbers.test.ts. */
 export function sharpnessNumbers(model: () => ScriptModule): Record<string, Case> {
   const hessian = () => sos.hessian(model(), data, all)
@@ -45,6 +47,15 @@ export function sharpnessNumbers(model: () => ScriptModule): Record<string, Case
       'spectralDensity options',
       { probes: count, steps: count, outliers: [...fromZero, 1e9], seed: anyWhole },
       (given) => sos.spectralDensity(hessian(), given),
+    ),
+    ...options('landscape options', { ...survey, grid: [...count, 1002], range: positive }, (given) =>
+      sos.landscape(model(), [], data, given),
+    ),
+    ...options('compareLandscapes options', { ...survey, grid: [...count, 1002], range: positive }, (given) =>
+      sos.compareLandscapes(model(), model(), data, given),
+    ),
+    ...options('lossLine options', { ...survey, points: [...count, 1], range: nonNegative }, (given) =>
+      sos.lossLine(model(), model(), data, given),
     ),
     'densityAt points': [list(finite), (points) => sos.densityAt(density, points, 1)],
     'densityAt sigma': [positive, (sigma) => sos.densityAt(density, [0], sigma)],
