@@ -1,10 +1,21 @@
 /**
- * Turns the record of a study or of a training into sentences, tables and pages. It handles no tensors.
+ * Turns the record of a study, of a training or of sharpness into sentences, tables and pages. It handles no tensors.
  *
  * @module report
  */
 
 export { makeReportFolder } from './report-folder.js'
+export { sharpnessFindings } from './sharpness/findings.js'
+export { sharpnessPage } from './sharpness/page.js'
+export {
+  type ModelSharpness,
+  readSharpnessRecord,
+  type SharpnessRecord,
+  type TraceDifference,
+  type TraceResult,
+} from './sharpness/record.js'
+export { sharpnessTables } from './sharpness/tables.js'
+export { writeSharpnessReport } from './sharpness/write-report.js'
 export { studyFindings } from './study/findings.js'
 export { studyPage } from './study/page.js'
 export { accuracyTable, batchSizeTable, controlTable, drawsTable, shiftTable } from './study/tables.js'

@@ -127,20 +127,6 @@ describe('sos', () => {
     expect(inspected.record.shifts[0]).toMatchObject({ layer: 'fc', seed: 1, rank: 40 })
   })
 
-  it('sharpness measures one model, or two on the same probes', async () => {
-    const options = ['--data', train, '--samples', '32', '--probes', '3', '--seed', '5']
-    const one = await json('sharpness', demoModel, ...options)
-    expect(Object.keys(one)).toEqual(['trace', 'standardError', 'probes', 'samples', 'withoutGradient'])
-    const two = await json('sharpness', demoModel, '--compare', demoModel, ...options)
-    expect(two.trace).toBeCloseTo(one.trace, 8)
-    expect(two.compare).toEqual({
-      trace: two.trace,
-      standardError: two.standardError,
-      difference: 0,
-      differenceStandardError: 0,
-    })
-  })
-
   it('inspect shows the tree, the parameters and the last layer', async () => {
     const record = await json('inspect', fixture('resnet18.traced.pt'))
     expect(record).toMatchObject({

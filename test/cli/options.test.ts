@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { idxFolder, preprocessOf, ScriptModule, sampleIndices } from '../../src/index.js'
+import { ScriptModule } from '../../src/index.js'
 import type { ShiftRecord } from '../../src/shift/index.js'
 
 import { sos } from '../support/cli.js'
@@ -58,25 +58,6 @@ describe('what is asked for is what is done', () => {
     const { sigma } = await reference('shift', given)
     expect(fixed.singularValues!.first / sigma[0]).toBeCloseTo(1, 5)
     expect(fixed.singularValues!.last / sigma[59]).toBeCloseTo(1, 4)
-  })
-
-  it("sos sharpness --samples, --probes, --seed: PyTorch's quadratic forms", async () => {
-    const options = ['--samples', '24', '--probes', '3', '--seed', '5']
-    const told = await json('sharpness', demoModel, '--data', train, ...options)
-    const data = await idxFolder(fashionMnist, 'train', preprocessOf(await ScriptModule.load(demoModel)))
-    const indices = sampleIndices(data, { size: 24, sampling: 'uniform', seed: 5 })
-    const { perProbe } = await reference('trace', {
-      model: demoModel,
-      folder: fashionMnist,
-      indices,
-      probes: 3,
-      seed: 5,
-    })
-    const mean = perProbe.reduce((a: number, b: number) => a + b) / 3
-    const squares = perProbe.reduce((sum: number, one: number) => sum + (one - mean) ** 2, 0)
-    expect(told).toMatchObject({ probes: 3, samples: 24, withoutGradient: [] })
-    expect(Math.abs(told.trace / mean - 1)).toBeLessThan(1e-4)
-    expect(Math.abs(told.standardError / Math.sqrt(squares / 2 / 3) - 1)).toBeLessThan(1e-3)
   })
 
   it('sos study --limit-val, --draws, --seed', async () => {

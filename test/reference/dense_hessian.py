@@ -1,15 +1,21 @@
 """The whole Hessian of the mean cross-entropy of a small float64 model, column by column:
-{ model, shape, seed, classes } → { trace, matrix, eigenvalues }, the eigenvalues ascending."""
+{ model, shape, seed, classes } or { model, folder, indices } → { trace, matrix, eigenvalues }, the eigenvalues ascending.
+
+The second form takes images of Fashion-MNIST and their labels."""
 
 import torch
-from _common import answer, argument, randn
+from _common import answer, argument, fashion_mnist, randn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 given = argument()
 model = torch.jit.load(given["model"]).eval()
 parameters = list(model.parameters())
-x = randn(given["shape"], given["seed"], torch.float64)
-labels = torch.arange(given["shape"][0]) % given["classes"]
+if "folder" in given:
+    x, labels = fashion_mnist(given["folder"], "train", given["indices"])
+    x = x.double()
+else:
+    x = randn(given["shape"], given["seed"], torch.float64)
+    labels = torch.arange(given["shape"][0]) % given["classes"]
 with sdpa_kernel(SDPBackend.MATH):  # the fused kernels have no second derivative
     loss = torch.nn.functional.cross_entropy(model(x), labels)
 gradients = torch.autograd.grad(loss, parameters, create_graph=True)

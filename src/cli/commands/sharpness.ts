@@ -1,107 +1,148 @@
-import { Command } from 'commander'
+import { join } from 'node:path'
+import { Command, Option } from 'commander'
 import { specHelp } from '../../base/index.js'
-import type { OutputKind } from '../../model/index.js'
-import type { HessianTrace } from '../../sharpness/index.js'
 import { library } from '../shared/library.js'
-
 import { openModelAndData } from '../shared/open.js'
 import {
   addImageOptions,
   chunkOption,
   deviceOption,
-  type ModelOptions,
   outputOption,
   outputsOption,
   presetOption,
+  share,
   wholeNumber,
 } from '../shared/options.js'
-import { plusMinus, printJson, printLine, printTable } from '../shared/print.js'
-import { withProgress } from '../shared/progress.js'
-import { comparisonRecord, traceRecord } from '../shared/records.js'
-
-interface Options extends ModelOptions {
-  compare?: string
-  samples?: number
-  probes: number
-  seed: number
-  outputs: OutputKind
-  chunk: number
-}
+import { expectOutputs } from '../shared/output.js'
+import { printJson, printLine } from '../shared/print.js'
+import { measureModel } from '../sharpness/measure.js'
+import { differenceOf } from '../sharpness/pair.js'
+import { printSharpness } from '../sharpness/print.js'
+import {
+  contradiction,
+  expectSameSize,
+  listOfMeasures,
+  operators,
+  type SharpnessOptions,
+} from '../sharpness/requests.js'
 
 export const sharpnessCommand = new Command('sharpness')
-  .description('estimate the trace of the Hessian of the loss, or its difference between two models')
+  .description('measure how sharp the minimum of a model is, or how it differs between two models')
   .argument('<model>', 'TorchScript file')
-  .option('--compare <model>', 'a second model, measured on the same probes and samples')
+  .option('--compare <model>', 'a second model, measured on the same images and random vectors')
   .requiredOption('--data <spec>', specHelp)
+  .option(
+    '--measure <m,…>',
+    'what is measured: trace, eigenvalues, density; several are separated by commas',
+    listOfMeasures,
+    ['trace'],
+  )
+  .addOption(
+    new Option('--operator <matrix>', 'the matrix: what these are is said below')
+      .choices([...operators])
+      .default('hessian'),
+  )
+  .option(
+    '--parameters <glob>',
+    "restrict the matrix to the parameters of this name or pattern, for example 'layer4.**' (default: all)",
+  )
   .option(
     '--samples <n>',
     'number of images; the loss is their mean (default: 512, or all if there are fewer)',
     wholeNumber(1),
   )
-  .option('--probes <n>', 'number of random probe vectors', wholeNumber(2, 1_000_000), 32)
-  .option('--seed <n>', 'seed of the samples and the probes', wholeNumber(0), 0)
+  .option('--probes <n>', 'number of random vectors of the trace (default: 32)', wholeNumber(2, 1_000_000))
+  .option('--top <n>', 'number of the largest eigenvalues (default: 10)', wholeNumber(1, 100_000))
+  .option(
+    '--tolerance <t>',
+    'an eigenvalue has converged if its residual is at most this share of it (default: 0.001)',
+    share,
+  )
+  .option(
+    '--max-products <n>',
+    'the eigenvalues end after so many matrix-vector products (default: 10 for each eigenvalue, and 100)',
+    wholeNumber(1),
+  )
+  .option(
+    '--density-probes <n>',
+    'number of random vectors of the density (default: 4)',
+    wholeNumber(1, 100_000),
+  )
+  .option(
+    '--density-steps <n>',
+    'number of products for each random vector of the density (default: 80)',
+    wholeNumber(1, 100_000),
+  )
+  .option('--seed <n>', 'seed of the images and of all random vectors', wholeNumber(0), 0)
   .addOption(outputsOption)
   .addOption(outputOption)
   .addOption(chunkOption(128))
   .addOption(presetOption)
   .addOption(deviceOption)
-  .option(
-    '--json',
-    'print one JSON document: { trace, standardError, probes, samples, withoutGradient, compare? }',
-  )
+  .option('--report <dir>', 'folder for index.html, a page of figures and tables, and sharpness.json')
+  .option('--json', 'print one JSON document, which is described below')
   .addHelpText(
     'after',
-    '\nExample:\n  sos sharpness before.pt --compare after.pt --data idx:assets/fashion-mnist:train\n',
+    `
+The matrix is that of the mean cross-entropy over the images, in eval mode. The operators are
+  hessian           H, all second derivatives
+  ggn               G, the generalised Gauss-Newton matrix: H without the curvature of the network itself
+  fisher            F, Fisher's information matrix, which equals G
+  empirical-fisher  E, the mean of the products g gᵀ of the gradients g of single images
+
+The measures are
+  trace        the sum of the eigenvalues, with two standard errors: over the images, and over the random vectors
+  eigenvalues  the largest eigenvalues, each with its residual; the first is λ₁
+  density      how all eigenvalues are distributed, by stochastic Lanczos quadrature; the ten of the largest magnitude are
+               computed by themselves
+
+The JSON document is { model, dataset, operator, parameters, size, samples, seed, withoutGradient } and what was measured:
+  trace            { value, standardError, probeStandardError, samples, probes, method }; standardError is null if the method
+                   does not know the error over images
+  eigenvalues      [{ value, residual, converged }], the largest first; products is the number of matrix-vector products, and
+                   floor is the residual that the dtype of the weights allows
+  density          { nodes, weights, outliers: [{ value, residual, converged }], size, products }; each outlier has the weight 1/size
+  compare          { model, trace, eigenvalues, …, withoutGradient }: the same of the second model
+  difference       { trace: { value, standardError, probeStandardError, method } }: the second less the first, paired
+  withoutGradient  parameters that are left out, because no gradient reaches them
+
+The cost is that of the products: one takes about three times as long as a gradient of the loss on the same images.
+
+Examples:
+  sos sharpness before.pt --compare after.pt --data idx:assets/fashion-mnist:train
+  sos sharpness resnet20.pt --data cifar10:data:train --measure trace,eigenvalues,density --top 100 --report out/sharpness`,
   )
-  .action(async (path: string, options: Options) => {
-    const { compareWith, hessianTrace } = await library()
-    const measure = async (file: string, opened = openModelAndData(file, options)) => {
-      const { model, dataset } = await opened
-      const { device, samples, probes, seed, outputs, output, chunk } = options
-      return await withProgress(`sharpness ${file}`, (onProgress) =>
-        hessianTrace(model, dataset, {
-          device,
-          probes,
-          seed,
-          outputs,
-          chunk,
-          ...(output !== undefined && { output }),
-          ...(samples && { samples }),
-          onProgress,
-        }),
-      )
+  .action(async (path: string, options: SharpnessOptions) => {
+    const wrong = contradiction(options)
+    if (wrong !== undefined) sharpnessCommand.error(`error: ${wrong}`)
+    const { makeReportFolder, writeSharpnessReport } = await library()
+    if (options.report !== undefined) {
+      await makeReportFolder(options.report)
+      const files = ['index.html', 'sharpness.json'].map((name) => join(options.report!, name))
+      await expectOutputs(files, [path, options.compare ?? path, options.data])
     }
-    const opened = await openModelAndData(path, options)
+    const first = { path, ...(await openModelAndData(path, options)) }
     // A second model that cannot be loaded is reported now, and not after the minutes that the first one takes.
-    if (options.compare !== undefined) (await openModelAndData(options.compare, options)).model.dispose()
-    const first = await measure(path, Promise.resolve(opened))
-    if (options.compare === undefined) {
-      if (options.json) return printJson(traceRecord(first))
-      printLine(`tr(H)  ${plusMinus(first.trace, first.standardError)}`)
-      printLine(`       ${first.probes} probes on the mean loss of ${first.samples} images`)
-      return printLeftOut(path, first)
+    const second =
+      options.compare === undefined
+        ? undefined
+        : { path: options.compare, ...(await openModelAndData(options.compare, options)) }
+    if (second !== undefined) expectSameSize(first, second)
+
+    const measured = await measureModel(first, options)
+    const other = second && (await measureModel(second, options))
+    const difference = other && differenceOf(measured, other)
+    const record = {
+      ...measured.record,
+      ...measured.subject,
+      ...(other && { compare: other.record }),
+      ...(difference && { difference }),
     }
-    const comparison = compareWith(first, await measure(options.compare))
-    if (options.json) return printJson(comparisonRecord(comparison))
-    const { second, difference, differenceStandardError } = comparison
-    printTable(
-      ['model', 'tr(H)'],
-      [
-        [path, plusMinus(first.trace, first.standardError)],
-        [options.compare, plusMinus(second.trace, second.standardError)],
-        ['paired difference', plusMinus(difference, differenceStandardError)],
-      ],
-    )
-    printLine(`${first.probes} probes on the mean loss of ${first.samples} images, the same for both`)
-    printLeftOut(path, first)
-    printLeftOut(options.compare, second)
+    // It is printed before it is written, so that a full disk does not lose the work of hours.
+    if (options.json) printJson(record)
+    else await printSharpness(record)
+    if (options.report === undefined) return
+    const written = await writeSharpnessReport(record, options.report)
+    if (!options.json) printLine(`Written: ${written.page} and ${written.json}`)
   })
 addImageOptions(sharpnessCommand)
-
-function printLeftOut(path: string, { withoutGradient: names }: HessianTrace): void {
-  if (names.length === 0) return
-  const more = names.length > 5 ? ', …' : ''
-  printLine(
-    `warning: ${path}: ${names.length} parameters are left out of the trace, because no gradient reaches them or they require none: ${names.slice(0, 5).join(', ')}${more}`,
-  )
-}

@@ -13,6 +13,13 @@ export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (tex
   }
 }
 
+/** A parser for commander that takes a number above 0, up to 1. */
+export function share(text: string): number {
+  const number = Number(text)
+  if (/^\d*\.?\d+(e-?\d+)?$/i.test(text) && number > 0 && number <= 1) return number
+  throw new InvalidArgumentError('Expected a number above 0 and at most 1, such as 0.001.')
+}
+
 /** The options of every command that runs a model on images. */
 export interface ModelOptions {
   data: string

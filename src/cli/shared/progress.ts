@@ -6,12 +6,17 @@ import type { Progress } from '../../data/index.js'
  */
 export class ProgressLine {
   readonly #label: string
+  readonly #atMost: string
   readonly #start = performance.now()
   #last = 0
   #shown = false
 
-  constructor(label: string) {
+  /**
+   * @param options.atMost whether the work usually ends before the total is reached
+   */
+  constructor(label: string, { atMost = false } = {}) {
     this.#label = label
+    this.#atMost = atMost ? 'at most ' : ''
   }
 
   readonly update = ({ done, total, resumed = 0 }: Progress): void => {
@@ -20,7 +25,7 @@ export class ProgressLine {
     if (now - (this.#last || this.#start) < interval) return
     this.#last = now
     const rate = (done - resumed) / ((now - this.#start) / 1000)
-    const left = rate > 0 ? `, ${duration((total - done) / rate)} left` : ''
+    const left = rate > 0 ? `, ${this.#atMost}${duration((total - done) / rate)} left` : ''
     const text = `${this.#label}: ${done}/${total}, ${rate.toFixed(rate < 10 ? 1 : 0)}/s${left}`
     process.stderr.write(process.stderr.isTTY ? `\r\x1b[2K${text}` : `${text}\n`)
     this.#shown = true
@@ -43,8 +48,9 @@ export function duration(seconds: number): string {
 export async function withProgress<T>(
   label: string,
   body: (update: ProgressLine['update']) => Promise<T>,
+  options?: { atMost: boolean },
 ): Promise<T> {
-  const line = new ProgressLine(label)
+  const line = new ProgressLine(label, options)
   try {
     return await body(line.update)
   } finally {

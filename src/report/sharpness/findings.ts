@@ -1,0 +1,111 @@
+import { count, figure, percent, signedFigure } from '../numbers.js'
+import type { ModelSharpness, SharpnessRecord, TraceDifference, TraceResult } from './record.js'
+import { matrixOf, type Series, seriesOf } from './series.js'
+
+/**
+ * Says in sentences what a record of sharpness shows, and no more than its errors allow.
+ *
+ * @param record what `sos sharpness --json` printed, parsed
+ * @returns plain sentences, the most important first
+ * @example
+ * const model = 'a.pt'
+ * const trace = { value: 5, standardError: 1, probeStandardError: 0, samples: 64, probes: 'exact', method: 'by image' } as const
+ * const record = { model, trace, withoutGradient: [], dataset: 'x', operator: 'hessian', size: 9, samples: 64, seed: 0 } as const
+ * console.log(sharpnessFindings({ ...record, withoutGradient: [] })[0]) // → tr(H) of a.pt is 5 ± 1 over the images.
+ */
+export function sharpnessFindings(record: SharpnessRecord): string[] {
+  const series = seriesOf(record)
+  const { symbol } = matrixOf(record)
+  return [
+    record.difference === undefined ? null : changeOfTrace(record.difference.trace, series, symbol),
+    ...series.map((one) => traceOf(one, symbol)),
+    largest(series, record),
+    ...series.map(converged),
+    ...series.map((one) => shareOfTop(one, symbol)),
+    ...series.map((one) => spread(one, record)),
+  ].filter((sentence) => sentence !== null)
+}
+
+/** What is known of a trace, in words: both errors, or the one that the method knows. */
+function withErrors({ value, standardError, probeStandardError }: Errors, text = figure): string {
+  const known = standardError === null ? '' : ` ± ${figure(standardError)} over the images`
+  const probes =
+    probeStandardError === 0
+      ? ''
+      : `${known === '' ? ' ' : ', '}± ${figure(probeStandardError)} over the random vectors`
+  return `${text(value)}${known}${probes}`
+}
+
+type Errors = Pick<TraceResult, 'value' | 'standardError' | 'probeStandardError'>
+
+function traceOf({ name, of: { trace } }: Series, symbol: string): string | null {
+  if (trace === undefined) return null
+  return `tr(${symbol}) of ${name} is ${withErrors(trace)}.`
+}
+
+function changeOfTrace(difference: TraceDifference, series: readonly Series[], symbol: string): string {
+  const { value, standardError, probeStandardError } = difference
+  const [first, second] = series as [Series, Series]
+  const error = standardError ?? probeStandardError
+  const what = `tr(${symbol}) of ${second.name} less that of ${first.name} is ${withErrors(difference, signedFigure)}`
+  const alone =
+    standardError === null
+      ? ' This holds for these images alone: the method does not know the error over the images.'
+      : ''
+  if (error === 0 && value === 0) return `${what}: there is no difference.`
+  if (Math.abs(value) < 2 * error) {
+    return `${what}: nothing can be said, since this is less than twice the standard error.${alone}`
+  }
+  return `${what}: it is ${value < 0 ? 'smaller' : 'larger'} by more than twice the standard error.${alone}`
+}
+
+/** λ₁ of each model, and its change. */
+function largest(series: readonly Series[], { samples }: SharpnessRecord): string | null {
+  const values = series.flatMap(({ name, of: { eigenvalues } }) =>
+    eigenvalues === undefined ? [] : [{ name, value: Math.max(...eigenvalues.map(({ value }) => value)) }],
+  )
+  const [first, second] = values
+  if (first === undefined) return null
+  const where = `on these ${count(samples, 'image')}; its error over the images is not known`
+  if (second === undefined)
+    return `The largest eigenvalue, λ₁, of ${first.name} is ${figure(first.value)} ${where}.`
+  const change = (100 * (second.value - first.value)) / first.value
+  const inPercent = first.value > 0 ? ` (${change > 0 ? '+' : ''}${percent(change)})` : ''
+  return `The largest eigenvalue, λ₁, is ${figure(first.value)} for ${first.name} and ${figure(second.value)} for ${second.name}${inPercent} ${where}.`
+}
+
+function converged({ name, of: { eigenvalues, products, floor } }: Series): string | null {
+  if (eigenvalues === undefined) return null
+  const done = eigenvalues.filter((one) => one.converged).length
+  const took = products === undefined ? '' : `, after ${count(products, 'product')}`
+  const all = `${done} of ${count(eigenvalues.length, 'eigenvalue')} of ${name} have converged${took}.`
+  if (done === eigenvalues.length) return all
+  const residuals = eigenvalues.filter((one) => !one.converged).map(({ residual }) => residual)
+  const most = Math.max(...residuals)
+  const why =
+    floor !== undefined && most <= 10 * floor
+      ? ` Their residuals, up to ${figure(most)}, are near the rounding of the dtype, ${figure(floor)}, so that more products would not help.`
+      : ` Each of the others is known up to its residual, which is at most ${figure(most)}.`
+  return `${all}${why}`
+}
+
+/** Which part of the trace the eigenvalues are. */
+function shareOfTop({ name, of }: Series, symbol: string): string | null {
+  const { eigenvalues, trace } = of as ModelSharpness
+  if (eigenvalues === undefined || trace === undefined || !(trace.value > 0)) return null
+  const sum = eigenvalues.reduce((total, { value }) => total + value, 0)
+  return `The ${count(eigenvalues.length, 'largest eigenvalue', 'largest eigenvalues')} of ${name} add up to ${figure(sum)}, ${percent((100 * sum) / trace.value, 1)} of tr(${symbol}).`
+}
+
+/** Where most of the spectrum lies. */
+function spread({ name, of: { density } }: Series, { size }: SharpnessRecord): string | null {
+  if (density === undefined) return null
+  const { nodes, weights, outliers } = density
+  const top = Math.max(...nodes.map(Math.abs), ...outliers.map(({ value }) => Math.abs(value)))
+  const mass = (isIn: (value: number) => boolean) =>
+    nodes.reduce((sum, node, i) => sum + (isIn(node) ? weights[i]! : 0), 0) +
+    outliers.filter(({ value }) => isIn(value)).length / size
+  const near = mass((value) => Math.abs(value) <= top / 1000)
+  const below = mass((value) => value < -top / 1000)
+  return `Of the eigenvalues of ${name}, ${percent(100 * near, 1)} lie between ${figure(-top / 1000)} and ${figure(top / 1000)}, a thousandth of the largest magnitude; ${percent(100 * below, 1)} lie below that.`
+}

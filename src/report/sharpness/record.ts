@@ -1,0 +1,119 @@
+import { readFile } from 'node:fs/promises'
+import { z } from 'zod'
+import { clipped, expectText, parseForeignJson, SosError } from '../../base/index.js'
+
+const error = z.number().nonnegative()
+const whole = z.int().nonnegative()
+const count = z.int().positive()
+const text = z.string()
+
+const layerTrace = z.strictObject({ path: text, value: z.number(), standardError: error.nullable() })
+
+const difference = z.strictObject({
+  /** The value of the second model less that of the first. */
+  value: z.number(),
+  standardError: error.nullable(),
+  probeStandardError: error,
+  method: text,
+  byLayer: z.array(layerTrace).optional(),
+})
+
+const trace = z.strictObject({
+  value: z.number(),
+  /** The standard error over the images; null if the method cannot tell it. */
+  standardError: error.nullable(),
+  /** The standard error over the random probes for these images alone; 0 if there are no random probes. */
+  probeStandardError: error,
+  /** The number of images. */
+  samples: count,
+  /** The number of images of equal weight that would give as small an error, if the images were drawn by confidence. */
+  effectiveSamples: z.number().positive().optional(),
+  /** How many random probes; `exact` if there are none. */
+  probes: z.union([count, z.literal('exact')]),
+  method: text,
+  byLayer: z.array(layerTrace).optional(),
+})
+
+const eigenvalue = z.strictObject({ value: z.number(), residual: error, converged: z.boolean() })
+
+const density = z
+  .strictObject({
+    nodes: z.array(z.number()),
+    weights: z.array(error),
+    outliers: z.array(eigenvalue),
+    size: count,
+    products: count,
+  })
+  .refine(({ nodes, weights }) => nodes.length === weights.length, {
+    message: 'expected as many weights as nodes',
+  })
+  .refine(({ nodes, outliers }) => nodes.length + outliers.length > 0, { message: 'expected a node' })
+
+const measured = {
+  model: text,
+  trace: trace.optional(),
+  eigenvalues: z.array(eigenvalue).min(1).optional(),
+  /** How many products the eigenvalues took. */
+  products: count.optional(),
+  /** Below so large a residual, the eigenvalues are at the rounding of the model's dtype. */
+  floor: error.optional(),
+  density: density.optional(),
+  /** The parameters that are left out, because no gradient reaches them. */
+  withoutGradient: z.array(text),
+}
+
+const recordSchema = z.strictObject({
+  ...measured,
+  dataset: text,
+  operator: z.enum(['hessian', 'ggn', 'fisher', 'empirical-fisher']),
+  /** A name or a pattern of the parameters that the matrix is restricted to. */
+  parameters: text.optional(),
+  /** The matrices are size × size. */
+  size: count,
+  /** The number of images whose mean loss is measured. */
+  samples: count,
+  seed: whole,
+  compare: z.strictObject(measured).optional(),
+  difference: z.strictObject({ trace: difference }).optional(),
+})
+
+/** What `sos sharpness --json` prints: the sharpness of one model, or of two on the same images. */
+export type SharpnessRecord = z.infer<typeof recordSchema>
+
+/** The part of a {@link SharpnessRecord} that belongs to one model. */
+export type ModelSharpness = NonNullable<SharpnessRecord['compare']>
+
+/** A trace in a {@link SharpnessRecord}. */
+export type TraceResult = NonNullable<SharpnessRecord['trace']>
+
+/** A difference of two traces in a {@link SharpnessRecord}. */
+export type TraceDifference = NonNullable<SharpnessRecord['difference']>['trace']
+
+/**
+ * Reads a record of sharpness, which is what `sos sharpness --json` printed or the `sharpness.json` of a report.
+ *
+ * @param path the file
+ * @returns the record
+ * @throws `ERR_FILE_NOT_FOUND`; `ERR_FILE_UNREADABLE`; `ERR_RECORD` if the file is not such a record
+ * @example
+ * await readSharpnessRecord('missing.json').catch(({ code }) => console.log(code)) // → ERR_FILE_NOT_FOUND
+ */
+export async function readSharpnessRecord(path: string): Promise<SharpnessRecord> {
+  expectText('path', path)
+  const content = await readFile(path, 'utf8').catch((cause) => {
+    const code = cause.code === 'ENOENT' ? 'ERR_FILE_NOT_FOUND' : 'ERR_FILE_UNREADABLE'
+    throw new SosError(code, `${path}: cannot be read: ${cause.message}`, { cause })
+  })
+  let json: unknown
+  try {
+    json = parseForeignJson(content)
+  } catch (cause) {
+    throw new SosError('ERR_RECORD', `${path}: it is not valid JSON: ${(cause as Error).message}`, { cause })
+  }
+  const parsed = recordSchema.safeParse(json)
+  if (parsed.success) return parsed.data
+  throw new SosError(
+    'ERR_RECORD',
+    `${path}: expected what \`sos sharpness --json\` prints:\n${clipped(z.prettifyError(parsed.error), 2000)}`,
+  )
+}

@@ -1,0 +1,152 @@
+import { count, figure, percent, signedFigure } from '../numbers.js'
+import { type Column, type Table, table } from '../table.js'
+import type { SharpnessRecord } from './record.js'
+import { matrixOf, type Series, seriesOf } from './series.js'
+
+/**
+ * Makes the tables of a record of sharpness: the traces, the eigenvalues, and the trace by layer.
+ *
+ * @param record what `sos sharpness --json` printed, parsed
+ * @param options what is shown
+ * @param options.most the most rows of eigenvalues and of layers. Default: all
+ * @returns a table for each of these that the record has
+ * @example
+ * const eigenvalues = [{ value: 2, residual: 0.001, converged: true }]
+ * const record = { model: 'a.pt', eigenvalues, withoutGradient: [], dataset: 'x', operator: 'hessian', size: 9, samples: 64, seed: 0 } as const
+ * console.log(sharpnessTables({ ...record, eigenvalues, withoutGradient: [] })[0]!.rows) // → [ [ '1', '2', '0.001' ] ]
+ */
+export function sharpnessTables(record: SharpnessRecord, options: { most?: number } = {}): Table[] {
+  const { most = Number.POSITIVE_INFINITY } = options
+  return [traceTable(record), eigenvalueTable(record, most), layerTable(record, most)].filter(
+    (one) => one !== null,
+  )
+}
+
+interface TraceRow {
+  name: string
+  value: string
+  images: number | null
+  probes: number
+  samples: string
+  vectors: string
+  method: string
+}
+
+/** The traces with both errors, and their paired difference. */
+export function traceTable(record: SharpnessRecord): Table | null {
+  const { symbol, name } = matrixOf(record)
+  const rows: TraceRow[] = seriesOf(record).flatMap(({ name, of: { trace } }) =>
+    trace === undefined
+      ? []
+      : [
+          {
+            name,
+            value: figure(trace.value),
+            images: trace.standardError,
+            probes: trace.probeStandardError,
+            samples: String(trace.samples),
+            vectors: String(trace.probes),
+            method: trace.method,
+          },
+        ],
+  )
+  if (rows.length === 0) return null
+  const change = record.difference?.trace
+  if (change !== undefined) {
+    const { value, standardError, probeStandardError, method } = change
+    const [first] = rows
+    rows.push({
+      ...first!,
+      name: 'paired difference',
+      value: signedFigure(value),
+      images: standardError,
+      probes: probeStandardError,
+      method,
+    })
+  }
+  const columns: Column<TraceRow>[] = [
+    { head: 'model', of: ({ name }) => name, words: true },
+    { head: `tr(${symbol})`, of: ({ value }) => value },
+    { head: '± over images', of: ({ images }) => (images === null ? 'not known' : figure(images)) },
+    { head: '± over random vectors', of: ({ probes }) => (probes === 0 ? 'none' : figure(probes)) },
+    { head: 'images', of: ({ samples }) => samples },
+    { head: 'random vectors', of: ({ vectors }) => vectors },
+    { head: 'method', of: ({ method }) => method, words: true },
+  ]
+  const caption = `The trace of ${name} of the mean loss over the images. Over images: the standard error from the choice of the images. Over random vectors: the standard error of the estimate for these images alone.`
+  return table(caption, columns, rows)
+}
+
+/** The eigenvalues of each model by rank. */
+export function eigenvalueTable(record: SharpnessRecord, most = Number.POSITIVE_INFINITY): Table | null {
+  const series = seriesOf(record).filter(({ of }) => of.eigenvalues !== undefined)
+  if (series.length === 0) return null
+  const { symbol } = matrixOf(record)
+  const ranks = Math.max(...series.map(({ of }) => of.eigenvalues!.length))
+  const shown = Array.from({ length: Math.min(ranks, most) }, (_, i) => i)
+  const columnsOf = ({ name, of }: Series): Column<number>[] => [
+    { head: series.length > 1 ? `λ, ${name}` : 'λ', of: (i) => valueText(of.eigenvalues![i]) },
+    {
+      head: 'residual',
+      of: (i) => (of.eigenvalues![i] === undefined ? '–' : figure(of.eigenvalues![i]!.residual)),
+    },
+  ]
+  const [first, second] = series
+  const change = (i: number) => {
+    const [from, to] = [first!.of.eigenvalues![i]?.value, second!.of.eigenvalues![i]?.value]
+    if (from === undefined || to === undefined || !(from > 0)) return '–'
+    return `${to > from ? '+' : ''}${percent((100 * (to - from)) / from)}`
+  }
+  const columns: Column<number>[] = [
+    { head: 'rank', of: (i) => i + 1 },
+    ...series.flatMap(columnsOf),
+    ...(second === undefined ? [] : [{ head: 'change', of: change }]),
+  ]
+  const rest = ranks > shown.length ? ` The first ${shown.length} of ${ranks}.` : ''
+  const floors = series.flatMap(({ of }) => of.floor ?? [])
+  const floor =
+    floors.length === 0
+      ? ''
+      : ` Rounding alone gives residuals of about ${figure(Math.max(...floors))}, the floor.`
+  const caption = `The largest eigenvalues of ${symbol}.${rest} An eigenvalue of the matrix lies within the residual of each value. * marks a value that has not converged.${floor}`
+  return table(caption, columns, shown)
+}
+
+function valueText(eigenvalue: { value: number; converged: boolean } | undefined): string {
+  return eigenvalue === undefined ? '–' : `${figure(eigenvalue.value)}${eigenvalue.converged ? '' : ' *'}`
+}
+
+/** The trace of each layer's block, those that have the most first. */
+export function layerTable(record: SharpnessRecord, most = Number.POSITIVE_INFINITY): Table | null {
+  const series = seriesOf(record).filter(({ of }) => of.trace?.byLayer !== undefined)
+  if (series.length === 0) return null
+  const { symbol } = matrixOf(record)
+  const layers = series[0]!.of.trace!.byLayer!
+  const shown = layers.toSorted((a, b) => Math.abs(b.value) - Math.abs(a.value)).slice(0, most)
+  const cell = (value: number, error: number | null, text = figure) =>
+    error === null ? text(value) : `${text(value)} ± ${figure(error)}`
+  const columns: Column<{ path: string }>[] = [
+    { head: 'layer', of: ({ path }) => (path === '' ? 'the model itself' : path), words: true },
+    ...series.map(({ name, of }) => ({
+      head: series.length > 1 ? `tr(${symbol}), ${name}` : `tr(${symbol})`,
+      of: ({ path }: { path: string }) => {
+        const found = of.trace!.byLayer!.find((layer) => layer.path === path)
+        return found === undefined ? '–' : cell(found.value, found.standardError)
+      },
+    })),
+  ]
+  const differences = record.difference?.trace.byLayer
+  if (differences !== undefined) {
+    columns.push({
+      head: 'paired difference',
+      of: ({ path }) => {
+        const found = differences.find((layer) => layer.path === path)
+        return found === undefined ? '–' : cell(found.value, found.standardError, signedFigure)
+      },
+    })
+  }
+  const rest =
+    layers.length > shown.length ? ` The ${shown.length} largest of ${count(layers.length, 'layer')}.` : ''
+  const caption = `The trace of each layer’s block of ${symbol}, ± standard error over the images, the largest first.${rest}`
+  return table(caption, columns, shown)
+}

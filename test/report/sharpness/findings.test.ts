@@ -1,0 +1,78 @@
+import { describe, expect, it } from 'vitest'
+import { type SharpnessRecord, sharpnessFindings } from '../../../src/report/index.js'
+
+import { only, record } from './record.js'
+
+type Change = Partial<NonNullable<SharpnessRecord['difference']>['trace']>
+const changed = (trace: Change): SharpnessRecord => ({
+  ...record,
+  difference: { trace: { ...record.difference!.trace, ...trace } },
+})
+const first = (one: SharpnessRecord) => sharpnessFindings(one)[0]!
+
+describe('sharpnessFindings', () => {
+  it('says nothing of a difference within twice its error over the images', () => {
+    expect(first(record)).toBe(
+      'tr(H) of after.pt less that of before.pt is +0.3 ± 1.9 over the images, ± 0.2 over the random vectors: nothing can be said, since this is less than twice the standard error.',
+    )
+    // The error over the images counts, not the smaller one over the vectors.
+    expect(first(changed({ value: 3.7 }))).toContain('nothing can be said')
+  })
+
+  it('says which way a larger difference goes', () => {
+    expect(first(changed({ value: -3.9 }))).toMatch(
+      /: it is smaller by more than twice the standard error\.$/,
+    )
+    expect(first(changed({ value: 3.9 }))).toMatch(/: it is larger by more than twice the standard error\.$/)
+    expect(first(changed({ value: 0, standardError: 0, probeStandardError: 0 }))).toContain(
+      'there is no difference',
+    )
+  })
+
+  it('says that a difference holds for these images alone, if its error over the images is not known', () => {
+    const told = first(changed({ value: -11.1, standardError: null, probeStandardError: 2 }))
+    expect(told).toContain('is −11.1 ± 2 over the random vectors: it is smaller')
+    expect(told).toContain('This holds for these images alone')
+  })
+
+  it('says how the largest eigenvalue changes, and which eigenvalues have converged', () => {
+    const told = sharpnessFindings(record)
+    expect(told).toContainEqual(
+      expect.stringContaining('λ₁, is 5 for before.pt and 4.5 for after.pt (−10.00 %) on these 4096 images'),
+    )
+    expect(told).toContainEqual(
+      '5 of 6 eigenvalues of before.pt have converged, after 40 products. Each of the others is known up to its residual, which is at most 0.05.',
+    )
+    // 5 + 2 + 1 + 0.5 − 0.2 + 0.1 of 10.
+    expect(told).toContain('The 6 largest eigenvalues of before.pt add up to 8.4, 84.0 % of tr(H).')
+  })
+
+  it('names the rounding of the dtype if more products would not help', () => {
+    const [told] = sharpnessFindings({ ...only('eigenvalues'), floor: 0.01 }).slice(-1)
+    expect(told).toContain('near the rounding of the dtype, 0.01, so that more products would not help')
+  })
+
+  it('says how much of the spectrum is near zero, with the outliers', () => {
+    const density = { nodes: [-1, 0, 0.001, 3], weights: [0.2, 0.3, 0.1, 0.2], size: 10, products: 9 }
+    const outliers = [-4, 0.003].map((value) => ({ value, residual: 0, converged: true }))
+    // A thousandth of 4: 0 and 0.001 with 0.4, and one outlier of ten; below it −1 with 0.2, and the other.
+    expect(sharpnessFindings({ ...only('density'), size: 10, density: { ...density, outliers } })).toEqual([
+      'Of the eigenvalues of before.pt, 50.0 % lie between −0.004 and 0.004, a thousandth of the largest magnitude; 30.0 % lie below that.',
+    ])
+  })
+
+  it('calls the matrix by its name', () => {
+    for (const [operator, symbol] of [
+      ['ggn', 'G'],
+      ['fisher', 'F'],
+      ['empirical-fisher', 'E'],
+    ] as const) {
+      expect(sharpnessFindings({ ...only('trace'), operator })[0]).toMatch(`tr(${symbol}) of before.pt is 10`)
+    }
+  })
+
+  it('tells two models of one name apart', () => {
+    const told = sharpnessFindings({ ...record, compare: { ...record.compare!, model: 'other/before.pt' } })
+    expect(told.join(' ')).toContain('tr(H) of other/before.pt (second) less that of runs/before.pt (first)')
+  })
+})
