@@ -57,6 +57,7 @@ export {
   type TraceComparison,
   type TraceOptions,
 } from './traces/hessian-trace.js'
+export { hutchPlusPlus } from './traces/hutch-plus-plus.js'
 export { hutchinsonTrace, type TraceEstimate } from './traces/hutchinson-trace.js'
 export { type LastLayerTrace, lastLayerTrace } from './traces/last-layer-trace.js'
 export { xTrace } from './traces/x-trace.js'

@@ -35,6 +35,11 @@ export function sharpnessNumbers(model: () => ScriptModule): Record<string, Case
     ...options('hutchinsonTrace options', { probes: [...count, 1], seed: anyWhole }, (given: object) =>
       sos.hutchinsonTrace(hessian(), { probes: 2, seed: 0, ...given }),
     ),
+    ...options(
+      'hutchPlusPlus options',
+      { products: [...count, 3, 7, 3 * 2 ** 40], seed: anyWhole },
+      (given: object) => sos.hutchPlusPlus(hessian(), { products: 6, seed: 0, ...given }),
+    ),
     ...options('xTrace options', { products: [...count, 5, 2 ** 40], seed: anyWhole }, (given: object) =>
       sos.xTrace(hessian(), { products: 4, seed: 0, ...given }),
     ),

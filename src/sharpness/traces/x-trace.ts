@@ -10,6 +10,7 @@ import {
 import { scope, type Tensor, torch } from '../../torch/index.js'
 import type { SymmetricOperator } from '../operators/symmetric-operator.js'
 import type { TraceEstimate } from './hutchinson-trace.js'
+import { applyToRows } from './row-products.js'
 
 /**
  * Estimates the trace of a symmetric operator from half as many random vectors as products (XTrace: Epperly, Tropp and Webber 2024).
@@ -107,11 +108,4 @@ function inverse(upper: Tensor): Tensor {
 
 function unitRows(matrix: Tensor): Tensor {
   return matrix.div(matrix.square().sum([1], true).sqrt())
-}
-
-async function applyToRows(operator: SymmetricOperator, rows: Tensor): Promise<Tensor> {
-  const products = await operator.apply(rows.unbind(0))
-  const all = torch.stack(products)
-  for (const product of products) product.dispose()
-  return all
 }
