@@ -39,6 +39,17 @@ export { type LossLine, type LossLineOptions, lossLine } from './landscape/loss-
 export type { PlaceScore } from './landscape/loss-sums.js'
 export type { SurveyOptions } from './landscape/survey.js'
 export {
+  type AverageOptions,
+  type AverageSharpness,
+  averageSharpness,
+} from './neighbourhood/average-sharpness.js'
+export type { NeighbourhoodOptions, NeighbourhoodSharpness } from './neighbourhood/perturbed-model.js'
+export {
+  type WorstCaseOptions,
+  type WorstCaseSharpness,
+  worstCaseSharpness,
+} from './neighbourhood/worst-case-sharpness.js'
+export {
   type ActivationHessianOptions,
   type Activations,
   activationHessian,

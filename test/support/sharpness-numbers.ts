@@ -20,6 +20,7 @@ const all = [...data.labels.keys()]
 const density = { nodes: [0], weights: [1], outliers: [], size: 1, products: 1 }
 
 const survey = { samples: count, seed: anyWhole, chunk: count }
+const neighbourhood = { rho: positive, eta: nonNegative, samples: count, seed: anyWhole, chunk: count }
 
 /** The numbers that functions of `sharpness` take, for test/numbers.test.ts. */
 export function sharpnessNumbers(model: () => ScriptModule): Record<string, Case> {
@@ -32,6 +33,14 @@ export function sharpnessNumbers(model: () => ScriptModule): Record<string, Case
       sos.lastLayerTrace(model(), sos.linearLayer(model()).path, data, given),
     ),
     ...operators(model),
+    ...options(
+      'worstCaseSharpness options',
+      { ...neighbourhood, steps: count, stepSize: positive },
+      (given) => sos.worstCaseSharpness(model(), data, given),
+    ),
+    ...options('averageSharpness options', { ...neighbourhood, probes: [...count, 1, 1e9] }, (given) =>
+      sos.averageSharpness(model(), data, given),
+    ),
     ...options('hutchinsonTrace options', { probes: [...count, 1], seed: anyWhole }, (given: object) =>
       sos.hutchinsonTrace(hessian(), { probes: 2, seed: 0, ...given }),
     ),
