@@ -59,6 +59,11 @@ export { empiricalFisher, fisher, gaussNewton } from './operators/gauss-newton.j
 export { hessian } from './operators/hessian.js'
 export type { ModelOperator, OperatorOptions } from './operators/model-operator.js'
 export type { SymmetricOperator } from './operators/symmetric-operator.js'
+export { compareHeads, type HeadComparison } from './per-sample/compare-heads.js'
+export type { ImageSampling } from './per-sample/draw-images.js'
+export type { PerSampleOptions } from './per-sample/per-sample-options.js'
+export { type PerSampleTrace, perSampleTrace } from './per-sample/per-sample-trace.js'
+export type { LayerPart, SampledValue } from './per-sample/sampled-mean.js'
 export { type GaussNewtonTrace, gaussNewtonTrace } from './traces/gauss-newton-trace.js'
 export {
   compareTraces,

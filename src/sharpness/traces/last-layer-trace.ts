@@ -1,9 +1,10 @@
-import { checkNumbers, SosError } from '../../base/index.js'
+import { checkNumbers } from '../../base/index.js'
 import { type Dataset, sampleIndices } from '../../data/index.js'
 import { expectDataset } from '../../data/internal.js'
-import { forwardLogits, isOutputOf, parametersAt, pass } from '../../model/internal.js'
+import { forwardLogits, pass } from '../../model/internal.js'
 import { type ScriptModule, scope, Tensor, torch } from '../../torch/index.js'
 import { expectModule } from '../../torch/internal.js'
+import { lastInput, lastLayerAt, lastLayerPart, probabilitiesOf } from '../last-layer.js'
 import { type TraceOptions, traceNumbers } from './hessian-trace.js'
 
 /** The last layer's part of the trace of the Hessian. */
@@ -51,7 +52,7 @@ export async function lastLayerTrace(
   const { samples = Math.min(512, dataset.size), seed = 0 } = options
   const { chunk = 128, device, onProgress, signal } = options
   const indices = sampleIndices(dataset, { size: samples, sampling: 'uniform', seed })
-  const layer = layerAt(model, path)
+  const layer = lastLayerAt(model, path)
   let heard: Tensor[] = []
   using held = model.view({ eval: true }) // so that the hook receives only the calls of this view
   held.registerForwardPreHook(path, ({ inputs: [input] }) => {
@@ -65,41 +66,14 @@ export async function lastLayerTrace(
       scope(async () => {
         heard = []
         const output = await forwardLogits(held, batch.images, options.output)
-        const input = expectInput(heard, count, path)
+        const input = lastInput(layer, heard, output)
         const logits = torch.linear(input, layer.weight, layer.bias)
-        if (!isOutputOf(logits, output)) {
-          throw notLast(path, "its output is not the model's: something comes after it")
-        }
-        const p = torch.softmax(logits.to({ dtype: 'float64' }), 1)
-        const lengths = input.to({ dtype: 'float64' }).square().sum([1])
-        const spread = torch.ones_like(lengths).sub(p.square().sum([1]))
-        return lengths
-          .add(layer.bias === null ? 0 : 1)
-          .dot(spread)
-          .item()
+        const counted = { weight: true, bias: layer.bias !== null }
+        return lastLayerPart(input, probabilitiesOf(logits), counted).sum().item()
       }),
     )
   }
   const [outputs, inputs] = layer.weight.shape as [number, number]
   const size = outputs * (inputs + (layer.bias === null ? 0 : 1))
   return { trace: sum / loaded, size, samples, indices }
-}
-
-function layerAt(model: ScriptModule, path: string): { weight: Tensor; bias: Tensor | null } {
-  const { weight, bias } = parametersAt(model, path)
-  if (weight?.ndim === 2) return { weight, bias }
-  throw notLast(path, 'it has no weight [outputs, inputs]')
-}
-
-function expectInput(heard: readonly Tensor[], images: number, path: string): Tensor {
-  const [input] = heard
-  if (heard.length === 1 && input!.ndim === 2 && input!.shape[0] === images) return input!
-  throw notLast(path, 'it does not get one row for each image')
-}
-
-function notLast(path: string, why: string): SosError {
-  return new SosError(
-    'ERR_NOT_LAST',
-    `expected the last layer of a classifier but '${path}' is not that: ${why}`,
-  )
 }

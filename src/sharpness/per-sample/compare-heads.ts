@@ -1,0 +1,168 @@
+import { expectList, expectObject, SosError } from '../../base/index.js'
+import type { Dataset } from '../../data/index.js'
+import { expectDataset } from '../../data/internal.js'
+import { parameterName, trainedParameters, whyCurved } from '../../model/internal.js'
+import { type ScriptModule, Tensor, torch } from '../../torch/index.js'
+import { expectModule, expectTensor } from '../../torch/internal.js'
+import type { Classifier } from '../collapse/neural-collapse.js'
+import { inFullPrecision } from '../full-precision.js'
+import { type LastLayer, lastInput, lastLayerAt, lastLayerPart, spreadOf } from '../last-layer.js'
+import { expectTrace } from '../traces/hessian-trace.js'
+import { type DrawnImages, drawImages } from './draw-images.js'
+import { differenceTerms, headOnImages, traceTerms } from './head-terms.js'
+import { measureImages } from './measure-images.js'
+import { checkPerSample, expectFewClasses, type PerSampleOptions } from './per-sample-options.js'
+import type { SampledValue } from './sampled-mean.js'
+
+/** What other weights of the last layer change in the trace. */
+export interface HeadComparison {
+  /** The trace with the model's own last layer, on the same images. */
+  readonly own: SampledValue
+  /** For each of the other heads, the trace with it less `own`, paired over the images. */
+  readonly differences: readonly SampledValue[]
+  /** The matrix is size × size: the number of parameters. */
+  readonly size: number
+  /** The number of images that were asked for. */
+  readonly samples: number
+  /** The indices of the images in the dataset. */
+  readonly indices: readonly number[]
+  /** The weight of each image in the mean; 1 for uniform draws. */
+  readonly weights: readonly number[]
+  /** `exact` if each image's value is exact, otherwise the number of random combinations for each image. */
+  readonly probes: number | 'exact'
+  /** What makes the trace of the Hessian a different number, for example `aten::gelu`; null if it is the same number. */
+  readonly curvedBy: string | null
+  /** Why the images were taken one at a time; null if they were not. */
+  readonly oneByOne: string | null
+  /** The names of the parameters that are left out: they require no gradient, or none reaches them. */
+  readonly withoutGradient: readonly string[]
+}
+
+/**
+ * Measures what other weights of the last layer change in the trace that {@link perSampleTrace} measures: tr(V*) − tr(V), image by image,
+ * for several V* at once. The two traces themselves are never subtracted. Let a_i be the layer's input and A = diag p − ppᵀ. At a_i the
+ * matrices of the two heads differ by
+ *
+ *     D_i = V*A*V*ᵀ − VAVᵀ,
+ *
+ * of rank 2(K − 1) at most, which is split into its positive and its negative part. Each takes one backward, or one for each eigenvector
+ * with `exact`. What the heads have in common has no part in it, so that the difference has a far smaller error than either trace. The
+ * last layer's own block, (‖a‖² + 1)(1 − ‖p‖²), is exact.
+ *
+ * @param model a classifier; it is not changed
+ * @param path the path of the linear layer whose output is the model's, for example `linearLayer(model).path`
+ * @param heads the other weights of this layer, as TorchScript stores them: [K, m], and a bias [K] or null
+ * @param dataset the dataset that the images are drawn from
+ * @param options as for {@link perSampleTrace}. With `confidence` the score of an image is the sum of 1 − ‖p‖² over all heads
+ * @returns the trace with the model's own head, and the difference that each other head makes
+ * @throws `ERR_NOT_LAST`; `ERR_SHAPE` if a head has another shape than the layer; what {@link perSampleTrace} throws
+ * @example
+ * const [weight, bias] = [model.namedParameters().get('fc.weight')!, model.namedParameters().get('fc.bias')!]
+ * const halved = torch.noGrad(() => weight.mul(0.5))
+ * const { differences } = await compareHeads(model, 'fc', [{ weight: halved, bias }], train, { samples: 16 })
+ * console.log(differences.length, differences[0]!.standardError > 0) // → 1 true
+ */
+export async function compareHeads(
+  model: ScriptModule,
+  path: string,
+  heads: readonly Classifier[],
+  dataset: Dataset,
+  options: PerSampleOptions = {},
+): Promise<HeadComparison> {
+  expectModule('model', model)
+  expectDataset('dataset', dataset)
+  checkPerSample(options)
+  const { samples = Math.min(4096, dataset.size), probes = 2 } = options
+  using held = await inFullPrecision(model)
+  const last = lastLayerAt(held, path)
+  expectHeads(heads, last)
+  if (probes === 'exact') expectFewClasses(last.weight.shape[0]!)
+  const trained = trainedParameters(held)
+  const isTrained = (own: 'weight' | 'bias') => trained.has(parameterName(path, own))
+  const counted = new Map(trained)
+  for (const own of ['weight', 'bias']) counted.delete(parameterName(path, own))
+  const all: readonly Classifier[] = [last, ...heads]
+  if (counted.size === 0) {
+    throw new SosError(
+      'ERR_NO_GRADIENT',
+      `${model.path}: only parameters of '${path}' require gradients; their part is that of lastLayerTrace`,
+    )
+  }
+  const drawn = await drawByHeads(held, last, all, dataset, { ...options, samples })
+  const measured = await measureImages({
+    model: held,
+    dataset,
+    drawn,
+    counted,
+    options,
+    quantities: all.length,
+    watch: path,
+    terms: ({ output, watched }, generator) => {
+      const features = lastInput(last, watched, output)
+      const each = all.map((head) => headOnImages(features, head))
+      const parts = each.map(({ p }) =>
+        lastLayerPart(features, p, { weight: isTrained('weight'), bias: isTrained('bias') }),
+      )
+      const [own, ...others] = each
+      return {
+        target: features,
+        terms: [
+          ...traceTerms(own!, probes, generator),
+          ...others.flatMap((other, i) => differenceTerms([own!, other], i + 1, probes, generator)),
+        ],
+        known: { path, values: parts.map((part, i) => (i === 0 ? part : part.sub(parts[0]!))) },
+      }
+    },
+  })
+  const [own, ...differences] = measured.values
+  for (const { value } of measured.values) expectTrace(model, value)
+  return {
+    own: own!,
+    differences,
+    size: [...trained.values()].reduce((sum, parameter) => sum + parameter.numel(), 0),
+    ...{ samples, probes, indices: measured.indices, weights: measured.weights },
+    curvedBy: whyCurved(held),
+    ...{ oneByOne: measured.oneByOne, withoutGradient: measured.withoutGradient },
+  }
+}
+
+/** Draws images; by confidence for the sum of the scores of all heads. */
+async function drawByHeads(
+  model: ScriptModule,
+  last: LastLayer,
+  heads: readonly Classifier[],
+  dataset: Dataset,
+  options: PerSampleOptions & { samples: number },
+): Promise<DrawnImages> {
+  let heard: Tensor[] = []
+  const hook = model.registerForwardPreHook(last.path, ({ inputs: [input] }) => {
+    if (input instanceof Tensor) heard = [input]
+  })
+  try {
+    return await drawImages(model, dataset, options, (output) => {
+      const features = lastInput(last, heard, output)
+      return torch.stack(heads.map((head) => spreadOf(headOnImages(features, head).p))).sum([0])
+    })
+  } finally {
+    hook.remove()
+  }
+}
+
+function expectHeads(heads: readonly Classifier[], { weight, bias }: LastLayer): void {
+  expectList('heads', heads)
+  if (heads.length === 0) throw new SosError('ERR_INVALID_ARGUMENT', 'expected at least one other head')
+  for (const [i, head] of heads.entries()) {
+    expectObject(`heads[${i}]`, head)
+    expectTensor(`heads[${i}].weight`, head.weight)
+    if (head.bias !== null) expectTensor(`heads[${i}].bias`, head.bias)
+    const [expected, found] = [
+      [weight.shape, bias?.shape],
+      [head.weight.shape, head.bias?.shape],
+    ].map(String)
+    if (expected === found) continue
+    throw new SosError(
+      'ERR_SHAPE',
+      `expected heads of the layer's shape, a weight [${weight.shape.join(', ')}] and ${bias === null ? 'no bias' : `a bias [${bias.shape.join(', ')}]`}, but heads[${i}] has [${head.weight.shape.join(', ')}] and ${head.bias === null ? 'no bias' : `[${head.bias.shape.join(', ')}]`}`,
+    )
+  }
+}

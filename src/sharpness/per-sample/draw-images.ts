@@ -1,0 +1,74 @@
+import { type Dataset, sampleIndices } from '../../data/index.js'
+import { forwardLogits, pass } from '../../model/internal.js'
+import { type ScriptModule, scope, type Tensor, torch } from '../../torch/index.js'
+import type { PerSampleOptions } from './per-sample-options.js'
+
+/** How images are drawn: `uniform` without replacement, or `confidence`, in proportion to 1 − ‖p‖², with replacement. */
+export type ImageSampling = 'uniform' | 'confidence'
+
+/** Images, and the weight of each in the mean over the dataset. */
+export interface DrawnImages {
+  readonly indices: readonly number[]
+  readonly weights: readonly number[]
+}
+
+/** The share of the draws by confidence that are uniform, so that no weight exceeds ten. */
+const uniformShare = 0.1
+
+/**
+ * Draws images.
+ *
+ * @param score the scores of the images of a chunk, [n], from the output of the model; for draws by confidence
+ * @throws `ERR_BATCH_SIZE`; `ERR_DATASET` if every image was skipped
+ */
+export async function drawImages(
+  model: ScriptModule,
+  dataset: Dataset,
+  options: PerSampleOptions & { samples: number },
+  score: (output: Tensor) => Tensor,
+): Promise<DrawnImages> {
+  const { samples, sampling, seed = 0 } = options
+  if (sampling === 'confidence') return await drawByScore(model, dataset, options, score)
+  const indices = sampleIndices(dataset, { size: samples, sampling: 'uniform', seed })
+  return { indices, weights: indices.map(() => 1) }
+}
+
+/**
+ * Draws images with replacement. Nine of ten draws are in proportion to a score, such as 1 − ‖p‖², on which an image's trace mostly
+ * depends; the others are uniform, so that an image with a small score and a large trace cannot spoil the mean (Hesterberg 1995). An
+ * image that has the probability q has the weight 1/(Nq).
+ */
+async function drawByScore(
+  model: ScriptModule,
+  dataset: Dataset,
+  options: PerSampleOptions & { samples: number },
+  score: (output: Tensor) => Tensor,
+): Promise<DrawnImages> {
+  const { samples, seed = 0, chunk = 128, device, onProgress, signal, output } = options
+  const all = Array.from({ length: dataset.size }, (_, i) => i)
+  const loaded: number[] = []
+  const scores: number[] = []
+  for await (const batch of pass(model, dataset, all, { chunk, device, onProgress, signal })) {
+    loaded.push(...batch.indices)
+    await torch.noGrad(() =>
+      scope(async () => {
+        const logits = await forwardLogits(model, batch.images, output)
+        scores.push(...(score(logits).to({ device: 'cpu', dtype: 'float64' }).toArray() as number[]))
+      }),
+    )
+  }
+  return scope(() => {
+    const found = torch.tensor(scores, { dtype: 'float64' })
+    const total = found.sum().item()
+    const even = 1 / loaded.length
+    const byScore = total > 0 ? found.div(total) : torch.full_like(found, even)
+    const chances = byScore.mul(1 - uniformShare).add(uniformShare * even)
+    const generator = new torch.Generator(seed)
+    const places = torch.multinomial(chances, samples, { replacement: true, generator })
+    const weights = chances.index_select(0, places).mul(loaded.length).reciprocal()
+    return {
+      indices: Array.from(places.toTypedArray() as BigInt64Array, (place) => loaded[Number(place)]!),
+      weights: weights.toArray() as number[],
+    }
+  })
+}

@@ -1,0 +1,58 @@
+import {
+  batchCount,
+  checkNumbers,
+  count,
+  expectObject,
+  refuseArgument,
+  someCount,
+  wholeSeed,
+} from '../../base/index.js'
+import type { RunOptions } from '../../data/index.js'
+import type { OutputKind, OutputOptions } from '../../model/index.js'
+import type { ImageSampling } from './draw-images.js'
+
+/** How a trace is measured image by image. */
+export interface PerSampleOptions extends RunOptions, OutputOptions {
+  /** The number of images that are drawn. Default: 4096, or all if there are fewer. */
+  samples?: number
+  /**
+   * `uniform` draws without replacement. `confidence` draws an image in proportion to 1 − ‖p‖², with replacement, after one forward of
+   * the whole dataset; a trained network is sure of most images, which then add nothing. Default: `uniform`.
+   */
+  sampling?: ImageSampling
+  /**
+   * The number of random combinations for each image, or `exact`, which takes a backward for each class but one and is for at most 128
+   * classes. Default: 2, with which the error of the probes is known.
+   */
+  probes?: number | 'exact'
+  /** The seed of the images and of the probes. Default: 0. */
+  seed?: number
+  /** How many images one forward takes. Default: 32. */
+  chunk?: number
+  /** What the model returns: `logits` or `probabilities`. Default: `logits`. */
+  outputs?: OutputKind
+}
+
+/** The largest number of classes for which `exact` is allowed. */
+export const mostExactClasses = 128
+
+/** Throws `ERR_INVALID_ARGUMENT` if so many classes would take too many backwards. */
+export function expectFewClasses(classes: number): void {
+  if (classes <= mostExactClasses) return
+  refuseArgument(
+    `a number of probes for a model of ${classes} classes, since exact values of more than ${mostExactClasses} take too long,`,
+    'probes',
+    'exact',
+  )
+}
+
+const samplings: readonly ImageSampling[] = ['uniform', 'confidence']
+
+/** Throws `ERR_INVALID_ARGUMENT` or `ERR_BATCH_SIZE` for invalid options. */
+export function checkPerSample(options: PerSampleOptions): void {
+  expectObject('options', options)
+  checkNumbers(options, { samples: batchCount, seed: wholeSeed, chunk: count })
+  const { probes = 2, sampling = 'uniform' } = options
+  if (probes !== 'exact') someCount("probes, other than 'exact',", probes)
+  if (!samplings.includes(sampling)) refuseArgument(`one of ${samplings.join(', ')}`, 'sampling', sampling)
+}

@@ -1,0 +1,120 @@
+import type { Dataset } from '../../data/index.js'
+import { expectDataset } from '../../data/internal.js'
+import { asLogits, expectKind, trainedParameters, whyCurved } from '../../model/internal.js'
+import { type ScriptModule, type Tensor, torch } from '../../torch/index.js'
+import { expectModule, type Generator } from '../../torch/internal.js'
+import { inFullPrecision } from '../full-precision.js'
+import { probabilitiesOf, spreadOf } from '../last-layer.js'
+import { expectTrace } from '../traces/hessian-trace.js'
+import { drawImages } from './draw-images.js'
+import type { ImageTerm } from './image-terms.js'
+import { measureImages } from './measure-images.js'
+import { checkPerSample, expectFewClasses, type PerSampleOptions } from './per-sample-options.js'
+import type { SampledValue } from './sampled-mean.js'
+import { exactFactor, randomCombination, signsLike } from './softmax-factor.js'
+
+/** The trace of a model's curvature, measured image by image. */
+export interface PerSampleTrace extends SampledValue {
+  /** The matrix is size × size: the number of parameters. */
+  readonly size: number
+  /** The number of images that were asked for. */
+  readonly samples: number
+  /** The indices of the images in the dataset. Those drawn by confidence may be there several times. */
+  readonly indices: readonly number[]
+  /** The weight of each image in the mean; 1 for uniform draws. */
+  readonly weights: readonly number[]
+  /** `exact` if each image's value is exact, otherwise the number of random combinations for each image. */
+  readonly probes: number | 'exact'
+  /** What makes the trace of the Hessian a different number, for example `aten::gelu`; null if it is the same number. */
+  readonly curvedBy: string | null
+  /**
+   * Why the images were taken one at a time, which is slower: a parameter whose layer has no rule. Null if all have one.
+   */
+  readonly oneByOne: string | null
+  /** The names of the parameters that are left out: they require no gradient, or none reaches them. */
+  readonly withoutGradient: readonly string[]
+}
+
+/**
+ * Measures the trace of the generalised Gauss-Newton matrix of a model's mean cross-entropy, image by image, in eval mode, with respect
+ * to all its parameters. If the model is piecewise linear (`isPiecewiseLinear`), this is the trace of the Hessian. For image i it is
+ *
+ *     t_i = Σ_k ‖J_iᵀm_ik‖²,   diag p_i − p_ip_iᵀ = Σ_k m_ik m_ikᵀ,
+ *
+ * with J_i the Jacobian of its logits, and the trace is the mean of t_i. `exact` takes each of the K − 1 terms. Otherwise ‖J_iᵀΣ_k ε_k
+ * m_ik‖² with random signs ε has the mean t_i.
+ *
+ * One backward to the layers' outputs gives the norms of all images of a chunk, without a gradient of a weight: ‖g‖²(‖a‖² + 1) for a linear
+ * layer, the same with sums over the positions for a convolution, and likewise for BatchNorm and LayerNorm. If a parameter belongs to
+ * another kind of layer, the images are taken one at a time, with ordinary gradients for this parameter. The rules are compared with
+ * ordinary gradients on two images.
+ *
+ * Since the value of each image is known, so is the error of taking these images and not others. It is mostly much larger than that of
+ * the probes: take many images with few probes.
+ *
+ * @param model a classifier; it is not changed
+ * @param dataset the dataset that the images are drawn from
+ * @param options how many images and probes, and how to run
+ * @returns the trace with both errors, the value of each image, and the part of each layer
+ * @throws `ERR_BATCH_SIZE`; `ERR_FROZEN`; `ERR_NO_GRADIENT` if no gradient reaches any parameter; `ERR_PROBABILITIES` if `outputs` is wrong;
+ *   `ERR_OUTPUT_SHAPE`; `ERR_NOT_FINITE`; `ERR_DATASET` if every image was skipped; `ERR_INVALID_ARGUMENT` for `exact` and too many classes
+ * @example
+ * const { value, standardError, probeStandardError } = await perSampleTrace(model, train, { samples: 16, probes: 'exact' })
+ * console.log(value > 0, standardError > 0, probeStandardError) // → true true 0
+ */
+export async function perSampleTrace(
+  model: ScriptModule,
+  dataset: Dataset,
+  options: PerSampleOptions = {},
+): Promise<PerSampleTrace> {
+  expectModule('model', model)
+  expectDataset('dataset', dataset)
+  checkPerSample(options)
+  const { samples = Math.min(4096, dataset.size), outputs = 'logits', probes = 2 } = options
+  using held = await inFullPrecision(model)
+  const counted = trainedParameters(held)
+  const logitsOf = (output: Tensor) => {
+    expectKind(output, outputs)
+    return asLogits(output, outputs)
+  }
+  const drawn = await drawImages(held, dataset, { ...options, samples }, (output) =>
+    spreadOf(probabilitiesOf(logitsOf(output))),
+  )
+  const measured = await measureImages({
+    model: held,
+    dataset,
+    drawn,
+    counted,
+    options,
+    quantities: 1,
+    terms: ({ output }, generator) => {
+      const logits = torch.enableGrad(() => logitsOf(output))
+      return { target: logits, terms: termsOf(probabilitiesOf(logits), probes, generator) }
+    },
+  })
+  const [value] = measured.values
+  expectTrace(model, value!.value)
+  return {
+    ...value!,
+    size: [...counted.values()].reduce((sum, parameter) => sum + parameter.numel(), 0),
+    samples,
+    ...{ indices: measured.indices, weights: measured.weights, probes },
+    curvedBy: whyCurved(held),
+    ...{ oneByOne: measured.oneByOne, withoutGradient: measured.withoutGradient },
+  }
+}
+
+/** The terms of t_i at the logits. */
+function termsOf(p: Tensor, probes: number | 'exact', generator: Generator): ImageTerm[] {
+  const classes = p.shape[1]!
+  if (probes === 'exact') {
+    expectFewClasses(classes)
+    return exactFactor(p)
+      .unbind(2)
+      .map((vectors) => ({ quantity: 0, probe: 0, vectors, sign: 1 }))
+  }
+  return Array.from({ length: probes }, (_, probe) => {
+    const vectors = randomCombination(p, signsLike(p, classes, generator))
+    return { quantity: 0, probe, vectors, sign: 1 }
+  })
+}
