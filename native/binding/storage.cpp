@@ -22,6 +22,12 @@ Napi::Value tensor_storage(const Napi::CallbackInfo& info) {
   return object;
 }
 
+/// (tensor) → a number that is equal for two handles of the same tensor; views of it have others
+Napi::Value tensor_identity(const Napi::CallbackInfo& info) {
+  const auto* implementation = unwrap_tensor(info[0]).unsafeGetTensorImpl();
+  return Napi::BigInt::New(info.Env(), static_cast<uint64_t>(reinterpret_cast<uintptr_t>(implementation)));
+}
+
 /// (bytes: handle, dtype, offset, shape, strides) → handle that shares the memory
 Napi::Value tensor_from_storage(const Napi::CallbackInfo& info) {
   const auto dtype = expect_dtype(info[1].As<Napi::String>());
@@ -40,6 +46,7 @@ Napi::Value refuse_write(const Napi::CallbackInfo& info) {
 
 void export_storage_functions(Napi::Env env, Napi::Object exports) {
   define<tensor_storage>(env, exports, "tensorStorage");
+  define<tensor_identity>(env, exports, "tensorIdentity");
   define<tensor_from_storage>(env, exports, "tensorFromStorage");
   define<refuse_write>(env, exports, "refuseWrite");
 }

@@ -1,13 +1,14 @@
 import { SosError } from '../base/index.js'
 import type { ScriptModule, Tensor } from '../torch/index.js'
+import { eachOnce } from '../torch/internal.js'
 
 /**
- * The parameters that require gradients, by name, in their order.
+ * The parameters that require gradients, by name, in their order. A tied weight comes once, under its first name.
  *
  * @throws `ERR_FROZEN` for a frozen module; `ERR_NO_GRADIENT` if there are no parameters or none requires gradients
  */
 export function trainedParameters(model: ScriptModule): Map<string, Tensor> {
-  const all = model.namedParameters()
+  const all = eachOnce(model.namedParameters())
   const trained = new Map([...all].filter(([, parameter]) => parameter.requiresGrad))
   if (trained.size > 0) return trained
   const expected = `${model.path}: expected parameters that require gradients but`

@@ -1,6 +1,6 @@
 import { SosError } from '../base/index.js'
 import { type ScriptModule, scope, type Tensor, torch } from '../torch/index.js'
-import { matchPaths } from '../torch/internal.js'
+import { eachOnce, matchPaths } from '../torch/internal.js'
 
 /**
  * Finds which parameters a model's logits depend on as autograd sees it, by one backward of random numbers. Without
@@ -34,7 +34,7 @@ export async function expectReach(
     // NaN differs from 0.
     const some = gradients.some((gradient) => gradient !== null && gradient.ne(0).any().item() === 1)
     if (!some) return refuse('it is zero in all of them, for example through round, sign or argmax')
-    const names = [...model.namedParameters().keys()]
+    const names = [...eachOnce(model.namedParameters()).keys()]
     return (glob === undefined ? names : matchPaths(glob, names)).filter((name) => !reached.has(name))
   })
 }

@@ -21,6 +21,7 @@ const density = { nodes: [0], weights: [1], outliers: [], size: 1, products: 1 }
 
 const survey = { samples: count, seed: anyWhole, chunk: count }
 const neighbourhood = { rho: positive, eta: nonNegative, samples: count, seed: anyWhole, chunk: count }
+const perSample = { samples: count, probes: [...count, 1e9], seed: anyWhole, chunk: count }
 
 /** The numbers that functions of `sharpness` take, for test/numbers.test.ts. */
 export function sharpnessNumbers(model: () => ScriptModule): Record<string, Case> {
@@ -41,6 +42,12 @@ export function sharpnessNumbers(model: () => ScriptModule): Record<string, Case
     ...options('averageSharpness options', { ...neighbourhood, probes: [...count, 1, 1e9] }, (given) =>
       sos.averageSharpness(model(), data, given),
     ),
+    ...options('perSampleTrace options', perSample, (given) => sos.perSampleTrace(model(), data, given)),
+    ...options('compareHeads options', perSample, (given) => {
+      const { path } = sos.linearLayer(model())
+      const [weight, bias] = ['weight', 'bias'].map((own) => model().namedParameters().get(`${path}.${own}`)!)
+      return sos.compareHeads(model(), path, [{ weight: weight!, bias: bias! }], data, given)
+    }),
     ...options('hutchinsonTrace options', { probes: [...count, 1], seed: anyWhole }, (given: object) =>
       sos.hutchinsonTrace(hessian(), { probes: 2, seed: 0, ...given }),
     ),

@@ -29,8 +29,10 @@ export class ImageGradients {
   readonly #layers: readonly RuledLayer[]
   readonly #hooks: HookHandle[] = []
   readonly #groupOf: ReadonlyMap<string, number>
-  #inputs = new Map<string, Tensor>()
-  #outputs = new Map<string, Tensor>()
+  readonly #inputs = new Map<string, Tensor>()
+  readonly #outputs = new Map<string, Tensor>()
+  /** The paths of layers that were called more than once in the last forward. */
+  readonly #repeated = new Set<string>()
   #watched: Tensor[] = []
   #prepared: (SquaredNorms | null)[] = []
 
@@ -66,8 +68,7 @@ export class ImageGradients {
 
   /** Runs the model with its graph. The caller is in a scope, which frees what is kept for {@link squares}. */
   async forward(images: Tensor, item: OutputItem | undefined): Promise<Recorded> {
-    this.#inputs = new Map()
-    this.#outputs = new Map()
+    for (const heard of [this.#inputs, this.#outputs, this.#repeated]) heard.clear()
     this.#watched = []
     const output = await torch.enableGrad(() => forwardLogits(this.#model, images, item))
     return { output, watched: this.#watched }
@@ -123,8 +124,15 @@ export class ImageGradients {
    */
   async doubt(target: Tensor, vectors: Tensor): Promise<string | null> {
     const images = target.shape[0]!
+    for (const { path } of this.#layers) {
+      const [input, output] = [this.#inputs.get(path), this.#outputs.get(path)]
+      if (this.#repeated.has(path)) return `'${path}' is called more than once`
+      const isByImage = [input, output].every((one) => one === undefined || one.shape[0] === images)
+      if (!isByImage) return `'${path}' does not get one row for each image`
+    }
+    this.prepare(1)
     const ours = await this.squares(target, vectors, false)
-    const tolerance = target.dtype === 'float64' ? 1e-8 : 1e-2
+    const tolerance = target.dtype === 'float64' ? 1e-8 : 1e-3
     for (const image of new Set([0, images - 1])) {
       const wrong = await scope(async () => {
         const own = torch.zeros_like(vectors)
@@ -155,6 +163,7 @@ export class ImageGradients {
   #listen(path: string): void {
     this.#hooks.push(
       this.#model.registerForwardPreHook(path, ({ inputs: [input] }) => {
+        if (this.#inputs.has(path)) this.#repeated.add(path)
         if (input instanceof Tensor) this.#inputs.set(path, input)
       }),
       // An observing hook would receive a copy without a gradient if the network overwrites the output, as an in-place ReLU does.

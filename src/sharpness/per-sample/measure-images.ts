@@ -73,7 +73,6 @@ async function attempt(measurement: Measurement, doubt: string | null): Promise<
         withoutGradient ??= await expectReach(model, counted, recorded.output)
         const { target, terms, known } = measurement.terms(recorded, generator)
         if (sums === undefined && doubt === null && others.length < counted.size && terms.length > 0) {
-          gradients.prepare(1)
           const found = await gradients.doubt(target, terms[0]!.vectors)
           if (found !== null) return found
         }

@@ -8,6 +8,7 @@ import type {
   OperatorCall,
 } from '../native/module-description.js'
 import { collectState } from '../serialization/copy-state.js'
+import { eachOnce } from '../tensor/identity.js'
 import { Tensor } from '../tensor/tensor.js'
 import { ScriptObject } from './script-object.js'
 
@@ -104,7 +105,7 @@ export class ModuleTree extends ScriptObject {
   }
 
   /**
-   * The parameters. They are the module's own memory: writing to them changes the module.
+   * The parameters. They are the module's own memory: writing to them changes the module. A tied weight is there under each of its names.
    *
    * @returns them by their dotted names, in the order of their registration
    * @example
@@ -116,12 +117,12 @@ export class ModuleTree extends ScriptObject {
   }
 
   /**
-   * The parameters without their names.
+   * The parameters without their names. A tied weight, which has several names, comes once, as in PyTorch.
    *
    * @returns them in the order of {@link namedParameters}
    */
   parameters(): Tensor[] {
-    return [...this.namedParameters().values()]
+    return [...eachOnce(this.namedParameters()).values()]
   }
 
   /**

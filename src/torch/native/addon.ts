@@ -138,6 +138,8 @@ export interface Addon {
   moduleTrain(module: ModuleHandle, mode: boolean): void
   moduleIsTraining(module: ModuleHandle): boolean
 
+  /** Equal for two handles of the same tensor. Views of a tensor have identities of their own. */
+  tensorIdentity(tensor: TensorHandle): bigint
   tensorStorage(tensor: TensorHandle): { id: bigint; bytes: TensorHandle; offset: number; strides: number[] }
   tensorFromStorage(
     bytes: TensorHandle,
