@@ -3,9 +3,6 @@ import { forwardLogits, pass } from '../../model/internal.js'
 import { type ScriptModule, scope, type Tensor, torch } from '../../torch/index.js'
 import type { PerSampleOptions } from './per-sample-options.js'
 
-/** How images are drawn: `uniform` without replacement, or `confidence`, in proportion to 1 − ‖p‖², with replacement. */
-export type ImageSampling = 'uniform' | 'confidence'
-
 /** Images, and the weight of each in the mean over the dataset. */
 export interface DrawnImages {
   readonly indices: readonly number[]

@@ -9,7 +9,9 @@ import {
 } from '../../base/index.js'
 import type { RunOptions } from '../../data/index.js'
 import type { OutputKind, OutputOptions } from '../../model/index.js'
-import type { ImageSampling } from './draw-images.js'
+
+/** How images are drawn: `uniform` without replacement, or `confidence`, in proportion to 1 − ‖p‖², with replacement. */
+export type ImageSampling = 'uniform' | 'confidence'
 
 /** How a trace is measured image by image. */
 export interface PerSampleOptions extends RunOptions, OutputOptions {
