@@ -33,6 +33,8 @@ async function dense(path: string, samples: number): Promise<number[]> {
   return eigenvalues.toReversed()
 }
 
+const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
+
 beforeAll(async () => {
   const { code, stderr } = await sos('shift', model, ...train, '--batch-size', '6', '--out', shifted)
   expect([code, code === 0 || stderr]).toEqual([0, true])
@@ -130,6 +132,41 @@ describe('sos sharpness', () => {
     expect(apart).toBeLessThan(0.05)
   })
 
+  it("--measure worst-case,average: Python's ascent and directions", async () => {
+    const indices = await drawn(model, 30)
+    const told = await sharpness(
+      ...[model, '--compare', shifted, '--measure', 'worst-case,average', '--samples', '30'],
+      ...['--adaptive', '--rho', '0.3', '--ascent-steps', '4', '--directions', '5'],
+    )
+    const given = { folder: fashionMnist, indices, rho: 0.3, eta: 0.01, adaptive: true, steps: 4 }
+    const more = { stepSize: 2.5 / 4, probes: 5, probeSeed: 0 }
+    const [first, second] = await Promise.all(
+      [model, shifted].map((path) => reference('neighbourhood', { model: path, ...given, ...more })),
+    )
+    for (const [ours, truth] of [
+      [told, first],
+      [told.compare, second],
+    ]) {
+      expect(ours.worstCase.value).toBeCloseTo(Math.max(...truth.perStep), 7)
+      expect(ours.worstCase).toMatchObject({ rho: 0.3, adaptive: true, steps: 4, samples: 30 })
+      expect(ours.worstCase.gradientNorm).toBeCloseTo(truth.gradientNorm, 7)
+      expect(ours.average.value).toBeCloseTo(mean(truth.perProbe.sphere), 7)
+      expect(ours.average).toMatchObject({ rho: 0.3, adaptive: true, probes: 5, samples: 30 })
+    }
+    const rises = ({ best, losses }: { best: number[]; losses: number[] }) =>
+      best.map((loss, i) => loss - losses[i]!)
+    const apart = rises(second).map((rise, i) => rise - rises(first)[i]!)
+    const squares = apart.map((value) => (value - mean(apart)) ** 2)
+    expect(told.difference.worstCase.value).toBeCloseTo(mean(apart), 7)
+    expect(told.difference.worstCase.standardError).toBeCloseTo(Math.sqrt(mean(squares) / 29), 7)
+    const directions = second.perProbe.sphere.map(
+      (rise: number, i: number) => rise - first.perProbe.sphere[i],
+    )
+    expect(told.difference.average.value).toBeCloseTo(mean(directions), 7)
+    const spread = mean(directions.map((value: number) => (value - mean(directions)) ** 2))
+    expect(told.difference.average.probeStandardError).toBeCloseTo(Math.sqrt(spread / 4), 7)
+  })
+
   it('--compare: two models on the same images and random vectors', async () => {
     const options = ['--samples', '32', '--probes', '3', '--seed', '5']
     const two = await sharpness(model, '--compare', shifted, ...options)
@@ -169,6 +206,13 @@ describe('sos sharpness refuses', () => {
       ['--density-steps', '5'],
       'add density to --measure, or leave --density-steps out',
     ],
+    ['--rho without a ball', ['--rho', '0.1'], 'add worst-case or average to --measure'],
+    [
+      'a matrix that is not measured',
+      ['--measure', 'average', '--operator', 'ggn'],
+      'no measure of a matrix is asked for',
+    ],
+    ['a radius of 0', ['--measure', 'average', '--rho', '0'], 'a number above 0'],
     ['an unknown measure', ['--measure', 'trace,flatness'], 'trace, eigenvalues'],
     ['a tolerance of 0', ['--measure', 'eigenvalues', '--tolerance', '0'], 'above 0 and at most 1'],
   ])('%s, with exit code 2', async (_, args, message) => {

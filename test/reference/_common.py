@@ -36,3 +36,12 @@ def fashion_mnist(folder: str, split: str, indices=None):
         images, labels = images[indices], labels[indices]
     pixels = torch.from_numpy(images.copy()).float() / 255
     return (pixels - 0.2860) / 0.3530, torch.from_numpy(labels.astype("int64"))
+
+
+def float64_samples(given: dict):
+    """Images of Fashion-MNIST and their labels for { folder, indices }, or random numbers for { shape, seed, classes }."""
+    if "folder" in given:
+        images, labels = fashion_mnist(given["folder"], "train", given["indices"])
+        return images.double(), labels
+    count = given["shape"][0]
+    return randn(given["shape"], given["seed"], torch.float64), torch.arange(count) % given["classes"]

@@ -4,18 +4,13 @@
 The second form takes images of Fashion-MNIST and their labels."""
 
 import torch
-from _common import answer, argument, fashion_mnist, randn
+from _common import answer, argument, float64_samples
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 given = argument()
 model = torch.jit.load(given["model"]).eval()
 parameters = list(model.parameters())
-if "folder" in given:
-    x, labels = fashion_mnist(given["folder"], "train", given["indices"])
-    x = x.double()
-else:
-    x = randn(given["shape"], given["seed"], torch.float64)
-    labels = torch.arange(given["shape"][0]) % given["classes"]
+x, labels = float64_samples(given)
 with sdpa_kernel(SDPBackend.MATH):  # the fused kernels have no second derivative
     loss = torch.nn.functional.cross_entropy(model(x), labels)
 gradients = torch.autograd.grad(loss, parameters, create_graph=True)

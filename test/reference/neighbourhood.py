@@ -2,18 +2,17 @@
 { model, shape, seed, classes, rho, eta, adaptive, steps, stepSize, probes, probeSeed } → { losses, gradientNorm, perStep, best, perProbe:
 { sphere, gaussian } }.
 
-`best` holds each image's loss at the best step. It is written out with one flat vector of weights, and nothing in common with src/."""
+{ folder, indices } in the place of { shape, seed, classes } takes images of Fashion-MNIST. `best` holds each image's loss at the best step. It is written out with one flat vector of weights, and nothing in common with src/."""
 
 import torch
-from _common import answer, argument, randn
+from _common import answer, argument, float64_samples
 from torch.nn.functional import cross_entropy
 
 given = argument()
 torch._C._set_graph_executor_optimize(False)  # its rewritten derivatives are off by 1e-11 from the second forward on
 model = torch.jit.load(given["model"]).eval()
 named = list(model.named_parameters())
-x = randn(given["shape"], given["seed"], torch.float64)
-labels = torch.arange(given["shape"][0]) % given["classes"]
+x, labels = float64_samples(given)
 rho = given["rho"]
 
 w = torch.cat([p.detach().flatten() for _, p in named])

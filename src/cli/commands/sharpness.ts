@@ -9,14 +9,14 @@ import {
   deviceOption,
   outputOption,
   outputsOption,
+  positiveNumber,
   presetOption,
   share,
   wholeNumber,
 } from '../shared/options.js'
 import { expectOutputs } from '../shared/output.js'
 import { printJson, printLine } from '../shared/print.js'
-import { measureModel } from '../sharpness/measure.js'
-import { differenceOf } from '../sharpness/pair.js'
+import { differenceOf, measureModel } from '../sharpness/measure.js'
 import { printSharpness } from '../sharpness/print.js'
 import {
   contradiction,
@@ -33,7 +33,7 @@ export const sharpnessCommand = new Command('sharpness')
   .requiredOption('--data <spec>', specHelp)
   .option(
     '--measure <m,…>',
-    'what is measured: trace, eigenvalues, density; several are separated by commas',
+    'what is measured: trace, eigenvalues, density, worst-case, average; several are separated by commas',
     listOfMeasures,
     ['trace'],
   )
@@ -73,6 +73,22 @@ export const sharpnessCommand = new Command('sharpness')
     'number of products for each random vector of the density (default: 80)',
     wholeNumber(1, 100_000),
   )
+  .option(
+    '--rho <r>',
+    'radius for worst-case and average (default: 0.05; with --adaptive 0.5)',
+    positiveNumber,
+  )
+  .option('--adaptive', 'make that radius relative to the size of each weight, as ASAM does')
+  .option(
+    '--ascent-steps <n>',
+    'number of steps of the worst case; 1 is the step of SAM (default: 10)',
+    wholeNumber(1),
+  )
+  .option(
+    '--directions <n>',
+    'number of random directions of the average (default: 16)',
+    wholeNumber(2, 1_000_000),
+  )
   .option('--seed <n>', 'seed of the images and of all random vectors', wholeNumber(0), 0)
   .addOption(outputsOption)
   .addOption(outputOption)
@@ -95,6 +111,8 @@ The measures are
   eigenvalues  the largest eigenvalues, each with its residual; the first is λ₁
   density      how all eigenvalues are distributed, by stochastic Lanczos quadrature; the ten of the largest magnitude are
                computed by themselves
+  worst-case   the largest rise of the loss that gradient ascent finds in the ball of radius ρ around the weights, a lower bound
+  average      the mean rise of the loss in random directions of the length ρ
 
 The JSON document is { model, dataset, operator, parameters, size, samples, seed, withoutGradient } and what was measured:
   trace            { value, standardError, probeStandardError, samples, probes, method }; standardError is null if the method
@@ -102,8 +120,10 @@ The JSON document is { model, dataset, operator, parameters, size, samples, seed
   eigenvalues      [{ value, residual, converged }], the largest first; products is the number of matrix-vector products, and
                    floor is the residual that the dtype of the weights allows
   density          { nodes, weights, outliers: [{ value, residual, converged }], size, products }; each outlier has the weight 1/size
+  worstCase        { value, standardError, loss, rho, adaptive, samples, steps, gradientNorm }
+  average          { value, standardError, probeStandardError, loss, rho, adaptive, samples, probes }
   compare          { model, trace, eigenvalues, …, withoutGradient }: the same of the second model
-  difference       { trace: { value, standardError, probeStandardError, method } }: the second less the first, paired
+  difference       { trace: { value, standardError, probeStandardError, method }, worstCase, average }: the second less the first, paired
   withoutGradient  parameters that are left out, because no gradient reaches them
 
 The cost is that of the products: one takes about three times as long as a gradient of the loss on the same images.

@@ -15,9 +15,21 @@ export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (tex
 
 /** A parser for commander that takes a number above 0, up to 1. */
 export function share(text: string): number {
-  const number = Number(text)
-  if (/^\d*\.?\d+(e-?\d+)?$/i.test(text) && number > 0 && number <= 1) return number
+  const number = plainNumber(text)
+  if (number > 0 && number <= 1) return number
   throw new InvalidArgumentError('Expected a number above 0 and at most 1, such as 0.001.')
+}
+
+/** A parser for commander that takes a number above 0. */
+export function positiveNumber(text: string): number {
+  const number = plainNumber(text)
+  if (number > 0 && Number.isFinite(number)) return number
+  throw new InvalidArgumentError('Expected a number above 0, such as 0.05.')
+}
+
+/** A number in the usual notation; NaN for other texts. */
+function plainNumber(text: string): number {
+  return /^\d*\.?\d+(e-?\d+)?$/i.test(text) ? Number(text) : Number.NaN
 }
 
 /** The options of every command that runs a model on images. */

@@ -1,109 +1,78 @@
-import { SosError } from '../../base/index.js'
-import type { ModelSharpness, SharpnessRecord, TraceResult } from '../../report/index.js'
-import type { TraceEstimate } from '../../sharpness/index.js'
+import type { ModelSharpness, SharpnessRecord } from '../../report/index.js'
+import type { AverageSharpness, TraceEstimate, WorstCaseSharpness } from '../../sharpness/index.js'
 import { library } from '../shared/library.js'
-import { withProgress } from '../shared/progress.js'
-import { type HeardOperator, makeOperator } from './operators.js'
-import type { Measure, SharpnessOptions, Subject } from './requests.js'
-
-const defaultTop = 10
-
-/** So many eigenvalues are computed by themselves for the density: about one for each class stands out of the rest. */
-const densityOutliers = 10
+import {
+  averageOf,
+  averageResult,
+  directionError,
+  riseDifference,
+  worstCaseOf,
+  worstCaseResult,
+} from './neighbourhood.js'
+import { makeOperator } from './operators.js'
+import { type Measure, matrixMeasures, type SharpnessOptions, type Subject } from './requests.js'
+import { densityOf, eigenvaluesOf } from './spectrum.js'
+import { traceDifference, traceOf, traceResult } from './trace.js'
 
 /** The sharpness of one model. */
 export interface Measured {
   readonly record: ModelSharpness
   /** What the record of the command says about the whole. */
   readonly subject: Omit<SharpnessRecord, keyof ModelSharpness | 'compare' | 'difference'>
-  /** The trace with the value of each probe, for a paired difference. */
+  // The values of single images and random vectors, for paired differences.
   readonly trace: TraceEstimate | undefined
+  readonly worstCase: WorstCaseSharpness | undefined
+  readonly average: AverageSharpness | undefined
 }
 
 /** Measures what the options ask for, with a progress line for each measure. */
 export async function measureModel(subject: Subject, options: SharpnessOptions): Promise<Measured> {
   const { sampleIndices } = await library()
   const { path, dataset } = subject
-  const { seed, parameters, operator: matrix } = options
+  const { seed, parameters } = options
   const { samples = Math.min(512, dataset.size) } = options
   const indices = sampleIndices(dataset, { size: samples, sampling: 'uniform', seed })
-  using operator = await makeOperator(subject, indices, options)
   const isAsked = (measure: Measure) => options.measure.includes(measure)
+  using operator = matrixMeasures.some(isAsked) ? await makeOperator(subject, indices, options) : null
 
-  const trace = isAsked('trace') ? await traceOf(path, operator, options) : undefined
-  const spectrum = isAsked('eigenvalues') ? await eigenvaluesOf(path, operator, options) : {}
-  const density = isAsked('density') ? await densityOf(path, operator, options) : {}
+  const trace = operator && isAsked('trace') ? await traceOf(path, operator, options) : undefined
+  const spectrum = operator && isAsked('eigenvalues') ? await eigenvaluesOf(path, operator, options) : {}
+  const density = operator && isAsked('density') ? await densityOf(path, operator, options) : {}
+  const worstCase = isAsked('worst-case') ? await worstCaseOf(subject, samples, options) : undefined
+  const average = isAsked('average') ? await averageOf(subject, samples, options) : undefined
   return {
     record: {
       model: path,
       ...(trace && { trace: traceResult(trace, samples) }),
       ...spectrum,
       ...density,
-      withoutGradient: [...operator.withoutGradient()],
+      ...(worstCase && { worstCase: worstCaseResult(worstCase) }),
+      ...(average && { average: averageResult(average) }),
+      withoutGradient: [...(operator?.withoutGradient() ?? [])],
     },
     subject: {
-      ...{ dataset: dataset.name, operator: matrix, samples, seed, size: operator.size },
+      ...{ dataset: dataset.name, operator: options.operator, samples, seed },
+      size: (operator ?? worstCase ?? average)!.size,
       ...(parameters !== undefined && { parameters }),
     },
-    trace,
+    ...{ trace, worstCase, average },
   }
 }
 
-async function traceOf(
-  path: string,
-  operator: HeardOperator,
-  { probes = 32, seed }: SharpnessOptions,
-): Promise<TraceEstimate> {
-  const { hutchinsonTrace } = await library()
-  const found = await withProgress(`trace ${path}`, (onProgress) =>
-    operator.hearing(onProgress, () => hutchinsonTrace(operator, { probes, seed })),
-  )
-  if (Number.isFinite(found.trace)) return found
-  throw new SosError(
-    'ERR_NOT_FINITE',
-    `${path}: its logits are finite but the trace is ${found.trace}: a derivative is not finite, for example that of a square root or a norm at 0`,
-  )
-}
-
-function traceResult({ trace, standardError, probes }: TraceEstimate, samples: number): TraceResult {
-  return {
-    value: trace,
-    standardError: null,
-    probeStandardError: standardError,
-    samples,
-    probes,
-    method: 'Hutchinson',
-  }
-}
-
-async function eigenvaluesOf(path: string, operator: HeardOperator, options: SharpnessOptions) {
-  const { topEigenvalues } = await library()
-  const { top: count = defaultTop, tolerance, maxProducts, seed } = options
-  const found = await withProgress(
-    `eigenvalues ${path}`,
-    (onProgress) =>
-      topEigenvalues(operator, {
-        count,
-        seed,
-        onProgress,
-        ...(tolerance !== undefined && { tolerance }),
-        ...(maxProducts !== undefined && { maxProducts }),
+/** The paired differences of two models, the second less the first; undefined if nothing is paired. */
+export function differenceOf(first: Measured, second: Measured): SharpnessRecord['difference'] {
+  const worst = [first.worstCase, second.worstCase]
+  const average = [first.average, second.average]
+  const differences = {
+    ...(first.trace && second.trace && { trace: traceDifference(first.trace, second.trace) }),
+    ...(worst[0] && worst[1] && { worstCase: riseDifference(worst[0].perImage, worst[1].perImage) }),
+    ...(average[0] &&
+      average[1] && {
+        average: {
+          ...riseDifference(average[0].perImage, average[1].perImage),
+          probeStandardError: directionError(average[0], average[1]),
+        },
       }),
-    { atMost: true },
-  )
-  const { eigenvalues, products, floor } = found
-  return { eigenvalues: [...eigenvalues], products, floor }
-}
-
-async function densityOf(path: string, operator: HeardOperator, options: SharpnessOptions) {
-  const { spectralDensity } = await library()
-  const { densityProbes: probes = 4, densitySteps: steps = 80, seed } = options
-  const outliers = Math.min(densityOutliers, operator.size - 1)
-  const found = await withProgress(`density ${path}`, (onProgress) =>
-    spectralDensity(operator, { probes, steps, outliers, seed, onProgress }),
-  )
-  const { nodes, weights, size, products } = found
-  return {
-    density: { nodes: [...nodes], weights: [...weights], outliers: [...found.outliers], size, products },
   }
+  return Object.keys(differences).length === 0 ? undefined : differences
 }

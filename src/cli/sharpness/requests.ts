@@ -5,10 +5,13 @@ import type { OutputKind } from '../../model/index.js'
 import type { ScriptModule } from '../../torch/index.js'
 import type { ModelOptions } from '../shared/options.js'
 
-const measures = ['trace', 'eigenvalues', 'density'] as const
+const measures = ['trace', 'eigenvalues', 'density', 'worst-case', 'average'] as const
 
 /** What `sos sharpness` can measure. */
 export type Measure = (typeof measures)[number]
+
+/** Those that are properties of a matrix. */
+export const matrixMeasures: readonly Measure[] = ['trace', 'eigenvalues', 'density']
 
 export const operators = ['hessian', 'ggn', 'fisher', 'empirical-fisher'] as const
 
@@ -25,6 +28,10 @@ export interface SharpnessOptions extends ModelOptions {
   maxProducts?: number
   densityProbes?: number
   densitySteps?: number
+  rho?: number
+  adaptive?: true
+  ascentSteps?: number
+  directions?: number
   seed: number
   outputs: OutputKind
   chunk: number
@@ -48,20 +55,31 @@ export function listOfMeasures(text: string): Measure[] {
 }
 
 /** Options that have a meaning only with a certain measure. */
-const needs: readonly [option: keyof SharpnessOptions, flag: string, measure: Measure][] = [
+const needs: readonly [option: keyof SharpnessOptions, flag: string, ...measures: Measure[]][] = [
   ['probes', '--probes', 'trace'],
   ['top', '--top', 'eigenvalues'],
   ['tolerance', '--tolerance', 'eigenvalues'],
   ['maxProducts', '--max-products', 'eigenvalues'],
   ['densityProbes', '--density-probes', 'density'],
   ['densitySteps', '--density-steps', 'density'],
+  ['rho', '--rho', 'worst-case', 'average'],
+  ['adaptive', '--adaptive', 'worst-case', 'average'],
+  ['ascentSteps', '--ascent-steps', 'worst-case'],
+  ['directions', '--directions', 'average'],
 ]
 
 /** Says which options contradict one another, in a sentence; undefined if none do. */
 export function contradiction(options: SharpnessOptions): string | undefined {
-  for (const [option, flag, measure] of needs) {
-    if (options[option] === undefined || options.measure.includes(measure)) continue
-    return `${flag} is for the measure ${measure}, which is not asked for; add ${measure} to --measure, or leave ${flag} out`
+  for (const [option, flag, ...wanted] of needs) {
+    if (options[option] === undefined || wanted.some((measure) => options.measure.includes(measure))) continue
+    const all = wanted.join(' or ')
+    return `${flag} is for the measure ${all}, which is not asked for; add ${all} to --measure, or leave ${flag} out`
+  }
+  if (
+    options.operator !== 'hessian' &&
+    !matrixMeasures.some((measure) => options.measure.includes(measure))
+  ) {
+    return `--operator names a matrix, and no measure of a matrix is asked for; add ${matrixMeasures.join(', ')} to --measure, or leave --operator out`
   }
   return undefined
 }

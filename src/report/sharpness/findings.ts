@@ -17,8 +17,9 @@ export function sharpnessFindings(record: SharpnessRecord): string[] {
   const series = seriesOf(record)
   const { symbol } = matrixOf(record)
   return [
-    record.difference === undefined ? null : changeOfTrace(record.difference.trace, series, symbol),
+    record.difference?.trace === undefined ? null : changeOfTrace(record.difference.trace, series, symbol),
     ...series.map((one) => traceOf(one, symbol)),
+    ...risesOf(record, series),
     largest(series, record),
     ...series.map(converged),
     ...series.map((one) => shareOfTop(one, symbol)),
@@ -27,12 +28,16 @@ export function sharpnessFindings(record: SharpnessRecord): string[] {
 }
 
 /** What is known of a trace, in words: both errors, or the one that the method knows. */
-function withErrors({ value, standardError, probeStandardError }: Errors, text = figure): string {
+function withErrors(
+  { value, standardError, probeStandardError }: Errors,
+  text = figure,
+  vectors = 'random vectors',
+): string {
   const known = standardError === null ? '' : ` ± ${figure(standardError)} over the images`
   const probes =
     probeStandardError === 0
       ? ''
-      : `${known === '' ? ' ' : ', '}± ${figure(probeStandardError)} over the random vectors`
+      : `${known === '' ? ' ' : ', '}± ${figure(probeStandardError)} over the ${vectors}`
   return `${text(value)}${known}${probes}`
 }
 
@@ -44,19 +49,47 @@ function traceOf({ name, of: { trace } }: Series, symbol: string): string | null
 }
 
 function changeOfTrace(difference: TraceDifference, series: readonly Series[], symbol: string): string {
-  const { value, standardError, probeStandardError } = difference
+  const { standardError } = difference
   const [first, second] = series as [Series, Series]
-  const error = standardError ?? probeStandardError
   const what = `tr(${symbol}) of ${second.name} less that of ${first.name} is ${withErrors(difference, signedFigure)}`
   const alone =
     standardError === null
       ? ' This holds for these images alone: the method does not know the error over the images.'
       : ''
-  if (error === 0 && value === 0) return `${what}: there is no difference.`
-  if (Math.abs(value) < 2 * error) {
-    return `${what}: nothing can be said, since this is less than twice the standard error.${alone}`
-  }
-  return `${what}: it is ${value < 0 ? 'smaller' : 'larger'} by more than twice the standard error.${alone}`
+  return `${what}: ${verdict(difference)}.${alone}`
+}
+
+/** How much the loss rises near the weights of each model, and the differences. */
+function risesOf({ difference }: SharpnessRecord, series: readonly Series[]): (string | null)[] {
+  return (['worstCase', 'average'] as const).flatMap((which) => {
+    const own = series.map(({ name, of }) => {
+      const found = of[which]
+      if (found === undefined) return null
+      const { value, standardError, loss, rho, adaptive } = found
+      const ball = `${adaptive ? 'relative ' : ''}radius ${figure(rho)}`
+      const probes = 'probeStandardError' in found ? found.probeStandardError : 0
+      const rise = withErrors({ value, standardError, probeStandardError: probes }, figure, 'directions')
+      return which === 'worstCase'
+        ? `Within a ${ball} of ${name} the loss rises from ${figure(loss)} by ${rise} or more: gradient ascent finds a lower bound.`
+        : `In random directions of a ${ball} the loss of ${name} changes by ${rise} on average, from ${figure(loss)}.`
+    })
+    const change = difference?.[which]
+    if (change === undefined) return own
+    const [first, second] = series as [Series, Series]
+    const probes = 'probeStandardError' in change ? change.probeStandardError : 0
+    const errors = { ...change, probeStandardError: probes }
+    const what = `The rise ${which === 'worstCase' ? 'in the worst direction found' : 'in random directions'} of ${second.name} less that of ${first.name} is ${withErrors(errors, signedFigure, 'directions')}`
+    return [...own, `${what}: ${verdict(errors)}.`]
+  })
+}
+
+/** Whether a difference says anything. */
+function verdict({ value, standardError, probeStandardError }: Errors): string {
+  const error = standardError ?? probeStandardError
+  if (error === 0 && value === 0) return 'there is no difference'
+  if (Math.abs(value) < 2 * error)
+    return 'nothing can be said, since this is less than twice the standard error'
+  return `it is ${value < 0 ? 'smaller' : 'larger'} by more than twice the standard error`
 }
 
 /** λ₁ of each model, and its change. */

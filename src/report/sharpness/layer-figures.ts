@@ -32,7 +32,7 @@ export function layerFigures(record: SharpnessRecord, hand: Draughtsman): Html[]
     shown,
     more: '',
   })
-  const differences = record.difference?.trace.byLayer
+  const differences = record.difference?.trace?.byLayer
   if (differences === undefined) return [traces]
   const entry = { name: 'paired difference', colour: colourOf(2) }
   const changes = layerFigure(hand, {

@@ -8,7 +8,7 @@ import { sharpnessFindings } from './findings.js'
 import { layerFigures } from './layer-figures.js'
 import type { SharpnessRecord } from './record.js'
 import { matrixOf, seriesOf } from './series.js'
-import { eigenvalueTable, layerTable, traceTable } from './tables.js'
+import { eigenvalueTable, layerTable, riseTable, traceTable } from './tables.js'
 
 /**
  * Makes one HTML page of a record of sharpness: findings in sentences, tables, and figures as SVG. The page needs no other file and no network.
@@ -31,6 +31,7 @@ export async function sharpnessPage(record: SharpnessRecord): Promise<string> {
     ...layerFigures(record, hand),
   ].filter((figure) => figure !== null)
   const main = html`${section('The trace', traceTable(record))}
+${section('Near the weights', riseTable(record))}
 ${figures.length === 0 ? '' : html`<h2>Figures</h2>\n<div class="figures">${figures}</div>`}
 ${folded('Every layer', layerTable(record))}
 ${folded('Every eigenvalue', eigenvalueTable(record))}

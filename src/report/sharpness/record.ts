@@ -49,6 +49,22 @@ const density = z
   })
   .refine(({ nodes, outliers }) => nodes.length + outliers.length > 0, { message: 'expected a node' })
 
+const rise = {
+  /** How much the mean loss rises. */
+  value: z.number(),
+  /** The standard error over the images, at the places that were found; null for one image. */
+  standardError: error.nullable(),
+  /** The mean loss at the weights. */
+  loss: z.number(),
+  /** The radius. */
+  rho: z.number().positive(),
+  /** Whether the radius is relative to the weights. */
+  adaptive: z.boolean(),
+  samples: count,
+}
+
+const riseDifference = { value: z.number(), standardError: error.nullable() }
+
 const measured = {
   model: text,
   trace: trace.optional(),
@@ -58,6 +74,10 @@ const measured = {
   /** Below so large a residual, the eigenvalues are at the rounding of the model's dtype. */
   floor: error.optional(),
   density: density.optional(),
+  /** The largest rise of the loss that was found in a ball around the weights. */
+  worstCase: z.strictObject({ ...rise, steps: count, gradientNorm: error }).optional(),
+  /** The mean rise of the loss in random directions. */
+  average: z.strictObject({ ...rise, probeStandardError: error, probes: count }).optional(),
   /** The parameters that are left out, because no gradient reaches them. */
   withoutGradient: z.array(text),
 }
@@ -74,7 +94,13 @@ const recordSchema = z.strictObject({
   samples: count,
   seed: whole,
   compare: z.strictObject(measured).optional(),
-  difference: z.strictObject({ trace: difference }).optional(),
+  difference: z
+    .strictObject({
+      trace: difference.optional(),
+      worstCase: z.strictObject(riseDifference).optional(),
+      average: z.strictObject({ ...riseDifference, probeStandardError: error }).optional(),
+    })
+    .optional(),
 })
 
 /** What `sos sharpness --json` prints: the sharpness of one model, or of two on the same images. */
@@ -87,7 +113,7 @@ export type ModelSharpness = NonNullable<SharpnessRecord['compare']>
 export type TraceResult = NonNullable<SharpnessRecord['trace']>
 
 /** A difference of two traces in a {@link SharpnessRecord}. */
-export type TraceDifference = NonNullable<SharpnessRecord['difference']>['trace']
+export type TraceDifference = NonNullable<NonNullable<SharpnessRecord['difference']>['trace']>
 
 /**
  * Reads a record of sharpness, which is what `sos sharpness --json` printed or the `sharpness.json` of a report.

@@ -4,7 +4,7 @@ import type { SharpnessRecord } from './record.js'
 import { matrixOf, type Series, seriesOf } from './series.js'
 
 /**
- * Makes the tables of a record of sharpness: the traces, the eigenvalues, and the trace by layer.
+ * Makes the tables of a record of sharpness: the traces, the rise of the loss near the weights, the eigenvalues, and the trace by layer.
  *
  * @param record what `sos sharpness --json` printed, parsed
  * @param options what is shown
@@ -17,9 +17,12 @@ import { matrixOf, type Series, seriesOf } from './series.js'
  */
 export function sharpnessTables(record: SharpnessRecord, options: { most?: number } = {}): Table[] {
   const { most = Number.POSITIVE_INFINITY } = options
-  return [traceTable(record), eigenvalueTable(record, most), layerTable(record, most)].filter(
-    (one) => one !== null,
-  )
+  return [
+    traceTable(record),
+    riseTable(record),
+    eigenvalueTable(record, most),
+    layerTable(record, most),
+  ].filter((one) => one !== null)
 }
 
 interface TraceRow {
@@ -74,6 +77,55 @@ export function traceTable(record: SharpnessRecord): Table | null {
     { head: 'method', of: ({ method }) => method, words: true },
   ]
   const caption = `The trace of ${name} of the mean loss over the images. Over images: the standard error from the choice of the images. Over random vectors: the standard error of the estimate for these images alone.`
+  return table(caption, columns, rows)
+}
+
+interface RiseRow {
+  name: string
+  where: string
+  value: string
+  images: number | null
+  directions: number | null
+  loss: string
+}
+
+/** How much the loss rises near the weights. */
+export function riseTable(record: SharpnessRecord): Table | null {
+  const rows = (['worstCase', 'average'] as const).flatMap((which): RiseRow[] => {
+    const own = seriesOf(record).flatMap(({ name, of }): RiseRow[] => {
+      const found = of[which]
+      if (found === undefined) return []
+      const { value, standardError, rho, adaptive, loss } = found
+      const kind = which === 'worstCase' ? 'worst case' : 'average'
+      return [
+        {
+          ...{ name, value: figure(value), images: standardError, loss: figure(loss) },
+          where: `${kind}, ${adaptive ? 'adaptive, ' : ''}ρ = ${figure(rho)}`,
+          directions: 'probeStandardError' in found ? found.probeStandardError : null,
+        },
+      ]
+    })
+    const change = record.difference?.[which]
+    if (change === undefined || own.length === 0) return own
+    const directions = 'probeStandardError' in change ? change.probeStandardError : null
+    const { value, standardError } = change
+    const shown = { value: signedFigure(value), images: standardError, directions, loss: '–' }
+    return [...own, { ...own[0]!, ...shown, name: 'paired difference' }]
+  })
+  if (rows.length === 0) return null
+  const columns: Column<RiseRow>[] = [
+    { head: 'model', of: ({ name }) => name, words: true },
+    { head: 'where', of: ({ where }) => where, words: true },
+    { head: 'rise of the loss', of: ({ value }) => value },
+    { head: '± over images', of: ({ images }) => (images === null ? 'not known' : figure(images)) },
+    {
+      head: '± over directions',
+      of: ({ directions }) => (directions === null ? 'none' : figure(directions)),
+    },
+    { head: 'loss at the weights', of: ({ loss }) => loss },
+  ]
+  const caption =
+    'How much the mean loss over the images rises near the weights. Worst case: the largest rise that gradient ascent finds in the ball of radius ρ, a lower bound. Average: the mean over random directions of the length ρ. Adaptive: the radius is relative to the size of each weight. Over images: the standard error at the places that were found.'
   return table(caption, columns, rows)
 }
 
@@ -135,7 +187,7 @@ export function layerTable(record: SharpnessRecord, most = Number.POSITIVE_INFIN
       },
     })),
   ]
-  const differences = record.difference?.trace.byLayer
+  const differences = record.difference?.trace?.byLayer
   if (differences !== undefined) {
     columns.push({
       head: 'paired difference',

@@ -6,7 +6,7 @@ import { only, record } from './record.js'
 type Change = Partial<NonNullable<SharpnessRecord['difference']>['trace']>
 const changed = (trace: Change): SharpnessRecord => ({
   ...record,
-  difference: { trace: { ...record.difference!.trace, ...trace } },
+  difference: { trace: { ...record.difference.trace!, ...trace } },
 })
 const first = (one: SharpnessRecord) => sharpnessFindings(one)[0]!
 
@@ -59,6 +59,24 @@ describe('sharpnessFindings', () => {
     expect(sharpnessFindings({ ...only('density'), size: 10, density: { ...density, outliers } })).toEqual([
       'Of the eigenvalues of before.pt, 50.0 % lie between −0.004 and 0.004, a thousandth of the largest magnitude; 30.0 % lie below that.',
     ])
+  })
+
+  it('says how much the loss rises near the weights, and whether two models differ', () => {
+    const told = sharpnessFindings(record)
+    expect(told).toContain(
+      'Within a radius 0.05 of before.pt the loss rises from 0.2 by 0.4 ± 0.05 over the images or more: gradient ascent finds a lower bound.',
+    )
+    expect(told).toContain(
+      'In random directions of a radius 0.05 the loss of after.pt changes by 0.009 ± 0.002 over the images, ± 0.001 over the directions on average, from 0.2.',
+    )
+    expect(told).toContainEqual(
+      expect.stringMatching(
+        /worst direction found of after.pt less .* is −0.04 ± 0.03 .*nothing can be said/,
+      ),
+    )
+    expect(told).toContainEqual(
+      expect.stringMatching(/in random directions of after.pt less .* is −0.001 ± .*: it is smaller/),
+    )
   })
 
   it('calls the matrix by its name', () => {

@@ -80,11 +80,19 @@ describe('the page', () => {
     const cells = tables.map((table) =>
       [...table.querySelectorAll('tbody tr')].map((row) => [...row.children].map((cell) => cell.textContent)),
     )
-    const [traces, layers, eigenvalues] = cells as [string[][], string[][], string[][]]
+    const [traces, rises, layers, eigenvalues] = cells as [string[][], string[][], string[][], string[][]]
     expect(traces.map((row) => row.slice(0, 4))).toEqual([
       ['before.pt', '10', '1.5', '0.25'],
       ['after.pt', '9', '1.5', '0.25'],
       ['paired difference', '+0.3', '1.9', '0.2'],
+    ])
+    expect(rises).toEqual([
+      ['before.pt', 'worst case, ρ = 0.05', '0.4', '0.05', 'none', '0.2'],
+      ['after.pt', 'worst case, ρ = 0.05', '0.36', '0.05', 'none', '0.2'],
+      ['paired difference', 'worst case, ρ = 0.05', '−0.04', '0.03', 'none', '–'],
+      ['before.pt', 'average, ρ = 0.05', '0.01', '0.002', '0.001', '0.2'],
+      ['after.pt', 'average, ρ = 0.05', '0.009', '0.002', '0.001', '0.2'],
+      ['paired difference', 'average, ρ = 0.05', '−0.001', '2.00e−4', '1.00e−4', '–'],
     ])
     expect(layers).toEqual([
       ['conv', '7 ± 1', '6.3 ± 1', '−0.1 ± 1.2'],
@@ -111,12 +119,12 @@ describe('the page', () => {
     expect(figure.textContent).toContain('The 24 largest of 30 layers')
   })
 
-  it.each([only('trace'), only('eigenvalues'), only('density'), only()])(
+  it.each([only('trace'), only('eigenvalues'), only('density'), only('worstCase'), only('average'), only()])(
     'does with one model and a part of the measures',
     async (one) => {
       const page = await sharpnessPage(one)
       expect(page).not.toMatch(/NaN|undefined|Infinity|\[object/)
-      const table = ['trace', 'eigenvalues'].filter((name) => name in one).length
+      const table = ['trace', 'eigenvalues', 'worstCase', 'average'].filter((name) => name in one).length
       const layers = 'trace' in one ? 1 : 0
       expect(pageOf(page).querySelectorAll('table')).toHaveLength(table + layers)
     },
@@ -148,7 +156,7 @@ describe('the page', () => {
       trace,
       withoutGradient: [name],
       compare: { ...record.compare!, model: `${name}2`, trace },
-      difference: { trace: { ...record.difference!.trace, byLayer, method: name } },
+      difference: { trace: { ...record.difference.trace!, byLayer, method: name } },
     }
     expect(await sharpnessPage(hostile)).not.toContain('<img')
   })
@@ -159,7 +167,7 @@ describe.skipIf(chromium === undefined)('in a browser', () => {
     const { stdout, console } = await browse(join(folder, 'index.html'), '--dump-dom')
     expect(console).toEqual([])
     expect(pageOf(stdout).querySelectorAll('figure svg')).toHaveLength(figures.length)
-    expect(pageOf(stdout).querySelectorAll('table')).toHaveLength(3)
+    expect(pageOf(stdout).querySelectorAll('table')).toHaveLength(4)
   })
 
   it.each([

@@ -9,6 +9,8 @@ function eigenvalues(scale: number) {
   }))
 }
 
+const ball = { loss: 0.2, rho: 0.05, adaptive: false, samples: 4096 }
+
 function model(name: string, scale: number): ModelSharpness {
   return {
     model: `runs/${name}`,
@@ -37,12 +39,14 @@ function model(name: string, scale: number): ModelSharpness {
       size: 100,
       products: 60,
     },
+    worstCase: { value: 0.4 * scale, standardError: 0.05, ...ball, steps: 10, gradientNorm: 0.3 },
+    average: { value: 0.01 * scale, standardError: 0.002, probeStandardError: 0.001, ...ball, probes: 16 },
     withoutGradient: [],
   }
 }
 
 /** A record of two models that has everything. */
-export const record: SharpnessRecord = {
+export const record: SharpnessRecord & { difference: { trace: object } } = {
   ...model('before.pt', 1),
   dataset: 'CIFAR-10',
   operator: 'hessian',
@@ -61,16 +65,23 @@ export const record: SharpnessRecord = {
         { path: 'fc', value: 0.4, standardError: 0.15 },
       ],
     },
+    worstCase: { value: -0.04, standardError: 0.03 },
+    average: { value: -0.001, standardError: 0.0002, probeStandardError: 0.0001 },
   },
 }
 
 /** A record of one model that has only what is named. */
-export function only(...parts: ('trace' | 'eigenvalues' | 'density')[]): SharpnessRecord {
-  const { compare, difference, trace, eigenvalues, products, floor, density, ...rest } = record
+export function only(
+  ...parts: ('trace' | 'eigenvalues' | 'density' | 'worstCase' | 'average')[]
+): SharpnessRecord {
+  const { compare, difference, trace, eigenvalues, products, floor, density, ...others } = record
+  const { worstCase, average, ...rest } = others
   return {
     ...rest,
     ...(parts.includes('trace') && { trace }),
     ...(parts.includes('eigenvalues') && { eigenvalues, products, floor }),
     ...(parts.includes('density') && { density }),
+    ...(parts.includes('worstCase') && { worstCase }),
+    ...(parts.includes('average') && { average }),
   }
 }
