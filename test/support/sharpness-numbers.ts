@@ -43,6 +43,9 @@ export function sharpnessNumbers(model: () => ScriptModule): Record<string, Case
       sos.averageSharpness(model(), data, given),
     ),
     ...options('perSampleTrace options', perSample, (given) => sos.perSampleTrace(model(), data, given)),
+    ...options('comparePerSampleTraces options', perSample, (given) =>
+      sos.comparePerSampleTraces(model(), model(), data, given),
+    ),
     ...options('compareHeads options', perSample, (given) => {
       const { path } = sos.linearLayer(model())
       const [weight, bias] = ['weight', 'bias'].map((own) => model().namedParameters().get(`${path}.${own}`)!)

@@ -1,17 +1,18 @@
 import { expectList, expectObject, SosError } from '../../base/index.js'
 import type { Dataset } from '../../data/index.js'
 import { expectDataset } from '../../data/internal.js'
-import { parameterName, trainedParameters, whyCurved } from '../../model/internal.js'
+import { parameterName, whyCurved } from '../../model/internal.js'
 import { type ScriptModule, Tensor, torch } from '../../torch/index.js'
 import { expectModule, expectTensor } from '../../torch/internal.js'
 import type { Classifier } from '../collapse/neural-collapse.js'
 import { inFullPrecision } from '../full-precision.js'
 import { type LastLayer, lastInput, lastLayerAt, lastLayerPart, spreadOf } from '../last-layer.js'
+import { chosenParameters } from '../operators/chosen-parameters.js'
 import { expectTrace } from '../traces/hessian-trace.js'
 import { type DrawnImages, drawImages } from './draw-images.js'
 import { differenceTerms, headOnImages, traceTerms } from './head-terms.js'
 import { measureImages } from './measure-images.js'
-import { checkPerSample, expectFewClasses, type PerSampleOptions } from './per-sample-options.js'
+import { checkPerSample, expectFewClasses, type PerSampleOptions, withSamples } from './per-sample-options.js'
 import type { SampledValue } from './sampled-mean.js'
 
 /** What other weights of the last layer change in the trace. */
@@ -72,12 +73,12 @@ export async function compareHeads(
   expectModule('model', model)
   expectDataset('dataset', dataset)
   checkPerSample(options)
-  const { samples = Math.min(4096, dataset.size), probes = 2 } = options
+  const { probes = 2 } = options
   using held = await inFullPrecision(model)
   const last = lastLayerAt(held, path)
   expectHeads(heads, last)
   if (probes === 'exact') expectFewClasses(last.weight.shape[0]!)
-  const trained = trainedParameters(held)
+  const trained = chosenParameters(held, options.parameters)
   const isTrained = (own: 'weight' | 'bias') => trained.has(parameterName(path, own))
   const counted = new Map(trained)
   for (const own of ['weight', 'bias']) counted.delete(parameterName(path, own))
@@ -88,7 +89,7 @@ export async function compareHeads(
       `${model.path}: only parameters of '${path}' require gradients; their part is that of lastLayerTrace`,
     )
   }
-  const drawn = await drawByHeads(held, last, all, dataset, { ...options, samples })
+  const drawn = await drawByHeads(held, last, all, dataset, withSamples(dataset, options))
   const measured = await measureImages({
     model: held,
     dataset,
@@ -110,17 +111,23 @@ export async function compareHeads(
           ...traceTerms(own!, probes, generator),
           ...others.flatMap((other, i) => differenceTerms([own!, other], i + 1, probes, generator)),
         ],
-        known: { path, values: parts.map((part, i) => (i === 0 ? part : part.sub(parts[0]!))) },
+        ...(isTrained('weight') || isTrained('bias')
+          ? { known: { path, values: parts.map((part, i) => (i === 0 ? part : part.sub(parts[0]!))) } }
+          : {}),
       }
     },
   })
-  const [own, ...differences] = measured.values
-  for (const { value } of measured.values) expectTrace(model, value)
+  const [own, ...differences] = measured.values.map((mean) => {
+    using values = mean
+    return values.result()
+  })
+  for (const { value } of [own!, ...differences]) expectTrace(model, value)
   return {
     own: own!,
     differences,
     size: [...trained.values()].reduce((sum, parameter) => sum + parameter.numel(), 0),
-    ...{ samples, probes, indices: measured.indices, weights: measured.weights },
+    samples: drawn.indices.length,
+    ...{ probes, indices: measured.indices, weights: measured.weights },
     curvedBy: whyCurved(held),
     ...{ oneByOne: measured.oneByOne, withoutGradient: measured.withoutGradient },
   }
@@ -139,10 +146,11 @@ async function drawByHeads(
     if (input instanceof Tensor) heard = [input]
   })
   try {
-    return await drawImages(model, dataset, options, (output) => {
+    const score = (output: Tensor) => {
       const features = lastInput(last, heard, output)
       return torch.stack(heads.map((head) => spreadOf(headOnImages(features, head).p))).sum([0])
-    })
+    }
+    return await drawImages(dataset, options, [{ model, score }])
   } finally {
     hook.remove()
   }

@@ -12,20 +12,25 @@ export interface DrawnImages {
 /** The share of the draws by confidence that are uniform, so that no weight exceeds ten. */
 const uniformShare = 0.1
 
+/** A model, and the score of each image of a chunk, [n], from its output. */
+export interface Scorer {
+  readonly model: ScriptModule
+  score(output: Tensor): Tensor
+}
+
 /**
  * Draws images.
  *
- * @param score the scores of the images of a chunk, [n], from the output of the model; for draws by confidence
+ * @param scorers for draws by confidence: the score of an image is the sum of what these give
  * @throws `ERR_BATCH_SIZE`; `ERR_DATASET` if every image was skipped
  */
 export async function drawImages(
-  model: ScriptModule,
   dataset: Dataset,
   options: PerSampleOptions & { samples: number },
-  score: (output: Tensor) => Tensor,
+  scorers: readonly Scorer[],
 ): Promise<DrawnImages> {
   const { samples, sampling, seed = 0 } = options
-  if (sampling === 'confidence') return await drawByScore(model, dataset, options, score)
+  if (sampling === 'confidence') return await drawByScore(dataset, options, scorers)
   const indices = sampleIndices(dataset, { size: samples, sampling: 'uniform', seed })
   return { indices, weights: indices.map(() => 1) }
 }
@@ -36,26 +41,20 @@ export async function drawImages(
  * image that has the probability q has the weight 1/(Nq).
  */
 async function drawByScore(
-  model: ScriptModule,
   dataset: Dataset,
   options: PerSampleOptions & { samples: number },
-  score: (output: Tensor) => Tensor,
+  scorers: readonly Scorer[],
 ): Promise<DrawnImages> {
-  const { samples, seed = 0, chunk = 128, device, onProgress, signal, output } = options
-  const all = Array.from({ length: dataset.size }, (_, i) => i)
-  const loaded: number[] = []
-  const scores: number[] = []
-  for await (const batch of pass(model, dataset, all, { chunk, device, onProgress, signal })) {
-    loaded.push(...batch.indices)
-    await torch.noGrad(() =>
-      scope(async () => {
-        const logits = await forwardLogits(model, batch.images, output)
-        scores.push(...(score(logits).to({ device: 'cpu', dtype: 'float64' }).toArray() as number[]))
-      }),
-    )
+  const { samples, seed = 0 } = options
+  const scores = new Map<number, number>()
+  for (const scorer of scorers) {
+    for await (const { index, score } of scoresOf(scorer, dataset, options)) {
+      scores.set(index, (scores.get(index) ?? 0) + score)
+    }
   }
+  const loaded = [...scores.keys()]
   return scope(() => {
-    const found = torch.tensor(scores, { dtype: 'float64' })
+    const found = torch.tensor([...scores.values()], { dtype: 'float64' })
     const total = found.sum().item()
     const even = 1 / loaded.length
     const byScore = total > 0 ? found.div(total) : torch.full_like(found, even)
@@ -68,4 +67,19 @@ async function drawByScore(
       weights: weights.toArray() as number[],
     }
   })
+}
+
+/** The score of each image of the dataset that can be read. */
+async function* scoresOf({ model, score }: Scorer, dataset: Dataset, options: PerSampleOptions) {
+  const { chunk = 128, device, onProgress, signal, output } = options
+  const all = Array.from({ length: dataset.size }, (_, i) => i)
+  for await (const batch of pass(model, dataset, all, { chunk, device, onProgress, signal })) {
+    const scores = await torch.noGrad(() =>
+      scope(async () => {
+        const found = score(await forwardLogits(model, batch.images, output))
+        return found.to({ device: 'cpu', dtype: 'float64' }).toArray() as number[]
+      }),
+    )
+    for (const [i, index] of batch.indices.entries()) yield { index, score: scores[i]! }
+  }
 }

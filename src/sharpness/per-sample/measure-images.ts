@@ -7,7 +7,7 @@ import type { DrawnImages } from './draw-images.js'
 import { ImageGradients, type Recorded } from './image-gradients.js'
 import { type ImageTerm, sumTerms } from './image-terms.js'
 import type { PerSampleOptions } from './per-sample-options.js'
-import { SampledMean, type SampledValue } from './sampled-mean.js'
+import { SampledMean } from './sampled-mean.js'
 
 /** What is measured of each image. */
 export interface Measurement {
@@ -37,7 +37,8 @@ export interface ImageTerms {
 
 /** The quantities, and the images that they were measured on. */
 export interface MeasuredImages {
-  readonly values: readonly SampledValue[]
+  /** The caller disposes of them. */
+  readonly values: readonly SampledMean[]
   readonly indices: readonly number[]
   readonly weights: readonly number[]
   readonly oneByOne: string | null
@@ -88,7 +89,7 @@ async function attempt(measurement: Measurement, doubt: string | null): Promise<
     loaded.push(...batch.indices)
   }
   return {
-    values: sums!.map((sum) => sum.result()),
+    values: sums!,
     indices: loaded,
     weights: loaded.map((index) => weightOf.get(index)!),
     oneByOne: doubt ?? (others.length === 0 ? null : whyOneByOne(others)),

@@ -7,7 +7,7 @@ import {
   someCount,
   wholeSeed,
 } from '../../base/index.js'
-import type { RunOptions } from '../../data/index.js'
+import type { Dataset, RunOptions } from '../../data/index.js'
 import type { OutputKind, OutputOptions } from '../../model/index.js'
 
 /** How images are drawn: `uniform` without replacement, or `confidence`, in proportion to 1 − ‖p‖², with replacement. */
@@ -27,6 +27,11 @@ export interface PerSampleOptions extends RunOptions, OutputOptions {
    * classes. Default: 2, with which the error of the probes is known.
    */
   probes?: number | 'exact'
+  /**
+   * The parameters that count: a name or a pattern, in which `*` and `?` match within a part of a name and `**` also matches dots, for
+   * example `layer4.**`. Default: all that require gradients.
+   */
+  parameters?: string
   /** The seed of the images and of the probes. Default: 0. */
   seed?: number
   /** How many images one forward takes. Default: 32. */
@@ -37,6 +42,14 @@ export interface PerSampleOptions extends RunOptions, OutputOptions {
 
 /** The largest number of classes for which `exact` is allowed. */
 export const mostExactClasses = 128
+
+/** The options with the number of images. */
+export function withSamples(
+  dataset: Dataset,
+  options: PerSampleOptions,
+): PerSampleOptions & { samples: number } {
+  return { ...options, samples: options.samples ?? Math.min(4096, dataset.size) }
+}
 
 /** Throws `ERR_INVALID_ARGUMENT` if so many classes would take too many backwards. */
 export function expectFewClasses(classes: number): void {

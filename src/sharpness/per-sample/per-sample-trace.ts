@@ -1,21 +1,22 @@
 import type { Dataset } from '../../data/index.js'
 import { expectDataset } from '../../data/internal.js'
-import { asLogits, expectKind, trainedParameters, whyCurved } from '../../model/internal.js'
+import { asLogits, expectKind, whyCurved } from '../../model/internal.js'
 import { type ScriptModule, type Tensor, torch } from '../../torch/index.js'
 import { expectModule, type Generator } from '../../torch/internal.js'
 import { inFullPrecision } from '../full-precision.js'
 import { probabilitiesOf, spreadOf } from '../last-layer.js'
+import { chosenParameters } from '../operators/chosen-parameters.js'
 import { expectTrace } from '../traces/hessian-trace.js'
-import { drawImages } from './draw-images.js'
+import { type DrawnImages, drawImages, type Scorer } from './draw-images.js'
 import type { ImageTerm } from './image-terms.js'
 import { measureImages } from './measure-images.js'
-import { checkPerSample, expectFewClasses, type PerSampleOptions } from './per-sample-options.js'
-import type { SampledValue } from './sampled-mean.js'
+import { checkPerSample, expectFewClasses, type PerSampleOptions, withSamples } from './per-sample-options.js'
+import type { SampledMean, SampledValue } from './sampled-mean.js'
 import { exactFactor, randomCombination, signsLike } from './softmax-factor.js'
 
 /** The trace of a model's curvature, measured image by image. */
 export interface PerSampleTrace extends SampledValue {
-  /** The matrix is size × size: the number of parameters. */
+  /** The matrix is size × size: the number of parameters that count. */
   readonly size: number
   /** The number of images that were asked for. */
   readonly samples: number
@@ -56,7 +57,7 @@ export interface PerSampleTrace extends SampledValue {
  * @param dataset the dataset that the images are drawn from
  * @param options how many images and probes, and how to run
  * @returns the trace with both errors, the value of each image, and the part of each layer
- * @throws `ERR_BATCH_SIZE`; `ERR_FROZEN`; `ERR_NO_GRADIENT` if no gradient reaches any parameter; `ERR_PROBABILITIES` if `outputs` is wrong;
+ * @throws `ERR_BATCH_SIZE`; `ERR_FROZEN`; `ERR_NO_SUCH_PARAMETER`; `ERR_NO_GRADIENT` if no gradient reaches any parameter; `ERR_PROBABILITIES` if `outputs` is wrong;
  *   `ERR_OUTPUT_SHAPE`; `ERR_NOT_FINITE`; `ERR_DATASET` if every image was skipped; `ERR_INVALID_ARGUMENT` for `exact` and too many classes
  * @example
  * const { value, standardError, probeStandardError } = await perSampleTrace(model, train, { samples: 16, probes: 'exact' })
@@ -70,16 +71,22 @@ export async function perSampleTrace(
   expectModule('model', model)
   expectDataset('dataset', dataset)
   checkPerSample(options)
-  const { samples = Math.min(4096, dataset.size), outputs = 'logits', probes = 2 } = options
   using held = await inFullPrecision(model)
-  const counted = trainedParameters(held)
-  const logitsOf = (output: Tensor) => {
-    expectKind(output, outputs)
-    return asLogits(output, outputs)
-  }
-  const drawn = await drawImages(held, dataset, { ...options, samples }, (output) =>
-    spreadOf(probabilitiesOf(logitsOf(output))),
-  )
+  const drawn = await drawImages(dataset, withSamples(dataset, options), [confidenceScorer(held, options)])
+  const { mean, trace } = await traceOn(held, dataset, drawn, options)
+  mean[Symbol.dispose]()
+  return trace
+}
+
+/** The trace on images that were drawn, and the values that it is the mean of. The caller disposes of these. */
+export async function traceOn(
+  held: ScriptModule,
+  dataset: Dataset,
+  drawn: DrawnImages,
+  options: PerSampleOptions,
+): Promise<{ mean: SampledMean; trace: PerSampleTrace }> {
+  const { probes = 2, parameters } = options
+  const counted = chosenParameters(held, parameters)
   const measured = await measureImages({
     model: held,
     dataset,
@@ -88,20 +95,32 @@ export async function perSampleTrace(
     options,
     quantities: 1,
     terms: ({ output }, generator) => {
-      const logits = torch.enableGrad(() => logitsOf(output))
+      const logits = torch.enableGrad(() => logitsOf(output, options))
       return { target: logits, terms: termsOf(probabilitiesOf(logits), probes, generator) }
     },
   })
-  const [value] = measured.values
-  expectTrace(model, value!.value)
-  return {
-    ...value!,
+  const mean = measured.values[0]!
+  const found = mean.result()
+  expectTrace(held, found.value)
+  const trace = {
+    ...found,
     size: [...counted.values()].reduce((sum, parameter) => sum + parameter.numel(), 0),
-    samples,
+    samples: drawn.indices.length,
     ...{ indices: measured.indices, weights: measured.weights, probes },
     curvedBy: whyCurved(held),
     ...{ oneByOne: measured.oneByOne, withoutGradient: measured.withoutGradient },
   }
+  return { mean, trace }
+}
+
+/** Scores images by 1 − ‖p‖². */
+export function confidenceScorer(model: ScriptModule, options: PerSampleOptions): Scorer {
+  return { model, score: (output) => spreadOf(probabilitiesOf(logitsOf(output, options))) }
+}
+
+function logitsOf(output: Tensor, { outputs = 'logits' }: PerSampleOptions): Tensor {
+  expectKind(output, outputs)
+  return asLogits(output, outputs)
 }
 
 /** The terms of t_i at the logits. */

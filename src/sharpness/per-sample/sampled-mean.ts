@@ -1,5 +1,4 @@
-import { meanWithError } from '../../base/index.js'
-import { scope, type Tensor, torch } from '../../torch/index.js'
+import { keepTensor, scope, type Tensor, torch } from '../../torch/index.js'
 
 /** The part of a layer in a quantity. */
 export interface LayerPart {
@@ -32,23 +31,23 @@ export interface SampledValue {
   readonly byLayer: readonly LayerPart[]
 }
 
-/** Adds up a quantity of images that come in chunks. */
-export class SampledMean {
+/** The values of a quantity on images that come in chunks, and their mean. */
+export class SampledMean implements Disposable {
   readonly #groups: readonly string[]
   readonly #isExact: boolean
-  readonly #perSample: number[] = []
   readonly #weights: number[] = []
-  /** Σ w²s² over the images, where s² is the variance of the probes of an image divided by their number. */
-  #noise = 0
-  #probes = 0
-  readonly #sums: Float64Array
-  readonly #squares: Float64Array
+  /** The value of each probe and image, [probes, images] for each chunk. */
+  readonly #each: Tensor[] = []
+  /** The part of each layer, [images, groups] for each chunk: the mean over the probes. */
+  readonly #ofGroups: Tensor[] = []
 
+  /**
+   * @param groups the paths of the layers
+   * @param isExact whether the values are exact, so that probes have no error
+   */
   constructor(groups: readonly string[], isExact: boolean) {
     this.#groups = groups
     this.#isExact = isExact
-    this.#sums = new Float64Array(groups.length)
-    this.#squares = new Float64Array(groups.length)
   }
 
   /**
@@ -56,52 +55,55 @@ export class SampledMean {
    * @param weights the weight of each image in the mean over the dataset; 1 for uniform draws
    */
   add(values: Tensor, weights: readonly number[]): void {
-    scope(() => {
-      const [probes, images, groups] = values.shape as [number, number, number]
-      this.#probes = probes
-      const each = values.sum([2])
-      this.#perSample.push(...(each.mean([0]).toArray() as number[]))
-      this.#weights.push(...weights)
-      const weight = torch.tensor([...weights], { dtype: 'float64' })
-      if (probes > 1 && !this.#isExact) {
-        const variance = each
-          .sub(each.mean([0]))
-          .square()
-          .sum([0])
-          .div((probes - 1) * probes)
-        this.#noise += variance.dot(weight.square()).item()
-      }
-      const ofGroups = values.mean([0]).mul(weight.view([images, 1]))
-      const [sums, squares] = [
-        ofGroups.sum([0]).toArray(),
-        ofGroups.square().sum([0]).toArray(),
-      ] as number[][]
-      for (let i = 0; i < groups; i++) {
-        this.#sums[i]! += sums![i]!
-        this.#squares[i]! += squares![i]!
+    this.#weights.push(...weights)
+    this.#each.push(keepTensor(values.sum([2])))
+    this.#ofGroups.push(keepTensor(values.mean([0])))
+  }
+
+  /** The differences of the images' values, which were measured on the same images. */
+  minus(other: SampledMean): SampledMean {
+    const difference = new SampledMean(this.#groups, this.#isExact)
+    difference.#weights.push(...this.#weights)
+    const subtract = (own: readonly Tensor[], others: readonly Tensor[], axis: number) =>
+      keepTensor(scope(() => torch.cat([...own], axis).sub(torch.cat([...others], axis))))
+    difference.#each.push(subtract(this.#each, other.#each, 1))
+    difference.#ofGroups.push(subtract(this.#ofGroups, other.#ofGroups, 0))
+    return difference
+  }
+
+  result(): SampledValue {
+    return scope(() => {
+      const each = torch.cat([...this.#each], 1)
+      const [probes, n] = each.shape as [number, number]
+      const weights = torch.tensor([...this.#weights], { dtype: 'float64' })
+      const values = each.mean([0])
+      const weighted = values.mul(weights)
+      const value = weighted.mean().item()
+      const standardError = errorOf(weighted.unsqueeze(1))[0]!
+      const uniform = values.sub(value).square().mul(weights).mean().item()
+      const isUniform = this.#weights.every((weight) => weight === 1)
+      const noise = each.var(0, { correction: 1 }).div(probes).mul(weights.square()).sum().item()
+      const probeStandardError = probes > 1 ? Math.sqrt(noise) / n : null
+      const ofGroups = torch.cat([...this.#ofGroups], 0).mul(weights.unsqueeze(1))
+      const [parts, errors] = [ofGroups.mean([0]).toArray() as number[], errorOf(ofGroups)]
+      return {
+        value,
+        standardError,
+        probeStandardError: this.#isExact ? 0 : probeStandardError,
+        effectiveSamples: isUniform || standardError === 0 ? n : uniform / standardError ** 2,
+        perSample: values.toArray() as number[],
+        byLayer: this.#groups.map((path, i) => ({ path, value: parts[i]!, standardError: errors[i]! })),
       }
     })
   }
 
-  result(): SampledValue {
-    const n = this.#perSample.length
-    const weighted = this.#perSample.map((value, i) => value * this.#weights[i]!)
-    const { mean, standardError } =
-      n > 1 ? meanWithError(weighted) : { mean: weighted[0]!, standardError: NaN }
-    const ofOne = this.#perSample.reduce((sum, value, i) => sum + this.#weights[i]! * (value - mean) ** 2, 0)
-    const isUniform = this.#weights.every((weight) => weight === 1)
-    const isKnown = this.#isExact || this.#probes > 1
-    return {
-      value: mean,
-      standardError,
-      probeStandardError: this.#isExact ? 0 : isKnown ? Math.sqrt(this.#noise) / n : null,
-      effectiveSamples: isUniform || standardError === 0 ? n : ofOne / n / standardError ** 2,
-      perSample: this.#perSample,
-      byLayer: this.#groups.map((path, i) => {
-        const value = this.#sums[i]! / n
-        const spread = Math.max(0, this.#squares[i]! / n - value ** 2)
-        return { path, value, standardError: n > 1 ? Math.sqrt(spread / (n - 1)) : NaN }
-      }),
-    }
+  [Symbol.dispose](): void {
+    for (const tensor of [...this.#each, ...this.#ofGroups]) tensor.dispose()
   }
+}
+
+/** The standard errors of the means of the columns, [n, columns]; NaN for one row. */
+function errorOf(values: Tensor): number[] {
+  const n = values.shape[0]!
+  return values.var(0, { correction: 1 }).div(n).sqrt().toArray() as number[]
 }

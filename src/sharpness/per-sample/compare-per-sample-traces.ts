@@ -1,0 +1,80 @@
+import type { Dataset } from '../../data/index.js'
+import { expectDataset } from '../../data/internal.js'
+import { findOutputLayer, parametersAt } from '../../model/internal.js'
+import type { ScriptModule } from '../../torch/index.js'
+import { expectModule } from '../../torch/internal.js'
+import { inFullPrecision } from '../full-precision.js'
+import { differInLastLayer, expectSameState } from '../landscape/same-state.js'
+import { compareHeads } from './compare-heads.js'
+import { drawImages } from './draw-images.js'
+import { checkPerSample, type PerSampleOptions, withSamples } from './per-sample-options.js'
+import { confidenceScorer, type PerSampleTrace, traceOn } from './per-sample-trace.js'
+import type { SampledValue } from './sampled-mean.js'
+
+/** The traces of two models on the same images. */
+export interface PerSampleComparison {
+  /** The trace of the first model. */
+  readonly first: PerSampleTrace
+  /** The trace of the second model less that of the first, paired over the images. */
+  readonly difference: SampledValue
+  /**
+   * `heads` if the models differ in the last layer alone, so that {@link compareHeads} measured the difference itself; `models` if both
+   * traces were measured and subtracted image by image.
+   */
+  readonly by: 'heads' | 'models'
+}
+
+/**
+ * Compares the traces of two models, as {@link perSampleTrace} measures them, on the same images. If the models differ in the last layer
+ * alone, as before and after a shift, it is {@link compareHeads}, which is far more exact.
+ *
+ * @param first a classifier; it is not changed
+ * @param second a classifier of the same architecture; it is not changed
+ * @param dataset the dataset that the images are drawn from
+ * @param options as for {@link perSampleTrace}. With `confidence` the score of an image is the sum of both models' scores
+ * @returns the trace of the first model and the difference, each with both errors
+ * @throws `ERR_STATE_DICT_MISMATCH` if the models have other parameters; what {@link perSampleTrace} throws
+ * @example
+ * const shifted = await model.clone()
+ * await shiftOptimum(shifted, train, { batchSize: 60 })
+ * const { difference, by } = await comparePerSampleTraces(model, shifted, train, { samples: 16 })
+ * console.log(by, difference.standardError > 0) // → heads true
+ */
+export async function comparePerSampleTraces(
+  first: ScriptModule,
+  second: ScriptModule,
+  dataset: Dataset,
+  options: PerSampleOptions = {},
+): Promise<PerSampleComparison> {
+  expectModule('first', first)
+  expectModule('second', second)
+  expectDataset('dataset', dataset)
+  checkPerSample(options)
+  expectSameState(first, second)
+  using one = await inFullPrecision(first)
+  using other = await inFullPrecision(second)
+  const given = withSamples(dataset, options)
+  const few = Array.from({ length: Math.min(4, dataset.size) }, (_, i) => i)
+  const heads = await differInLastLayer(one, other, dataset, few, options)
+  const last = heads === null ? null : findOutputLayer(one, options.output)
+  if (heads !== null && last !== null && typeof last !== 'string' && last.steps.length === 0) {
+    const { path } = last.layer
+    const { weight, bias } = parametersAt(other, path)
+    const { own, differences, ...rest } = await compareHeads(
+      one,
+      path,
+      [{ weight: weight!, bias }],
+      dataset,
+      options,
+    )
+    return { first: { ...own, ...rest }, difference: differences[0]!, by: 'heads' }
+  }
+  const scorers = [one, other].map((model) => confidenceScorer(model, options))
+  const drawn = await drawImages(dataset, given, scorers)
+  const before = await traceOn(one, dataset, drawn, options)
+  using values = before.mean
+  const after = await traceOn(other, dataset, drawn, options)
+  using others = after.mean
+  using difference = others.minus(values)
+  return { first: before.trace, difference: difference.result(), by: 'models' }
+}
