@@ -21,6 +21,10 @@ const density = { nodes: [0], weights: [1], outliers: [], size: 1, products: 1 }
 
 const survey = { samples: count, seed: anyWhole, chunk: count }
 const neighbourhood = { rho: positive, eta: nonNegative, samples: count, seed: anyWhole, chunk: count }
+const measured = {
+  ...{ model: 'a.pt', eigenvalues: [], withoutGradient: [], dataset: 'x', samples: 64, seed: 0, size: 9 },
+  operator: 'hessian' as const,
+}
 const perSample = { samples: count, probes: [...count, 1e9], seed: anyWhole, chunk: count }
 
 /** The numbers that functions of `sharpness` take, for test/numbers.test.ts. */
@@ -43,6 +47,7 @@ export function sharpnessNumbers(model: () => ScriptModule): Record<string, Case
       sos.averageSharpness(model(), data, given),
     ),
     ...options('perSampleTrace options', perSample, (given) => sos.perSampleTrace(model(), data, given)),
+    'sharpnessTables options.most': [fromZero, (most) => sos.sharpnessTables(measured, { most })],
     ...options('comparePerSampleTraces options', perSample, (given) =>
       sos.comparePerSampleTraces(model(), model(), data, given),
     ),

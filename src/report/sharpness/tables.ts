@@ -1,3 +1,4 @@
+import { checkNumbers, expectObject, whole } from '../../base/index.js'
 import { count, figure, percent, signedFigure } from '../numbers.js'
 import { type Column, type Table, table } from '../table.js'
 import type { SharpnessRecord } from './record.js'
@@ -10,12 +11,15 @@ import { matrixOf, type Series, seriesOf } from './series.js'
  * @param options what is shown
  * @param options.most the most rows of eigenvalues and of layers. Default: all
  * @returns a table for each of these that the record has
+ * @throws `ERR_INVALID_ARGUMENT` for invalid options
  * @example
  * const eigenvalues = [{ value: 2, residual: 0.001, converged: true }]
  * const record = { model: 'a.pt', eigenvalues, withoutGradient: [], dataset: 'x', operator: 'hessian', size: 9, samples: 64, seed: 0 } as const
  * console.log(sharpnessTables({ ...record, eigenvalues, withoutGradient: [] })[0]!.rows) // → [ [ '1', '2', '0.001' ] ]
  */
 export function sharpnessTables(record: SharpnessRecord, options: { most?: number } = {}): Table[] {
+  expectObject('options', options)
+  checkNumbers(options, { most: whole(0) })
   const { most = Number.POSITIVE_INFINITY } = options
   return [
     traceTable(record),
