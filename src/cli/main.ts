@@ -8,6 +8,7 @@ import { demoCommand } from './commands/demo.js'
 import { doctorCommand } from './commands/doctor.js'
 import { evalCommand } from './commands/eval.js'
 import { inspectCommand } from './commands/inspect.js'
+import { landscapeCommand } from './commands/landscape.js'
 import { setupCommand } from './commands/setup.js'
 import { sharpnessCommand } from './commands/sharpness.js'
 import { shiftCommand } from './commands/shift.js'
@@ -54,6 +55,7 @@ for (const command of [
   studyCommand,
   trainCommand,
   sharpnessCommand,
+  landscapeCommand,
   dataCommand,
 ]) {
   program.addCommand(command)

@@ -4,6 +4,16 @@
  * @module report
  */
 
+export {
+  type LandscapeDocument,
+  type LossLineDocument,
+  landscapeDocument,
+  lossLineDocument,
+  type NamedSurface,
+} from './landscape/document.js'
+export { landscapeFindings, lossLineFindings } from './landscape/findings.js'
+export { landscapePage, lossLinePage } from './landscape/page.js'
+export { writeLandscapeReport } from './landscape/write-report.js'
 export { makeReportFolder } from './report-folder.js'
 export { sharpnessFindings } from './sharpness/findings.js'
 export { sharpnessPage } from './sharpness/page.js'

@@ -1,0 +1,106 @@
+import type { PlaceScore } from '../../sharpness/index.js'
+import { count, figure, fixed, share, signedFigure } from '../numbers.js'
+import {
+  type LandscapeDocument,
+  type LossLineDocument,
+  type NamedSurface,
+  shortName,
+  surfacesIn,
+} from './document.js'
+
+/**
+ * What a landscape lets one say, in sentences: the loss at the weights, how far it rises around them, and how the two
+ * models differ on the same steps.
+ *
+ * @param document the landscape
+ * @returns the sentences
+ * @example
+ * const found = await landscape(model, [], train, { grid: 3, samples: 4 })
+ * const document = landscapeDocument(found, { models: ['network.pt'], dataset: train.name })
+ * console.log(landscapeFindings(document)[0]!.slice(0, 29)) // → At its own weights network.pt
+ */
+export function landscapeFindings(document: LandscapeDocument): string[] {
+  const surfaces = surfacesIn(document)
+  const sentences = surfaces.map(
+    ({ model, centre }) => `At its own weights ${shortName(model)} has ${scoreInWords(centre)}.`,
+  )
+  const rises = surfaces.map(meanRise)
+  const [first, second] = surfaces
+  if (second !== undefined && rises[0] !== null && rises[1] !== null) {
+    sentences.push(
+      `Over the plane the loss is on average ${figure(rises[0]!)} higher than at the weights for ${shortName(first!.model)}, and ${figure(rises[1]!)} higher for ${shortName(second.model)}.`,
+    )
+    const pairs = pairsOf(first!, second)
+    const lower = pairs.filter(([a, b]) => b < a).length
+    const difference = pairs.reduce((sum, [a, b]) => sum + b - a, 0) / pairs.length
+    sentences.push(
+      `After the same step ${shortName(second.model)} has the lower loss at ${lower} of ${count(pairs.length, 'point')} (${share(lower / pairs.length)}); the mean difference is ${signedFigure(difference)}.`,
+    )
+  } else if (rises[0] !== null && rises[0] !== undefined) {
+    sentences.push(`Over the plane the loss is on average ${figure(rises[0])} higher than at the weights.`)
+  }
+  const lost = surfaces.map(({ loss }) => loss.flat().filter((value) => value === null).length)
+  if (lost.some((number) => number > 0)) {
+    sentences.push(
+      `The loss is NaN or infinite at ${lost.join(' and ')} of ${document.x.length * document.y.length} points, which the figures show as the highest.`,
+    )
+  }
+  sentences.push(
+    `Two random directions are a small part of ${document.moved.toLocaleString('en')} dimensions. Look at several seeds before you read more than the scale from a plane.`,
+  )
+  return sentences
+}
+
+/** What a line between two models lets one say, in sentences. */
+export function lossLineFindings({
+  t,
+  loss,
+  ends,
+  model,
+  between,
+  sharedFeatures,
+}: LossLineDocument): string[] {
+  const [a, b] = ends
+  const sentences = [
+    `${shortName(model)}, at t = 0, has ${scoreInWords(a)}.`,
+    `${shortName(between)}, at t = 1, has ${scoreInWords(b)}.`,
+  ]
+  const inside = t.flatMap((at, i) => (at > 0 && at < 1 ? [{ at, loss: loss[i]! }] : []))
+  const finite = inside.filter((point) => point.loss !== null)
+  if (a.loss !== null && b.loss !== null && finite.length > 0) {
+    const highest = finite.reduce((most, point) => (point.loss > most.loss ? point : most))
+    const barrier = highest.loss - Math.max(a.loss, b.loss)
+    sentences.push(
+      barrier > 1e-6 * Math.max(a.loss, b.loss)
+        ? `Between them the loss rises to ${figure(highest.loss)}, at t = ${fixed(highest.at)}: a barrier of ${figure(barrier)} above the higher end.`
+        : 'Between them the loss is nowhere above the higher of the two ends.',
+    )
+  }
+  const lost = loss.filter((value) => value === null).length
+  if (lost > 0) sentences.push(`The loss is NaN or infinite at ${lost} of ${count(loss.length, 'point')}.`)
+  if (sharedFeatures) {
+    sentences.push('The models differ in their last layer only. The loss is then convex on this line.')
+  }
+  return sentences
+}
+
+function scoreInWords({ loss, accuracy }: PlaceScore): string {
+  if (loss === null || accuracy === null) return 'a loss that is NaN or infinite'
+  return `a loss of ${figure(loss)} and a top-1 accuracy of ${fixed(accuracy)} %`
+}
+
+/** The mean over the plane of the loss less that at the centre, without points that are not finite. */
+function meanRise({ loss, centre }: NamedSurface): number | null {
+  const losses = loss.flat().filter((value) => value !== null)
+  if (centre.loss === null || losses.length === 0) return null
+  return losses.reduce((sum, value) => sum + value, 0) / losses.length - centre.loss
+}
+
+/** The losses of both models at the points where both are finite. */
+function pairsOf(first: NamedSurface, second: NamedSurface): [number, number][] {
+  const others = second.loss.flat()
+  return first.loss.flat().flatMap((value, i): [number, number][] => {
+    const other = others[i]!
+    return value === null || other === null ? [] : [[value, other]]
+  })
+}
