@@ -22,15 +22,22 @@ async function json(...args: string[]) {
 }
 
 describe('sos', () => {
-  it.each([[], ['eval'], ['shift'], ['sharpness'], ['inspect'], ['doctor'], ['demo'], ['study']])(
-    '%s --help tells how to use it',
-    async (...command) => {
-      const { code, stdout } = await sos(...command, '--help')
-      expect(code).toBe(0)
-      expect(stdout).toContain(`Usage: sos ${command.join('')}`.trim())
-      if (command.length > 0) expect(stdout).toContain('--json')
-    },
-  )
+  it.each([
+    [],
+    ['eval'],
+    ['shift'],
+    ['sharpness'],
+    ['landscape'],
+    ['inspect'],
+    ['doctor'],
+    ['demo'],
+    ['study'],
+  ])('%s --help tells how to use it', async (...command) => {
+    const { code, stdout } = await sos(...command, '--help')
+    expect(code).toBe(0)
+    expect(stdout).toContain(`Usage: sos ${command.join('')}`.trim())
+    if (command.length > 0) expect(stdout).toContain('--json')
+  })
 
   it('demo writes and prints the whole record', async () => {
     const out = join(folder, 'demo')

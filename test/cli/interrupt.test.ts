@@ -23,6 +23,7 @@ describe('a Ctrl-C', () => {
       [demoModel, '--train', train, '--val', train, '--batch-sizes', '1000', '--report', join(folder, 'r')],
     ],
     ['sharpness', [demoModel, '--data', train, '--probes', '100000']],
+    ['landscape', [demoModel, '--data', train, '--grid', '101']],
     ['demo', ['--out', join(folder, 'demo')]],
   ])('ends sos %s with one line and 130, and leaves nothing', async (command, args) => {
     const child = spawn(process.execPath, [main, command, ...args])

@@ -57,6 +57,7 @@ describe('a flag that takes a number', () => {
     ['eval', '--limit', '0'],
     ['eval', '--chunk', '1.5'],
     ['sharpness', '--probes', '1'],
+    ['landscape', '--grid', '0'],
     ['shift', '--held-out', '-1', '--out', 'nowhere.pt'],
     ['study', '--draws', '1e9', '--train', 'x', '--val', 'y', '--batch-sizes', '1'],
     ['study', '--batch-sizes', '10,,20', '--train', 'x', '--val', 'y'],

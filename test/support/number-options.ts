@@ -7,7 +7,7 @@ import { root } from './paths.js'
  * made, or read.
  */
 const described = new Set(
-  'changes classifier config data dataset density first from layer operator optimizer parallel pixels place policy preprocess recipe record rows second shifts spectrum study subject train training validation version'.split(
+  'changes classifier config data dataset density first from landscape layer line operator optimizer parallel pixels place policy preprocess recipe record rows second shifts spectrum study subject train training validation version'.split(
     ' ',
   ),
 )

@@ -130,7 +130,7 @@ async function plane(path: string, options: Options): Promise<LandscapeDocument>
 
 async function line(path: string, between: string, options: Options): Promise<LossLineDocument> {
   const { lossLine, lossLineDocument, ScriptModule } = await library()
-  const { grid: points, range, seed } = options
+  const { grid: points, range } = options
   if (points === 1) {
     throw new SosError('ERR_CONFIG', 'expected --grid of at least 2 with --between but received 1')
   }
@@ -140,7 +140,7 @@ async function line(path: string, between: string, options: Options): Promise<Lo
   const found = await withProgress('line, images × points', (onProgress) =>
     lossLine(model, second, dataset, { ...settings, onProgress }),
   )
-  return lossLineDocument(found, { models: [path, between], dataset: dataset.name, seed })
+  return lossLineDocument(found, { models: [path, between], dataset: dataset.name })
 }
 
 async function printFindings(document: LandscapeDocument | LossLineDocument): Promise<void> {

@@ -1,4 +1,4 @@
-import { SosError } from '../../base/index.js'
+import { expectList, expectObject, SosError } from '../../base/index.js'
 import type { Landscape, LandscapeComparison, LossLine, LossSurface } from '../../sharpness/index.js'
 
 /** Loss and accuracy of a model on a plane. */
@@ -44,14 +44,12 @@ export interface LossLineDocument extends Omit<LossLine, 'indices'> {
   readonly model: string
   /** The model at t = 1. */
   readonly between: string
-  /** The seed of the samples. */
-  readonly seed: number
 }
 
 /**
  * Makes the document of a landscape of one model, or of two.
  *
- * @param found what `landscape` returned without heads, or `compareLandscapes`
+ * @param landscape what `landscape` returned without heads, or `compareLandscapes`
  * @param about the names of the models, the first one first, and of the dataset
  * @returns a plain object that JSON can hold
  * @throws `ERR_INVALID_ARGUMENT` if there are not as many names as surfaces
@@ -60,11 +58,15 @@ export interface LossLineDocument extends Omit<LossLine, 'indices'> {
  * console.log(landscapeDocument(found, { models: ['a.pt'], dataset: train.name }).x) // → [ -1, 0, 1 ]
  */
 export function landscapeDocument(
-  found: Landscape | LandscapeComparison,
+  landscape: Landscape | LandscapeComparison,
   about: { models: readonly string[]; dataset: string },
 ): LandscapeDocument {
-  const { x, y, surfaces, normalize, ignore, seed, samples, moved } = found
+  expectObject('landscape', landscape)
+  expectObject('about', about)
+  const { x, y, surfaces, normalize, ignore, seed, samples, moved } = landscape
   const { models, dataset } = about
+  expectList('surfaces', surfaces)
+  expectList('models', models)
   if (models.length !== surfaces.length || surfaces.length > 2) {
     throw new SosError(
       'ERR_INVALID_ARGUMENT',
@@ -83,7 +85,7 @@ export function landscapeDocument(
       compare: {
         model: models[1]!,
         ...second,
-        sharedFeatures: 'sharedFeatures' in found ? found.sharedFeatures : true,
+        sharedFeatures: 'sharedFeatures' in landscape ? landscape.sharedFeatures : true,
       },
     }),
     normalize,
@@ -97,21 +99,25 @@ export function landscapeDocument(
 /**
  * Makes the document of a line between two models.
  *
- * @param found what `lossLine` returned
- * @param about the names of both models and of the dataset, and the seed of the samples
+ * @param line what `lossLine` returned
+ * @param about the names of both models and of the dataset
  * @returns a plain object that JSON can hold
+ * @throws `ERR_INVALID_ARGUMENT`
  * @example
  * const found = await lossLine(model, model, train, { points: 3, samples: 4 })
- * const about = { models: ['a.pt', 'b.pt'], dataset: train.name, seed: 0 } as const
+ * const about = { models: ['a.pt', 'b.pt'], dataset: train.name } as const
  * console.log(lossLineDocument(found, about).t) // → [ -0.5, 0.5, 1.5 ]
  */
 export function lossLineDocument(
-  found: LossLine,
-  about: { models: readonly [string, string]; dataset: string; seed: number },
+  line: LossLine,
+  about: { models: readonly [string, string]; dataset: string },
 ): LossLineDocument {
-  const { indices: _, ...line } = found
-  const { models, dataset, seed } = about
-  return { version: 1, model: models[0], between: models[1], dataset, ...line, seed }
+  expectObject('line', line)
+  expectObject('about', about)
+  const { indices: _, ...rest } = line
+  const { models, dataset } = about
+  expectList('models', models)
+  return { version: 1, model: models[0], between: models[1], dataset, ...rest }
 }
 
 /** The surfaces of a document, that of the first model first. */

@@ -12,15 +12,15 @@ import {
  * What a landscape lets one say, in sentences: the loss at the weights, how far it rises around them, and how the two
  * models differ on the same steps.
  *
- * @param document the landscape
+ * @param landscape the landscape
  * @returns the sentences
  * @example
  * const found = await landscape(model, [], train, { grid: 3, samples: 4 })
  * const document = landscapeDocument(found, { models: ['network.pt'], dataset: train.name })
  * console.log(landscapeFindings(document)[0]!.slice(0, 29)) // → At its own weights network.pt
  */
-export function landscapeFindings(document: LandscapeDocument): string[] {
-  const surfaces = surfacesIn(document)
+export function landscapeFindings(landscape: LandscapeDocument): string[] {
+  const surfaces = surfacesIn(landscape)
   const sentences = surfaces.map(
     ({ model, centre }) => `At its own weights ${shortName(model)} has ${scoreInWords(centre)}.`,
   )
@@ -42,24 +42,28 @@ export function landscapeFindings(document: LandscapeDocument): string[] {
   const lost = surfaces.map(({ loss }) => loss.flat().filter((value) => value === null).length)
   if (lost.some((number) => number > 0)) {
     sentences.push(
-      `The loss is NaN or infinite at ${lost.join(' and ')} of ${document.x.length * document.y.length} points, which the figures show as the highest.`,
+      `The loss is NaN or infinite at ${lost.join(' and ')} of ${landscape.x.length * landscape.y.length} points, which the figures show as the highest.`,
     )
   }
   sentences.push(
-    `Two random directions are a small part of ${document.moved.toLocaleString('en')} dimensions. Look at several seeds before you read more than the scale from a plane.`,
+    `Two random directions are a small part of ${landscape.moved.toLocaleString('en')} dimensions. Look at several seeds before you read more than the scale from a plane.`,
   )
   return sentences
 }
 
-/** What a line between two models lets one say, in sentences. */
-export function lossLineFindings({
-  t,
-  loss,
-  ends,
-  model,
-  between,
-  sharedFeatures,
-}: LossLineDocument): string[] {
+/**
+ * What a line between two models lets one say, in sentences: the loss at both ends, and whether there is a barrier
+ * between them.
+ *
+ * @param line the line
+ * @returns the sentences
+ * @example
+ * const found = await lossLine(model, model, train, { points: 3, samples: 4 })
+ * const document = lossLineDocument(found, { models: ['a.pt', 'b.pt'], dataset: train.name })
+ * console.log(lossLineFindings(document)[0]!.slice(0, 26)) // → a.pt, at t = 0, has a loss
+ */
+export function lossLineFindings(line: LossLineDocument): string[] {
+  const { t, loss, ends, model, between, sharedFeatures } = line
   const [a, b] = ends
   const sentences = [
     `${shortName(model)}, at t = 0, has ${scoreInWords(a)}.`,

@@ -6,7 +6,7 @@ import { landscapePage, lossLinePage } from './page.js'
  * Writes the report of a landscape, or of a line between two models: `index.html`, a page that needs no other file, and
  * `landscape.json` with all numbers. Each file is written under a temporary name and then renamed.
  *
- * @param document the landscape or the line
+ * @param landscape the landscape or the line
  * @param folder where they go; it is made if it is missing
  * @returns the paths of both files
  * @throws `ERR_OUTPUT` if they cannot be written
@@ -16,9 +16,9 @@ import { landscapePage, lossLinePage } from './page.js'
  * console.log((await writeLandscapeReport(document, 'out/landscape')).page) // → out/landscape/index.html
  */
 export async function writeLandscapeReport(
-  document: LandscapeDocument | LossLineDocument,
+  landscape: LandscapeDocument | LossLineDocument,
   folder: string,
 ): Promise<{ page: string; json: string }> {
-  const markup = await ('t' in document ? lossLinePage(document) : landscapePage(document))
-  return writeReport(folder, { name: 'index.html', markup }, { name: 'landscape.json', value: document })
+  const markup = await ('t' in landscape ? lossLinePage(landscape) : landscapePage(landscape))
+  return writeReport(folder, { name: 'index.html', markup }, { name: 'landscape.json', value: landscape })
 }

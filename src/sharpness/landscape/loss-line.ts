@@ -40,6 +40,8 @@ export interface LossLine {
   readonly ends: readonly [first: PlaceScore, second: PlaceScore]
   /** Whether the models differ in their last layer only, so that each batch of images took one forward for all points. */
   readonly sharedFeatures: boolean
+  /** The seed of the samples. */
+  readonly seed: number
   /** The number of samples that were measured. */
   readonly samples: number
   /** The indices in the dataset of the samples that were asked for. */
@@ -84,7 +86,7 @@ export async function lossLine(
   expectModule('second', second)
   expectDataset('data', data)
   checkNumbers(options, lineNumbers)
-  const { points = 51, range = 0.5 } = options
+  const { points = 51, range = 0.5, seed = 0 } = options
   const indices = surveyedIndices(data, options)
   const t = evenly(points, -range, 1 + range)
   const places = [0, 1, ...t].map((at) => [at])
@@ -120,6 +122,7 @@ export async function lossLine(
       accuracy: line.map(({ accuracy }) => accuracy),
       ends: [start!, end!],
       sharedFeatures: pair !== null,
+      seed,
       samples: sums.images,
       indices,
     }
