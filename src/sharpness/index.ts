@@ -12,6 +12,8 @@ export {
   neuralCollapse,
   type VectorSpread,
 } from './collapse/neural-collapse.js'
+export type { EigenvalueOptions } from './eigenvalues/eigenvalue-options.js'
+export type { Eigenvalue, Eigenvalues } from './eigenvalues/eigenvalue-search.js'
 export {
   type DensityOptions,
   densityAt,
@@ -19,12 +21,7 @@ export {
   spectralDensity,
 } from './eigenvalues/spectral-density.js'
 export type { SpectrumEnd } from './eigenvalues/spectrum-end.js'
-export {
-  type Eigenvalue,
-  type EigenvalueOptions,
-  type Eigenvalues,
-  topEigenvalues,
-} from './eigenvalues/top-eigenvalues.js'
+export { topEigenvalues } from './eigenvalues/top-eigenvalues.js'
 export { compareLandscapes, type LandscapeComparison } from './landscape/compare-landscapes.js'
 export type { DirectionOptions, Normalization } from './landscape/directions.js'
 export {

@@ -1,29 +1,32 @@
 import { type DType, scope, type Tensor, torch } from '../../torch/index.js'
 
-/** How many columns are in float64 at a time: with a hundred rows these are 100 MB. */
-const columnsAtOnce = 2 ** 17
+/** How many float64 numbers of the basis are converted at a time: 8 MB, which caches hold. */
+const numbersAtOnce = 2 ** 20
 
 /**
- * Orthonormal vectors v₁ … v_j and their products with an operator, one row each. Sums over the columns are taken in float64, whatever
- * the dtype of the rows.
+ * Orthonormal vectors v₁ … v_j and, if they are kept, their products with an operator, one row each. Sums over the columns are taken in
+ * float64, whatever the dtype of the rows.
  */
 export class KrylovBasis {
   /** [rows, size] */
   readonly #vectors: Tensor
-  /** [rows, size], the products with the vectors. */
-  readonly #products: Tensor
+  /** [rows, size], the products with the vectors; null if they are not kept. */
+  readonly #products: Tensor | null
   readonly #size: number
 
-  /** A basis of at most `rows` vectors with `size` components. */
-  constructor(rows: number, size: number, dtype: DType) {
-    this.#size = size
-    this.#vectors = torch.empty([rows, size], { dtype })
-    this.#products = torch.empty([rows, size], { dtype })
+  /**
+   * @param vectors memory for the vectors, [rows, size], which this object frees
+   * @param products memory for their products, without which there are no {@link residuals}
+   */
+  constructor(vectors: Tensor, products: Tensor | null) {
+    this.#vectors = vectors
+    this.#products = products
+    this.#size = vectors.shape[1]!
   }
 
   /** The vector in a row, in another dtype. */
   vector(row: number, dtype: DType): Tensor {
-    return this.#vectors.select(0, row).to(dtype).clone()
+    return this.#vectors.select(0, row).to({ dtype, copy: true })
   }
 
   setVector(row: number, vector: Tensor): void {
@@ -31,26 +34,41 @@ export class KrylovBasis {
   }
 
   setProduct(row: number, product: Tensor): void {
-    this.#products.select(0, row).copy_(product)
+    this.#products?.select(0, row).copy_(product)
+  }
+
+  /** The first rows of the vectors and of the products. They share the memory of the basis. */
+  parts(vectors: number, products: number): { vectors: Tensor; products: Tensor } {
+    return {
+      vectors: this.#vectors.narrow(0, 0, vectors),
+      products: this.#products!.narrow(0, 0, products),
+    }
   }
 
   /**
    * Takes the first `rows` vectors out of a vector, in place, twice, as it takes to be orthogonal to working precision (Kahan and
-   * Parlett's "twice is enough").
+   * Parlett's "twice is enough"). The second round repairs the rounding of the first, so that in float32 the first round, and the small
+   * correction at the end, need no conversion.
    *
    * @param vector float64 [size]
-   * @returns the coefficients vᵢᵀw of the vector as it was
+   * @returns the inner products vᵢᵀw with the vector as it was
    */
   orthogonalize(vector: Tensor, rows: number): Float64Array {
-    const coefficients = new Float64Array(rows)
-    for (let round = 0; round < 2; round++) {
-      const found = this.#coefficients(vector, rows)
-      this.#subtract(vector, found, rows)
-      found.forEach((value, i) => {
-        coefficients[i]! += value
+    return scope(() => {
+      const all = this.#vectors.narrow(0, 0, rows)
+      const isSingle = all.dtype === 'float32'
+      const first = isSingle ? all.mv(vector.to('float32')).to('float64') : this.#innerProducts(vector, rows)
+      const second = torch.zeros([rows], { dtype: 'float64' })
+      this.#byColumns(rows, (start, length) => {
+        const part = all.narrow(1, start, length).to('float64')
+        const own = vector.narrow(0, start, length)
+        own.sub_(part.t().mv(first))
+        second.add_(part.mv(own))
       })
-    }
-    return coefficients
+      if (isSingle) vector.sub_(all.t().mv(second.to('float32')))
+      else this.#subtract(vector, second)
+      return first.add(second).toTypedArray() as Float64Array
+    })
   }
 
   /**
@@ -61,7 +79,8 @@ export class KrylovBasis {
   combine(weights: Tensor): void {
     const [rows, kept] = weights.shape as [number, number]
     for (const all of [this.#vectors, this.#products]) {
-      this.#byColumns((start, length) => {
+      this.#byColumns(rows, (start, length) => {
+        if (all === null) return
         const part = all.narrow(0, 0, rows).narrow(1, start, length)
         all
           .narrow(0, 0, kept)
@@ -81,10 +100,10 @@ export class KrylovBasis {
     const [rows] = weights.shape as [number, number]
     const squares = torch.zeros([values.length], { dtype: 'float64' })
     const theta = torch.tensor([...values], { dtype: 'float64' }).view([-1, 1])
-    this.#byColumns((start, length) => {
+    this.#byColumns(rows, (start, length) => {
       const of = (all: Tensor) =>
         weights.t().mm(all.narrow(0, 0, rows).narrow(1, start, length).to('float64'))
-      squares.add_(of(this.#products).sub_(of(this.#vectors).mul_(theta)).square_().sum([1]))
+      squares.add_(of(this.#products!).sub_(of(this.#vectors).mul_(theta)).square_().sum([1]))
     })
     return [...(squares.sqrt().toArray() as number[])]
   }
@@ -93,7 +112,7 @@ export class KrylovBasis {
   combinations(weights: Tensor, dtype: DType): Tensor {
     const [rows, count] = weights.shape as [number, number]
     const out = torch.empty([count, this.#size], { dtype })
-    this.#byColumns((start, length) => {
+    this.#byColumns(rows, (start, length) => {
       const part = this.#vectors.narrow(0, 0, rows).narrow(1, start, length).to('float64')
       out.narrow(1, start, length).copy_(weights.t().mm(part))
     })
@@ -102,29 +121,30 @@ export class KrylovBasis {
 
   [Symbol.dispose](): void {
     this.#vectors.dispose()
-    this.#products.dispose()
+    this.#products?.dispose()
   }
 
-  #coefficients(vector: Tensor, rows: number): Float64Array {
+  #innerProducts(vector: Tensor, rows: number): Tensor {
     const sum = torch.zeros([rows], { dtype: 'float64' })
-    this.#byColumns((start, length) => {
+    this.#byColumns(rows, (start, length) => {
       const part = this.#vectors.narrow(0, 0, rows).narrow(1, start, length).to('float64')
       sum.add_(part.mv(vector.narrow(0, start, length)))
     })
-    return sum.toTypedArray() as Float64Array
+    return sum
   }
 
-  #subtract(vector: Tensor, coefficients: Float64Array, rows: number): void {
-    const weights = torch.tensor(coefficients)
-    this.#byColumns((start, length) => {
+  #subtract(vector: Tensor, weights: Tensor): void {
+    const [rows] = weights.shape as [number]
+    this.#byColumns(rows, (start, length) => {
       const part = this.#vectors.narrow(0, 0, rows).narrow(1, start, length).to('float64')
       vector.narrow(0, start, length).sub_(part.t().mv(weights))
     })
   }
 
-  #byColumns(work: (start: number, length: number) => void): void {
-    for (let start = 0; start < this.#size; start += columnsAtOnce) {
-      scope(() => work(start, Math.min(columnsAtOnce, this.#size - start)))
+  #byColumns(rows: number, work: (start: number, length: number) => void): void {
+    const columns = Math.max(1024, Math.floor(numbersAtOnce / Math.max(1, rows)))
+    for (let start = 0; start < this.#size; start += columns) {
+      scope(() => work(start, Math.min(columns, this.#size - start)))
     }
   }
 }

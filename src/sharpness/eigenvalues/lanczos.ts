@@ -1,8 +1,8 @@
 import { SosError } from '../../base/index.js'
-import { type DType, scope, type Tensor, torch } from '../../torch/index.js'
-import type { Generator } from '../../torch/internal.js'
+import { scope, type Tensor, torch } from '../../torch/index.js'
+import { epsilon, type Generator } from '../../torch/internal.js'
 import type { SymmetricOperator } from '../operators/symmetric-operator.js'
-import { KrylovBasis } from './krylov-basis.js'
+import type { KrylovBasis } from './krylov-basis.js'
 import { ProjectedMatrix } from './projected-matrix.js'
 
 /** What a basis says of the operator's eigenvalues. The caller disposes of `weights`. */
@@ -13,6 +13,20 @@ export interface RitzValues {
   readonly weights: Tensor
   /** The norms of the residuals by the recurrence, which does not see rounding. */
   readonly bounds: readonly number[]
+}
+
+/** What a computation goes on from. */
+export interface LanczosState {
+  /** The projected matrix, float64 [rows, rows]. */
+  readonly matrix: Tensor
+  /** [rows + 1, size] */
+  readonly vectors: Tensor
+  /** [rows, size] */
+  readonly products: Tensor
+  /** The state of the generator of random directions. */
+  readonly generator: Tensor
+  readonly remainder: number
+  readonly scale: number
 }
 
 /**
@@ -26,14 +40,16 @@ export class Lanczos {
   readonly #generator: Generator
   /** The part of the last product that is orthogonal to the basis: its norm. */
   #remainder = 0
+  /** The largest magnitude in the projected matrix so far, a lower bound of the operator's norm. */
+  #scale = 0
 
   /**
-   * @param rows how many vectors the basis can have
+   * @param basis with a row more than the products that will be made between two restarts; this object frees it
    * @param first the first vector, not 0; a random one by default
    */
-  constructor(operator: SymmetricOperator, rows: number, dtype: DType, seed: number, first?: Tensor) {
+  constructor(operator: SymmetricOperator, basis: KrylovBasis, seed: number, first?: Tensor) {
     this.#operator = operator
-    this.#basis = new KrylovBasis(rows + 1, operator.size, dtype)
+    this.#basis = basis
     this.#generator = new torch.Generator(seed)
     scope(() => this.#basis.setVector(0, first ? unit(first.to('float64')) : this.#newDirection(0)))
   }
@@ -48,18 +64,17 @@ export class Lanczos {
     return this.rows > 0 && this.#remainder === 0
   }
 
-  /** Makes one product and adds its vector. Throws `ERR_NOT_FINITE`, and what the operator throws. */
-  async step(): Promise<void> {
+  /** Makes one product, adds its vector, and returns the product. Throws `ERR_NOT_FINITE`, and what the operator throws. */
+  async step(): Promise<Tensor> {
     const { dtype, size } = this.#operator
     const row = this.rows
     using vector = this.#basis.vector(row, dtype)
     const [product] = await this.#operator.apply([vector])
-    using own = product!
+    const own = product!
     scope(() => {
       this.#basis.setProduct(row, own)
       const rest = own.to({ dtype: 'float64', copy: true })
       const coefficients = this.#basis.orthogonalize(rest, row + 1)
-      this.#matrix.push(coefficients)
       const norm = rest.square().sum().sqrt().item()
       if (!Number.isFinite(norm)) {
         throw new SosError(
@@ -67,15 +82,46 @@ export class Lanczos {
           `expected finite products of the operator, but product ${row + 1} has NaN or infinite values`,
         )
       }
+      this.#matrix.push(coefficients)
+      this.#scale = Math.max(this.#scale, ...coefficients.map(Math.abs), norm)
       if (row + 1 === size) {
         this.#remainder = 0
         return
       }
-      // If nothing remains, the basis is closed under the operator and says nothing of the rest of the space.
-      const scale = Math.max(...coefficients.map(Math.abs), norm)
-      const isClosed = norm <= 10 * Number.EPSILON * scale
+      // If nothing but rounding remains, the basis is closed under the operator and says nothing of the rest of the space.
+      const isClosed = norm <= 64 * epsilon(dtype) * this.#scale
       this.#remainder = isClosed ? 0 : norm
       this.#basis.setVector(row + 1, isClosed ? this.#newDirection(row + 1) : rest.div_(norm))
+    })
+    return own
+  }
+
+  /** The first vector of the basis, in the operator's dtype. The caller disposes of it. */
+  firstVector(): Tensor {
+    return this.#basis.vector(0, this.#operator.dtype)
+  }
+
+  /** All of the present state; the vectors and the products share the memory of the basis. The caller frees the tensors. */
+  state(): LanczosState {
+    const { rows } = this
+    const matrix = this.#matrix.toTensor()
+    const generator = this.#generator.getState()
+    return {
+      ...{ remainder: this.#remainder, scale: this.#scale },
+      ...{ matrix, generator, ...this.#basis.parts(rows + 1, rows) },
+    }
+  }
+
+  /** Goes on from a state. */
+  restore({ matrix, generator, vectors, products, remainder, scale }: LanczosState): void {
+    this.#matrix.load(matrix)
+    this.#generator.setState(generator)
+    this.#remainder = remainder
+    this.#scale = scale
+    scope(() => {
+      const own = this.#basis.parts(this.rows + 1, this.rows)
+      own.vectors.copy_(vectors)
+      own.products.copy_(products)
     })
   }
 

@@ -12,9 +12,12 @@ import {
 import type { Progress } from '../../data/index.js'
 import { scope, torch } from '../../torch/index.js'
 import type { SymmetricOperator } from '../operators/symmetric-operator.js'
+import { roomForRows } from './basis-memory.js'
 import { complementOf, deflated } from './deflated.js'
+import type { Eigenvalue } from './eigenvalue-search.js'
+import { KrylovBasis } from './krylov-basis.js'
 import { Lanczos } from './lanczos.js'
-import { type Eigenvalue, topEigenvalues } from './top-eigenvalues.js'
+import { topEigenvalues } from './top-eigenvalues.js'
 
 /** How a density is computed. */
 export interface DensityOptions {
@@ -29,7 +32,7 @@ export interface DensityOptions {
   outliers?: number
   /** The seed of the random vectors. Default: 0. */
   seed?: number
-  /** Is called after each product of the quadrature. */
+  /** Is called after each product. `total` is lower once the outliers are known, since they may take fewer products than they were allowed. */
   onProgress?: (progress: Progress) => void
   /** Ends the computation after the product at work, with the signal's reason. */
   signal?: AbortSignal
@@ -75,10 +78,8 @@ export async function spectralDensity(
   const { probes = 16, outliers = 0, seed = 0, onProgress, signal } = options
   if (outliers >= size) refuseArgument(`fewer than the operator's ${size} eigenvalues`, 'outliers', outliers)
   const steps = Math.min(options.steps ?? 80, size - outliers)
-  const found =
-    outliers > 0
-      ? await topEigenvalues(operator, { count: outliers, end: 'magnitude', vectors: true, seed, signal })
-      : null
+  const heard = (done: number, most: number) => onProgress?.({ done, total: most + probes * steps })
+  const found = outliers > 0 ? await outliersOf(operator, outliers, { seed, signal, heard }) : null
   using vectors = found?.vectors ?? torch.empty([0, size], { dtype: operator.dtype })
   const rest = found ? deflated(operator, vectors) : operator
   const generator = new torch.Generator(seed)
@@ -89,12 +90,14 @@ export async function spectralDensity(
       const random = torch.randn([size], { generator, dtype: 'float64' }).to(operator.dtype)
       return complementOf(random, vectors)
     })
-    using lanczos = new Lanczos(rest, steps, operator.dtype, seed, first)
+    const room = await roomForRows(steps + 1, size, operator.dtype, null)
+    using lanczos = new Lanczos(rest, new KrylovBasis(room, null), seed, first)
     while (lanczos.rows < steps && !lanczos.isClosed) {
       signal?.throwIfAborted()
-      await lanczos.step()
+      const product = await lanczos.step()
+      product.dispose()
       products++
-      onProgress?.({ done: probe * steps + lanczos.rows, total: probes * steps })
+      heard((found?.products ?? 0) + probe * steps + lanczos.rows, found?.products ?? 0)
     }
     mass.push(...(await quadrature(lanczos, (size - outliers) / size / probes)))
   }
@@ -136,6 +139,20 @@ export function densityAt(density: SpectralDensity, points: readonly number[], s
     for (const [node, weight] of all) sum += weight * Math.exp(-0.5 * ((point - node) / sigma) ** 2)
     return sum / (sigma * Math.sqrt(2 * Math.PI))
   })
+}
+
+/** The eigenvalues of the largest magnitude, with their vectors. */
+function outliersOf(
+  operator: SymmetricOperator,
+  count: number,
+  {
+    seed,
+    signal,
+    heard,
+  }: { seed: number; signal: AbortSignal | undefined; heard: (done: number, most: number) => void },
+) {
+  const onProgress = ({ done, total }: Progress) => heard(done, total)
+  return topEigenvalues(operator, { count, end: 'magnitude', vectors: true, seed, signal, onProgress })
 }
 
 interface Mass {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
+import type { Progress } from '../../../src/data/index.js'
 import { densityAt, type SymmetricOperator, spectralDensity } from '../../../src/sharpness/index.js'
 import { type Tensor, torch } from '../../../src/torch/index.js'
 import { randn } from '../../support/random.js'
@@ -71,6 +72,20 @@ describe('spectralDensity', () => {
     for (const node of density.nodes) expect(node).toBeCloseTo(2, 12)
     expect(density.products).toBe(3)
     expect(densityAt(density, [2], 0.5)[0]).toBeCloseTo(1 / (0.5 * Math.sqrt(2 * Math.PI)), 12)
+  })
+
+  it('reports each product, those of the outliers too', async () => {
+    const heard: { done: number; total: number }[] = []
+    const options = {
+      probes: 3,
+      steps: 12,
+      outliers: 4,
+      onProgress: (progress: Progress) => heard.push(progress),
+    }
+    const { products } = await spectralDensity(operatorWith(spectrum), options)
+    expect(heard.map(({ done }) => done)).toEqual(Array.from({ length: products }, (_, i) => i + 1))
+    expect(heard.at(-1)).toEqual({ done: products, total: products })
+    expect(heard.every(({ done, total }) => done <= total)).toBe(true)
   })
 
   it('refuses as many outliers as there are eigenvalues, and a curve without width', async () => {
