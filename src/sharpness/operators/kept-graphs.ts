@@ -18,8 +18,10 @@ export interface KeptGraph {
   readonly graph: ChunkGraph
   /** How many samples of the chunk were loaded. */
   readonly loaded: number
-  /** How many indices the chunk has taken, with those of corrupt images before it and in it. */
-  readonly taken: number
+  /** How many indices come before the chunk. */
+  readonly start: number
+  /** How many indices come before the next chunk: with those of corrupt images in this chunk. */
+  readonly end: number
 }
 
 /**
@@ -56,16 +58,19 @@ export class KeptGraphs {
   }
 
   /**
-   * Keeps the graph of the next chunk if it fits. After the first that does not fit none is kept.
+   * Keeps the graph of the next chunk if it fits. After the first that does not fit none is kept. If its size could not be measured, another call
+   * may try again.
    *
-   * @param bytes how much memory it was measured to take
+   * @param bytes how much more memory was in use after it was made
    */
   add(kept: KeptGraph, bytes: number): boolean {
-    const { graph, loaded } = kept
+    const { graph, loaded, start } = kept
+    if (this.#isFull || start !== (this.#graphs.at(-1)?.end ?? 0)) return false
     this.#bytesPerSample = Math.max(this.#bytesPerSample, bytes / loaded)
     const size = this.#bytesPerSample * loaded
-    // Without our allocator of CPU memory nothing can be measured.
-    this.#isFull ||= !(size > 0 && this.#bytes + size <= this.#budget)
+    // The garbage collector may have freed more meanwhile than the graph takes. Without our allocator of CPU memory nothing is measured.
+    if (size <= 0) return false
+    this.#isFull = this.#bytes + size > this.#budget
     if (this.#isFull) return false
     for (const tensor of graph.tensors) keepTensor(tensor)
     this.#graphs.push(kept)

@@ -183,9 +183,9 @@ class OperatorOfModel implements ModelOperator {
       for (const [i, product] of products.entries()) {
         signal?.throwIfAborted()
         await multiplyAdd(product, kept.graph, parts[i]!, kept.loaded)
-        onProgress?.({ done: taken * vectors.length + (i + 1) * (kept.taken - taken), total })
+        onProgress?.({ done: taken * vectors.length + (i + 1) * (kept.end - taken), total })
       }
-      taken = kept.taken
+      taken = kept.end
     }
     if (taken === this.#indices.length) return loaded
     const run = {
@@ -198,10 +198,11 @@ class OperatorOfModel implements ModelOperator {
       },
     }
     for await (const batch of pass(model, this.#dataset, this.#indices.slice(taken), run)) {
+      const start = taken
       loaded += batch.indices.length
       taken += batch.indices.length + batch.skipped.length
       await scope(async () => {
-        const { graph, isKept } = await this.#graphOf(batch, taken, model, parameters)
+        const { graph, isKept } = await this.#graphOf(batch, start, taken, model, parameters)
         for (const [i, product] of products.entries()) {
           signal?.throwIfAborted()
           await multiplyAdd(product, graph, parts[i]!, batch.indices.length)
@@ -217,7 +218,8 @@ class OperatorOfModel implements ModelOperator {
   /** The graph of a chunk, which is kept if there is room. */
   async #graphOf(
     batch: PassBatch,
-    taken: number,
+    start: number,
+    end: number,
     model: ScriptModule,
     parameters: readonly Tensor[],
   ): Promise<{ graph: ChunkGraph; isKept: boolean }> {
@@ -235,7 +237,7 @@ class OperatorOfModel implements ModelOperator {
     const graph = await this.#kind.graph(output, chunk)
     const bytes = this.#kept.allocated() - before + images.numel() * elementSize(images.dtype)
     // A hook may do something else in each call.
-    const isKept = !model.hooked && this.#kept.add({ graph, loaded: indices.length, taken }, bytes)
+    const isKept = !model.hooked && this.#kept.add({ graph, loaded: indices.length, start, end }, bytes)
     return { graph, isKept }
   }
 

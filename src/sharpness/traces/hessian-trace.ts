@@ -30,6 +30,11 @@ export interface TraceOptions extends OperatorOptions {
   probes?: number
   /** The seed of both the samples and the probes. Default: 0. */
   seed?: number
+  /**
+   * How many bytes of memory graphs of gradients may take between two blocks of probes, as for `hessian`. Default: 0, since a block has 256 MB of
+   * probes, for which each chunk's graph is made once.
+   */
+  graphBytes?: number
 }
 
 /** The checks of the numbers in {@link TraceOptions}. */
@@ -98,7 +103,7 @@ export async function hessianTrace(
   using held = model.view({ eval: true }) // so that all probes measure the same weights
   return await torch.noGrad(() =>
     scope(async () => {
-      using operator = hessian(held, dataset, indices, options)
+      using operator = hessian(held, dataset, indices, { graphBytes: 0, ...options })
       const estimate = await hutchinsonTrace(operator, { probes, seed })
       expectTrace(held, estimate.trace)
       return { ...estimate, samples, indices, withoutGradient: operator.withoutGradient() }

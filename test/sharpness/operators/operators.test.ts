@@ -13,6 +13,7 @@ import {
   residualHessian,
   type SymmetricOperator,
 } from '../../../src/sharpness/index.js'
+import { KeptGraphs } from '../../../src/sharpness/operators/kept-graphs.js'
 import { memoryStats, scope, type Tensor, torch } from '../../../src/torch/index.js'
 import { datasetOf } from '../../support/datasets.js'
 import { fixture } from '../../support/paths.js'
@@ -251,6 +252,27 @@ describe('the graphs that are kept', () => {
     const partly = await loadsOf({ graphBytes: bytes / 2 })
     expect(partly[2]! - partly[1]!).toBeGreaterThan(0)
     expect(partly[2]! - partly[1]!).toBeLessThan(4)
+  })
+
+  it('are the first ones without a gap, measured at least as large as those before', () => {
+    const graph = () => ({ tensors: [torch.ones([1])], multiply: async () => [] })
+    const chunk = (start: number, end: number, loaded = end - start) => ({
+      graph: graph(),
+      loaded,
+      start,
+      end,
+    })
+    const kept = new KeptGraphs(1000, 'cpu')
+    expect(kept.add(chunk(0, 10), -5)).toBe(false) // the garbage collector ran: not measured
+    expect(kept.add(chunk(10, 20), 100)).toBe(false) // it would leave a gap
+    expect(kept.add(chunk(0, 10), 400)).toBe(true)
+    expect(kept.add(chunk(10, 20, 9), 10)).toBe(true) // counted as 360
+    expect(kept.add(chunk(20, 30), 10)).toBe(false) // 1160 bytes
+    expect(kept.add(chunk(20, 21), 1)).toBe(false) // none after the first that did not fit
+    expect(kept.graphs.map(({ end }) => end)).toEqual([10, 20])
+    const [first] = kept.graphs
+    kept[Symbol.dispose]()
+    expect(first!.graph.tensors[0]!.disposed).toBe(true)
   })
 
   it('survive the scope in which they were made', async () => {
