@@ -3,7 +3,7 @@ import { type Html, html } from '../html.js'
 import { figure } from '../numbers.js'
 import type { Draughtsman } from '../svg.js'
 import { type LandscapeDocument, type NamedSurface, shortName } from './document.js'
-import type { Levels } from './levels.js'
+import { extent, type Levels } from './levels.js'
 
 /** The loss of a model as a map: bands of colour, and where its weights are. */
 export function contourFigure(
@@ -57,10 +57,10 @@ export function contourFigure(
 }
 
 function inWords({ model, loss, centre }: NamedSurface): string {
-  const losses = loss.flat().filter((value) => value !== null)
+  const range = extent(loss.flat())
   const corners = [loss[0]?.[0], loss[0]?.at(-1), loss.at(-1)?.[0], loss.at(-1)?.at(-1)]
   const text = (value: number | null | undefined) =>
     value === null || value === undefined ? 'no number' : figure(value)
-  if (losses.length === 0) return `The loss of ${shortName(model)} is nowhere a finite number.`
-  return `The loss of ${shortName(model)} on a plane through its weights: ${text(centre.loss)} at the weights, from ${text(Math.min(...losses))} to ${text(Math.max(...losses))} on the plane, ${corners.map(text).join(', ')} at its corners.`
+  if (range === null) return `The loss of ${shortName(model)} is nowhere a finite number.`
+  return `The loss of ${shortName(model)} on a plane through its weights: ${text(centre.loss)} at the weights, from ${text(range[0])} to ${text(range[1])} on the plane, ${corners.map(text).join(', ')} at its corners.`
 }

@@ -23,8 +23,7 @@ const enough = 5
 
 /** Chooses thresholds with few digits, the finest that are not too many. */
 export function levelsOf(surfaces: readonly NamedSurface[]): Levels {
-  const losses = surfaces.flatMap(({ loss }) => loss.flat().filter((value) => value !== null))
-  const [low, high] = losses.length === 0 ? [0, 1] : [Math.min(...losses), Math.max(...losses)]
+  const [low, high] = extent(surfaces.flatMap(({ loss }) => loss.flat())) ?? [0, 1]
   const thresholds = thresholdsBetween(low, high)
   const last = thresholds.length
   const logarithmic = low > 0 && high > low
@@ -49,6 +48,17 @@ export function levelsOf(surfaces: readonly NamedSurface[]): Levels {
         : `${figure(thresholds[i - 1]!)} to ${figure(thresholds[i]!)}`
     }),
   }
+}
+
+/** The smallest and the largest number; null if there is none. There may be more of them than a call takes arguments. */
+export function extent(losses: readonly (number | null)[]): [low: number, high: number] | null {
+  let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
+  for (const loss of losses) {
+    if (loss === null) continue
+    low = Math.min(low, loss)
+    high = Math.max(high, loss)
+  }
+  return low <= high ? [low, high] : null
 }
 
 function thresholdsBetween(low: number, high: number): number[] {

@@ -3,6 +3,7 @@ import { type Html, html } from '../html.js'
 import { figure } from '../numbers.js'
 import { type Draughtsman, logTicks } from '../svg.js'
 import { type LandscapeDocument, type LossLineDocument, shortName, surfacesIn } from './document.js'
+import { extent } from './levels.js'
 
 /** Values along a line, for one curve of a figure. */
 interface Curve {
@@ -77,8 +78,7 @@ function curvesFigure(
   note = '',
   rules: readonly number[] = [0],
 ): Html {
-  const finite = curves.flatMap(({ values }) => values.filter((value) => value !== null))
-  const [low, high] = finite.length === 0 ? [0, 1] : [Math.min(...finite), Math.max(...finite)]
+  const [low, high] = extent(curves.flatMap(({ values }) => values)) ?? [0, 1]
   const log = upwards === 'loss' && low > 0 && high > 5 * low
   const ticks = log ? logTicks([low, high]) : []
   const drawing = draw({

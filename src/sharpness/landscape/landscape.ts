@@ -60,7 +60,7 @@ export interface Landscape extends LandscapeSettings {
   readonly surfaces: readonly LossSurface[]
 }
 
-export const landscapeNumbers = { grid: whole(1, 1001), range: positive }
+const landscapeNumbers = { grid: whole(1, 1001), range: positive }
 
 /**
  * Measures the loss on a plane through a model's weights, as Li et al. do (*Visualizing the loss landscape of neural
@@ -154,18 +154,21 @@ export async function surfacesOf(
   using copy = await copyToMove(held)
   const parameters = copy.namedParameters()
   const tensors = names.map((name) => parameters.get(name)!)
+  using layer = heads.length === 0 ? null : new LastLayer(copy, output)
+  const classifiers = layer && classifiersOf(layer, held, heads, directions)
   const moved = new MovedTensors(
     tensors,
     directions.map((direction) => names.map((name) => direction.get(name)!)),
   )
-  using layer = heads.length === 0 ? null : new LastLayer(copy, output)
+  // Both have copies of what they need.
+  for (const part of directions.flatMap((direction) => [...direction.values()])) part.dispose()
   const grid = new Grid(count, range)
   const sums = await survey(
     {
       copy,
       places: grid.places,
       moveTo: (coordinates) => moved.moveTo(coordinates),
-      heads: layer && { layer, classifiers: classifiersOf(layer, held, heads, directions) },
+      heads: layer && classifiers && { layer, classifiers },
     },
     data,
     indices,

@@ -48,7 +48,7 @@ export interface LossLine {
   readonly indices: readonly number[]
 }
 
-export const lineNumbers = { points: whole(2, 1_000_000), range: nonNegative }
+const lineNumbers = { points: whole(2, 1_000_000), range: nonNegative }
 
 /**
  * Measures the loss on the straight line through two models of the same architecture, in eval mode: at (1 − t)θ₁ + tθ₂
@@ -133,7 +133,9 @@ export async function lossLine(
 function between(copy: ScriptModule, other: ScriptModule): Surveyed['moveTo'] {
   const moved = (from: ReadonlyMap<string, Tensor>, to: ReadonlyMap<string, Tensor>) => {
     const steps = [...from].map(([name, tensor]) => torch.sub(to.get(name)!, tensor))
-    return new MovedTensors([...from.values()], [steps])
+    const copied = new MovedTensors([...from.values()], [steps])
+    for (const step of steps) step.dispose()
+    return copied
   }
   const parameters = moved(movableParameters(copy), other.namedParameters())
   const buffers = moved(movable(copy.namedBuffers()), other.namedBuffers())

@@ -7,11 +7,11 @@ export class MovedTensors {
   readonly #directions: readonly (readonly Tensor[])[]
 
   /**
-   * Copies where the tensors are now.
+   * Copies where the tensors are now, and the directions. The copies lie in memory as the tensors do, which makes their
+   * sums faster.
    *
    * @param tensors the tensors, whose own memory is written to
-   * @param directions for each direction, a tensor for each of `tensors`; they are copied if they lie otherwise in
-   *   memory, since sums of tensors that lie alike are faster
+   * @param directions for each direction, a tensor for each of `tensors`
    */
   constructor(tensors: readonly Tensor[], directions: readonly (readonly Tensor[])[]) {
     this.#tensors = tensors

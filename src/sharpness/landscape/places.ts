@@ -21,7 +21,7 @@ export class Grid {
 
   /** Arranges a value of each place in rows, one for each y; the centre is left out if it is not on the grid. */
   rows<T>(values: readonly T[]): T[][] {
-    const rest = values.slice(1)
-    return this.axis.map((y) => this.axis.map((x) => (x === 0 && y === 0 ? values[0]! : rest.shift()!)))
+    let next = 1
+    return this.axis.map((y) => this.axis.map((x) => values[x === 0 && y === 0 ? 0 : next++]!))
   }
 }

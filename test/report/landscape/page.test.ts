@@ -135,6 +135,13 @@ describe('the page of a landscape', () => {
     expect(level).not.toMatch(noNumber)
   })
 
+  it('takes a grid of more points than a call takes arguments', async () => {
+    const markup = await landscapePage(documentOf(401))
+    expect(markup).not.toMatch(noNumber)
+    expect(figuresOf(markup)).toHaveLength(6)
+    expect(markup.length).toBeLessThan(2 ** 22)
+  })
+
   it('says what the numbers say', () => {
     const sentences = landscapeFindings(documentOf(3))
     // The squares of the distances of the nine points add up to 12: rises of 4 · 12/9 and 2 · 12/9.

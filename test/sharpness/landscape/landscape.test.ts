@@ -9,7 +9,7 @@ import {
   landscape,
 } from '../../../src/sharpness/index.js'
 import { drawDirection, movableParameters } from '../../../src/sharpness/landscape/directions.js'
-import { torch } from '../../../src/torch/index.js'
+import { memoryStats, torch } from '../../../src/torch/index.js'
 import { vectors } from '../../support/datasets.js'
 import { demoModel, fashionMnist, fixture, temporaryFolder } from '../../support/paths.js'
 import { dataset as precisionData } from '../../support/precision.js'
@@ -125,7 +125,10 @@ describe('landscape', () => {
   it('leaves the models as they were, in weights and mode', async () => {
     const network = (await ScriptModule.load(demoModel)).train()
     const before = [...network.stateDict()].map(([name, tensor]) => [name, tensor.clone()] as const)
-    await landscape(network, [headOf(shifted)], train, { grid: 2, samples: 8 })
+    const head = headOf(shifted)
+    const { tensors } = memoryStats()
+    await landscape(network, [head], train, { grid: 2, samples: 8 })
+    expect(memoryStats().tensors).toBeLessThanOrEqual(tensors) // less if old ones are collected meanwhile
     expect(network.training).toBe(true)
     const after = network.stateDict()
     expect(before.every(([name, tensor]) => tensor.equal(after.get(name)!))).toBe(true)
