@@ -1,5 +1,5 @@
 import {
-  compareTraces,
+  comparePerSampleTraces,
   evaluate,
   idxFolder,
   preprocessOf,
@@ -17,9 +17,6 @@ const test = await idxFolder('assets/fashion-mnist', 'test', preprocess)
 const shift = await shiftOptimum(model, train, { batchSize: 50, sampling: 'stratified', seed: 0 })
 console.log(shift.rank, shift.normBefore, shift.normAfter, shift.batchLogitChange)
 console.log((await evaluate(original, test)).top1, (await evaluate(model, test)).top1)
-const { difference, differenceStandardError } = await compareTraces(original, model, train, {
-  samples: 64,
-  probes: 4,
-})
-console.log(difference, differenceStandardError) // of tr(H), paired over the probes
+const { difference } = await comparePerSampleTraces(original, model, train, { samples: 128 })
+console.log(difference.value, difference.standardError) // of tr(H), paired over the images
 await saveShifted(model, 'out/shifted.pt', shift, { dataset: train.name, preprocess }) // torch.jit.load reads it

@@ -80,14 +80,20 @@ export {
 
 // How sharp the minimum is (`optimum-shifting/sharpness`)
 
-export type { HessianTrace, NeuralCollapse, TraceComparison, TraceOptions } from './sharpness/index.js'
+export type {
+  HessianTrace,
+  NeuralCollapse,
+  PerSampleComparison,
+  PerSampleTrace,
+  TraceOptions,
+} from './sharpness/index.js'
 export {
-  compareTraces,
-  gaussNewtonTrace,
+  comparePerSampleTraces,
   hessian,
   hessianTrace,
   lastLayerTrace,
   neuralCollapse,
+  perSampleTrace,
 } from './sharpness/index.js'
 
 // Training, and shifting during it (`optimum-shifting/train`)

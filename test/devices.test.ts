@@ -3,7 +3,6 @@ import {
   captureInputs,
   evaluate,
   evaluateAll,
-  gaussNewtonTrace,
   hessianTrace,
   lastLayerTrace,
   ScriptModule,
@@ -12,6 +11,7 @@ import {
   Trainer,
 } from '../src/index.js'
 import { linearLayers } from '../src/model/index.js'
+import { gaussNewtonTrace } from '../src/sharpness/index.js'
 
 import { cacheFeatures } from '../src/shift/study/features.js'
 import { vectors } from './support/datasets.js'

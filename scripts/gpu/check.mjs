@@ -46,7 +46,8 @@ async function main(args) {
   mkdirSync(out, { recursive: true })
   const folder = mkdtempSync(join(tmpdir(), 'sos-gpu-'))
   const packageUrl = pathToFileURL(join(root, 'dist/index.js')).href
-  const sos = { ...(await import(packageUrl)), ...(await import('../../dist/torch/index.js')) }
+  const doors = ['torch', 'sharpness'].map((door) => import(`../../dist/${door}/index.js`))
+  const sos = Object.assign({}, await import(packageUrl), ...(await Promise.all(doors)))
   const results = { machine: machineOf(sos, device), quick, seconds: 0, checks: [], rows: [], notRun: [] }
   if (device === 'cpu') results.notRun.push('CUDA: this is a rehearsal on the CPU')
   const write = () => {

@@ -5,7 +5,6 @@ import {
   captureInputs,
   evaluate,
   evaluateAll,
-  gaussNewtonTrace,
   hessianTrace,
   idxFolder,
   preprocessOf,
@@ -16,6 +15,7 @@ import {
   subset,
   torch,
 } from '../../src/index.js'
+import { gaussNewtonTrace } from '../../src/sharpness/index.js'
 import { linearLayer } from '../../src/shift/index.js'
 
 import { vectors } from '../support/datasets.js'

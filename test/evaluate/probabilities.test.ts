@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import {
   evaluate,
-  gaussNewtonTrace,
   hessianTrace,
   lastLayerTrace,
   runStudy,
@@ -12,6 +11,7 @@ import {
   torch,
 } from '../../src/index.js'
 import { areProbabilities } from '../../src/model/index.js'
+import { gaussNewtonTrace } from '../../src/sharpness/index.js'
 
 import { vectors } from '../support/datasets.js'
 import { fixture } from '../support/paths.js'

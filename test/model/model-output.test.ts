@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import {
   evaluate,
-  gaussNewtonTrace,
   hessian,
   lastLayerTrace,
   outputLayer,
@@ -14,7 +13,7 @@ import {
   torch,
 } from '../../src/index.js'
 import { type OutputItem, outputOf } from '../../src/model/model-output.js'
-import { hutchinsonTrace } from '../../src/sharpness/index.js'
+import { gaussNewtonTrace, hutchinsonTrace } from '../../src/sharpness/index.js'
 import { captureRows, linearLayer } from '../../src/shift/index.js'
 import { vectors } from '../support/datasets.js'
 import { fixture } from '../support/paths.js'

@@ -1,11 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import {
-  compareTraces,
-  gaussNewtonTrace,
-  hessianTrace,
-  lastLayerTrace,
-  ScriptModule,
-} from '../../src/index.js'
+import { hessianTrace, lastLayerTrace, ScriptModule } from '../../src/index.js'
+import { compareTraces, gaussNewtonTrace } from '../../src/sharpness/index.js'
 
 import { vectors } from '../support/datasets.js'
 import { fixture } from '../support/paths.js'

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { gaussNewtonTrace, hessianTrace, lastLayerTrace, subset } from '../../src/index.js'
+import { hessianTrace, lastLayerTrace, subset } from '../../src/index.js'
+import { gaussNewtonTrace } from '../../src/sharpness/index.js'
 
 import { dataset, expectNoWarnings, indices, load, models, python } from '../support/precision.js'
 

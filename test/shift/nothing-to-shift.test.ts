@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Dataset } from '../../src/data/index.js'
 import {
-  gaussNewtonTrace,
   hessianTrace,
   lastLayerTrace,
   runStudy,
@@ -10,6 +9,7 @@ import {
   shiftOptimum,
   torch,
 } from '../../src/index.js'
+import { gaussNewtonTrace } from '../../src/sharpness/index.js'
 
 import { vectors } from '../support/datasets.js'
 import { fixture } from '../support/paths.js'

@@ -36,7 +36,7 @@ export const evaluationLine = (epoch: number, top1: number, loss = 1): RunLine =
 export const probeLine = (epoch: number, told: Partial<Line<'probe'>> = {}): RunLine => ({
   event: 'probe',
   epoch,
-  trace: { trace: 100, standardError: 3, by: 'gauss-newton' },
+  trace: { trace: 100, standardError: 3, probeStandardError: 0, by: 'exact' },
   weightNorm: 4,
   train: { loss: 0.5, accuracy: 80 },
   collapse: { nc1: 2, nc2: 0.5, nc3: 0.6, nc4: 0.1 },
@@ -76,7 +76,12 @@ export function wholeRun(scheme: string, seed: number, epochs: number, done = ep
     lines.push(
       evaluationLine(epoch, 30 + 60 * progress + Math.sin(7 * offset + epoch), 2 - progress),
       probeLine(epoch, {
-        trace: { trace: 50 + 100 * progress + offset, standardError: 4, by: 'hessian' },
+        trace: {
+          trace: 50 + 100 * progress + offset,
+          standardError: null,
+          probeStandardError: 4,
+          by: 'hessian',
+        },
         weightNorm: 2 + progress + 0.01 * offset,
         collapse: { nc1: 9 * Math.exp(-5 * progress), nc2: 0.5, nc3: 0.6, nc4: 0.1 * (1 - progress) },
       }),

@@ -66,6 +66,11 @@ export const checks = {
       findings.close(`tr(H) by ${name}`, there.trace, here.trace, 1e-3)
       findings.close(`its standard error by ${name}`, there.standardError, here.standardError, 1e-2)
     }
+    const each = await Promise.all(
+      models.map((model) => sos.perSampleTrace(model, data, { ...options, probes: 'exact' })),
+    )
+    findings.close('tr(H) image by image', each[0].value, each[1].value, 1e-3)
+    findings.close('its standard error over images', each[0].standardError, each[1].standardError, 1e-2)
     const [there, here] = await Promise.all(
       models.map((model) => sos.lastLayerTrace(model, 'fc', data, { samples: options.samples })),
     )

@@ -16,12 +16,12 @@ import {
   signedFigure,
 } from '../shared/print.js'
 import { withProgress } from '../shared/progress.js'
-import { comparisonRecord, evaluationRecord } from '../shared/records.js'
+import { evaluationRecord, traceComparisonRecord } from '../shared/records.js'
 import { printShift } from './shift.js'
 
 const batchSize = 50
-const samples = 256
-const probes = 24
+/** Draws of training images by confidence: about as exact as all images would be. */
+const samples = 4096
 
 export const demoCommand = new Command('demo')
   .description(
@@ -40,7 +40,7 @@ export const demoCommand = new Command('demo')
       before: evaluationRecord(assets.network, demo.before),
       shift: { ...demo.shift, out },
       after: evaluationRecord(out, demo.after),
-      sharpness: comparisonRecord(demo.sharpness),
+      sharpness: traceComparisonRecord(demo.sharpness),
     }
     if (options.json) printJson(record)
     else printDemo(demo)
@@ -54,29 +54,29 @@ type Demo = Awaited<ReturnType<typeof runDemo>>
 /** Measures the network, shifts it, and measures it again. */
 async function runDemo({ network, images }: ReturnType<typeof demoAssets>) {
   const sos = await library()
-  const model = await sos.ScriptModule.load(network)
+  const [original, model] = await Promise.all([
+    sos.ScriptModule.load(network),
+    sos.ScriptModule.load(network),
+  ])
   const recipe = sos.preprocessOf(model)
   const [train, test] = await Promise.all([
     sos.idxFolder(images, 'train', recipe),
     sos.idxFolder(images, 'test', recipe),
   ])
   const evaluation = () => withProgress('evaluate', (onProgress) => sos.evaluate(model, test, { onProgress }))
-  const trace = (when: string) =>
-    withProgress(`sharpness ${when}`, (onProgress) =>
-      sos.hessianTrace(model, train, { samples, probes, onProgress }),
-    )
   const before = await evaluation()
-  const traceBefore = await trace('before')
   const shift = await sos.shiftOptimum(model, train, { batchSize })
   const after = await evaluation()
-  const sharpness = sos.compareWith(traceBefore, await trace('after'))
+  const sharpness = await withProgress('sharpness', (onProgress) =>
+    sos.comparePerSampleTraces(original, model, train, { samples, sampling: 'confidence', onProgress }),
+  )
   const save = (path: string) =>
     sos.saveShifted(model, path, shift, { dataset: train.name, preprocess: recipe })
-  return { before, shift, after, sharpness, save }
+  return { before, shift, after, sharpness, save, trainImages: train.size }
 }
 
-function printDemo({ before, shift, after, sharpness }: Demo): void {
-  const { first, second, difference, differenceStandardError } = sharpness
+function printDemo({ before, shift, after, sharpness, trainImages }: Demo): void {
+  const { first, difference } = sharpness
   printLine(
     'A residual network trained on 10,000 images of Fashion-MNIST, before and after optimum shifting.',
   )
@@ -97,21 +97,24 @@ function printDemo({ before, shift, after, sharpness }: Demo): void {
       row('‖V‖', shift.normBefore, shift.normAfter),
       [
         'tr(H), training loss',
-        plusMinus(first.trace, first.standardError),
-        plusMinus(second.trace, second.standardError),
-        plusMinus(difference, differenceStandardError),
+        plusMinus(first.value, first.standardError),
+        figure(first.value + difference.value),
+        plusMinus(difference.value, difference.standardError),
       ],
     ],
   )
   printLine()
-  printLine(`tr(H): ${probes} probes on ${samples} training images, ± standard error; its change is paired.`)
-  printLine(verdict(difference, differenceStandardError))
+  printLine(
+    `tr(H): ${samples} draws of the ${trainImages} training images, in proportion to 1 − ‖p‖². ± is the standard error over the images; that of the random vectors alone is ${figure(first.probeStandardError!, 2)} before, and ${figure(difference.probeStandardError!, 2)} for the change, which is measured image by image.`,
+  )
+  printLine(verdict(difference))
 }
 
-/** What the paired difference shows. */
-function verdict(difference: number, standardError: number): string {
-  if (Math.abs(difference) < 2 * standardError) {
-    return 'The change of tr(H) is less than twice its standard error: these probes show no difference.'
+/** What the difference shows. */
+function verdict({ value, standardError }: { value: number; standardError: number }): string {
+  if (Math.abs(value) < 2 * standardError) {
+    return 'The change of tr(H) is less than twice its standard error: these images show no difference.'
   }
-  return `tr(H) ${difference < 0 ? 'fell' : 'rose'} by more than twice the standard error of the difference.`
+  const flatter = value < 0 ? 'fell: the minimum is flatter' : 'rose: the minimum is not flatter'
+  return `tr(H) ${flatter} in this sense, by ${figure(Math.abs(value / standardError), 2)} standard errors.`
 }

@@ -1,6 +1,6 @@
 import { mcnemar } from '../../base/index.js'
 import type { Evaluation } from '../../evaluate/index.js'
-import type { HessianTrace, TraceComparison } from '../../sharpness/index.js'
+import type { PerSampleComparison, SampledValue } from '../../sharpness/index.js'
 
 // The documents that `--json` prints: the library's records, without long lists that can be computed again.
 
@@ -19,14 +19,16 @@ export function evaluationRecords(models: readonly string[], evaluations: readon
   }))
 }
 
-/** The trace of a Hessian, as `--json` prints it. */
-export function traceRecord(found: HessianTrace) {
-  const { trace, standardError, probes, samples, withoutGradient } = found
-  return { trace, standardError, probes, samples, withoutGradient }
+/** A value with both of its errors, as `--json` prints it. */
+export function sampledRecord({ value, standardError, probeStandardError, effectiveSamples }: SampledValue) {
+  return { value, standardError, probeStandardError, effectiveSamples }
 }
 
-/** Two traces and their difference, as `--json` prints them. */
-export function comparisonRecord({ first, second, difference, differenceStandardError }: TraceComparison) {
-  const { trace, standardError } = second
-  return { ...traceRecord(first), compare: { trace, standardError, difference, differenceStandardError } }
+/** The traces of two models that were compared image by image, as `--json` prints them. */
+export function traceComparisonRecord({ first, difference, by }: PerSampleComparison) {
+  const { samples, probes, curvedBy, withoutGradient } = first
+  return {
+    trace: { ...sampledRecord(first), samples, probes, curvedBy, withoutGradient },
+    difference: { trace: { ...sampledRecord(difference), by } },
+  }
 }

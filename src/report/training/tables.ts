@@ -96,11 +96,8 @@ export function probeTable(training: TrainingSummary): Table {
   ]
   const traces = training.runs.flatMap(({ probe }) => probe?.trace ?? [])
   const ways = [...new Set(traces.map(({ by }) => estimators[by]))]
-  const errors = traces.map(({ standardError }) => standardError)
   const estimated =
-    traces.length === 0
-      ? ''
-      : ` tr(H) is estimated by ${ways.join(' or by ')}; the standard error in a single run is at most ${figure(Math.max(...errors), 2)}.`
+    traces.length === 0 ? '' : ` tr(H) is measured by ${ways.join(' or by ')}; ${errorsOf(traces)}.`
   const caption = `The last probe of finished runs, mean ± standard deviation over the seeds.${estimated} NC1 to NC4 measure neural collapse and are 0 if it is complete: no variation within classes (1), class means as far apart as possible (2), V parallel to the class means (3), and the same class as the nearest class mean (4).`
   return table(
     caption,
@@ -109,8 +106,31 @@ export function probeTable(training: TrainingSummary): Table {
   )
 }
 
+type ProbedTrace = NonNullable<NonNullable<RunResult['probe']>['trace']>
+
+/** The largest standard errors in a single run, of each kind that is known. */
+function errorsOf(traces: readonly ProbedTrace[]): string {
+  const largest = (kind: 'standardError' | 'probeStandardError') => {
+    const known = traces.flatMap((trace) => trace[kind] ?? [])
+    return known.length === 0 ? null : figure(Math.max(...known), 2)
+  }
+  const [images, probes] = [largest('standardError'), largest('probeStandardError')]
+  const ofImages =
+    images === null
+      ? 'its error over the images is not known'
+      : `its standard error over the images is at most ${images} in a single run`
+  return probes === null ? ofImages : `${ofImages}, that of the random vectors at most ${probes}`
+}
+
+/** A trace with both of its errors, as far as they are known. */
+function traceTold({ trace, standardError, probeStandardError }: ProbedTrace): string {
+  const error = standardError ?? probeStandardError
+  return error === null ? figure(trace) : `${figure(trace)} ± ${figure(error, 2)}`
+}
+
 /** How a probe computed tr(H). */
 const estimators = {
+  exact: 'exact first derivatives of each image, whose trace is equal for a piecewise linear network',
   'gauss-newton':
     'first derivatives, in the Gauss-Newton form, which is equal for a piecewise linear network',
   hessian: 'Hessian-vector products',
@@ -173,8 +193,7 @@ export function runTable(training: TrainingSummary): Table {
     { head: 'train accuracy (%)', of: ({ train }) => orDash(train, ({ accuracy }) => fixed(accuracy)) },
     {
       head: 'tr(H)',
-      of: ({ probe }) =>
-        orDash(probe?.trace, ({ trace, standardError }) => `${figure(trace)} ± ${figure(standardError, 2)}`),
+      of: ({ probe }) => orDash(probe?.trace, traceTold),
     },
     { head: '‖V‖', of: ({ probe }) => orDash(probe, ({ weightNorm }) => figure(weightNorm)) },
     { head: 'shifts', of: ({ shifts }) => orDash(shifts, ({ count }) => String(count)) },
@@ -184,7 +203,7 @@ export function runTable(training: TrainingSummary): Table {
     },
     { head: 'notes', of: (run) => notes(run, warnings), words: true },
   ]
-  const caption = `Each run, as far as it has come. tr(H) ± standard error of its estimate, and ‖V‖: in the last probe. Seconds: the median over the epochs, for the steps alone.${legendOf(warnings)}`
+  const caption = `Each run, as far as it has come. tr(H) ± its standard error over the images, or that of the random vectors if the former is not known, and ‖V‖: in the last probe. Seconds: the median over the epochs, for the steps alone.${legendOf(warnings)}`
   return table(caption, columns, runs)
 }
 

@@ -129,7 +129,8 @@ export async function compareHeads(
     samples: drawn.indices.length,
     ...{ probes, indices: measured.indices, weights: measured.weights },
     curvedBy: whyCurved(held),
-    ...{ oneByOne: measured.oneByOne, withoutGradient: measured.withoutGradient },
+    oneByOne: measured.oneByOne,
+    withoutGradient: measured.withoutGradient.filter((name) => counted.has(name) || !trained.has(name)),
   }
 }
 

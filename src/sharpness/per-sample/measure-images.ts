@@ -71,7 +71,7 @@ async function attempt(measurement: Measurement, doubt: string | null): Promise<
     const why = await torch.noGrad(() =>
       scope(async () => {
         const recorded = await gradients.forward(batch.images, output)
-        withoutGradient ??= await expectReach(model, counted, recorded.output)
+        withoutGradient ??= await expectReach(model, counted, recorded.output, options.parameters)
         const { target, terms, known } = measurement.terms(recorded, generator)
         if (sums === undefined && doubt === null && others.length < counted.size && terms.length > 0) {
           const found = await gradients.doubt(target, terms[0]!.vectors)

@@ -99,7 +99,7 @@ export const schema = z.strictObject({
     .strictObject({
       everyEpochs: every.optional(),
       samples: every.optional(),
-      probes: z.int().min(0).optional(),
+      probes: z.union([z.int().min(0), z.literal('exact')]).optional(),
       collapse: z.boolean().optional(),
       chunk: every.optional(),
     })

@@ -40,7 +40,7 @@ export const trainingPresets: Readonly<Record<string, TrainingPreset>> = {
       optimizer: { name: 'sgd', learningRate: 0.2, momentum: 0.9, nesterov: true, weightDecay: 5e-4 },
       schedule: { name: 'oneCycle' },
       augment: { flip: true, crop: 4 },
-      probes: { samples: 512, probes: 16 },
+      probes: { samples: 512 },
     },
   },
 }

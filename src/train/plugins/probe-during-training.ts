@@ -3,7 +3,7 @@ import { type Dataset, sampleIndices, subset } from '../../data/index.js'
 import { evaluate } from '../../evaluate/index.js'
 import { isPiecewiseLinear, type LinearLayer } from '../../model/index.js'
 import { parametersAt } from '../../model/internal.js'
-import { gaussNewtonTrace, hessianTrace, neuralCollapse } from '../../sharpness/index.js'
+import { hessianTrace, neuralCollapse, type PerSampleOptions, perSampleTrace } from '../../sharpness/index.js'
 import { type CaptureOptions, captureChunks, linearLayer } from '../../shift/index.js'
 import { type ScriptModule, scope, torch } from '../../torch/index.js'
 import type { WaitingEvent } from '../events.js'
@@ -12,15 +12,18 @@ import type { Plugin, Trainer } from '../trainer.js'
 
 /** What the probes measure after an epoch: the curves of Figures 3 and 4 in the paper. */
 export interface EpochProbe {
-  /** tr(H) of the mean training loss over the sample, with its standard error; null if it was not asked for. */
+  /** tr(H) of the mean training loss over the sample; null if it was not asked for. */
   readonly trace: {
     readonly trace: number
-    readonly standardError: number
+    /** The standard error over the images of the sample, taken as draws of all images that there could be; null if it is not known. */
+    readonly standardError: number | null
+    /** The standard error of the random vectors for this sample: 0 if the trace is exact; null if one vector leaves it unknown. */
+    readonly probeStandardError: number | null
     /**
-     * How it was computed: `gauss-newton` by its first-order form, which gives the same number in a piecewise linear network; `hessian` by
-     * Hessian-vector products.
+     * How it was computed. In a piecewise linear network `exact` and `gauss-newton` measure each image by first derivatives: with a
+     * backward for each class but one, or with random vectors. `hessian` is an estimate by Hessian-vector products, for other networks.
      */
-    readonly by: 'gauss-newton' | 'hessian'
+    readonly by: 'exact' | 'gauss-newton' | 'hessian'
   } | null
   /** ‖V‖, the Frobenius norm of the weight of the linear layer that makes the output. */
   readonly weightNorm: number
@@ -53,8 +56,12 @@ export interface ProbeOptions {
   everyEpochs?: number
   /** The number of training images in the sample, which is drawn evenly from all classes. Default: 512, or all if there are fewer. */
   samples?: number
-  /** The number of random vectors for the trace, the same in each epoch; 0 leaves the trace out. Default: 32. */
-  probes?: number
+  /**
+   * How the trace is measured in a piecewise linear network: `exact`, or with so many random vectors for each image. In another network it is
+   * the number of Hessian-vector products, 32 for `exact`. 0 leaves the trace out. The vectors are the same in each epoch. Default: `exact`
+   * for at most 32 classes, otherwise 4.
+   */
+  probes?: number | 'exact'
   /** Whether to measure neural collapse. Default: true. */
   collapse?: boolean
   /** The number of images in one forward. Default: that of each measure, from 32 to 128. */
@@ -66,25 +73,25 @@ export interface ProbeOptions {
 const probeNumbers: NumberChecks<ProbeOptions> = {
   everyEpochs: count,
   samples: count,
-  probes: (name, value) => {
-    if (value !== 0) whole(2, 1_000_000)(`${name}, other than 0,`, value) // one probe has no standard error
-  },
   chunk: count,
   seed: wholeSeed,
 }
+
+/** With more classes, the default is a few random vectors for each image. */
+const mostExactClasses = 32
 
 /**
  * A plugin that measures the model after epochs, in eval mode: tr(H), ‖V‖, loss and accuracy, neural collapse. The sample of training images
  * and the random vectors are the same in all epochs. The event `probe` has the result. If there are several processes, only the
  * first measures.
  *
- * In a piecewise linear network tr(H) is computed by its first-order form, which needs only first derivatives.
+ * In a piecewise linear network tr(H) is measured image by image, by first derivatives, with its error over the images.
  *
- * @param options see {@link ProbeOptions}. Default: 512 images and 32 random vectors, after each epoch
+ * @param options see {@link ProbeOptions}. Default: 512 images, after each epoch
  * @returns the plugin, for `trainer.use`
  * @throws `ERR_INVALID_ARGUMENT`
  * @example
- * trainer.use(probeDuringTraining({ samples: 20, probes: 2 }))
+ * trainer.use(probeDuringTraining({ samples: 20 }))
  * trainer.on('probe', ({ probe }) => console.log(probe.trace?.by, probe.trace?.standardError))
  * await trainer.run()
  */
@@ -92,6 +99,9 @@ export function probeDuringTraining(options: ProbeOptions = {}): Plugin {
   expectObject('options', options)
   const { everyEpochs = 1 } = options
   checkNumbers(options, probeNumbers)
+  const { probes = 'exact' } = options
+  // One Hessian-vector product has no standard error.
+  if (probes !== 'exact' && probes !== 0) whole(2, 1_000_000)("probes, other than 0 and 'exact',", probes)
   return (trainer) => {
     if (trainer.parallel.rank !== 0) return
     trainer.on('epochEnd', async ({ epoch }) => {
@@ -104,7 +114,7 @@ export function probeDuringTraining(options: ProbeOptions = {}): Plugin {
 async function measure(trainer: Trainer, options: ProbeOptions): Promise<EpochProbe> {
   const { data, device, outputOptions } = trainer
   using model = trainer.model.view({ eval: true }) // active dropout would change the loss and its curvature
-  const { samples = Math.min(512, data.size), probes = 32, collapse = true, seed = 0, chunk } = options
+  const { samples = Math.min(512, data.size), collapse = true, seed = 0, chunk } = options
   const indices = sampleIndices(data, { size: Math.min(samples, data.size), sampling: 'stratified', seed })
   const sample = subset(data, indices)
   const layer = linearLayer(model, undefined, outputOptions.output)
@@ -112,21 +122,35 @@ async function measure(trainer: Trainer, options: ProbeOptions): Promise<EpochPr
   const forwards = { device, ...outputOptions, ...(chunk && { chunk }) }
   const scored = { device, ...outputOptions, optimize: false, ...(chunk && { chunk }) }
   const { loss, top1 } = await evaluate(model, sample, scored)
-  const measured = { ...forwards, probes, seed, samples: indices.length }
-  const trace = async () => {
-    const piecewise = isPiecewiseLinear(model)
-    const found = await (piecewise ? gaussNewtonTrace : hessianTrace)(model, sample, measured)
-    return {
-      trace: found.trace,
-      standardError: found.standardError,
-      by: piecewise ? ('gauss-newton' as const) : ('hessian' as const),
-    }
-  }
+  const { probes = weight!.shape[0]! <= mostExactClasses ? 'exact' : 4 } = options
   return {
-    trace: probes === 0 ? null : await trace(),
+    trace:
+      probes === 0
+        ? null
+        : await traceOf(model, sample, { ...forwards, probes, seed, samples: indices.length }),
     weightNorm: torch.noGrad(() => scope(() => weight!.detach().to('float64').norm().item())),
     train: { loss, accuracy: top1 },
     collapse: collapse ? await collapseOf(model, layer, forwards, sample, { weight: weight!, bias }) : null,
+  }
+}
+
+async function traceOf(
+  model: ScriptModule,
+  sample: Dataset,
+  options: PerSampleOptions & { probes: number | 'exact' },
+): Promise<NonNullable<EpochProbe['trace']>> {
+  const { probes } = options
+  if (!isPiecewiseLinear(model)) {
+    const found = await hessianTrace(model, sample, { ...options, probes: probes === 'exact' ? 32 : probes })
+    const { trace, standardError: probeStandardError } = found
+    return { trace, standardError: null, probeStandardError, by: 'hessian' }
+  }
+  const { value, standardError, probeStandardError } = await perSampleTrace(model, sample, options)
+  return {
+    trace: value,
+    standardError,
+    probeStandardError,
+    by: probes === 'exact' ? 'exact' : 'gauss-newton',
   }
 }
 

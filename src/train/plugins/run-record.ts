@@ -9,6 +9,20 @@ const whole = z.int().nonnegative()
 const count = z.int().positive()
 const epoch = whole
 
+/** Records that were written before the error over images was known have the error of the random vectors as `standardError`. */
+const probedTrace = z
+  .strictObject({
+    trace: number,
+    standardError: fromZero.nullable(),
+    probeStandardError: fromZero.nullable().optional(),
+    by: z.enum(['exact', 'gauss-newton', 'hessian']),
+  })
+  .transform(({ probeStandardError, ...told }) =>
+    probeStandardError === undefined
+      ? { ...told, standardError: null, probeStandardError: told.standardError }
+      : { ...told, probeStandardError },
+  )
+
 const lineSchema = z.discriminatedUnion('event', [
   z.strictObject({
     event: z.literal('run'),
@@ -60,9 +74,7 @@ const lineSchema = z.discriminatedUnion('event', [
   z.strictObject({
     event: z.literal('probe'),
     epoch,
-    trace: z
-      .strictObject({ trace: number, standardError: fromZero, by: z.enum(['gauss-newton', 'hessian']) })
-      .nullable(),
+    trace: probedTrace.nullable(),
     weightNorm: fromZero,
     train: z.strictObject({ loss: fromZero, accuracy: percent }),
     collapse: z.strictObject({ nc1: number, nc2: number, nc3: number, nc4: number }).nullable(),

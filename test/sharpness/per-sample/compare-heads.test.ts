@@ -62,7 +62,7 @@ describe('compareHeads', () => {
       const model = (await ScriptModule.load(fixture(`${name}.pt`))).train()
       for (const chunk of [4, 32]) {
         const heads = headsOf(model, layer)
-        const { own, differences, indices } = await compareHeads(model, layer, heads, data, {
+        const { own, differences, indices, withoutGradient } = await compareHeads(model, layer, heads, data, {
           probes: 'exact',
           chunk,
         })
@@ -78,6 +78,7 @@ describe('compareHeads', () => {
         const parts = differences[0]!.byLayer.reduce((sum, { value }) => sum + value, 0)
         expect(Math.abs(parts - differences[0]!.value)).toBeLessThan(1e-10 * scale)
         expect(differences[0]!.byLayer.at(-1)!.path).toBe(layer)
+        expect(withoutGradient).toEqual([])
       }
       expect(model.training).toBe(true)
     },

@@ -1,7 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { Dataset, Progress } from '../../../src/data/index.js'
 import {
-  gaussNewtonTrace,
   hessianTrace,
   idxFolder,
   preprocessOf,
@@ -10,7 +9,7 @@ import {
   shiftOptimum,
 } from '../../../src/index.js'
 import { isPiecewiseLinear } from '../../../src/model/index.js'
-import { compareWith } from '../../../src/sharpness/index.js'
+import { compareWith, gaussNewtonTrace } from '../../../src/sharpness/index.js'
 
 import { vectors } from '../../support/datasets.js'
 import { demoModel, fashionMnist, fixture } from '../../support/paths.js'

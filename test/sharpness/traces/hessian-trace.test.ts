@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest'
 import { meanWithError } from '../../../src/base/statistics/spread.js'
 import type { Dataset, Progress } from '../../../src/data/index.js'
 import {
-  compareTraces,
   hessian,
   hessianTrace,
   idxFolder,
@@ -12,7 +11,12 @@ import {
   shiftOptimum,
   torch,
 } from '../../../src/index.js'
-import { compareWith, type HessianTrace, hutchinsonTrace } from '../../../src/sharpness/index.js'
+import {
+  compareTraces,
+  compareWith,
+  type HessianTrace,
+  hutchinsonTrace,
+} from '../../../src/sharpness/index.js'
 import { demoModel, fashionMnist, fixture } from '../../support/paths.js'
 import { reference } from '../../support/python.js'
 import { randn } from '../../support/random.js'
