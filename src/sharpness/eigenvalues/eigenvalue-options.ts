@@ -10,6 +10,7 @@ import {
 } from '../../base/index.js'
 import type { Progress } from '../../data/index.js'
 import type { DType } from '../../torch/index.js'
+import { elementSize } from '../../torch/internal.js'
 import type { SymmetricOperator } from '../operators/symmetric-operator.js'
 import type { SpectrumEnd } from './spectrum-end.js'
 
@@ -25,7 +26,8 @@ export interface EigenvalueOptions {
   maxProducts?: number
   /**
    * How many vectors are kept, each with its product: they take 2·basisSize·size numbers of memory. When the basis is full, the
-   * computation goes on from the best combinations of it. Default: twice the wanted values and 20 more, at least 40.
+   * computation goes on from the best combinations of it, and needs some products more for the same accuracy. Default: as many as 1 GB has room
+   * for, at least twice the wanted values and 20 more (or 40), and at most four times the wanted values and 60 more.
    */
   basisSize?: number
   /** The dtype in which the vectors are kept: `float32` or `bfloat16` take less memory. Default: the operator's. */
@@ -63,13 +65,15 @@ export function settingsOf(operator: SymmetricOperator, options: EigenvalueOptio
   if (!ends.includes(end)) refuseArgument(`one of ${ends.join(', ')}`, 'end', end)
   const all = countOf(operator.size, wanted, end)
   const {
-    basisSize = Math.max(40, 2 * all + 20),
     basisDtype = operator.dtype,
     basisFolder = null,
     vectors = false,
     seed = 0,
     resume = null,
   } = options
+  if (!basisDtypes.includes(basisDtype))
+    refuseArgument(`one of ${basisDtypes.join(', ')}`, 'basisDtype', basisDtype)
+  const { basisSize = defaultBasisSize(operator.size, all, basisDtype) } = options
   if (basisFolder !== null) expectText('basisFolder', basisFolder)
   if (resume !== null) expectText('resume', resume)
   if (basisSize < operator.size && basisSize < all + 2)
@@ -88,6 +92,12 @@ export function settingsOf(operator: SymmetricOperator, options: EigenvalueOptio
   }
 }
 
+/** A larger basis spares products, until it has no need to be thinned. */
+function defaultBasisSize(size: number, all: number, dtype: DType): number {
+  const affordable = Math.floor(2 ** 30 / (2 * size * elementSize(dtype)))
+  return Math.max(40, 2 * all + 20, Math.min(affordable, 4 * all + 60))
+}
+
 /** How many values are wanted in all. */
 export function countOf(size: number, wanted: number, end: SpectrumEnd): number {
   return Math.min(size, end === 'both' ? 2 * wanted : wanted)
@@ -102,3 +112,4 @@ const numbers = {
 }
 
 const ends: readonly SpectrumEnd[] = ['largest', 'smallest', 'both', 'magnitude']
+const basisDtypes: readonly DType[] = ['float64', 'float32', 'bfloat16', 'float16']

@@ -97,6 +97,14 @@ describe('topEigenvalues', () => {
     expect(found.eigenvalues.every(({ converged }) => converged)).toBe(true)
   })
 
+  it('takes at most 265 products for a hundred values by its own choice of a basis', async () => {
+    const spectrum = Array.from({ length: 1500 }, (_, i) => 100 * 0.985 ** i)
+    const { operator, dense, counter } = operatorWith(spectrum)
+    const found = await topEigenvalues(operator, { count: 100 })
+    expect(difference(values(found), dense.toReversed().slice(0, 100))).toBeLessThan(1e-5)
+    expect(counter.products).toBeLessThan(265)
+  })
+
   it('tells the floor of float32 and does not claim more than it allows', async () => {
     const { operator, matrix, dense } = operatorWith(likeHessian, 'float32')
     const found = await topEigenvalues(operator, {
@@ -212,6 +220,9 @@ describe('topEigenvalues', () => {
     [{ maxProducts: 0 }, 'maxProducts'],
     [{ count: 5, basisSize: 6 }, 'basisSize'],
     [{ end: 'top' as 'largest' }, 'end'],
+    [{ basisDtype: 'int64' }, 'basisDtype'],
+    [{ basisFolder: 5 as never }, 'basisFolder'],
+    [{ resume: null as never, basisSize: 5 as never, count: 9 }, 'basisSize'],
     [{ seed: 0.5 }, 'seed'],
   ])('refuses %o', async (options, name) => {
     const { operator } = operatorWith(likeHessian)
