@@ -5,7 +5,6 @@ import { library } from '../shared/library.js'
 import { openModelAndData } from '../shared/open.js'
 import {
   addImageOptions,
-  chunkOption,
   deviceOption,
   outputOption,
   outputsOption,
@@ -16,13 +15,14 @@ import {
 } from '../shared/options.js'
 import { expectOutputs } from '../shared/output.js'
 import { printJson, printLine } from '../shared/print.js'
-import { differenceOf, measureModel } from '../sharpness/measure.js'
+import { measureSharpness } from '../sharpness/measure.js'
 import { printSharpness } from '../sharpness/print.js'
 import {
   contradiction,
   expectSameSize,
   listOfMeasures,
   operators,
+  probesOrExact,
   type SharpnessOptions,
 } from '../sharpness/requests.js'
 
@@ -48,10 +48,21 @@ export const sharpnessCommand = new Command('sharpness')
   )
   .option(
     '--samples <n>',
-    'number of images; the loss is their mean (default: 512, or all if there are fewer)',
+    'number of images; the loss is their mean (default: 4096 for the trace alone and 512 for other measures, or all if there are fewer)',
     wholeNumber(1),
   )
-  .option('--probes <n>', 'number of random vectors of the trace (default: 32)', wholeNumber(2, 1_000_000))
+  .option(
+    '--probes <n|exact>',
+    'number of random combinations for each image of the trace, or exact (default: 2); for traces by random vectors their number (default: 32)',
+    probesOrExact,
+  )
+  .addOption(
+    new Option(
+      '--sampling <how>',
+      'how images are drawn for the trace: confidence takes those more often of which the model is less sure',
+    ).choices(['uniform', 'confidence']),
+  )
+  .option('--by-layer', 'the part of each layer in the trace, too')
   .option('--top <n>', 'number of the largest eigenvalues (default: 10)', wholeNumber(1, 100_000))
   .option(
     '--tolerance <t>',
@@ -92,7 +103,11 @@ export const sharpnessCommand = new Command('sharpness')
   .option('--seed <n>', 'seed of the images and of all random vectors', wholeNumber(0), 0)
   .addOption(outputsOption)
   .addOption(outputOption)
-  .addOption(chunkOption(128))
+  .option(
+    '--chunk <n>',
+    'number of images in one forward pass; less needs less memory (default: 32 for a trace image by image, otherwise 128)',
+    wholeNumber(1),
+  )
   .addOption(presetOption)
   .addOption(deviceOption)
   .option('--report <dir>', 'folder for index.html, a page of figures and tables, and sharpness.json')
@@ -108,6 +123,8 @@ The matrix is that of the mean cross-entropy over the images, in eval mode. The 
 
 The measures are
   trace        the sum of the eigenvalues, with two standard errors: over the images, and over the random vectors
+               It is measured image by image. For a network that is not piecewise linear, this gives tr(G); what tr(H) has in addition,
+               and tr(E), are estimated by random vectors, whose error over the images is not known.
   eigenvalues  the largest eigenvalues, each with its residual; the first is λ₁
   density      how all eigenvalues are distributed, by stochastic Lanczos quadrature; the ten of the largest magnitude are
                computed by themselves
@@ -149,15 +166,7 @@ Examples:
         : { path: options.compare, ...(await openModelAndData(options.compare, options)) }
     if (second !== undefined) expectSameSize(first, second)
 
-    const measured = await measureModel(first, options)
-    const other = second && (await measureModel(second, options))
-    const difference = other && differenceOf(measured, other)
-    const record = {
-      ...measured.record,
-      ...measured.subject,
-      ...(other && { compare: other.record }),
-      ...(difference && { difference }),
-    }
+    const record = await measureSharpness(first, second, options)
     // It is printed before it is written, so that a full disk does not lose the work of hours.
     if (options.json) printJson(record)
     else await printSharpness(record)

@@ -7,7 +7,8 @@ import type { Progress } from '../../data/index.js'
 export class ProgressLine {
   readonly #label: string
   readonly #atMost: string
-  readonly #start = performance.now()
+  #start = performance.now()
+  #before = { done: 0, total: 0 }
   #last = 0
   #shown = false
 
@@ -21,6 +22,10 @@ export class ProgressLine {
 
   readonly update = ({ done, total, resumed = 0 }: Progress): void => {
     const now = performance.now()
+    // Another part of the work has begun, which may be faster or slower.
+    if (total !== this.#before.total || done < this.#before.done)
+      this.#start = this.#before.total > 0 ? now : this.#start
+    this.#before = { done, total }
     const interval = process.stderr.isTTY ? 100 : 10_000
     if (now - (this.#last || this.#start) < interval) return
     this.#last = now

@@ -1,6 +1,7 @@
 import type { ModelSharpness, SharpnessRecord } from '../../report/index.js'
-import type { AverageSharpness, TraceEstimate, WorstCaseSharpness } from '../../sharpness/index.js'
+import type { AverageSharpness, WorstCaseSharpness } from '../../sharpness/index.js'
 import { library } from '../shared/library.js'
+import { type ImageTrace, imageTraceOf, type PairedTraces, pairedTracesOf } from './image-trace.js'
 import {
   averageOf,
   averageResult,
@@ -9,33 +10,66 @@ import {
   worstCaseOf,
   worstCaseResult,
 } from './neighbourhood.js'
-import { makeOperator } from './operators.js'
-import { type Measure, matrixMeasures, type SharpnessOptions, type Subject } from './requests.js'
+import { type HeardOperator, makeOperator } from './operators.js'
+import type { Measure, SharpnessOptions, Subject } from './requests.js'
 import { densityOf, eigenvaluesOf } from './spectrum.js'
-import { traceDifference, traceOf, traceResult } from './trace.js'
+import { type Trace, traceDifference, traceResult, vectorTraceOf } from './trace.js'
+import { defaultSamples, type TracePlan, tracePlanOf } from './trace-plan.js'
 
-/** The sharpness of one model. */
-export interface Measured {
+/** The sharpness of one model, with the values of single images and random vectors, for paired differences. */
+interface Measured {
   readonly record: ModelSharpness
-  /** What the record of the command says about the whole. */
-  readonly subject: Omit<SharpnessRecord, keyof ModelSharpness | 'compare' | 'difference'>
-  // The values of single images and random vectors, for paired differences.
-  readonly trace: TraceEstimate | undefined
+  readonly size: number
+  readonly trace: Trace | undefined
   readonly worstCase: WorstCaseSharpness | undefined
   readonly average: AverageSharpness | undefined
 }
 
-/** Measures what the options ask for, with a progress line for each measure. */
-export async function measureModel(subject: Subject, options: SharpnessOptions): Promise<Measured> {
+/** Measures what the options ask for, of one model or of two on the same images, with a progress line for each measure. */
+export async function measureSharpness(
+  first: Subject,
+  second: Subject | undefined,
+  options: SharpnessOptions,
+): Promise<SharpnessRecord> {
+  const { operator, parameters, seed, measure } = options
+  const { dataset } = first
+  const isTraced = measure.includes('trace')
+  const plans: TracePlan[] = []
+  for (const subject of second === undefined ? [first] : [first, second]) {
+    if (isTraced) plans.push(await tracePlanOf(subject, options))
+  }
+  const samples = options.samples ?? Math.min(defaultSamples(options, plans), dataset.size)
+  const paired =
+    second !== undefined && isTraced && !plans.includes('vectors')
+      ? await pairedTracesOf(first, second, samples, options)
+      : undefined
+  const own = await measureModel(first, plans[0], samples, options, paired?.traces[0])
+  const other = second && (await measureModel(second, plans[1], samples, options, paired?.traces[1]))
+  const difference = other && differenceOf(own, other, paired, options)
+  return {
+    ...own.record,
+    ...{ dataset: dataset.name, operator, size: own.size, samples, seed },
+    ...(parameters !== undefined && { parameters }),
+    ...(other && { compare: other.record }),
+    ...(difference && Object.keys(difference).length > 0 && { difference }),
+  }
+}
+
+async function measureModel(
+  subject: Subject,
+  plan: TracePlan | undefined,
+  samples: number,
+  options: SharpnessOptions,
+  known: ImageTrace | undefined,
+): Promise<Measured> {
   const { sampleIndices } = await library()
   const { path, dataset } = subject
-  const { seed, parameters } = options
-  const { samples = Math.min(512, dataset.size) } = options
-  const indices = sampleIndices(dataset, { size: samples, sampling: 'uniform', seed })
+  const indices = sampleIndices(dataset, { size: samples, sampling: 'uniform', seed: options.seed })
   const isAsked = (measure: Measure) => options.measure.includes(measure)
-  using operator = matrixMeasures.some(isAsked) ? await makeOperator(subject, indices, options) : null
+  const isByProducts = isAsked('eigenvalues') || isAsked('density') || plan === 'vectors'
+  using operator = isByProducts ? await makeOperator(subject, indices, options) : null
 
-  const trace = operator && isAsked('trace') ? await traceOf(path, operator, options) : undefined
+  const trace = plan && (await traceOf(subject, plan, { samples, indices, operator, known }, options))
   const spectrum = operator && isAsked('eigenvalues') ? await eigenvaluesOf(path, operator, options) : {}
   const density = operator && isAsked('density') ? await densityOf(path, operator, options) : {}
   const worstCase = isAsked('worst-case') ? await worstCaseOf(subject, samples, options) : undefined
@@ -43,28 +77,60 @@ export async function measureModel(subject: Subject, options: SharpnessOptions):
   return {
     record: {
       model: path,
-      ...(trace && { trace: traceResult(trace, samples) }),
+      ...(trace && { trace: traceResult(trace, options, samples) }),
       ...spectrum,
       ...density,
       ...(worstCase && { worstCase: worstCaseResult(worstCase) }),
       ...(average && { average: averageResult(average) }),
-      withoutGradient: [...(operator?.withoutGradient() ?? [])],
+      withoutGradient: [...(operator?.withoutGradient() ?? trace?.images?.withoutGradient ?? [])],
     },
-    subject: {
-      ...{ dataset: dataset.name, operator: options.operator, samples, seed },
-      size: (operator ?? worstCase ?? average)!.size,
-      ...(parameters !== undefined && { parameters }),
-    },
+    size: (operator ?? trace?.images ?? worstCase ?? average)!.size,
     ...{ trace, worstCase, average },
   }
 }
 
-/** The paired differences of two models, the second less the first; undefined if nothing is paired. */
-export function differenceOf(first: Measured, second: Measured): SharpnessRecord['difference'] {
+interface TraceGiven {
+  readonly samples: number
+  readonly indices: readonly number[]
+  readonly operator: HeardOperator | null
+  /** The part that is measured image by image, if it was measured together with another model. */
+  readonly known: ImageTrace | undefined
+}
+
+async function traceOf(
+  subject: Subject,
+  plan: TracePlan,
+  { samples, indices, operator, known }: TraceGiven,
+  options: SharpnessOptions,
+): Promise<Trace> {
+  const { probes } = options
+  if (plan === 'vectors') {
+    const vectors = await vectorTraceOf(
+      subject.path,
+      operator!,
+      probes === 'exact' ? undefined : probes,
+      options,
+    )
+    return { images: undefined, vectors }
+  }
+  const images = known ?? (await imageTraceOf(subject, samples, options))
+  if (plan === 'images') return { images, vectors: undefined }
+  using rest = await makeOperator(subject, indices, options, 'rest')
+  return { images, vectors: await vectorTraceOf(subject.path, rest, undefined, options) }
+}
+
+/** The paired differences, the second less the first. */
+function differenceOf(
+  first: Measured,
+  second: Measured,
+  paired: PairedTraces | undefined,
+  options: SharpnessOptions,
+): NonNullable<SharpnessRecord['difference']> {
+  const trace = first.trace && second.trace && traceDifference(first.trace, second.trace, paired, options)
   const worst = [first.worstCase, second.worstCase]
   const average = [first.average, second.average]
-  const differences = {
-    ...(first.trace && second.trace && { trace: traceDifference(first.trace, second.trace) }),
+  return {
+    ...(trace && { trace }),
     ...(worst[0] && worst[1] && { worstCase: riseDifference(worst[0].perImage, worst[1].perImage) }),
     ...(average[0] &&
       average[1] && {
@@ -74,5 +140,4 @@ export function differenceOf(first: Measured, second: Measured): SharpnessRecord
         },
       }),
   }
-  return Object.keys(differences).length === 0 ? undefined : differences
 }

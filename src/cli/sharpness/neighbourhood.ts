@@ -41,7 +41,8 @@ export async function averageOf(
 function settingsOf(options: SharpnessOptions, samples: number) {
   const { device, outputs, output, chunk, seed, rho, adaptive = false, parameters } = options
   return {
-    ...{ device, outputs, chunk, seed, adaptive, samples },
+    ...{ device, outputs, seed, adaptive, samples },
+    ...(chunk !== undefined && { chunk }),
     ...(output !== undefined && { output }),
     ...(rho !== undefined && { rho }),
     ...(parameters !== undefined && { parameters }),

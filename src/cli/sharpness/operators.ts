@@ -9,18 +9,21 @@ export interface HeardOperator extends ModelOperator {
   hearing<T>(listener: (progress: Progress) => void, body: () => Promise<T>): Promise<T>
 }
 
-/** Makes the operator that the options name. */
+/** Makes the operator that the options name, or the part of the Hessian that its Gauss-Newton matrix leaves out. */
 export async function makeOperator(
   { model, dataset }: Subject,
   indices: readonly number[],
   options: SharpnessOptions,
+  which: SharpnessOptions['operator'] | 'rest' = options.operator,
 ): Promise<HeardOperator> {
-  const { empiricalFisher, fisher, gaussNewton, hessian } = await library()
-  const make = { hessian, ggn: gaussNewton, fisher, 'empirical-fisher': empiricalFisher }[options.operator]
+  const { empiricalFisher, fisher, gaussNewton, hessian, residualHessian } = await library()
+  const makers = { hessian, ggn: gaussNewton, fisher, 'empirical-fisher': empiricalFisher }
+  const make = which === 'rest' ? residualHessian : makers[which]
   const { device, outputs, output, chunk, parameters } = options
   let listener: ((progress: Progress) => void) | undefined
   const operator = make(model, dataset, indices, {
-    ...{ device, outputs, chunk },
+    ...{ device, outputs },
+    ...(chunk !== undefined && { chunk }),
     ...(output !== undefined && { output }),
     ...(parameters !== undefined && { parameters }),
     onProgress: (progress) => listener?.(progress),

@@ -2,8 +2,9 @@ import { InvalidArgumentError } from 'commander'
 import { SosError } from '../../base/index.js'
 import type { Dataset } from '../../data/index.js'
 import type { OutputKind } from '../../model/index.js'
+import type { ImageSampling } from '../../sharpness/index.js'
 import type { ScriptModule } from '../../torch/index.js'
-import type { ModelOptions } from '../shared/options.js'
+import { type ModelOptions, wholeNumber } from '../shared/options.js'
 
 const measures = ['trace', 'eigenvalues', 'density', 'worst-case', 'average'] as const
 
@@ -22,7 +23,9 @@ export interface SharpnessOptions extends ModelOptions {
   operator: (typeof operators)[number]
   parameters?: string
   samples?: number
-  probes?: number
+  probes?: number | 'exact'
+  byLayer?: true
+  sampling?: ImageSampling
   top?: number
   tolerance?: number
   maxProducts?: number
@@ -34,7 +37,7 @@ export interface SharpnessOptions extends ModelOptions {
   directions?: number
   seed: number
   outputs: OutputKind
-  chunk: number
+  chunk?: number
   report?: string
 }
 
@@ -43,6 +46,16 @@ export interface Subject {
   readonly path: string
   readonly model: ScriptModule
   readonly dataset: Dataset
+}
+
+/** Parses a number of probes, or `exact`. */
+export function probesOrExact(text: string): number | 'exact' {
+  if (text === 'exact') return text
+  try {
+    return wholeNumber(1, 1_000_000)(text)
+  } catch {
+    throw new InvalidArgumentError('Expected a whole number from 1 to 1000000, or exact.')
+  }
 }
 
 /** Parses a list of measures. */
@@ -57,6 +70,8 @@ export function listOfMeasures(text: string): Measure[] {
 /** Options that have a meaning only with a certain measure. */
 const needs: readonly [option: keyof SharpnessOptions, flag: string, ...measures: Measure[]][] = [
   ['probes', '--probes', 'trace'],
+  ['byLayer', '--by-layer', 'trace'],
+  ['sampling', '--sampling', 'trace'],
   ['top', '--top', 'eigenvalues'],
   ['tolerance', '--tolerance', 'eigenvalues'],
   ['maxProducts', '--max-products', 'eigenvalues'],
@@ -81,7 +96,19 @@ export function contradiction(options: SharpnessOptions): string | undefined {
   ) {
     return `--operator names a matrix, and no measure of a matrix is asked for; add ${matrixMeasures.join(', ')} to --measure, or leave --operator out`
   }
+  if (options.operator === 'empirical-fisher' && options.measure.includes('trace')) {
+    const wrong = byImageOnly(options)
+    if (wrong !== undefined)
+      return `${wrong} is for a trace that is measured image by image, and that of the empirical Fisher matrix is estimated by random vectors; leave ${wrong} out`
+  }
   return undefined
+}
+
+/** An option that random vectors do not have, if it is given. */
+function byImageOnly({ byLayer, sampling, probes }: SharpnessOptions): string | undefined {
+  if (byLayer) return '--by-layer'
+  if (sampling === 'confidence') return '--sampling confidence'
+  return probes === 'exact' || probes === 1 ? `--probes ${probes}` : undefined
 }
 
 /** Throws if two models have different numbers of parameters. */

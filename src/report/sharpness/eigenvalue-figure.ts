@@ -4,7 +4,7 @@ import { framed } from '../framed.js'
 import { type Html, html } from '../html.js'
 import { count, figure, plusMinus } from '../numbers.js'
 import { type Draughtsman, logTicks, type Plot } from '../svg.js'
-import type { SharpnessRecord } from './record.js'
+import type { SharpnessRecord, TraceResult } from './record.js'
 import { matrixOf, type Series, seriesOf } from './series.js'
 
 /** An eigenvalue at its place. */
@@ -77,20 +77,22 @@ function marksOf(plot: Plot, { name, colour }: Series, points: readonly Point[])
 const titleOf = (name: string, { rank, value, residual }: Point): string =>
   `${name}, rank ${rank}: ${plusMinus(value, residual)}`
 
+function withError({ value, standardError, probeStandardError }: TraceResult): string {
+  const error = standardError ?? probeStandardError
+  return error === null ? figure(value) : plusMinus(value, error)
+}
+
 /** What ± means in the caption. */
 function errorInWords(series: readonly Series[]): string {
   const traces = series.flatMap(({ of }) => of.trace ?? [])
   if (traces.length === 0) return ''
   const isOverImages = traces.every(({ standardError }) => standardError !== null)
-  return `± is the standard error over the ${isOverImages ? 'images' : 'random vectors'}.`
+  return `± is the standard error over the ${isOverImages ? 'images' : 'probes'}.`
 }
 
 /** λ₁ and the trace, as the caption has them. */
 function inWords({ name, of: { eigenvalues, trace } }: Series, symbol: string): string {
   const first = Math.max(...eigenvalues!.map(({ value }) => value))
-  const sum =
-    trace === undefined
-      ? ''
-      : `, tr(${symbol}) = ${plusMinus(trace.value, trace.standardError ?? trace.probeStandardError)}`
+  const sum = trace === undefined ? '' : `, tr(${symbol}) = ${withError(trace)}`
   return `${name}: λ₁ = ${figure(first)}${sum}.`
 }

@@ -9,9 +9,9 @@ import { matrixOf, type Series, seriesOf } from './series.js'
  * @returns plain sentences, the most important first
  * @example
  * const model = 'a.pt'
- * const trace = { value: 5, standardError: 1, probeStandardError: 0, samples: 64, probes: 'exact', method: 'by image' } as const
+ * const trace = { value: 5, standardError: 1, probeStandardError: 0, samples: 64, sampling: 'uniform', probes: 'exact', method: 'by image' } as const
  * const record = { model, trace, withoutGradient: [], dataset: 'x', operator: 'hessian', size: 9, samples: 64, seed: 0 } as const
- * console.log(sharpnessFindings({ ...record, withoutGradient: [] })[0]) // → tr(H) of a.pt is 5 ± 1 over the images.
+ * console.log(sharpnessFindings({ ...record, withoutGradient: [] })[0]) // → tr(H) of a.pt is 5 ± 1 over the images, from 64 images.
  */
 export function sharpnessFindings(record: SharpnessRecord): string[] {
   const series = seriesOf(record)
@@ -31,13 +31,13 @@ export function sharpnessFindings(record: SharpnessRecord): string[] {
 function withErrors(
   { value, standardError, probeStandardError }: Errors,
   text = figure,
-  vectors = 'random vectors',
+  randoms = 'probes',
 ): string {
   const known = standardError === null ? '' : ` ± ${figure(standardError)} over the images`
   const probes =
-    probeStandardError === 0
+    probeStandardError === 0 || probeStandardError === null
       ? ''
-      : `${known === '' ? ' ' : ', '}± ${figure(probeStandardError)} over the ${vectors}`
+      : `${known === '' ? ' ' : ', '}± ${figure(probeStandardError)} over the ${randoms}`
   return `${text(value)}${known}${probes}`
 }
 
@@ -45,13 +45,32 @@ type Errors = Pick<TraceResult, 'value' | 'standardError' | 'probeStandardError'
 
 function traceOf({ name, of: { trace } }: Series, symbol: string): string | null {
   if (trace === undefined) return null
-  return `tr(${symbol}) of ${name} is ${withErrors(trace)}.`
+  const { samples, sampling, effectiveSamples, oneByOne, parts } = trace
+  const drawn =
+    sampling === 'uniform' || effectiveSamples === undefined
+      ? `from ${count(samples, 'image')}`
+      : `from ${count(samples, 'image')} that were drawn by confidence, which tell as much as ${figure(effectiveSamples)} drawn uniformly`
+  const rest =
+    parts === undefined
+      ? ''
+      : ` The network is not piecewise linear: ${withErrors(parts.gaussNewton)} are of the Gauss-Newton part, and ${figure(parts.rest.value)} ± ${figure(parts.rest.probeStandardError)} over the probes of the rest.`
+  const slowly = oneByOne === undefined ? '' : ` The images were taken one at a time: ${oneByOne}.`
+  return `tr(${symbol}) of ${name} is ${withErrors(trace)}, ${drawn}.${rest}${slowly}`
 }
 
 function changeOfTrace(difference: TraceDifference, series: readonly Series[], symbol: string): string {
-  const { standardError } = difference
+  const { value, standardError, parts } = difference
   const [first, second] = series as [Series, Series]
   const what = `tr(${symbol}) of ${second.name} less that of ${first.name} is ${withErrors(difference, signedFigure)}`
+  if (parts !== undefined) {
+    const { gaussNewton, rest } = parts
+    const known = Math.hypot(
+      gaussNewton.standardError ?? gaussNewton.probeStandardError ?? 0,
+      rest.probeStandardError,
+    )
+    const of = `Of it, ${withErrors(gaussNewton, signedFigure)} are of the Gauss-Newton part, and ${signedFigure(rest.value)} ± ${figure(rest.probeStandardError)} over the probes of the rest, whose error over the images is not known.`
+    return `${what}: ${verdict({ value, standardError: known, probeStandardError: known })}. ${of}`
+  }
   const alone =
     standardError === null
       ? ' This holds for these images alone: the method does not know the error over the images.'
@@ -86,6 +105,7 @@ function risesOf({ difference }: SharpnessRecord, series: readonly Series[]): (s
 /** Whether a difference says anything. */
 function verdict({ value, standardError, probeStandardError }: Errors): string {
   const error = standardError ?? probeStandardError
+  if (error === null) return 'nothing can be said, since no error of it is known'
   if (error === 0 && value === 0) return 'there is no difference'
   if (Math.abs(value) < 2 * error)
     return 'nothing can be said, since this is less than twice the standard error'

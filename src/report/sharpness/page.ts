@@ -38,8 +38,8 @@ ${folded('Every eigenvalue', eigenvalueTable(record))}
 <h2>How to read this</h2>
 <p>${symbol} is ${name} of the mean loss over the images, with BatchNorm in eval mode. Its trace is the sum of its eigenvalues and says how much the loss
 grows on average if the weights move at random. λ₁ says how much it grows in the worst direction.</p>
-<p>A trace has two errors. The error over the images says how much other images of the same kind would change it. The error over the random vectors
-says how well the estimate knows the trace for these images. A few images carry a large part of the trace, so the first is usually the larger one.
+<p>A trace has two errors. The error over the images says how much other images of the same kind would change it. The error over the random probes
+says how well the estimate knows the trace for these images; the first error contains it. A few images carry a large part of the trace, so the first is usually the larger one.
 An interval of two standard errors to each side holds the true value in about 95 of 100 cases.</p>
 <p>The eigenvalues and the density are those of the loss on these images. Their error over the images is not measured.</p>`
   return page({

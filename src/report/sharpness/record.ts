@@ -9,30 +9,44 @@ const text = z.string()
 
 const layerTrace = z.strictObject({ path: text, value: z.number(), standardError: error.nullable() })
 
-const difference = z.strictObject({
-  /** The value of the second model less that of the first. */
+const value = {
   value: z.number(),
+  /** The standard error over the images, which contains that of the random probes; null if the method does not know it. */
   standardError: error.nullable(),
-  probeStandardError: error,
+  /** The standard error over the random probes, for these images alone: 0 if there are none; null if it is not known. */
+  probeStandardError: error.nullable(),
+}
+
+const traced = {
+  ...value,
+  /** What the sum consists of, if its parts were measured in different ways. */
+  parts: z
+    .strictObject({
+      gaussNewton: z.strictObject(value),
+      rest: z.strictObject({ value: z.number(), probeStandardError: error, probes: count }),
+    })
+    .optional(),
+  /** How it was measured, in words. */
   method: text,
   byLayer: z.array(layerTrace).optional(),
-})
+}
 
 const trace = z.strictObject({
-  value: z.number(),
-  /** The standard error over the images; null if the method cannot tell it. */
-  standardError: error.nullable(),
-  /** The standard error over the random probes for these images alone; 0 if there are no random probes. */
-  probeStandardError: error,
+  ...traced,
   /** The number of images. */
   samples: count,
-  /** The number of images of equal weight that would give as small an error, if the images were drawn by confidence. */
+  /** How they were drawn. */
+  sampling: z.enum(['uniform', 'confidence']),
+  /** How many images of uniform draws would give the same standard error, if they were drawn by confidence. */
   effectiveSamples: z.number().positive().optional(),
-  /** How many random probes; `exact` if there are none. */
+  /** The number of random combinations for each image, or `exact`; for a trace by random vectors their number. */
   probes: z.union([count, z.literal('exact')]),
-  method: text,
-  byLayer: z.array(layerTrace).optional(),
+  /** Why the images were taken one at a time, if they were. */
+  oneByOne: text.optional(),
 })
+
+/** The second model less the first. */
+const difference = z.strictObject(traced)
 
 const eigenvalue = z.strictObject({ value: z.number(), residual: error, converged: z.boolean() })
 

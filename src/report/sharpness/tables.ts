@@ -1,7 +1,7 @@
 import { checkNumbers, expectObject, whole } from '../../base/index.js'
 import { count, figure, percent, signedFigure } from '../numbers.js'
 import { type Column, type Table, table } from '../table.js'
-import type { SharpnessRecord } from './record.js'
+import type { SharpnessRecord, TraceResult } from './record.js'
 import { matrixOf, type Series, seriesOf } from './series.js'
 
 /**
@@ -29,60 +29,70 @@ export function sharpnessTables(record: SharpnessRecord, options: { most?: numbe
   ].filter((one) => one !== null)
 }
 
-interface TraceRow {
+type Errors = Pick<TraceResult, 'value' | 'standardError' | 'probeStandardError'>
+
+interface TraceRow extends Errors {
   name: string
-  value: string
-  images: number | null
-  probes: number
-  samples: string
-  vectors: string
+  text: (value: number) => string
+  images: string
+  probes: string
   method: string
 }
 
 /** The traces with both errors, and their paired difference. */
 export function traceTable(record: SharpnessRecord): Table | null {
   const { symbol, name } = matrixOf(record)
-  const rows: TraceRow[] = seriesOf(record).flatMap(({ name, of: { trace } }) =>
-    trace === undefined
-      ? []
-      : [
-          {
-            name,
-            value: figure(trace.value),
-            images: trace.standardError,
-            probes: trace.probeStandardError,
-            samples: String(trace.samples),
-            vectors: String(trace.probes),
-            method: trace.method,
-          },
-        ],
-  )
-  if (rows.length === 0) return null
+  const rows = seriesOf(record).flatMap(({ name, of: { trace } }): TraceRow[] => {
+    if (trace === undefined) return []
+    const { samples, probes, method } = trace
+    return withParts({
+      ...trace,
+      ...{ name, text: figure, images: String(samples), probes: String(probes), method },
+    })
+  })
+  const [first] = rows
+  if (first === undefined) return null
   const change = record.difference?.trace
   if (change !== undefined) {
-    const { value, standardError, probeStandardError, method } = change
-    const [first] = rows
-    rows.push({
-      ...first!,
-      name: 'paired difference',
-      value: signedFigure(value),
-      images: standardError,
-      probes: probeStandardError,
-      method,
-    })
+    const { images, probes } = first
+    rows.push(...withParts({ ...change, ...{ name: 'difference', text: signedFigure, images, probes } }))
   }
   const columns: Column<TraceRow>[] = [
     { head: 'model', of: ({ name }) => name, words: true },
-    { head: `tr(${symbol})`, of: ({ value }) => value },
-    { head: '± over images', of: ({ images }) => (images === null ? 'not known' : figure(images)) },
-    { head: '± over random vectors', of: ({ probes }) => (probes === 0 ? 'none' : figure(probes)) },
-    { head: 'images', of: ({ samples }) => samples },
-    { head: 'random vectors', of: ({ vectors }) => vectors },
+    { head: `tr(${symbol})`, of: ({ value, text }) => text(value) },
+    { head: '± over images', of: ({ standardError }) => errorText(standardError) },
+    {
+      head: '± over probes',
+      of: ({ probeStandardError }) => (probeStandardError === 0 ? 'exact' : errorText(probeStandardError)),
+    },
+    { head: 'images', of: ({ images }) => images },
+    { head: 'probes', of: ({ probes }) => probes },
     { head: 'method', of: ({ method }) => method, words: true },
   ]
-  const caption = `The trace of ${name} of the mean loss over the images. Over images: the standard error from the choice of the images. Over random vectors: the standard error of the estimate for these images alone.`
+  const caption = `The trace of ${name} of the mean loss over the images. Over images: the standard error from the choice of the images, which contains that of the probes. Over probes: the standard error from the random numbers for these images alone.`
   return table(caption, columns, rows)
 }
+
+/** A row, and a row for each of its parts. */
+function withParts({ parts, ...row }: TraceRow & Pick<TraceResult, 'parts'>): TraceRow[] {
+  if (parts === undefined) return [row]
+  const { gaussNewton, rest } = parts
+  return [
+    row,
+    {
+      ...row,
+      ...gaussNewton,
+      name: '– Gauss-Newton part',
+      method: row.method.replace(/, and the rest.*/, ''),
+    },
+    {
+      ...{ ...row, ...rest, standardError: null, name: '– the rest', method: 'Hutchinson' },
+      probes: String(rest.probes),
+    },
+  ]
+}
+
+const errorText = (error: number | null): string => (error === null ? 'not known' : figure(error))
 
 interface RiseRow {
   name: string
@@ -121,7 +131,7 @@ export function riseTable(record: SharpnessRecord): Table | null {
     { head: 'model', of: ({ name }) => name, words: true },
     { head: 'where', of: ({ where }) => where, words: true },
     { head: 'rise of the loss', of: ({ value }) => value },
-    { head: '± over images', of: ({ images }) => (images === null ? 'not known' : figure(images)) },
+    { head: '± over images', of: ({ images }) => errorText(images) },
     {
       head: '± over directions',
       of: ({ directions }) => (directions === null ? 'none' : figure(directions)),

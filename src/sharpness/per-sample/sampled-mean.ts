@@ -82,8 +82,8 @@ export class SampledMean implements Disposable {
       const standardError = errorOf(weighted.unsqueeze(1))[0]!
       const uniform = values.sub(value).square().mul(weights).mean().item()
       const isUniform = this.#weights.every((weight) => weight === 1)
-      const noise = each.var(0, { correction: 1 }).div(probes).mul(weights.square()).sum().item()
-      const probeStandardError = probes > 1 ? Math.sqrt(noise) / n : null
+      const noise = () => each.var(0, { correction: 1 }).div(probes).mul(weights.square()).sum().item()
+      const probeStandardError = probes > 1 ? Math.sqrt(noise()) / n : null
       const ofGroups = torch.cat([...this.#ofGroups], 0).mul(weights.unsqueeze(1))
       const [parts, errors] = [ofGroups.mean([0]).toArray() as number[], errorOf(ofGroups)]
       return {
@@ -104,6 +104,8 @@ export class SampledMean implements Disposable {
 
 /** The standard errors of the means of the columns, [n, columns]; NaN for one row. */
 function errorOf(values: Tensor): number[] {
-  const n = values.shape[0]!
+  const [n, columns] = values.shape as [number, number]
+  // libtorch would print a warning on stderr.
+  if (n < 2) return Array.from({ length: columns }, () => Number.NaN)
   return values.var(0, { correction: 1 }).div(n).sqrt().toArray() as number[]
 }

@@ -13,7 +13,7 @@ const first = (one: SharpnessRecord) => sharpnessFindings(one)[0]!
 describe('sharpnessFindings', () => {
   it('says nothing of a difference within twice its error over the images', () => {
     expect(first(record)).toBe(
-      'tr(H) of after.pt less that of before.pt is +0.3 ± 1.9 over the images, ± 0.2 over the random vectors: nothing can be said, since this is less than twice the standard error.',
+      'tr(H) of after.pt less that of before.pt is +0.3 ± 1.9 over the images, ± 0.2 over the probes: nothing can be said, since this is less than twice the standard error.',
     )
     // The error over the images counts, not the smaller one over the vectors.
     expect(first(changed({ value: 3.7 }))).toContain('nothing can be said')
@@ -31,8 +31,45 @@ describe('sharpnessFindings', () => {
 
   it('says that a difference holds for these images alone, if its error over the images is not known', () => {
     const told = first(changed({ value: -11.1, standardError: null, probeStandardError: 2 }))
-    expect(told).toContain('is −11.1 ± 2 over the random vectors: it is smaller')
+    expect(told).toContain('is −11.1 ± 2 over the probes: it is smaller')
     expect(told).toContain('This holds for these images alone')
+  })
+
+  it('says what a trace consists of, how its images were drawn, and why it was slow', () => {
+    const errors = { standardError: 1, probeStandardError: null }
+    const parts = {
+      gaussNewton: { value: 12, ...errors },
+      rest: { value: -2, probeStandardError: 0.5, probes: 32 },
+    }
+    const trace = { ...record.trace!, standardError: null, probeStandardError: null, parts }
+    expect(sharpnessFindings({ ...only(), trace })).toEqual([
+      'tr(H) of before.pt is 10, from 4096 images. The network is not piecewise linear: 12 ± 1 over the images are of the Gauss-Newton part, and −2 ± 0.5 over the probes of the rest.',
+    ])
+    const drawn = { ...record.trace!, sampling: 'confidence' as const, effectiveSamples: 20_000 }
+    expect(sharpnessFindings({ ...only(), trace: { ...drawn, oneByOne: 'there is no rule for x' } })).toEqual(
+      [
+        'tr(H) of before.pt is 10 ± 1.5 over the images, ± 0.25 over the probes, from 4096 images that were drawn by confidence, which tell as much as 20000 drawn uniformly. The images were taken one at a time: there is no rule for x.',
+      ],
+    )
+  })
+
+  it('judges a difference of two parts by what is known of both', () => {
+    const parts = {
+      gaussNewton: { value: 5, standardError: 3, probeStandardError: 0 },
+      rest: { value: 1, probeStandardError: 4, probes: 32 },
+    }
+    const given = { standardError: null, probeStandardError: 4, parts }
+    // The error is at least √(3² + 4²) = 5.
+    expect(first(changed({ value: 9.9, ...given }))).toContain('nothing can be said')
+    expect(first(changed({ value: 10.1, ...given }))).toContain('it is larger by more than twice')
+    expect(first(changed({ value: 10.1, ...given }))).toContain(
+      'Of it, +5 ± 3 over the images are of the Gauss-Newton part, and +1 ± 4 over the probes of the rest, whose error over the images is not known.',
+    )
+  })
+
+  it('says nothing of a difference of which no error is known', () => {
+    const told = first(changed({ standardError: null, probeStandardError: null }))
+    expect(told).toContain('is +0.3: nothing can be said, since no error of it is known')
   })
 
   it('says how the largest eigenvalue changes, and which eigenvalues have converged', () => {

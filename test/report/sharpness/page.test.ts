@@ -71,7 +71,7 @@ describe('the page', () => {
     const page = await sharpnessPage({ ...one, trace: { ...one.trace!, standardError: null } })
     const caption = pageOf(page).querySelector('#eigenvalues figcaption')!.textContent!
     expect(caption).toContain('tr(H) = 10 ± 0.25.')
-    expect(caption).toContain('± is the standard error over the random vectors.')
+    expect(caption).toContain('± is the standard error over the probes.')
     expect(pageOf(page).querySelector('table')!.textContent).toContain('not known')
   })
 
@@ -84,7 +84,7 @@ describe('the page', () => {
     expect(traces.map((row) => row.slice(0, 4))).toEqual([
       ['before.pt', '10', '1.5', '0.25'],
       ['after.pt', '9', '1.5', '0.25'],
-      ['paired difference', '+0.3', '1.9', '0.2'],
+      ['difference', '+0.3', '1.9', '0.2'],
     ])
     expect(rises).toEqual([
       ['before.pt', 'worst case, ρ = 0.05', '0.4', '0.05', 'none', '0.2'],

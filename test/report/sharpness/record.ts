@@ -19,6 +19,7 @@ function model(name: string, scale: number): ModelSharpness {
       standardError: 1.5,
       probeStandardError: 0.25,
       samples: 4096,
+      sampling: 'uniform',
       probes: 1,
       method: 'by image',
       byLayer: [
