@@ -2,7 +2,8 @@
  * Makes the figures and tables of docs/results.md from the raw records of a training: `write_results.mjs [--check]`.
  *
  * `docs/results/NAME/` has a file `SCHEME-seedN.jsonl` for each run, which is the `run.jsonl` of `sos train`. The figures are
- * written into the same folder. The parts of the page between `<!-- NAME: TABLE -->` and `<!-- end -->` are replaced. With
+ * written into the same folder. A folder with files `NAME.plane.jsonl`, each the `landscape.json` of `sos landscape --compare` in one
+ * line, has a table of them and maps of the first one instead. The parts of the page between `<!-- NAME: TABLE -->` and `<!-- end -->` are replaced. With
  * `--check` nothing is written, and the exit code is 1 if anything would change.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -10,6 +11,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 import { summariseTraining } from '../dist/report/index.js'
+import { contourDrawing, entriesOf } from '../dist/report/landscape/contours.js'
+import { surfacesIn } from '../dist/report/landscape/document.js'
+import { levelsOf } from '../dist/report/landscape/levels.js'
+import { planesTable } from '../dist/report/landscape/planes-table.js'
 import { colours } from '../dist/report/page-style.js'
 import { draughtsman } from '../dist/report/svg.js'
 import { trainingDrawings } from '../dist/report/training/figures.js'
@@ -37,18 +42,44 @@ export async function results() {
   let text = readFileSync(page, 'utf8')
   for (const name of readdirSync(join(docs, 'results'))) {
     const folder = join(docs, 'results', name)
+    const planes = readdirSync(folder).filter((file) => file.endsWith('.plane.jsonl'))
+    if (planes.length > 0) {
+      const landscapes = planes.map((file) => JSON.parse(readFileSync(join(folder, file), 'utf8')))
+      text = withBlock(text, name, 'planes', markdown(planesTable(landscapes)))
+      for (const [part, svg] of Object.entries(await mapsOf(landscapes[0]))) {
+        files.set(join(folder, `${part}.svg`), svg)
+      }
+      continue
+    }
     const runs = await readRuns(folder)
     const training = summariseTraining(runs)
     for (const drawing of trainingDrawings(runs, await draughtsman())) {
       files.set(join(folder, `${drawing.id}.svg`), standalone(drawing))
     }
     for (const [block, write] of Object.entries(blocks)) {
-      const place = new RegExp(`(<!-- ${name}: ${block} -->\n)(?:(?!<!-- end -->)[^])*(<!-- end -->)`)
-      if (!place.test(text)) throw new Error(`docs/results.md has no place <!-- ${name}: ${block} -->`)
-      text = text.replace(place, (_, before, after) => `${before}\n${write(training)}\n\n${after}`)
+      text = withBlock(text, name, block, write(training))
     }
   }
   return files.set(page, text)
+}
+
+/** The page with what a block is to contain. */
+function withBlock(text, name, block, content) {
+  const place = new RegExp(`(<!-- ${name}: ${block} -->\n)(?:(?!<!-- end -->)[^])*(<!-- end -->)`)
+  if (!place.test(text)) throw new Error(`docs/results.md has no place <!-- ${name}: ${block} -->`)
+  return text.replace(place, (_, before, after) => `${before}\n${content}\n\n${after}`)
+}
+
+/** The maps of both models, with the same levels. Plot numbers what it clips with; a file has one map. */
+async function mapsOf(landscape) {
+  const hand = await draughtsman()
+  const surfaces = surfacesIn(landscape)
+  const levels = levelsOf(surfaces)
+  const maps = surfaces.map((surface) => {
+    const svg = String(contourDrawing(landscape, surface, levels, hand)).replace(/plot-clip-\d+/g, 'clip')
+    return standalone({ svg, curves: entriesOf(levels), keyHeight: 46, perRow: 4 })
+  })
+  return { before: maps[0], after: maps[1] }
 }
 
 /** Sorts runs by scheme, in the usual order, and then by seed. */
@@ -72,15 +103,16 @@ function markdown({ caption, head, rows }) {
 }
 
 /** A drawing as a separate SVG file, with the page's colours, and with its key above it. */
-function standalone({ svg, curves }) {
+function standalone({ svg, curves, perRow = curves.length, keyHeight = 28 }) {
   const [, width, height] = /viewBox="0 0 (\d+) (\d+)"/.exec(String(svg)).map(Number)
   const [told] = /aria-label="[^"]*"/.exec(String(svg))
-  const top = 28
-  const step = Math.min(110, (width - 60) / curves.length)
+  const top = keyHeight
+  const step = Math.min(110, (width - 60) / perRow)
   const key = curves.map(({ name, colour, control }, i) => {
-    const x = 52 + i * step
+    const x = 52 + (i % perRow) * step
+    const y = 14 + 18 * Math.floor(i / perRow)
     const dashes = control ? ' stroke-dasharray="6 3"' : ''
-    return `<line x1="${x}" x2="${x + 24}" y1="14" y2="14" stroke="${colour}" stroke-width="2"${dashes}/><text x="${x + 30}" y="18">${name}</text>`
+    return `<line x1="${x}" x2="${x + 24}" y1="${y}" y2="${y}" stroke="${colour}" stroke-width="2"${dashes}/><text x="${x + 30}" y="${y + 4}">${name}</text>`
   })
   return `<svg xmlns="http://www.w3.org/2000/svg" role="img" ${told} width="${width}" height="${height + top}" viewBox="0 0 ${width} ${height + top}">
 <style>${colours}

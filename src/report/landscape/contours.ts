@@ -1,17 +1,35 @@
-import { framed } from '../framed.js'
+import { type Entry, framed } from '../framed.js'
 import { type Html, html } from '../html.js'
 import { figure } from '../numbers.js'
 import type { Draughtsman } from '../svg.js'
 import { type LandscapeDocument, type NamedSurface, shortName } from './document.js'
 import { extent, type Levels } from './levels.js'
 
-/** The loss of a model as a map: bands of colour, and where its weights are. */
+/** The loss of a model as a map with its key and its caption. */
 export function contourFigure(
+  landscape: LandscapeDocument,
+  surface: NamedSurface,
+  levels: Levels,
+  hand: Draughtsman,
+  id: string,
+): Html {
+  const { centre, model } = surface
+  const caption = html`<b>${shortName(model)}.</b> The loss on the plane; the dot is the model itself, with a loss of
+    ${centre.loss === null ? '–' : figure(centre.loss)}. All maps of this page have the same levels.`
+  return framed(id, contourDrawing(landscape, surface, levels, hand), caption, entriesOf(levels))
+}
+
+/** The key of all maps with these levels. */
+export function entriesOf({ names, colours }: Levels): Entry[] {
+  return names.map((name, i) => ({ name, colour: colours[i]! }))
+}
+
+/** The loss of a model as a map: bands of colour, and where its weights are. */
+export function contourDrawing(
   { x, y }: LandscapeDocument,
   surface: NamedSurface,
   levels: Levels,
   { plot, draw }: Draughtsman,
-  id: string,
 ): Html {
   const [left, right] = [x[0]!, x.at(-1)!]
   const [bottom, top] = [y[0]!, y.at(-1)!]
@@ -21,7 +39,7 @@ export function contourFigure(
   // Heights between 0 and 1: lines are straight between points on the same scale as that of the bands.
   const heights = surface.loss.flat().map((loss) => (loss === null ? 2 : height(loss)))
   const bands = thresholds.map(height)
-  const drawing = draw({
+  return draw({
     alt: inWords(surface),
     marks: [
       plot.frame({ fill: colours[0]!, stroke: null }),
@@ -50,10 +68,6 @@ export function contourFigure(
       color: { type: 'threshold', domain: bands, range: [...colours] } as never,
     },
   })
-  const caption = html`<b>${shortName(surface.model)}.</b> The loss on the plane; the dot is the model itself, with a loss of
-    ${surface.centre.loss === null ? '–' : figure(surface.centre.loss)}. All maps of this page have the same levels.`
-  const key = levels.names.map((name, i) => ({ name, colour: colours[i]! }))
-  return framed(id, drawing, caption, key)
 }
 
 function inWords({ model, loss, centre }: NamedSurface): string {

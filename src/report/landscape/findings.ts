@@ -24,20 +24,17 @@ export function landscapeFindings(landscape: LandscapeDocument): string[] {
   const sentences = surfaces.map(
     ({ model, centre }) => `At its own weights ${shortName(model)} has ${scoreInWords(centre)}.`,
   )
-  const rises = surfaces.map(meanRise)
   const [first, second] = surfaces
-  if (second !== undefined && rises[0] !== null && rises[1] !== null) {
+  const [rise] = surfaces.map(meanRise)
+  const pair = comparedPlanes(landscape)
+  if (pair !== null) {
+    const [one, other] = [first!, second!].map(({ model }) => shortName(model))
     sentences.push(
-      `Over the plane the loss is on average ${figure(rises[0]!)} higher than at the weights for ${shortName(first!.model)}, and ${figure(rises[1]!)} higher for ${shortName(second.model)}.`,
+      `Over the plane the loss is on average ${figure(pair.rises[0])} higher than at the weights for ${one}, and ${figure(pair.rises[1])} higher for ${other}.`,
+      `After the same step ${other} has the lower loss at ${pair.lower} of ${count(pair.points, 'point')} (${share(pair.lower / pair.points)}); the mean difference is ${signedFigure(pair.difference)}.`,
     )
-    const pairs = pairsOf(first!, second)
-    const lower = pairs.filter(([a, b]) => b < a).length
-    const difference = pairs.reduce((sum, [a, b]) => sum + b - a, 0) / pairs.length
-    sentences.push(
-      `After the same step ${shortName(second.model)} has the lower loss at ${lower} of ${count(pairs.length, 'point')} (${share(lower / pairs.length)}); the mean difference is ${signedFigure(difference)}.`,
-    )
-  } else if (rises[0] !== null && rises[0] !== undefined) {
-    sentences.push(`Over the plane the loss is on average ${figure(rises[0])} higher than at the weights.`)
+  } else if (rise !== null && rise !== undefined) {
+    sentences.push(`Over the plane the loss is on average ${figure(rise)} higher than at the weights.`)
   }
   const lost = surfaces.map(({ loss }) => loss.flat().filter((value) => value === null).length)
   if (lost.some((number) => number > 0)) {
@@ -98,6 +95,33 @@ function meanRise({ loss, centre }: NamedSurface): number | null {
   const losses = loss.flat().filter((value) => value !== null)
   if (centre.loss === null || losses.length === 0) return null
   return losses.reduce((sum, value) => sum + value, 0) / losses.length - centre.loss
+}
+
+/** How the losses of two models differ on a plane. */
+export interface ComparedPlanes {
+  /** The mean over the plane of the loss less that at the weights, for each model. */
+  readonly rises: readonly [number, number]
+  /** The number of points at which both losses are finite. */
+  readonly points: number
+  /** At how many of them the second model has the lower loss. */
+  readonly lower: number
+  /** The mean over them of the loss of the second model less that of the first. */
+  readonly difference: number
+}
+
+/** Compares the two models of a landscape; null if there is one, or a loss at the weights is not finite. */
+export function comparedPlanes(landscape: LandscapeDocument): ComparedPlanes | null {
+  const [first, second] = surfacesIn(landscape)
+  if (second === undefined) return null
+  const [one, other] = [meanRise(first!), meanRise(second)]
+  const pairs = pairsOf(first!, second)
+  if (one === null || other === null || pairs.length === 0) return null
+  return {
+    rises: [one, other],
+    points: pairs.length,
+    lower: pairs.filter(([a, b]) => b < a).length,
+    difference: pairs.reduce((sum, [a, b]) => sum + b - a, 0) / pairs.length,
+  }
 }
 
 /** The losses of both models at the points where both are finite. */

@@ -12,6 +12,7 @@ import {
   lossLinePage,
   writeLandscapeReport,
 } from '../../../src/report/index.js'
+import { planesTable } from '../../../src/report/landscape/planes-table.js'
 import { browse, chromium } from '../../support/chromium.js'
 import { temporaryFolder } from '../../support/paths.js'
 
@@ -152,6 +153,13 @@ describe('the page of a landscape', () => {
       'after.pt has the lower loss at 8 of 9 points (88.9 %); the mean difference is −2.667',
     )
     expect(sentences.at(-1)).toContain('12,345 dimensions')
+  })
+
+  it('puts several planes into a table', () => {
+    const { rows } = planesTable([documentOf(3), documentOf(3, null)])
+    expect(rows).toEqual([
+      [...['a <b>.pt → after.pt', '3', '3 × 3', '64', '0.5 → 0.5'], ...['5.333 → 2.667', '88.9 %', '−2.667']],
+    ])
   })
 
   it('refuses names that do not fit', () => {
