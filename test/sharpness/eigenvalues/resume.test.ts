@@ -83,6 +83,8 @@ describe('topEigenvalues with a file to resume from', () => {
     }
     await expect(topEigenvalues(failing, { ...options, resume })).rejects.toThrow('the machine is gone')
     const second = await topEigenvalues(operator, { ...options, resume })
+    const whole = await topEigenvalues(operator, options)
+    expect({ ...second, vectors: null }).toEqual({ ...whole, vectors: null })
     const third = await topEigenvalues(operator, { ...options, tolerance: 1e-9, resume })
     expect(third.products).toBeGreaterThan(second.products)
     const truth = Array.from({ length: 12 }, (_, i) => Math.exp(-0.02 * i))
@@ -91,6 +93,21 @@ describe('topEigenvalues with a file to resume from', () => {
       expect(residual).toBeLessThan(1e-9)
     })
   })
+
+  it.each(['float32', 'bfloat16'] as const)(
+    'keeps a basis in %s, in memory or in a file',
+    async (basisDtype) => {
+      const own = { ...options, basisDtype, maxProducts: 70 }
+      const whole = await topEigenvalues(operatorWith().operator, own)
+      const folder = temporaryFolder()
+      const resume = join(folder, 'state')
+      await interrupted(operatorWith().operator, { ...own, resume, basisFolder: folder }, 33)
+      await interrupted(operatorWith().operator, { ...own, resume }, 47)
+      const found = await topEigenvalues(operatorWith().operator, { ...own, resume, basisFolder: folder })
+      expect(found.eigenvalues).toEqual(whole.eigenvalues)
+      expect(readdirSync(folder)).toEqual(['state'])
+    },
+  )
 
   it('refuses the state of another operator, other options, and another file', async () => {
     const resume = join(temporaryFolder(), 'state')
