@@ -31,7 +31,7 @@ export async function measureSharpness(
   second: Subject | undefined,
   options: SharpnessOptions,
 ): Promise<SharpnessRecord> {
-  const { operator, parameters, seed, measure } = options
+  const { operator, parameters, seed, measure, resume } = options
   const { dataset } = first
   const isTraced = measure.includes('trace')
   const plans: TracePlan[] = []
@@ -43,8 +43,18 @@ export async function measureSharpness(
     second !== undefined && isTraced && !plans.includes('vectors')
       ? await pairedTracesOf(first, second, samples, options)
       : undefined
-  const own = await measureModel(first, plans[0], samples, options, paired?.traces[0])
-  const other = second && (await measureModel(second, plans[1], samples, options, paired?.traces[1]))
+  const own = await measureModel(first, options, {
+    samples,
+    plan: plans[0],
+    paired: paired?.traces[0],
+    resume,
+  })
+  const other =
+    second &&
+    (await measureModel(second, options, {
+      ...{ samples, plan: plans[1], paired: paired?.traces[1] },
+      resume: resume && `${resume}.compare`,
+    }))
   const difference = other && differenceOf(own, other, paired, options)
   return {
     ...own.record,
@@ -55,12 +65,19 @@ export async function measureSharpness(
   }
 }
 
+/** How one of the models is measured. */
+interface Given {
+  readonly samples: number
+  readonly plan: TracePlan | undefined
+  /** The part of the trace that is measured image by image, if it was measured together with another model. */
+  readonly paired: ImageTrace | undefined
+  readonly resume: string | undefined
+}
+
 async function measureModel(
   subject: Subject,
-  plan: TracePlan | undefined,
-  samples: number,
   options: SharpnessOptions,
-  known: ImageTrace | undefined,
+  { samples, plan, paired, resume }: Given,
 ): Promise<Measured> {
   const { sampleIndices } = await library()
   const { path, dataset } = subject
@@ -69,8 +86,9 @@ async function measureModel(
   const isByProducts = isAsked('eigenvalues') || isAsked('density') || plan === 'vectors'
   using operator = isByProducts ? await makeOperator(subject, indices, options) : null
 
-  const trace = plan && (await traceOf(subject, plan, { samples, indices, operator, known }, options))
-  const spectrum = operator && isAsked('eigenvalues') ? await eigenvaluesOf(path, operator, options) : {}
+  const trace = plan && (await traceOf(subject, plan, { samples, indices, operator, known: paired }, options))
+  const spectrum =
+    operator && isAsked('eigenvalues') ? await eigenvaluesOf(path, operator, options, resume) : {}
   const density = operator && isAsked('density') ? await densityOf(path, operator, options) : {}
   const worstCase = isAsked('worst-case') ? await worstCaseOf(subject, samples, options) : undefined
   const average = isAsked('average') ? await averageOf(subject, samples, options) : undefined

@@ -29,6 +29,7 @@ export interface SharpnessOptions extends ModelOptions {
   top?: number
   tolerance?: number
   maxProducts?: number
+  resume?: string
   densityProbes?: number
   densitySteps?: number
   rho?: number
@@ -75,6 +76,7 @@ const needs: readonly [option: keyof SharpnessOptions, flag: string, ...measures
   ['top', '--top', 'eigenvalues'],
   ['tolerance', '--tolerance', 'eigenvalues'],
   ['maxProducts', '--max-products', 'eigenvalues'],
+  ['resume', '--resume', 'eigenvalues'],
   ['densityProbes', '--density-probes', 'density'],
   ['densitySteps', '--density-steps', 'density'],
   ['rho', '--rho', 'worst-case', 'average'],

@@ -1,9 +1,13 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { densityAt } from '../../../src/sharpness/index.js'
 
 import { sos } from '../../support/cli.js'
-import { fashionMnist, temporaryFolder } from '../../support/paths.js'
+import { demoModel, fashionMnist, root, temporaryFolder } from '../../support/paths.js'
 import { reference } from '../../support/python.js'
 import { drawn, matrices, model, sharpness, train, writeShifted } from './thumbnail.js'
 
@@ -74,6 +78,33 @@ describe('sos sharpness, the eigenvalues', () => {
       expect(Math.abs(all.trace.value - trace)).toBeLessThan(4 * all.trace.probeStandardError + 1e-9)
       expect(all.trace.probeStandardError).toBeLessThan(0.1 * trace)
     }
+  })
+
+  it('--resume: goes on to the same values, for both models', async () => {
+    const file = join(folder, 'state')
+    const options = ['--compare', shifted, '--measure', 'eigenvalues', '--samples', '30', '--top', '8']
+    const whole = await sharpness(model, ...options)
+    const begun = await sharpness(model, ...options, '--resume', file, '--max-products', '9')
+    expect([begun.products, begun.compare.products]).toEqual([9, 9])
+    expect(readdirSync(folder).sort()).toEqual(['shifted.pt', 'state', 'state.compare'])
+    expect(await sharpness(model, ...options, '--resume', file)).toEqual(whole)
+    const other = await sos('sharpness', shifted, ...train, ...options.slice(2), '--resume', file)
+    expect(other).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining(file) })
+  })
+
+  it.skipIf(process.platform === 'win32')('--resume: Ctrl-C names the command that continues', async () => {
+    const file = join(folder, 'interrupted')
+    const args = ['sharpness', demoModel, ...train, '--measure', 'eigenvalues', '--tolerance', '1e-9']
+    const child = spawn(process.execPath, [`${root}/dist/cli/main.js`, ...args, '--resume', file])
+    let stderr = ''
+    child.stderr.on('data', (part) => {
+      stderr += part
+      // The first line of progress comes after ten seconds.
+      if (stderr.includes('eigenvalues ')) child.kill('SIGINT')
+    })
+    const [stdout, [code]] = await Promise.all([text(child.stdout), once(child, 'close')])
+    expect([code, stdout]).toEqual([130, ''])
+    expect(stderr).toMatch(/^sos: interrupted after \d+ products; continue with: sos sharpness .*--resume/m)
   })
 
   it('--measure density: the distribution of all eigenvalues', async () => {
