@@ -25,9 +25,9 @@ export interface HeadComparison {
   readonly size: number
   /** The number of images that were asked for. */
   readonly samples: number
-  /** The indices of the images in the dataset. */
+  /** The indices of the images in the dataset, each once: fewer than `samples` if images were drawn several times. */
   readonly indices: readonly number[]
-  /** The weight of each image in the mean; 1 for uniform draws. */
+  /** The weight of each image: the trace is the mean of weight · value. 1 for uniform draws. */
   readonly weights: readonly number[]
   /** `exact` if each image's value is exact, otherwise the number of random combinations for each image. */
   readonly probes: number | 'exact'
@@ -126,7 +126,7 @@ export async function compareHeads(
     own: own!,
     differences,
     size: [...trained.values()].reduce((sum, parameter) => sum + parameter.numel(), 0),
-    samples: drawn.indices.length,
+    samples: drawn.counts.reduce((a, b) => a + b, 0),
     ...{ probes, indices: measured.indices, weights: measured.weights },
     curvedBy: whyCurved(held),
     oneByOne: measured.oneByOne,

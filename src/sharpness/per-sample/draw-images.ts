@@ -3,10 +3,13 @@ import { forwardLogits, pass } from '../../model/internal.js'
 import { type ScriptModule, scope, type Tensor, torch } from '../../torch/index.js'
 import type { PerSampleOptions } from './per-sample-options.js'
 
-/** Images, and the weight of each in the mean over the dataset. */
+/** Images that were drawn, each once. */
 export interface DrawnImages {
   readonly indices: readonly number[]
+  /** The weight of a draw of each image in the mean over the dataset; 1 for uniform draws. */
   readonly weights: readonly number[]
+  /** How often each image was drawn. */
+  readonly counts: readonly number[]
 }
 
 /** The share of the draws by confidence that are uniform, so that no weight exceeds ten. */
@@ -32,13 +35,14 @@ export async function drawImages(
   const { samples, sampling, seed = 0 } = options
   if (sampling === 'confidence') return await drawByScore(dataset, options, scorers)
   const indices = sampleIndices(dataset, { size: samples, sampling: 'uniform', seed })
-  return { indices, weights: indices.map(() => 1) }
+  const ones = indices.map(() => 1)
+  return { indices, weights: ones, counts: ones }
 }
 
 /**
  * Draws images with replacement. Nine of ten draws are in proportion to a score, such as 1 − ‖p‖², on which an image's trace mostly
  * depends; the others are uniform, so that an image with a small score and a large trace cannot spoil the mean (Hesterberg 1995). An
- * image that has the probability q has the weight 1/(Nq).
+ * image that has the probability q has the weight 1/(Nq). An image that is drawn several times is measured once.
  */
 async function drawByScore(
   dataset: Dataset,
@@ -61,10 +65,14 @@ async function drawByScore(
     const chances = byScore.mul(1 - uniformShare).add(uniformShare * even)
     const generator = new torch.Generator(seed)
     const places = torch.multinomial(chances, samples, { replacement: true, generator })
-    const weights = chances.index_select(0, places).mul(loaded.length).reciprocal()
+    const counts = places.bincount(null, loaded.length)
+    const drawn = counts.nonzero().squeeze(1)
+    const numbers = (tensor: Tensor) =>
+      Array.from(tensor.index_select(0, drawn).toArray() as number[], Number)
     return {
-      indices: Array.from(places.toTypedArray() as BigInt64Array, (place) => loaded[Number(place)]!),
-      weights: weights.toArray() as number[],
+      indices: Array.from(drawn.toTypedArray() as BigInt64Array, (place) => loaded[Number(place)]!),
+      weights: numbers(chances.mul(loaded.length).reciprocal()),
+      counts: numbers(counts),
     }
   })
 }

@@ -62,7 +62,9 @@ async function attempt(measurement: Measurement, doubt: string | null): Promise<
     ...(watch !== undefined && { watch }),
   })
   const { others } = gradients
-  const weightOf = new Map(drawn.indices.map((index, i) => [index, drawn.weights[i]!]))
+  const drawOf = new Map(drawn.indices.map((index, i) => [index, i]))
+  const pick = (values: readonly number[], indices: readonly number[]) =>
+    indices.map((index) => values[drawOf.get(index)!]!)
   const loaded: number[] = []
   let sums: SampledMean[] | undefined
   let withoutGradient: readonly string[] | undefined
@@ -80,8 +82,8 @@ async function attempt(measurement: Measurement, doubt: string | null): Promise<
         const values = await sumTerms(gradients, target, terms, { quantities, probes }, signal)
         const groups = known === undefined ? gradients.groups : [...gradients.groups, known.path]
         sums ??= values.map(() => new SampledMean(groups, options.probes === 'exact'))
-        const weights = batch.indices.map((index) => weightOf.get(index)!)
-        for (const [i, sum] of sums.entries()) sum.add(withKnown(values[i]!, known?.values[i]), weights)
+        const own = { weights: pick(drawn.weights, batch.indices), counts: pick(drawn.counts, batch.indices) }
+        for (const [i, sum] of sums.entries()) sum.add(withKnown(values[i]!, known?.values[i]), own)
         return null
       }),
     )
@@ -91,10 +93,16 @@ async function attempt(measurement: Measurement, doubt: string | null): Promise<
   return {
     values: sums!,
     indices: loaded,
-    weights: loaded.map((index) => weightOf.get(index)!),
+    weights: normalised(pick(drawn.weights, loaded), pick(drawn.counts, loaded)),
     oneByOne: doubt ?? (others.length === 0 ? null : whyOneByOne(others)),
     withoutGradient: withoutGradient ?? [],
   }
+}
+
+/** Weights with which the mean over the images, each once, is that over the draws. */
+function normalised(weights: readonly number[], counts: readonly number[]): number[] {
+  const draws = counts.reduce((a, b) => a + b, 0)
+  return weights.map((weight, i) => (weight * counts[i]! * weights.length) / draws)
 }
 
 /** The values with one more group, whose part each probe has. */

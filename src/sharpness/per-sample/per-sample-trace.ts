@@ -20,9 +20,9 @@ export interface PerSampleTrace extends SampledValue {
   readonly size: number
   /** The number of images that were asked for. */
   readonly samples: number
-  /** The indices of the images in the dataset. Those drawn by confidence may be there several times. */
+  /** The indices of the images in the dataset, each once: fewer than `samples` if images were drawn several times. */
   readonly indices: readonly number[]
-  /** The weight of each image in the mean; 1 for uniform draws. */
+  /** The weight of each image: the trace is the mean of weight · value. 1 for uniform draws. */
   readonly weights: readonly number[]
   /** `exact` if each image's value is exact, otherwise the number of random combinations for each image. */
   readonly probes: number | 'exact'
@@ -105,7 +105,7 @@ export async function traceOn(
   const trace = {
     ...found,
     size: [...counted.values()].reduce((sum, parameter) => sum + parameter.numel(), 0),
-    samples: drawn.indices.length,
+    samples: drawn.counts.reduce((a, b) => a + b, 0),
     ...{ indices: measured.indices, weights: measured.weights, probes },
     curvedBy: whyCurved(held),
     ...{ oneByOne: measured.oneByOne, withoutGradient: measured.withoutGradient },

@@ -31,15 +31,22 @@ export interface SampledValue {
   readonly byLayer: readonly LayerPart[]
 }
 
+/** Images of a chunk as they were drawn. */
+export interface DrawnWeights {
+  /** The weight of a draw of each image in the mean over the dataset; 1 for uniform draws. */
+  readonly weights: readonly number[]
+  /** How often each image was drawn. */
+  readonly counts: readonly number[]
+}
+
 /** The values of a quantity on images that come in chunks, and their mean. */
 export class SampledMean implements Disposable {
   readonly #groups: readonly string[]
   readonly #isExact: boolean
   readonly #weights: number[] = []
-  /** The value of each probe and image, [probes, images] for each chunk. */
-  readonly #each: Tensor[] = []
-  /** The part of each layer, [images, groups] for each chunk: the mean over the probes. */
-  readonly #ofGroups: Tensor[] = []
+  readonly #counts: number[] = []
+  /** [probes, images, groups] for each chunk. */
+  readonly #values: Tensor[] = []
 
   /**
    * @param groups the paths of the layers
@@ -50,62 +57,96 @@ export class SampledMean implements Disposable {
     this.#isExact = isExact
   }
 
-  /**
-   * @param values [probes, images, groups] in float64
-   * @param weights the weight of each image in the mean over the dataset; 1 for uniform draws
-   */
-  add(values: Tensor, weights: readonly number[]): void {
+  /** @param values [probes, images, groups] in float64 */
+  add(values: Tensor, { weights, counts }: DrawnWeights): void {
     this.#weights.push(...weights)
-    this.#each.push(keepTensor(values.sum([2])))
-    this.#ofGroups.push(keepTensor(values.mean([0])))
+    this.#counts.push(...counts)
+    this.#values.push(keepTensor(values.clone()))
   }
 
   /** The differences of the images' values, which were measured on the same images. */
   minus(other: SampledMean): SampledMean {
     const difference = new SampledMean(this.#groups, this.#isExact)
-    difference.#weights.push(...this.#weights)
-    const subtract = (own: readonly Tensor[], others: readonly Tensor[], axis: number) =>
-      keepTensor(scope(() => torch.cat([...own], axis).sub(torch.cat([...others], axis))))
-    difference.#each.push(subtract(this.#each, other.#each, 1))
-    difference.#ofGroups.push(subtract(this.#ofGroups, other.#ofGroups, 0))
+    const own = { weights: this.#weights, counts: this.#counts }
+    scope(() => difference.add(this.#all().sub(other.#all()), own))
     return difference
   }
 
   result(): SampledValue {
     return scope(() => {
-      const each = torch.cat([...this.#each], 1)
-      const [probes, n] = each.shape as [number, number]
-      const weights = torch.tensor([...this.#weights], { dtype: 'float64' })
-      const values = each.mean([0])
-      const weighted = values.mul(weights)
-      const value = weighted.mean().item()
-      const standardError = errorOf(weighted.unsqueeze(1))[0]!
-      const uniform = values.sub(value).square().mul(weights).mean().item()
+      const values = this.#all()
+      const totals = values.sum([2], true)
+      const [whole] = this.#meansOf(totals)
+      const perSample = totals.squeeze(2).mean([0])
       const isUniform = this.#weights.every((weight) => weight === 1)
-      const noise = () => each.var(0, { correction: 1 }).div(probes).mul(weights.square()).sum().item()
-      const probeStandardError = probes > 1 ? Math.sqrt(noise()) / n : null
-      const ofGroups = torch.cat([...this.#ofGroups], 0).mul(weights.unsqueeze(1))
-      const [parts, errors] = [ofGroups.mean([0]).toArray() as number[], errorOf(ofGroups)]
+      const effectiveSamples = isUniform ? perSample.numel() : this.#effective(perSample, whole!)
       return {
-        value,
-        standardError,
-        probeStandardError: this.#isExact ? 0 : probeStandardError,
-        effectiveSamples: isUniform || standardError === 0 ? n : uniform / standardError ** 2,
-        perSample: values.toArray() as number[],
-        byLayer: this.#groups.map((path, i) => ({ path, value: parts[i]!, standardError: errors[i]! })),
+        ...whole!,
+        effectiveSamples,
+        perSample: perSample.toArray() as number[],
+        byLayer: this.#meansOf(values).map(({ value, standardError }, i) => ({
+          path: this.#groups[i]!,
+          value,
+          standardError,
+        })),
       }
     })
   }
 
   [Symbol.dispose](): void {
-    for (const tensor of [...this.#each, ...this.#ofGroups]) tensor.dispose()
+    for (const tensor of this.#values) tensor.dispose()
   }
-}
 
-/** The standard errors of the means of the columns, [n, columns]; NaN for one row. */
-function errorOf(values: Tensor): number[] {
-  const [n, columns] = values.shape as [number, number]
-  // libtorch would print a warning on stderr.
-  if (n < 2) return Array.from({ length: columns }, () => Number.NaN)
-  return values.var(0, { correction: 1 }).div(n).sqrt().toArray() as number[]
+  #all(): Tensor {
+    return torch.cat([...this.#values], 1)
+  }
+
+  /**
+   * The mean over the draws of each column of values [probes, images, columns], with its errors. Draws of the same image share their
+   * probes, so that the error of these does not fall with the number of draws.
+   */
+  #meansOf(values: Tensor): Pick<SampledValue, 'value' | 'standardError' | 'probeStandardError'>[] {
+    const [probes, images, columns] = values.shape as [number, number, number]
+    const counts = torch.tensor([...this.#counts], { dtype: 'float64' }).view([images, 1])
+    const weights = torch.tensor([...this.#weights], { dtype: 'float64' }).view([images, 1])
+    const draws = counts.sum().item()
+    const weighted = values.mean([0]).mul(weights)
+    const means = weighted.mul(counts).sum([0]).div(draws)
+    const spread = weighted
+      .sub(means)
+      .square()
+      .mul(counts)
+      .sum([0])
+      .div(draws * (draws - 1))
+    const isKnown = !this.#isExact && probes > 1
+    const noise = isKnown
+      ? values
+          .var(0, { correction: 1 })
+          .div(probes)
+          .mul(weights.square())
+          .div(draws ** 2)
+      : torch.zeros([images, columns], { dtype: 'float64' })
+    const shared = noise.mul(counts.square().sub(counts)).sum([0])
+    const errors = spread.add(shared).sqrt().toArray() as number[]
+    const ofProbes = noise.mul(counts.square()).sum([0]).sqrt().toArray() as number[]
+    return (means.toArray() as number[]).map((value, i) => ({
+      value,
+      standardError: draws > 1 ? errors[i]! : Number.NaN,
+      probeStandardError: this.#isExact || isKnown ? ofProbes[i]! : null,
+    }))
+  }
+
+  /** n · Var_u / Var_q: how many uniform draws would have this error. */
+  #effective(
+    perSample: Tensor,
+    { value, standardError }: Pick<SampledValue, 'value' | 'standardError'>,
+  ): number {
+    const chances = torch.tensor(
+      this.#weights.map((weight, i) => weight * this.#counts[i]!),
+      { dtype: 'float64' },
+    )
+    const draws = this.#counts.reduce((a, b) => a + b, 0)
+    const uniform = perSample.sub(value).square().mul(chances).sum().item() / draws
+    return standardError === 0 ? draws : uniform / standardError ** 2
+  }
 }
