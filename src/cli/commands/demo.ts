@@ -76,7 +76,7 @@ async function runDemo({ network, images }: ReturnType<typeof demoAssets>) {
 }
 
 function printDemo({ before, shift, after, sharpness, trainImages }: Demo): void {
-  const { first, difference } = sharpness
+  const { first, second, difference } = sharpness
   printLine(
     'A residual network trained on 10,000 images of Fashion-MNIST, before and after optimum shifting.',
   )
@@ -98,7 +98,7 @@ function printDemo({ before, shift, after, sharpness, trainImages }: Demo): void
       [
         'tr(H), training loss',
         plusMinus(first.value, first.standardError),
-        figure(first.value + difference.value),
+        plusMinus(second.value, second.standardError),
         plusMinus(difference.value, difference.standardError),
       ],
     ],

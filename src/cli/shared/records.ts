@@ -25,10 +25,11 @@ export function sampledRecord({ value, standardError, probeStandardError, effect
 }
 
 /** The traces of two models that were compared image by image, as `--json` prints them. */
-export function traceComparisonRecord({ first, difference, by }: PerSampleComparison) {
+export function traceComparisonRecord({ first, second, difference, by }: PerSampleComparison) {
   const { samples, probes, curvedBy, withoutGradient } = first
   return {
     trace: { ...sampledRecord(first), samples, probes, curvedBy, withoutGradient },
+    compare: { trace: sampledRecord(second) },
     difference: { trace: { ...sampledRecord(difference), by } },
   }
 }

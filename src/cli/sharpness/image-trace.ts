@@ -1,4 +1,3 @@
-import { meanWithError } from '../../base/index.js'
 import type { PerSampleOptions, PerSampleTrace, SampledValue } from '../../sharpness/index.js'
 import { library } from '../shared/library.js'
 import { withProgress } from '../shared/progress.js'
@@ -42,8 +41,8 @@ export async function pairedTracesOf(
       onProgress,
     }),
   )
-  const { first: own, difference, by } = found
-  return { traces: [own, { ...own, ...sumOf(own, difference) }], difference, isOfHeads: by === 'heads' }
+  const { first: own, second: other, difference, by } = found
+  return { traces: [own, { ...own, ...other }], difference, isOfHeads: by === 'heads' }
 }
 
 function settingsOf(options: SharpnessOptions, samples: number): PerSampleOptions {
@@ -55,27 +54,5 @@ function settingsOf(options: SharpnessOptions, samples: number): PerSampleOption
     ...(probes !== undefined && { probes }),
     ...(sampling !== undefined && { sampling }),
     ...(parameters !== undefined && { parameters }),
-  }
-}
-
-/** The trace of the second model: that of the first and the difference, image by image. */
-function sumOf(own: PerSampleTrace, difference: SampledValue): SampledValue {
-  const { weights } = own
-  const perSample = own.perSample.map((value, i) => value + difference.perSample[i]!)
-  const { mean, standardError } = meanWithError(perSample.map((value, i) => value * weights[i]!))
-  const ofOne = perSample.reduce((sum, value, i) => sum + weights[i]! * (value - mean) ** 2, 0)
-  const n = perSample.length
-  const isUniform = weights.every((weight) => weight === 1)
-  const [noise, change] = [own.probeStandardError, difference.probeStandardError]
-  return {
-    ...{ value: mean, standardError, perSample },
-    // The probes are independent of each other.
-    probeStandardError: noise === null || change === null ? null : Math.hypot(noise, change),
-    effectiveSamples: isUniform || standardError === 0 ? n : ofOne / n / standardError ** 2,
-    byLayer: own.byLayer.map(({ path, value, standardError: error }) => {
-      const more = difference.byLayer.find((layer) => layer.path === path)
-      // The values of a layer in single images are not known; the error of a sum is at most the sum of the errors.
-      return { path, value: value + (more?.value ?? 0), standardError: error + (more?.standardError ?? 0) }
-    }),
   }
 }

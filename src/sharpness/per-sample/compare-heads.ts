@@ -13,12 +13,14 @@ import { type DrawnImages, drawImages } from './draw-images.js'
 import { differenceTerms, headOnImages, traceTerms } from './head-terms.js'
 import { measureImages } from './measure-images.js'
 import { checkPerSample, expectFewClasses, type PerSampleOptions, withSamples } from './per-sample-options.js'
-import type { SampledValue } from './sampled-mean.js'
+import type { SampledMean, SampledValue } from './sampled-mean.js'
 
 /** What other weights of the last layer change in the trace. */
 export interface HeadComparison {
   /** The trace with the model's own last layer, on the same images. */
   readonly own: SampledValue
+  /** The trace with each of the other heads: `own` and the difference, image by image. */
+  readonly others: readonly SampledValue[]
   /** For each of the other heads, the trace with it less `own`, paired over the images. */
   readonly differences: readonly SampledValue[]
   /** The matrix is size × size: the number of parameters. */
@@ -117,13 +119,11 @@ export async function compareHeads(
       }
     },
   })
-  const [own, ...differences] = measured.values.map((mean) => {
-    using values = mean
-    return values.result()
-  })
-  for (const { value } of [own!, ...differences]) expectTrace(model, value)
+  const { own, others, differences } = resultsOf(measured.values)
+  for (const { value } of [own, ...others]) expectTrace(model, value)
   return {
-    own: own!,
+    own,
+    others,
     differences,
     size: [...trained.values()].reduce((sum, parameter) => sum + parameter.numel(), 0),
     samples: drawn.counts.reduce((a, b) => a + b, 0),
@@ -131,6 +131,25 @@ export async function compareHeads(
     curvedBy: whyCurved(held),
     oneByOne: measured.oneByOne,
     withoutGradient: measured.withoutGradient.filter((name) => counted.has(name) || !trained.has(name)),
+  }
+}
+
+/** The trace with the own head, that with each of the others, and the differences, from the values of the first and of the differences. */
+function resultsOf([own, ...differences]: readonly SampledMean[]): Pick<
+  HeadComparison,
+  'own' | 'others' | 'differences'
+> {
+  using first = own!
+  return {
+    own: first.result(),
+    others: differences.map((difference) => {
+      using sum = first.plus(difference)
+      return sum.result()
+    }),
+    differences: differences.map((mean) => {
+      using difference = mean
+      return difference.result()
+    }),
   }
 }
 

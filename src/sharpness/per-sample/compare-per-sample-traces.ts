@@ -15,6 +15,8 @@ import type { SampledValue } from './sampled-mean.js'
 export interface PerSampleComparison {
   /** The trace of the first model. */
   readonly first: PerSampleTrace
+  /** The trace of the second model. */
+  readonly second: SampledValue
   /** The trace of the second model less that of the first, paired over the images. */
   readonly difference: SampledValue
   /**
@@ -32,7 +34,7 @@ export interface PerSampleComparison {
  * @param second a classifier of the same architecture; it is not changed
  * @param dataset the dataset that the images are drawn from
  * @param options as for {@link perSampleTrace}. With `confidence` the score of an image is the sum of both models' scores
- * @returns the trace of the first model and the difference, each with both errors
+ * @returns both traces and the difference, each with both errors
  * @throws `ERR_STATE_DICT_MISMATCH` if the models have other parameters; what {@link perSampleTrace} throws
  * @example
  * const shifted = await model.clone()
@@ -60,14 +62,14 @@ export async function comparePerSampleTraces(
   if (heads !== null && last !== null && typeof last !== 'string' && last.steps.length === 0) {
     const { path } = last.layer
     const { weight, bias } = parametersAt(other, path)
-    const { own, differences, ...rest } = await compareHeads(
+    const { own, others, differences, ...rest } = await compareHeads(
       one,
       path,
       [{ weight: weight!, bias }],
       dataset,
       options,
     )
-    return { first: { ...own, ...rest }, difference: differences[0]!, by: 'heads' }
+    return { first: { ...own, ...rest }, second: others[0]!, difference: differences[0]!, by: 'heads' }
   }
   const scorers = [one, other].map((model) => confidenceScorer(model, options))
   const drawn = await drawImages(dataset, given, scorers)
@@ -76,5 +78,5 @@ export async function comparePerSampleTraces(
   const after = await traceOn(other, dataset, drawn, options)
   using others = after.mean
   using difference = others.minus(values)
-  return { first: before.trace, difference: difference.result(), by: 'models' }
+  return { first: before.trace, second: others.result(), difference: difference.result(), by: 'models' }
 }

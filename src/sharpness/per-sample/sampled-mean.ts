@@ -64,12 +64,14 @@ export class SampledMean implements Disposable {
     this.#values.push(keepTensor(values.clone()))
   }
 
-  /** The differences of the images' values, which were measured on the same images. */
+  /** The sums of the images' values and those of another quantity, which was measured on the same images. */
+  plus(other: SampledMean): SampledMean {
+    return this.#with(other, 1)
+  }
+
+  /** The differences of the images' values and those of another quantity, which was measured on the same images. */
   minus(other: SampledMean): SampledMean {
-    const difference = new SampledMean(this.#groups, this.#isExact)
-    const own = { weights: this.#weights, counts: this.#counts }
-    scope(() => difference.add(this.#all().sub(other.#all()), own))
-    return difference
+    return this.#with(other, -1)
   }
 
   result(): SampledValue {
@@ -95,6 +97,13 @@ export class SampledMean implements Disposable {
 
   [Symbol.dispose](): void {
     for (const tensor of this.#values) tensor.dispose()
+  }
+
+  #with(other: SampledMean, factor: number): SampledMean {
+    const sum = new SampledMean(this.#groups, this.#isExact)
+    const drawn = { weights: this.#weights, counts: this.#counts }
+    scope(() => sum.add(this.#all().add(other.#all(), { alpha: factor }), drawn))
+    return sum
   }
 
   #all(): Tensor {

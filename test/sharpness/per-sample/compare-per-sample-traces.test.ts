@@ -37,6 +37,7 @@ describe('comparePerSampleTraces', () => {
       for (const [i, index] of found.first.indices.entries()) {
         const expected = at(after, index) - at(before, index)
         expect(Math.abs(found.first.perSample[i]! - at(before, index))).toBeLessThan(1e-10 * before.value)
+        expect(Math.abs(found.second.perSample[i]! - at(after, index))).toBeLessThan(1e-10 * before.value)
         expect(Math.abs(found.difference.perSample[i]! - expected)).toBeLessThan(1e-10 * before.value)
       }
       expect(found.difference.standardError).toBeGreaterThan(0)
