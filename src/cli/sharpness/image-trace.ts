@@ -5,7 +5,7 @@ import type { SharpnessOptions, Subject } from './requests.js'
 
 /** A trace that was measured image by image. */
 export type ImageTrace = SampledValue &
-  Pick<PerSampleTrace, 'size' | 'indices' | 'probes' | 'oneByOne' | 'withoutGradient'>
+  Pick<PerSampleTrace, 'size' | 'samples' | 'probes' | 'oneByOne' | 'withoutGradient'>
 
 /** The traces of two models on the same images, and their difference. */
 export interface PairedTraces {

@@ -44,7 +44,7 @@ export function traceResult(
   const { probes, method } = howMeasured({ images, vectors })
   return {
     ...sumOf(images, vectors),
-    ...{ samples: images?.indices.length ?? samples, sampling, probes, method },
+    ...{ samples: images?.samples ?? samples, sampling, probes, method },
     ...(images && sampling === 'confidence' && { effectiveSamples: images.effectiveSamples }),
     ...(images?.oneByOne && { oneByOne: images.oneByOne }),
     ...(images && byLayer && { byLayer: layersOf(images) }),
