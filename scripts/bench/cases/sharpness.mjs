@@ -156,7 +156,7 @@ export async function cases({ place, sizes, demo }) {
     bias: of.namedParameters().get('fc.bias'),
   })
   const samples = sizes.demo
-  const grid = 5
+  const grid = 7
   const { weight, bias } = head(resnet)
   const other = { weight: torch.noGrad(() => weight.mul(0.9)), bias }
   const surfaces = (heads) => async () => {

@@ -44,7 +44,7 @@ def cases(prepared: dict) -> dict:
         "top 5 eigenvalues, PyHessian": kept(lambda: pyhessian_top(resnet, cifar, 5)),
         "top 100 eigenvalues, PyHessian": kept(lambda: pyhessian_top(resnet, cifar, 100)),
         "top 100 eigenvalues, scipy eigsh": kept(lambda: eigsh_top(resnet, cifar, 100, "LA", 1e-3)),
-        "difference of two heads, paired Hutchinson": kept(lambda: paired_hutchinson(demo, shifted, fashion, 4)),
+        "difference of two heads, paired Hutchinson": kept(lambda: paired_hutchinson(demo, shifted, fashion, 16)),
         "trace, 48 products of Hutch++": kept(lambda: hutch_plus_plus(demo, fashion, 48)),
         "point of a landscape": kept(lambda: grid([resnet], cifar)),
         "point before and after": kept(lambda: grid([resnet, smaller_head(resnet)], cifar)),
@@ -154,7 +154,7 @@ def smaller_head(network: nn.Module) -> nn.Module:
     return copy.eval()
 
 
-def grid(networks: list[nn.Module], data, points: int = 5) -> list[float]:
+def grid(networks: list[nn.Module], data, points: int = 7) -> list[float]:
     """The losses as github.com/tomgoldstein/loss-landscape makes them: for each point new weights, then a loop over a loader."""
     from torch.utils.data import DataLoader, TensorDataset
 
