@@ -3,19 +3,22 @@
  *
  * `docs/results/NAME/` has a file `SCHEME-seedN.jsonl` for each run, which is the `run.jsonl` of `sos train`. The figures are
  * written into the same folder. A folder with files `NAME.plane.jsonl`, each the `landscape.json` of `sos landscape --compare` in one
- * line, has a table of them and maps of the first one instead. The parts of the page between `<!-- NAME: TABLE -->` and `<!-- end -->` are replaced. With
+ * line, has a table of them and maps of the first one instead. A folder with files `NAME.trace.jsonl` and `NAME.spectrum.jsonl`, each what `sos sharpness --compare
+ * --json` prints in one line, has tables of both and a figure of the first spectrum. The parts of the page between `<!-- NAME: TABLE -->` and `<!-- end -->` are replaced. With
  * `--check` nothing is written, and the exit code is 1 if anything would change.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-import { summariseTraining } from '../dist/report/index.js'
+import { readSharpnessRecord, summariseTraining } from '../dist/report/index.js'
 import { contourDrawing, entriesOf } from '../dist/report/landscape/contours.js'
 import { surfacesIn } from '../dist/report/landscape/document.js'
 import { levelsOf } from '../dist/report/landscape/levels.js'
 import { planesTable } from '../dist/report/landscape/planes-table.js'
 import { colours } from '../dist/report/page-style.js'
+import { comparedSpectra, comparedTraces } from '../dist/report/sharpness/comparisons.js'
+import { eigenvalueDrawing, spectraOf } from '../dist/report/sharpness/eigenvalue-figure.js'
 import { draughtsman } from '../dist/report/svg.js'
 import { trainingDrawings } from '../dist/report/training/figures.js'
 import { trainingFindings } from '../dist/report/training/findings.js'
@@ -51,6 +54,15 @@ export async function results() {
       }
       continue
     }
+    const spectra = await readSharpness(folder, 'spectrum')
+    if (spectra.length > 0) {
+      text = withBlock(text, name, 'traces', markdown(comparedTraces(await readSharpness(folder, 'trace'))))
+      text = withBlock(text, name, 'spectra', markdown(comparedSpectra(spectra)))
+      const [first] = spectra
+      const drawing = { svg: eigenvalueDrawing(first, await draughtsman()), curves: spectraOf(first) }
+      files.set(join(folder, 'eigenvalues.svg'), standalone(drawing))
+      continue
+    }
     const runs = await readRuns(folder)
     const training = summariseTraining(runs)
     for (const drawing of trainingDrawings(runs, await draughtsman())) {
@@ -80,6 +92,12 @@ async function mapsOf(landscape) {
     return standalone({ svg, curves: entriesOf(levels), keyHeight: 46, perRow: 4 })
   })
   return { before: maps[0], after: maps[1] }
+}
+
+/** The records of a kind in a folder, in the order of their names. */
+async function readSharpness(folder, kind) {
+  const files = readdirSync(folder).filter((file) => file.endsWith(`.${kind}.jsonl`))
+  return await Promise.all(files.sort().map((file) => readSharpnessRecord(join(folder, file))))
 }
 
 /** Sorts runs by scheme, in the usual order, and then by seed. */

@@ -25,11 +25,9 @@ def cases(prepared: dict) -> dict:
     resnet.load_state_dict(torch.jit.load(place / "resnet20.pt").state_dict())
     resnet.eval()
     demo, shifted = FashionResNet(), FashionResNet()
-    demo.load_state_dict(torch.jit.load(prepared["demo"]).state_dict())
-    shifted.load_state_dict(demo.state_dict())
-    demo.eval(), shifted.eval()
-    with torch.no_grad():
-        shifted.fc.weight.copy_(project(demo, fashion[0][:50]))
+    for network, file in ((demo, prepared["demo"]), (shifted, prepared["shifted"])):
+        network.load_state_dict(torch.jit.load(file).state_dict())
+        network.eval()
 
     def kept(work):
         last = []
@@ -51,16 +49,6 @@ def cases(prepared: dict) -> dict:
         "top 5 in float64": kept(lambda: truth(resnet, cifar, 5)),
         "top 100 in float64": kept(lambda: truth(resnet, cifar, 100)),
     }
-
-
-def project(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    """The last weight after optimum shifting on these images: its projection on the space of their features."""
-    features = []
-    hook = network.fc.register_forward_pre_hook(lambda _, given: features.append(given[0]))
-    network(images)
-    hook.remove()
-    rows = features[0].double()
-    return (network.fc.weight.double() @ torch.linalg.pinv(rows) @ rows).float()
 
 
 def pyhessian_top(network: nn.Module, data, count: int) -> list[float]:

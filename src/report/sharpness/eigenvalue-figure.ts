@@ -17,14 +17,36 @@ interface Point {
 }
 
 /** Figure 2 of the paper: the magnitudes of the largest eigenvalues by rank, on a logarithmic axis. Null if there are none. */
-export function eigenvalueFigure(record: SharpnessRecord, { plot, draw }: Draughtsman): Html | null {
-  const series = seriesOf(record).filter(({ of }) => of.eigenvalues !== undefined)
+export function eigenvalueFigure(record: SharpnessRecord, hand: Draughtsman): Html | null {
+  const series = spectraOf(record)
   const points = series.map(({ of }) => pointsOf(of.eigenvalues!))
   const all = points.flat()
   if (all.length === 0) return null
+  const { symbol } = matrixOf(record)
+  const drawing = eigenvalueDrawing(record, hand)
+  const notes = [
+    errorInWords(series),
+    all.some(({ value }) => value < 0) ? 'Rings are negative.' : '',
+    all.some(({ converged }) => !converged) ? 'Crosses have not converged.' : '',
+  ]
+  const caption = html`<b>The ${count(points[0]!.length, 'largest eigenvalue', 'largest eigenvalues')}</b> of ${symbol}.
+    ${series.map((one) => `${inWords(one, symbol)} `)}${notes.join(' ')}`
+  return framed('eigenvalues', drawing, caption, series)
+}
+
+/** The models whose eigenvalues a record has. */
+export function spectraOf(record: SharpnessRecord): Series[] {
+  return seriesOf(record).filter(({ of }) => of.eigenvalues !== undefined)
+}
+
+/** The figure without its frame. At least one eigenvalue must differ from 0. */
+export function eigenvalueDrawing(record: SharpnessRecord, { plot, draw }: Draughtsman): Html {
+  const series = spectraOf(record)
+  const points = series.map(({ of }) => pointsOf(of.eigenvalues!))
+  const all = points.flat()
   const ticks = logTicks(all.map(({ size }) => size))
   const { symbol } = matrixOf(record)
-  const drawing = draw({
+  return draw({
     alt: `The largest eigenvalues of ${symbol} by rank, on a logarithmic axis. ${series.map((one) => inWords(one, symbol)).join(' ')}`,
     marks: [
       plot.gridY(ticks),
@@ -36,14 +58,6 @@ export function eigenvalueFigure(record: SharpnessRecord, { plot, draw }: Draugh
       y: { label: all.some(({ value }) => value < 0) ? '|λ|' : 'λ', type: 'log', axis: null, inset: 8 },
     },
   })
-  const notes = [
-    errorInWords(series),
-    all.some(({ value }) => value < 0) ? 'Rings are negative.' : '',
-    all.some(({ converged }) => !converged) ? 'Crosses have not converged.' : '',
-  ]
-  const caption = html`<b>The ${count(points[0]!.length, 'largest eigenvalue', 'largest eigenvalues')}</b> of ${symbol}.
-    ${series.map((one) => `${inWords(one, symbol)} `)}${notes.join(' ')}`
-  return framed('eigenvalues', drawing, caption, series)
 }
 
 /** The eigenvalues that a logarithmic axis can show, those of the largest magnitude first. */
