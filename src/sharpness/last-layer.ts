@@ -1,5 +1,5 @@
 import { SosError } from '../base/index.js'
-import { isOutputOf, parametersAt } from '../model/internal.js'
+import { isOutputOf, ownFlow, parametersAt, WeightReads } from '../model/internal.js'
 import { type ScriptModule, type Tensor, torch } from '../torch/index.js'
 
 /** The linear layer z = Wa + b that makes a model's output. */
@@ -60,7 +60,17 @@ export function spreadOf(p: Tensor): Tensor {
   return torch.ones([p.shape[0]!], { dtype: 'float64', device: p.device }).sub(p.square().sum([1]))
 }
 
-function notLast(path: string, why: string): SosError {
+/** Whether something beside the layer reads its weight or its bias, such as another layer that shares it. */
+export function isReadElsewhere(model: ScriptModule, path: string): boolean {
+  const reads = new WeightReads(model)
+  const { calls = [] } = ownFlow(model, path) ?? {}
+  const { weight, bias } = parametersAt(model, path)
+  return (
+    (weight !== null && reads.beyond(path, calls)) || (bias !== null && reads.beyond(path, calls, 'bias'))
+  )
+}
+
+export function notLast(path: string, why: string): SosError {
   return new SosError(
     'ERR_NOT_LAST',
     `expected the last layer of a classifier but '${path}' is not that: ${why}`,

@@ -105,7 +105,7 @@ function printDemo({ before, shift, after, sharpness, trainImages }: Demo): void
   )
   printLine()
   printLine(
-    `tr(H): ${samples} draws of the ${trainImages} training images, in proportion to 1 − ‖p‖². ± is the standard error over the images; that of the random vectors alone is ${figure(first.probeStandardError!, 2)} before, and ${figure(difference.probeStandardError!, 2)} for the change, which is measured image by image.`,
+    `tr(H): ${samples} draws of the ${trainImages} training images, more of those that a network is less sure of. ± is the standard error over the images; that of the random vectors alone is ${figure(first.probeStandardError!, 2)} before, and ${figure(difference.probeStandardError!, 2)} for the change, which is measured image by image.`,
   )
   printLine(verdict(difference))
 }

@@ -4,9 +4,10 @@ import { SosError, specHelp } from '../../base/index.js'
 import type { OutputKind } from '../../model/index.js'
 import type { LandscapeDocument, LossLineDocument } from '../../report/index.js'
 import type { Normalization } from '../../sharpness/index.js'
+import type { ScriptModule } from '../../torch/index.js'
 import { library } from '../shared/library.js'
 
-import { openModelAndData } from '../shared/open.js'
+import { expectSamePreprocessing, openModelAndData } from '../shared/open.js'
 import {
   addImageOptions,
   chunkOption,
@@ -114,11 +115,12 @@ Example:
 addImageOptions(landscapeCommand)
 
 async function plane(path: string, options: Options): Promise<LandscapeDocument> {
-  const { compareLandscapes, landscape, landscapeDocument, ScriptModule } = await library()
+  const { compareLandscapes, landscape, landscapeDocument } = await library()
   const { grid, range, normalize, ignore, compare } = options
-  const { model, dataset } = await openModelAndData(path, options)
+  const first = { path, ...(await openModelAndData(path, options)) }
+  const { model, dataset } = first
   const settings = { ...surveyOptions(options), normalize, ignore, ...defined({ grid, range }) }
-  const second = compare === undefined ? null : await ScriptModule.load(compare, options)
+  const second = compare === undefined ? null : await openSecond(compare, first, options)
   const found = await withProgress('landscape, images × points', (onProgress) =>
     second === null
       ? landscape(model, [], dataset, { ...settings, onProgress })
@@ -129,18 +131,30 @@ async function plane(path: string, options: Options): Promise<LandscapeDocument>
 }
 
 async function line(path: string, between: string, options: Options): Promise<LossLineDocument> {
-  const { lossLine, lossLineDocument, ScriptModule } = await library()
+  const { lossLine, lossLineDocument } = await library()
   const { grid: points, range } = options
   if (points === 1) {
     throw new SosError('ERR_CONFIG', 'expected --grid of at least 2 with --between but received 1')
   }
-  const { model, dataset } = await openModelAndData(path, options)
-  const second = await ScriptModule.load(between, options)
+  const first = { path, ...(await openModelAndData(path, options)) }
+  const { model, dataset } = first
+  const second = await openSecond(between, first, options)
   const settings = { ...surveyOptions(options), ...defined({ points, range }) }
   const found = await withProgress('line, images × points', (onProgress) =>
     lossLine(model, second, dataset, { ...settings, onProgress }),
   )
   return lossLineDocument(found, { models: [path, between], dataset: dataset.name })
+}
+
+/** The second model, which must have the preprocessing of the first. */
+async function openSecond(
+  path: string,
+  first: Awaited<ReturnType<typeof openModelAndData>> & { path: string },
+  options: Options,
+): Promise<ScriptModule> {
+  const second = { path, ...(await openModelAndData(path, options)) }
+  expectSamePreprocessing(first, second)
+  return second.model
 }
 
 async function printFindings(document: LandscapeDocument | LossLineDocument): Promise<void> {

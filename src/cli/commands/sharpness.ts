@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { Command, Option } from 'commander'
 import { specHelp } from '../../base/index.js'
 import { library } from '../shared/library.js'
-import { openModelAndData } from '../shared/open.js'
+import { expectSamePreprocessing, openModelAndData } from '../shared/open.js'
 import {
   addImageOptions,
   deviceOption,
@@ -147,7 +147,8 @@ The JSON document is { model, dataset, operator, parameters, size, samples, seed
   difference       { trace: { value, standardError, probeStandardError, method }, worstCase, average }: the second less the first, paired
   withoutGradient  parameters that are left out, because no gradient reaches them
 
-The cost is that of the products: one takes about three times as long as a gradient of the loss on the same images.
+A trace image by image costs about one backward for each probe. All else costs products: one takes about three times as long as a
+gradient of the loss on the same images.
 
 With --resume, Ctrl-C ends the eigenvalues after the current product (exit code 130), and the command to continue with is printed.
 
@@ -169,7 +170,10 @@ Examples:
     // A second model that cannot be loaded is reported now, and not after the minutes that the first one takes.
     const second =
       compare === undefined ? undefined : { path: compare, ...(await openModelAndData(compare, options)) }
-    if (second !== undefined) expectSameSize(first, second)
+    if (second !== undefined) {
+      expectSamePreprocessing(first, second)
+      expectSameSize(first, second)
+    }
 
     const record = await measureSharpness(first, second, options)
     // It is printed before it is written, so that a full disk does not lose the work of hours.

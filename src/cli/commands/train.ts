@@ -211,7 +211,9 @@ function followRun(
   })
   trainer.on('evaluation', ({ evaluation }) => results.push(`test ${percent(evaluation.top1)}`))
   trainer.on('probe', ({ probe }) => {
-    if (probe.trace !== null) results.push(`tr(H) ${figure(probe.trace.trace)}`)
+    if (probe.trace === null) return
+    const { trace, standardError } = probe.trace
+    results.push(`tr(H) ${figure(trace)}${standardError === null ? '' : ` ± ${figure(standardError, 2)}`}`)
   })
   trainer.on('epochEnd', ({ epoch, loss, accuracy, seconds }) => {
     line?.end()

@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util'
+import { SosError } from '../../base/index.js'
 import type { Dataset, Preprocess } from '../../data/index.js'
 import type { ScriptModule } from '../../torch/index.js'
 import { library } from './library.js'
@@ -23,4 +25,19 @@ export async function outputNames({
   if (classes === undefined) return undefined
   const { classNames, imageNetSynsets } = await library()
   return classes === 'imagenet' ? imageNetSynsets : classNames(classes)
+}
+
+/**
+ * Throws `ERR_INVALID_ARGUMENT` if two models have other preprocessing: on the same files they see other images, so that a comparison would
+ * not be paired.
+ */
+export function expectSamePreprocessing(
+  first: { readonly path: string; readonly preprocess: Preprocess },
+  second: { readonly path: string; readonly preprocess: Preprocess },
+): void {
+  if (isDeepStrictEqual(first.preprocess, second.preprocess)) return
+  throw new SosError(
+    'ERR_INVALID_ARGUMENT',
+    `expected two models with the same preprocessing but that of ${first.path} is ${JSON.stringify(first.preprocess)} and that of ${second.path} ${JSON.stringify(second.preprocess)}; give both the same by --preset or by --resize, --crop, --mean and --std, or measure them one by one`,
+  )
 }

@@ -81,9 +81,13 @@ async function measureModel(
 ): Promise<Measured> {
   const { sampleIndices } = await library()
   const { path, dataset } = subject
-  const indices = sampleIndices(dataset, { size: samples, sampling: 'uniform', seed: options.seed })
   const isAsked = (measure: Measure) => options.measure.includes(measure)
   const isByProducts = isAsked('eigenvalues') || isAsked('density') || plan === 'vectors'
+  // A trace image by image draws its own images, which may be more than there are.
+  const indices =
+    isByProducts || plan === 'images and vectors'
+      ? sampleIndices(dataset, { size: samples, sampling: 'uniform', seed: options.seed })
+      : []
   using operator = isByProducts ? await makeOperator(subject, indices, options) : null
 
   const trace = plan && (await traceOf(subject, plan, { samples, indices, operator, known: paired }, options))

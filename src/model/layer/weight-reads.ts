@@ -45,6 +45,11 @@ export class WeightReads {
     return this.#memoryOf(path, 'weight').repeats
   }
 
+  /** Whether an operator of forward reads the tensor of this name. */
+  isRead(name: string): boolean {
+    return this.#counts.has(name)
+  }
+
   #memoryOf(path: string, name: string): Memory {
     return this.#memory.get(path === '' ? name : `${path}.${name}`)!
   }

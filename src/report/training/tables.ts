@@ -124,8 +124,10 @@ function errorsOf(traces: readonly ProbedTrace[]): string {
 
 /** A trace with both of its errors, as far as they are known. */
 function traceTold({ trace, standardError, probeStandardError }: ProbedTrace): string {
-  const error = standardError ?? probeStandardError
-  return error === null ? figure(trace) : `${figure(trace)} ± ${figure(error, 2)}`
+  if (standardError !== null) return `${figure(trace)} ± ${figure(standardError, 2)}`
+  return probeStandardError === null
+    ? figure(trace)
+    : `${figure(trace)} ± ${figure(probeStandardError, 2)} (vectors)`
 }
 
 /** How a probe computed tr(H). */
@@ -203,7 +205,7 @@ export function runTable(training: TrainingSummary): Table {
     },
     { head: 'notes', of: (run) => notes(run, warnings), words: true },
   ]
-  const caption = `Each run, as far as it has come. tr(H) ± its standard error over the images, or that of the random vectors if the former is not known, and ‖V‖: in the last probe. Seconds: the median over the epochs, for the steps alone.${legendOf(warnings)}`
+  const caption = `Each run, as far as it has come. tr(H) ± its standard error over the images, or, marked, that of the random vectors alone, and ‖V‖: in the last probe. Seconds: the median over the epochs, for the steps alone.${legendOf(warnings)}`
   return table(caption, columns, runs)
 }
 

@@ -7,7 +7,7 @@ import type { Classifier } from '../collapse/neural-collapse.js'
 import { inFullPrecision } from '../full-precision.js'
 import { Classifiers, expectClassifiers } from './classifiers.js'
 import { type DirectionOptions, drawDirection, movableParameters } from './directions.js'
-import { LastLayer } from './last-layer.js'
+import { WatchedLastLayer } from './last-layer.js'
 import type { LossSums, PlaceScore } from './loss-sums.js'
 import { MovedTensors } from './moved-tensors.js'
 import { Grid } from './places.js'
@@ -154,7 +154,7 @@ export async function surfacesOf(
   using copy = await copyToMove(held)
   const parameters = copy.namedParameters()
   const tensors = names.map((name) => parameters.get(name)!)
-  using layer = heads.length === 0 ? null : new LastLayer(copy, output)
+  using layer = heads.length === 0 ? null : new WatchedLastLayer(copy, output)
   const classifiers = layer && classifiersOf(layer, held, heads, directions)
   const moved = new MovedTensors(
     tensors,
@@ -189,7 +189,7 @@ export async function surfacesOf(
 
 /** The model's own last layer, then the heads; they all move along the directions of that layer. */
 function classifiersOf(
-  { weightName, biasName }: LastLayer,
+  { weightName, biasName }: WatchedLastLayer,
   model: ScriptModule,
   heads: readonly Classifier[],
   directions: readonly ReadonlyMap<string, Tensor>[],

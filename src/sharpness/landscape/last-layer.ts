@@ -3,6 +3,7 @@ import type { OutputItem } from '../../model/index.js'
 import { findOutputLayer, isOutputOf, parameterName, parametersAt } from '../../model/internal.js'
 import { type HookHandle, type ScriptModule, Tensor } from '../../torch/index.js'
 import type { Classifier } from '../collapse/neural-collapse.js'
+import { notLast } from '../last-layer.js'
 
 /** A model's last layer with the names of its weight and its bias. */
 export interface NamedClassifier extends Classifier {
@@ -10,7 +11,7 @@ export interface NamedClassifier extends Classifier {
 }
 
 /** The linear layer that makes a model's output, and what it is given in each forward. */
-export class LastLayer implements Disposable {
+export class WatchedLastLayer implements Disposable {
   /** The name of its weight among the model's parameters. */
   readonly weightName: string
   /** The name that its bias has, if there is one. */
@@ -62,25 +63,18 @@ export class LastLayer implements Disposable {
   expectInputs(images: number): Tensor {
     const inputs = this.inputs(images)
     if (inputs !== null) return inputs
-    throw this.#notLast('it does not get one row for each image')
+    throw notLast(this.#path, 'it does not get one row for each image')
   }
 
   /** Throws `ERR_NOT_LAST` unless a model's output is these logits, or their softmax or log-softmax. */
   expectOutput(logits: Tensor, output: Tensor): void {
     if (isOutputOf(logits.to(output.dtype), output)) return
-    throw this.#notLast("its output is not the model's: something comes after it")
+    throw notLast(this.#path, "its output is not the model's: something comes after it")
   }
 
   [Symbol.dispose](): void {
     this.#hook.remove()
     this.#heard = []
-  }
-
-  #notLast(why: string): SosError {
-    return new SosError(
-      'ERR_NOT_LAST',
-      `expected the last layer of a classifier but '${this.#path}' is not that: ${why}`,
-    )
   }
 }
 

@@ -6,7 +6,7 @@ import { expectModule } from '../../torch/internal.js'
 import { inFullPrecision } from '../full-precision.js'
 import { Classifiers } from './classifiers.js'
 import { movable, movableParameters } from './directions.js'
-import { LastLayer } from './last-layer.js'
+import { WatchedLastLayer } from './last-layer.js'
 import type { PlaceScore } from './loss-sums.js'
 import { MovedTensors } from './moved-tensors.js'
 import { evenly } from './places.js'
@@ -96,7 +96,7 @@ export async function lossLine(
     expectSameState(one, other)
     const pair = await differInLastLayer(one, other, data, indices, options)
     using copy = await copyToMove(one)
-    using layer = pair && new LastLayer(copy, options.output)
+    using layer = pair && new WatchedLastLayer(copy, options.output)
     const difference = (from: Tensor | null, to: Tensor | null) =>
       from === null || to === null ? undefined : to.to('float64').sub(from)
     const moving: Omit<Surveyed, 'copy' | 'places'> =

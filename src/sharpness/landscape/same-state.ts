@@ -3,7 +3,7 @@ import type { Dataset } from '../../data/index.js'
 import { pass } from '../../model/internal.js'
 import { type ScriptModule, scope, type Tensor, torch, type Value } from '../../torch/index.js'
 import type { Classifier } from '../collapse/neural-collapse.js'
-import { LastLayer } from './last-layer.js'
+import { WatchedLastLayer } from './last-layer.js'
 import type { SurveyOptions } from './survey.js'
 
 /** On how many images the code of two models is compared. */
@@ -46,7 +46,7 @@ export async function differInLastLayer(
   indices: readonly number[],
   { device, output: item }: SurveyOptions,
 ): Promise<{ first: Classifier; second: Classifier } | null> {
-  const [own, other] = [first, second].map((model) => LastLayer.classifierOf(model, item))
+  const [own, other] = [first, second].map((model) => WatchedLastLayer.classifierOf(model, item))
   if (own === null || own === undefined || other === null || other === undefined) return null
   if (String(own.names) !== String(other.names)) return null
   const isSame = scope(() => {
@@ -59,7 +59,7 @@ export async function differInLastLayer(
   // Views, so that the hooks are removed with them.
   using one = first.view({ eval: true })
   using two = second.view({ eval: true })
-  const layers = [one, two].map((model) => new LastLayer(model, item))
+  const layers = [one, two].map((model) => new WatchedLastLayer(model, item))
   for await (const { images } of pass(one, data, indices, { chunk: fewImages, device })) {
     await one.forward<Value>(images)
     await two.forward<Value>(images)

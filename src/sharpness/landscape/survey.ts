@@ -4,7 +4,7 @@ import type { OutputKind, OutputOptions } from '../../model/index.js'
 import { asLogits, expectAgreement, expectKind, forwardLogits, outputOf, pass } from '../../model/internal.js'
 import { type ScriptModule, scope, type Tensor, torch, type Value } from '../../torch/index.js'
 import type { Classifiers } from './classifiers.js'
-import type { LastLayer } from './last-layer.js'
+import type { WatchedLastLayer } from './last-layer.js'
 import { LossSums } from './loss-sums.js'
 
 /** On which images a loss is measured, and how the model runs. */
@@ -45,7 +45,7 @@ export interface Surveyed {
   /** Puts the weights of the copy to a place; null if they stay, and only the heads move. */
   readonly moveTo: ((coordinates: readonly number[]) => Promise<void>) | null
   /** Classifiers whose logits are measured in the place of the model's own output; null for the model's own output. */
-  readonly heads: { readonly layer: LastLayer; readonly classifiers: Classifiers } | null
+  readonly heads: { readonly layer: WatchedLastLayer; readonly classifiers: Classifiers } | null
 }
 
 /**

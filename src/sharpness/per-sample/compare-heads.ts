@@ -1,19 +1,28 @@
 import { expectList, expectObject, SosError } from '../../base/index.js'
 import type { Dataset } from '../../data/index.js'
 import { expectDataset } from '../../data/internal.js'
-import { parameterName, whyCurved } from '../../model/internal.js'
+import { expectKind, parameterName, whyCurved } from '../../model/internal.js'
 import { type ScriptModule, Tensor, torch } from '../../torch/index.js'
 import { expectModule, expectTensor } from '../../torch/internal.js'
 import type { Classifier } from '../collapse/neural-collapse.js'
 import { inFullPrecision } from '../full-precision.js'
-import { type LastLayer, lastInput, lastLayerAt, lastLayerPart, spreadOf } from '../last-layer.js'
+import {
+  isReadElsewhere,
+  type LastLayer,
+  lastInput,
+  lastLayerAt,
+  lastLayerPart,
+  notLast,
+  spreadOf,
+} from '../last-layer.js'
 import { chosenParameters } from '../operators/chosen-parameters.js'
 import { expectTrace } from '../traces/hessian-trace.js'
 import { type DrawnImages, drawImages } from './draw-images.js'
-import { differenceTerms, headOnImages, traceTerms } from './head-terms.js'
+import { differenceTerms, headOnImages } from './head-terms.js'
 import { measureImages } from './measure-images.js'
 import { checkPerSample, expectFewClasses, type PerSampleOptions, withSamples } from './per-sample-options.js'
 import type { SampledMean, SampledValue } from './sampled-mean.js'
+import { traceTerms } from './trace-terms.js'
 
 /** What other weights of the last layer change in the trace. */
 export interface HeadComparison {
@@ -25,7 +34,7 @@ export interface HeadComparison {
   readonly differences: readonly SampledValue[]
   /** The matrix is size × size: the number of parameters. */
   readonly size: number
-  /** The number of images that were asked for. */
+  /** The number of draws that were asked for. */
   readonly samples: number
   /** The indices of the images in the dataset, each once: fewer than `samples` if images were drawn several times. */
   readonly indices: readonly number[]
@@ -78,6 +87,7 @@ export async function compareHeads(
   const { probes = 2 } = options
   using held = await inFullPrecision(model)
   const last = lastLayerAt(held, path)
+  if (isReadElsewhere(held, path)) throw notLast(path, 'something else reads its weight or its bias, too')
   expectHeads(heads, last)
   if (probes === 'exact') expectFewClasses(last.weight.shape[0]!)
   const trained = chosenParameters(held, options.parameters)
@@ -101,6 +111,7 @@ export async function compareHeads(
     quantities: all.length,
     watch: path,
     terms: ({ output, watched }, generator) => {
+      expectKind(output, options.outputs ?? 'logits')
       const features = lastInput(last, watched, output)
       const each = all.map((head) => headOnImages(features, head))
       const parts = each.map(({ p }) =>
@@ -110,7 +121,7 @@ export async function compareHeads(
       return {
         target: features,
         terms: [
-          ...traceTerms(own!, probes, generator),
+          ...traceTerms(own!.p, probes, generator, own!.weight),
           ...others.flatMap((other, i) => differenceTerms([own!, other], i + 1, probes, generator)),
         ],
         ...(isTrained('weight') || isTrained('bias')

@@ -27,16 +27,6 @@ export function headOnImages(features: Tensor, head: { weight: Tensor; bias: Ten
   return { weight, p: probabilitiesOf(logits) }
 }
 
-/** The terms of t_i at the features, for one head: ‖J_iᵀWᵀm_k‖² for each k, or random combinations of them. */
-export function traceTerms(head: HeadOnImages, probes: number | 'exact', generator: Generator): ImageTerm[] {
-  if (probes === 'exact')
-    return columns(factorAt(head)).map((vectors) => ({ quantity: 0, probe: 0, vectors, sign: 1 }))
-  return Array.from({ length: probes }, (_, probe) => {
-    const signs = signsLike(head.p, head.p.shape[1]!, generator)
-    return { quantity: 0, probe, vectors: combinationAt(head, signs), sign: 1 }
-  })
-}
-
 /**
  * The terms of the difference of two heads: D_i = W₂ᵀA₂W₂ − W₁ᵀA₁W₁ with A = diag p − ppᵀ has a rank of at most 2(K − 1). Its eigenvectors
  * give D_i = D⁺ − D⁻, so that what the heads have in common is in neither part. With many classes, both heads' random combinations
@@ -64,7 +54,7 @@ export function differenceTerms(
   const scaled = scope(() => directions.mul(eigenvalues.abs().sqrt().unsqueeze(1)))
   if (probes === 'exact') {
     const signs = eigenvalues.sign().unbind(1)
-    return columns(scaled).map((vectors, i) => ({ quantity, probe: 0, vectors, sign: signs[i]! }))
+    return scaled.unbind(2).map((vectors, i) => ({ quantity, probe: 0, vectors, sign: signs[i]! }))
   }
   const isPositive = eigenvalues.gt(0).to({ dtype: 'float64' }).unsqueeze(1)
   const parts = [scaled.mul(isPositive), scaled.sub(scaled.mul(isPositive))]
@@ -100,8 +90,4 @@ function factorAt({ weight, p }: HeadOnImages): Tensor {
 /** WᵀBε, [n, m]. */
 function combinationAt({ weight, p }: HeadOnImages, signs: Tensor): Tensor {
   return scope(() => randomCombination(p, signs).matmul(weight))
-}
-
-function columns(all: Tensor): Tensor[] {
-  return all.unbind(2)
 }

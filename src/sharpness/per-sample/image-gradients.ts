@@ -1,5 +1,5 @@
 import type { OutputItem } from '../../model/index.js'
-import { forwardLogits } from '../../model/internal.js'
+import { forwardLogits, WeightReads } from '../../model/internal.js'
 import { type HookHandle, type ScriptModule, scope, Tensor, torch } from '../../torch/index.js'
 
 import { Memory, type SquaredNorms } from './layer-rules.js'
@@ -49,9 +49,12 @@ export class ImageGradients {
   ) {
     this.#model = model
     this.#counted = counted
-    this.#layers = options.rules ? ruledLayers(model, counted) : []
+    const reads = new WeightReads(model)
+    this.#layers = options.rules ? ruledLayers(model, counted, reads) : []
     const ruled = new Set(this.#layers.flatMap(({ names }) => names))
-    this.others = [...counted.keys()].filter((name) => !ruled.has(name))
+    // What eval mode never reads, such as an auxiliary head, has no gradient. `doubt` would notice if it had one.
+    const matters = (name: string) => !ruled.has(name) && (!options.rules || reads.isRead(name))
+    this.others = [...counted.keys()].filter(matters)
     const paths = [...new Set([...counted.keys()].map(ownerOf))]
     this.groups = paths
     this.#groupOf = new Map(paths.map((path, i) => [path, i]))
@@ -122,8 +125,11 @@ export class ImageGradients {
    *
    * @returns why the rules do not hold for this model, or null if they do
    */
-  async doubt(target: Tensor, vectors: Tensor): Promise<string | null> {
+  async doubt(target: Tensor): Promise<string | null> {
     const images = target.shape[0]!
+    const generator = new torch.Generator(0)
+    const random = torch.randn([...target.shape], { generator, dtype: 'float64' })
+    const vectors = random.to({ device: target.device })
     for (const { path } of this.#layers) {
       const [input, output] = [this.#inputs.get(path), this.#outputs.get(path)]
       if (this.#repeated.has(path)) return `'${path}' is called more than once`
@@ -149,7 +155,8 @@ export class ImageGradients {
         }
         const found = ours.select(0, image).toTypedArray() as Float64Array
         const scale = expected.reduce((a, b) => a + b, 0)
-        return this.groups.find((_, k) => !(Math.abs(found[k]! - expected[k]!) <= tolerance * scale))
+        // A gradient that is not finite is reported as such, later.
+        return this.groups.find((_, k) => Math.abs(found[k]! - expected[k]!) > tolerance * scale)
       })
       if (wrong !== undefined) return `'${wrong}' mixes images, or does more than its graph shows`
     }

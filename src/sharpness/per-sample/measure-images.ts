@@ -76,7 +76,7 @@ async function attempt(measurement: Measurement, doubt: string | null): Promise<
         withoutGradient ??= await expectReach(model, counted, recorded.output, options.parameters)
         const { target, terms, known } = measurement.terms(recorded, generator)
         if (sums === undefined && doubt === null && others.length < counted.size && terms.length > 0) {
-          const found = await gradients.doubt(target, terms[0]!.vectors)
+          const found = await gradients.doubt(target)
           if (found !== null) return found
         }
         const values = await sumTerms(gradients, target, terms, { quantities, probes }, signal)

@@ -10,16 +10,17 @@ import {
 import type { Dataset, RunOptions } from '../../data/index.js'
 import type { OutputKind, OutputOptions } from '../../model/index.js'
 
-/** How images are drawn: `uniform` without replacement, or `confidence`, in proportion to 1 − ‖p‖², with replacement. */
+/** How images are drawn: `uniform` without replacement, or `confidence`, mostly in proportion to 1 − ‖p‖², with replacement. */
 export type ImageSampling = 'uniform' | 'confidence'
 
 /** How a trace is measured image by image. */
 export interface PerSampleOptions extends RunOptions, OutputOptions {
-  /** The number of images that are drawn. Default: 4096, or all if there are fewer. */
+  /** The number of draws. Default: 4096, or all images if there are fewer. */
   samples?: number
   /**
-   * `uniform` draws without replacement. `confidence` draws an image in proportion to 1 − ‖p‖², with replacement, after one forward of
-   * the whole dataset; a trained network is sure of most images, which then add nothing. Default: `uniform`.
+   * `uniform` draws without replacement. `confidence` takes nine of ten draws in proportion to 1 − ‖p‖², with replacement, after one forward
+   * of the whole dataset; the others are uniform. A trained network is sure of most images, which then add nothing. It needs two probes or
+   * more, or `exact`. Default: `uniform`.
    */
   sampling?: ImageSampling
   /**
@@ -70,4 +71,10 @@ export function checkPerSample(options: PerSampleOptions): void {
   const { probes = 2, sampling = 'uniform' } = options
   if (probes !== 'exact') someCount("probes, other than 'exact',", probes)
   if (!samplings.includes(sampling)) refuseArgument(`one of ${samplings.join(', ')}`, 'sampling', sampling)
+  if (probes === 1 && sampling === 'confidence')
+    refuseArgument(
+      '2 or more for draws by confidence, since draws of one image share its probes,',
+      'probes',
+      1,
+    )
 }

@@ -2,23 +2,22 @@ import type { Dataset } from '../../data/index.js'
 import { expectDataset } from '../../data/internal.js'
 import { asLogits, expectKind, whyCurved } from '../../model/internal.js'
 import { type ScriptModule, type Tensor, torch } from '../../torch/index.js'
-import { expectModule, type Generator } from '../../torch/internal.js'
+import { expectModule } from '../../torch/internal.js'
 import { inFullPrecision } from '../full-precision.js'
 import { probabilitiesOf, spreadOf } from '../last-layer.js'
 import { chosenParameters } from '../operators/chosen-parameters.js'
 import { expectTrace } from '../traces/hessian-trace.js'
 import { type DrawnImages, drawImages, type Scorer } from './draw-images.js'
-import type { ImageTerm } from './image-terms.js'
 import { measureImages } from './measure-images.js'
 import { checkPerSample, expectFewClasses, type PerSampleOptions, withSamples } from './per-sample-options.js'
 import type { SampledMean, SampledValue } from './sampled-mean.js'
-import { exactFactor, randomCombination, signsLike } from './softmax-factor.js'
+import { traceTerms } from './trace-terms.js'
 
 /** The trace of a model's curvature, measured image by image. */
 export interface PerSampleTrace extends SampledValue {
   /** The matrix is size × size: the number of parameters that count. */
   readonly size: number
-  /** The number of images that were asked for. */
+  /** The number of draws that were asked for. */
   readonly samples: number
   /** The indices of the images in the dataset, each once: fewer than `samples` if images were drawn several times. */
   readonly indices: readonly number[]
@@ -38,7 +37,7 @@ export interface PerSampleTrace extends SampledValue {
 
 /**
  * Measures the trace of the generalised Gauss-Newton matrix of a model's mean cross-entropy, image by image, in eval mode, with respect
- * to all its parameters. If the model is piecewise linear (`isPiecewiseLinear`), this is the trace of the Hessian. For image i it is
+ * to the parameters that count. If the model is piecewise linear (`isPiecewiseLinear`), this is the trace of the Hessian. For image i it is
  *
  *     t_i = Σ_k ‖J_iᵀm_ik‖²,   diag p_i − p_ip_iᵀ = Σ_k m_ik m_ikᵀ,
  *
@@ -96,7 +95,8 @@ export async function traceOn(
     quantities: 1,
     terms: ({ output }, generator) => {
       const logits = torch.enableGrad(() => logitsOf(output, options))
-      return { target: logits, terms: termsOf(probabilitiesOf(logits), probes, generator) }
+      if (probes === 'exact') expectFewClasses(logits.shape[1]!)
+      return { target: logits, terms: traceTerms(probabilitiesOf(logits), probes, generator) }
     },
   })
   const mean = measured.values[0]!
@@ -115,25 +115,16 @@ export async function traceOn(
 
 /** Scores images by 1 − ‖p‖². */
 export function confidenceScorer(model: ScriptModule, options: PerSampleOptions): Scorer {
-  return { model, score: (output) => spreadOf(probabilitiesOf(logitsOf(output, options))) }
+  return {
+    model,
+    score: (output) => {
+      if (options.probes === 'exact') expectFewClasses(output.shape[1]!)
+      return spreadOf(probabilitiesOf(logitsOf(output, options)))
+    },
+  }
 }
 
 function logitsOf(output: Tensor, { outputs = 'logits' }: PerSampleOptions): Tensor {
   expectKind(output, outputs)
   return asLogits(output, outputs)
-}
-
-/** The terms of t_i at the logits. */
-function termsOf(p: Tensor, probes: number | 'exact', generator: Generator): ImageTerm[] {
-  const classes = p.shape[1]!
-  if (probes === 'exact') {
-    expectFewClasses(classes)
-    return exactFactor(p)
-      .unbind(2)
-      .map((vectors) => ({ quantity: 0, probe: 0, vectors, sign: 1 }))
-  }
-  return Array.from({ length: probes }, (_, probe) => {
-    const vectors = randomCombination(p, signsLike(p, classes, generator))
-    return { quantity: 0, probe, vectors, sign: 1 }
-  })
 }

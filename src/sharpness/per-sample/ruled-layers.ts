@@ -1,5 +1,5 @@
 import { convolutionLayers, linearLayers } from '../../model/index.js'
-import { ownFlow, parameterName, WeightReads } from '../../model/internal.js'
+import { ownFlow, parameterName, type WeightReads } from '../../model/internal.js'
 import type { ScriptModule, Tensor } from '../../torch/index.js'
 import {
   batchNormRule,
@@ -25,10 +25,14 @@ export interface RuledLayer {
  *
  * @param model a view in eval mode
  * @param counted the parameters that count, by name
+ * @param reads what the model's forward reads
  */
-export function ruledLayers(model: ScriptModule, counted: ReadonlyMap<string, Tensor>): RuledLayer[] {
+export function ruledLayers(
+  model: ScriptModule,
+  counted: ReadonlyMap<string, Tensor>,
+  reads: WeightReads,
+): RuledLayer[] {
   const called = ['', ...model.calledSubmodules()]
-  const reads = new WeightReads(model)
   const makers = { ...affineRules(model), ...normRules(model, called) }
   return [...new Set(called)].flatMap((path) => {
     const make = makers[path]

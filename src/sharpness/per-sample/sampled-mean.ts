@@ -16,7 +16,7 @@ export interface SampledValue {
   readonly value: number
   /**
    * How far another draw of images would be off: the standard deviation of the images' values divided by √n. It contains the error of
-   * the probes.
+   * the probes. NaN for one draw.
    */
   readonly standardError: number
   /** The error of the random probes alone, for these images: 0 if the values are exact; null for one probe, which does not show it. */
@@ -27,7 +27,7 @@ export interface SampledValue {
   readonly effectiveSamples: number
   /** The value of each image, in the order of the indices: the mean over its probes. */
   readonly perSample: readonly number[]
-  /** The parts of the layers, in the order of the model's parameters. */
+  /** The parts of the layers, in the order of the model's parameters; for `compareHeads` the last layer comes last. */
   readonly byLayer: readonly LayerPart[]
 }
 
@@ -81,7 +81,8 @@ export class SampledMean implements Disposable {
       const [whole] = this.#meansOf(totals)
       const perSample = totals.squeeze(2).mean([0])
       const isUniform = this.#weights.every((weight) => weight === 1)
-      const effectiveSamples = isUniform ? perSample.numel() : this.#effective(perSample, whole!)
+      const draws = this.#counts.reduce((a, b) => a + b, 0)
+      const effectiveSamples = isUniform ? draws : this.#effective(perSample, whole!)
       return {
         ...whole!,
         effectiveSamples,
@@ -100,6 +101,8 @@ export class SampledMean implements Disposable {
   }
 
   #with(other: SampledMean, factor: number): SampledMean {
+    if (String(this.#groups) !== String(other.#groups))
+      throw new Error('expected quantities of the same layers')
     const sum = new SampledMean(this.#groups, this.#isExact)
     const drawn = { weights: this.#weights, counts: this.#counts }
     scope(() => sum.add(this.#all().add(other.#all(), { alpha: factor }), drawn))

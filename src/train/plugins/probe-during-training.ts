@@ -78,7 +78,7 @@ const probeNumbers: NumberChecks<ProbeOptions> = {
 }
 
 /** With more classes, the default is a few random vectors for each image. */
-const mostExactClasses = 32
+const mostClassesByDefault = 32
 
 /**
  * A plugin that measures the model after epochs, in eval mode: tr(H), ‖V‖, loss and accuracy, neural collapse. The sample of training images
@@ -122,7 +122,7 @@ async function measure(trainer: Trainer, options: ProbeOptions): Promise<EpochPr
   const forwards = { device, ...outputOptions, ...(chunk && { chunk }) }
   const scored = { device, ...outputOptions, optimize: false, ...(chunk && { chunk }) }
   const { loss, top1 } = await evaluate(model, sample, scored)
-  const { probes = weight!.shape[0]! <= mostExactClasses ? 'exact' : 4 } = options
+  const { probes = weight!.shape[0]! <= mostClassesByDefault ? 'exact' : 4 } = options
   return {
     trace:
       probes === 0

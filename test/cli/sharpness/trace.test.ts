@@ -1,9 +1,10 @@
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { ScriptModule, torch } from '../../../src/index.js'
+import { sos } from '../../support/cli.js'
 import { fashionMnist, fixture, temporaryFolder } from '../../support/paths.js'
 import { reference } from '../../support/python.js'
-import { drawn, errorOfMean, matrices, mean, model, sharpness, writeShifted } from './thumbnail.js'
+import { drawn, errorOfMean, matrices, mean, model, sharpness, train, writeShifted } from './thumbnail.js'
 
 const folder = temporaryFolder()
 const shifted = join(folder, 'shifted.pt')
@@ -128,5 +129,26 @@ describe('sos sharpness, the trace', () => {
     const same = await sharpness(model, '--compare', model, '--samples', '32', '--probes', '3')
     for (const name of ['value', 'standardError', 'probeStandardError'])
       expect(same.difference.trace[name]).toBeCloseTo(0, 12)
+  })
+
+  it('refuses two models that see other images', async () => {
+    const loaded = await ScriptModule.load(model)
+    const record = JSON.parse(loaded.extraFiles['sos.json']!)
+    record.preprocess.std = record.preprocess.std.map((one: number) => 2 * one)
+    const other = join(folder, 'other.pt')
+    await loaded.save(other, { extraFiles: { 'sos.json': JSON.stringify(record) } })
+    for (const command of ['sharpness', 'landscape']) {
+      const { code, stderr } = await sos(command, model, '--compare', other, ...train)
+      expect(code).toBe(1)
+      expect(stderr).toContain('the same preprocessing')
+    }
+    // What the command line says holds for both.
+    const both = ['--std', '0.4', '--samples', '10', '--probes', 'exact']
+    expect((await sharpness(model, '--compare', other, ...both)).difference.trace.value).toBeCloseTo(0, 12)
+  })
+
+  it('takes more draws than there are images', async () => {
+    const options = ['--sampling', 'confidence', '--samples', '12000']
+    expect((await sharpness(model, ...options)).trace.samples).toBe(12_000)
   })
 })

@@ -161,6 +161,12 @@ describe('compareHeads', () => {
     await expect(compareHeads(model, '5', [], nine)).rejects.toEqual(code('ERR_INVALID_ARGUMENT'))
     await expect(compareHeads(model, '5', [5 as never], nine)).rejects.toEqual(code('ERR_INVALID_ARGUMENT'))
     await expect(compareHeads(model, '3', headsOf(model, '3'), nine)).rejects.toEqual(code('ERR_NOT_LAST'))
+    const tied = await ScriptModule.load(fixture('image_layers.tied_head_64.pt'))
+    await expect(compareHeads(tied, 'fc', headsOf(tied, 'fc'), images)).rejects.toThrow(
+      'something else reads',
+    )
+    const kind = { outputs: 'probabilities' } as const
+    await expect(compareHeads(model, '5', [head!], nine, kind)).rejects.toEqual(code('ERR_PROBABILITIES'))
     for (const [name, parameter] of model.namedParameters()) parameter.requiresGrad = name.startsWith('5')
     await expect(compareHeads(model, '5', [head!], nine)).rejects.toEqual(code('ERR_NO_GRADIENT'))
   })

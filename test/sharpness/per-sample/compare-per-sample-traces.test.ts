@@ -8,8 +8,8 @@ import { randn } from '../../support/random.js'
 const images = datasetOf('images', randn([50, 3, 9, 9], 3, 'float64'), ['a', 'b', 'c', 'd'])
 
 /** A network and a copy in which a parameter is moved by random numbers. */
-async function pair(name: string, scale = 0.2): Promise<[ScriptModule, ScriptModule]> {
-  const model = await ScriptModule.load(fixture('image_layers.in_place_64.pt'))
+async function pair(name: string, scale = 0.2, network = 'in_place'): Promise<[ScriptModule, ScriptModule]> {
+  const model = await ScriptModule.load(fixture(`image_layers.${network}_64.pt`))
   const other = await model.clone()
   const parameter = other.namedParameters().get(name)!
   torch.noGrad(() => parameter.add_(randn([...parameter.shape], 9, 'float64').mul(scale)))
@@ -69,6 +69,40 @@ describe('comparePerSampleTraces', () => {
       expect(part(some.difference, path)).toBeCloseTo(part(all.difference, path), 10)
     }
     expect(some.first.size).toBe(3 * 8 * 9 + 8 * 8 * 9)
+  })
+
+  it.each([
+    ['log_softmax', undefined, 'heads'],
+    ['tied_head', undefined, 'models'],
+    ['in_place', 'fc.*', 'models'],
+  ])('is the difference of the traces of %s, with the parameters %s', async (network, parameters, by) => {
+    const [first, second] = await pair('fc.weight', 0.2, network)
+    const options = { probes: 'exact', ...(parameters && { parameters }) } as const
+    const found = await comparePerSampleTraces(first, second, images, options)
+    const [before, after] = [
+      await perSampleTrace(first, images, options),
+      await perSampleTrace(second, images, options),
+    ]
+    expect(found.by).toBe(by)
+    expect(Math.abs(found.first.value / before.value - 1)).toBeLessThan(1e-10)
+    expect(Math.abs(found.difference.value - (after.value - before.value))).toBeLessThan(1e-10 * before.value)
+  })
+
+  it('looks for images that can be read', async () => {
+    const [first, second] = await pair('fc.weight')
+    const all = randn([50, 3, 9, 9], 3, 'float64')
+    const holes = datasetOf('holes', all, ['a', 'b', 'c', 'd'], [0, 1, 2, 3, 4])
+    const { by, first: own } = await comparePerSampleTraces(first, second, holes, { probes: 'exact' })
+    expect([by, own.indices.length]).toEqual(['heads', 45])
+  })
+
+  it('refuses models of which other parameters require gradients', async () => {
+    const [first, second] = await pair('fc.weight')
+    second.namedParameters().get('conv1.weight')!.requiresGrad = false
+    await expect(comparePerSampleTraces(first, second, images)).rejects.toThrow("but 'conv1.weight' does in")
+    await expect(comparePerSampleTraces(second, first, images)).rejects.toMatchObject({
+      code: 'ERR_INVALID_ARGUMENT',
+    })
   })
 
   it('refuses models of other parameters', async () => {

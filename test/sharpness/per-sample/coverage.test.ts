@@ -36,7 +36,7 @@ describe('intervals of 95 in 100', () => {
     async (sampling) => {
       const [own, difference]: boolean[][] = [[], []]
       for (let seed = 0; seed < repetitions; seed++) {
-        const options = { samples: 60, probes: 1, seed, sampling, chunk: 64 }
+        const options = { samples: 60, probes: 2, seed, sampling, chunk: 64 }
         const found = await compareHeads(model, 'fc', heads, population, options)
         own!.push(holds(found.own.value, found.own.standardError, truth.own))
         difference!.push(

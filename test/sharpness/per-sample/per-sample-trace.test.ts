@@ -31,7 +31,7 @@ const far = (found: readonly number[], expected: readonly number[]) =>
 /** The error of one probe an image, from the spread of the images' values, which is no smaller. */
 const noiseOf = ({ standardError }: { standardError: number }) => standardError
 
-const ruled = ['in_place', 'grouped', 'biased', 'tokens']
+const ruled = ['in_place', 'grouped', 'biased', 'tokens', 'auxiliary', 'log_softmax']
 const unruled = {
   tied: 'no rule for the layers of scale, twice.weight, twice.bias',
   windows: "'conv'",
@@ -180,7 +180,7 @@ describe('perSampleTrace, by confidence', () => {
     const train = await idxFolder(fashionMnist, 'train', preprocessOf(model))
     const some = subset(train, [...Array(400).keys()])
     const all = await perSampleTrace(model, some, { samples: 400, probes: 1 })
-    const drawn = await perSampleTrace(model, some, { samples: 100, sampling: 'confidence', probes: 1 })
+    const drawn = await perSampleTrace(model, some, { samples: 100, sampling: 'confidence' })
     const error = Math.hypot(drawn.standardError, noiseOf(all))
     expect(Math.abs(drawn.value - all.value)).toBeLessThan(4 * error)
     expect(drawn.effectiveSamples).toBeGreaterThan(400)
@@ -223,6 +223,23 @@ describe('perSampleTrace', () => {
     expect(part(some, '0')).toBeCloseTo(part(all, '0'), 12)
     expect(part(some, '2')).toBeLessThan(part(all, '2'))
     expect(part(some, '3')).toBeLessThan(part(all, '3'))
+  })
+
+  it('counts draws of an image that share its probes', async () => {
+    // 6 images and 400 draws: the probes of an image have one error for all of its draws.
+    const model = await ScriptModule.load(file('in_place_64'))
+    const few = images('float64', 6)
+    const found = []
+    for (let seed = 0; seed < 60; seed++) {
+      found.push(await perSampleTrace(model, few, { samples: 400, sampling: 'confidence', probes: 2, seed }))
+    }
+    const values = found.map(({ value }) => value)
+    const spread = Math.sqrt(mean(values.map((value) => (value - mean(values)) ** 2)))
+    const told = Math.sqrt(mean(found.map(({ standardError }) => standardError ** 2)))
+    expect(told / spread).toBeGreaterThan(0.75)
+    expect(told / spread).toBeLessThan(1.35)
+    const alone = perSampleTrace(model, few, { samples: 4, sampling: 'confidence', probes: 1 })
+    await expect(alone).rejects.toThrow('2 or more for draws by confidence')
   })
 
   it('refuses what it cannot measure', async () => {
