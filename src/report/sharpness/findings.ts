@@ -17,7 +17,9 @@ export function sharpnessFindings(record: SharpnessRecord): string[] {
   const series = seriesOf(record)
   const { symbol } = matrixOf(record)
   return [
-    record.difference?.trace === undefined ? null : changeOfTrace(record.difference.trace, series, symbol),
+    record.difference?.trace === undefined
+      ? unpaired(series, symbol)
+      : changeOfTrace(record.difference.trace, series, symbol),
     ...series.map((one) => traceOf(one, symbol)),
     ...risesOf(record, series),
     largest(series, record),
@@ -25,6 +27,12 @@ export function sharpnessFindings(record: SharpnessRecord): string[] {
     ...series.map((one) => shareOfTop(one, symbol)),
     ...series.map((one) => spread(one, record)),
   ].filter((sentence) => sentence !== null)
+}
+
+/** Says that a difference is left out, if both traces are there. */
+function unpaired([first, second]: readonly Series[], symbol: string): string | null {
+  if (first?.of.trace === undefined || second?.of.trace === undefined) return null
+  return `The difference of tr(${symbol}) is left out: the two traces were measured in different ways (${first.of.trace.method}; ${second.of.trace.method}), so that nothing is paired.`
 }
 
 /** What is known of a trace, in words: both errors, or the one that the method knows. */

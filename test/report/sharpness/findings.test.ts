@@ -19,6 +19,14 @@ describe('sharpnessFindings', () => {
     expect(first(changed({ value: 3.7 }))).toContain('nothing can be said')
   })
 
+  it('says that a difference of unlike traces is left out', () => {
+    const { difference: _, ...apart } = record
+    const compare = { ...record.compare, trace: { ...record.compare.trace!, method: 'Hutchinson' } }
+    expect(first({ ...apart, compare })).toMatch(
+      /is left out: .* \(.*; Hutchinson\), so that nothing is paired\.$/,
+    )
+  })
+
   it('says which way a larger difference goes', () => {
     expect(first(changed({ value: -3.9 }))).toMatch(
       /: it is smaller by more than twice the standard error\.$/,
