@@ -1,5 +1,5 @@
 import type { Dataset } from '../../data/index.js'
-import { pass } from '../../model/internal.js'
+import { expectAgreement, pass } from '../../model/internal.js'
 import { type ScriptModule, scope, type Tensor, torch } from '../../torch/index.js'
 import type { Generator } from '../../torch/internal.js'
 import { expectReach } from '../gradient-reach.js'
@@ -75,6 +75,7 @@ async function attempt(measurement: Measurement, doubt: string | null): Promise<
         const recorded = await gradients.forward(batch.images, output)
         withoutGradient ??= await expectReach(model, counted, recorded.output, options.parameters)
         const { target, terms, known } = measurement.terms(recorded, generator)
+        if (sums === undefined) expectAgreement(model, dataset, recorded.output.shape[1]!)
         if (sums === undefined && doubt === null && others.length < counted.size && terms.length > 0) {
           const found = await gradients.doubt(target)
           if (found !== null) return found

@@ -57,7 +57,8 @@ export interface PerSampleTrace extends SampledValue {
  * @param options how many images and probes, and how to run
  * @returns the trace with both errors, the value of each image, and the part of each layer
  * @throws `ERR_BATCH_SIZE`; `ERR_FROZEN`; `ERR_NO_SUCH_PARAMETER`; `ERR_NO_GRADIENT` if no gradient reaches any parameter; `ERR_PROBABILITIES` if `outputs` is wrong;
- *   `ERR_OUTPUT_SHAPE`; `ERR_NOT_FINITE`; `ERR_DATASET` if every image was skipped; `ERR_INVALID_ARGUMENT` for `exact` and too many classes
+ *   `ERR_OUTPUT_SHAPE`; `ERR_NOT_FINITE`; `ERR_LABELS` if the dataset's classes are not the model's; `ERR_DATASET` if every image was
+ *   skipped; `ERR_INVALID_ARGUMENT` for `exact` and too many classes
  * @example
  * const { value, standardError, probeStandardError } = await perSampleTrace(model, train, { samples: 16, probes: 'exact' })
  * console.log(value > 0, standardError > 0, probeStandardError) // → true true 0

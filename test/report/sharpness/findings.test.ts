@@ -21,7 +21,7 @@ describe('sharpnessFindings', () => {
 
   it('says that a difference of unlike traces is left out', () => {
     const { difference: _, ...apart } = record
-    const compare = { ...record.compare, trace: { ...record.compare.trace!, method: 'Hutchinson' } }
+    const compare = { ...record.compare!, trace: { ...record.compare!.trace!, method: 'Hutchinson' } }
     expect(first({ ...apart, compare })).toMatch(
       /is left out: .* \(.*; Hutchinson\), so that nothing is paired\.$/,
     )

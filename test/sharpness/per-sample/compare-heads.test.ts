@@ -124,7 +124,8 @@ describe('compareHeads', () => {
 
   it('takes the same signs for both heads of a model with many classes', async () => {
     const model = await ScriptModule.load(fixture('image_layers.wide_64.pt'))
-    const data = datasetOf('many', randn([40, 3, 9, 9], 3, 'float64'), classes)
+    const seventy = Array.from({ length: 70 }, (_, i) => `${i}`)
+    const data = datasetOf('many', randn([40, 3, 9, 9], 3, 'float64'), seventy)
     const heads = headsOf(model, 'fc')
     const exact = await compareHeads(model, 'fc', heads, data, { probes: 'exact' })
     const drawn = await compareHeads(model, 'fc', heads, data, { probes: 40 })
