@@ -54,15 +54,15 @@ export async function results() {
       }
       continue
     }
-    const spectra = await readSharpness(folder, 'spectrum')
+    const [traces, spectra] = [await readSharpness(folder, 'trace'), await readSharpness(folder, 'spectrum')]
+    if (traces.length > 0) text = withBlock(text, name, 'traces', markdown(comparedTraces(traces)))
     if (spectra.length > 0) {
-      text = withBlock(text, name, 'traces', markdown(comparedTraces(await readSharpness(folder, 'trace'))))
       text = withBlock(text, name, 'spectra', markdown(comparedSpectra(spectra)))
       const [first] = spectra
       const drawing = { svg: eigenvalueDrawing(first, await draughtsman()), curves: spectraOf(first) }
       files.set(join(folder, 'eigenvalues.svg'), standalone(drawing))
-      continue
     }
+    if (traces.length + spectra.length > 0) continue
     const runs = await readRuns(folder)
     const training = summariseTraining(runs)
     for (const drawing of trainingDrawings(runs, await draughtsman())) {

@@ -56,7 +56,7 @@ describe('a flag that takes a number', () => {
   it.each([
     ['eval', '--limit', '0'],
     ['eval', '--chunk', '1.5'],
-    ['sharpness', '--probes', '1'],
+    ['sharpness', '--probes', '0'],
     ['landscape', '--grid', '0'],
     ['shift', '--held-out', '-1', '--out', 'nowhere.pt'],
     ['study', '--draws', '1e9', '--train', 'x', '--val', 'y', '--batch-sizes', '1'],

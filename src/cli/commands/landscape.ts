@@ -15,6 +15,7 @@ import {
   type ModelOptions,
   outputOption,
   outputsOption,
+  preprocessChanges,
   presetOption,
   wholeNumber,
 } from '../shared/options.js'
@@ -146,15 +147,19 @@ async function line(path: string, between: string, options: Options): Promise<Lo
   return lossLineDocument(found, { models: [path, between], dataset: dataset.name })
 }
 
-/** The second model, which must have the preprocessing of the first. */
+/** The second model. If its file says how its images are preprocessed, that must be as the first model's are. */
 async function openSecond(
   path: string,
   first: Awaited<ReturnType<typeof openModelAndData>> & { path: string },
   options: Options,
 ): Promise<ScriptModule> {
-  const second = { path, ...(await openModelAndData(path, options)) }
-  expectSamePreprocessing(first, second)
-  return second.model
+  const { checkpointRecord, preprocessOf, ScriptModule } = await library()
+  const model = await ScriptModule.load(path, options)
+  if (checkpointRecord(model)?.preprocess !== undefined) {
+    const preprocess = preprocessOf(model, options.preset, preprocessChanges(options))
+    expectSamePreprocessing(first, { path, preprocess })
+  }
+  return model
 }
 
 async function printFindings(document: LandscapeDocument | LossLineDocument): Promise<void> {
