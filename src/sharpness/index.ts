@@ -58,6 +58,7 @@ export type { ModelOperator, OperatorOptions } from './operators/model-operator.
 export type { SymmetricOperator } from './operators/symmetric-operator.js'
 export { compareHeads, type HeadComparison } from './per-sample/compare-heads.js'
 export { comparePerSampleTraces, type PerSampleComparison } from './per-sample/compare-per-sample-traces.js'
+export type { ImageSample } from './per-sample/image-sample.js'
 export type { ImageSampling, PerSampleOptions } from './per-sample/per-sample-options.js'
 export { type PerSampleTrace, perSampleTrace } from './per-sample/per-sample-trace.js'
 export type { LayerPart, SampledValue } from './per-sample/sampled-mean.js'

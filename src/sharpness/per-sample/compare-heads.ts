@@ -19,35 +19,20 @@ import { chosenParameters } from '../operators/chosen-parameters.js'
 import { expectTrace } from '../traces/hessian-trace.js'
 import { type DrawnImages, drawImages } from './draw-images.js'
 import { differenceTerms, headOnImages } from './head-terms.js'
+import type { ImageSample } from './image-sample.js'
 import { measureImages } from './measure-images.js'
 import { checkPerSample, expectFewClasses, type PerSampleOptions, withSamples } from './per-sample-options.js'
 import type { SampledMean, SampledValue } from './sampled-mean.js'
 import { traceTerms } from './trace-terms.js'
 
 /** What other weights of the last layer change in the trace. */
-export interface HeadComparison {
+export interface HeadComparison extends ImageSample {
   /** The trace with the model's own last layer, on the same images. */
   readonly own: SampledValue
   /** The trace with each of the other heads: `own` and the difference, image by image. */
   readonly others: readonly SampledValue[]
   /** For each of the other heads, the trace with it less `own`, paired over the images. */
   readonly differences: readonly SampledValue[]
-  /** The matrix is size × size: the number of parameters. */
-  readonly size: number
-  /** The number of draws that were asked for. */
-  readonly samples: number
-  /** The indices of the images in the dataset, each once: fewer than `samples` if images were drawn several times. */
-  readonly indices: readonly number[]
-  /** The weight of each image: the trace is the mean of weight · value. 1 for uniform draws. */
-  readonly weights: readonly number[]
-  /** `exact` if each image's value is exact, otherwise the number of random combinations for each image. */
-  readonly probes: number | 'exact'
-  /** What makes the trace of the Hessian a different number, for example `aten::gelu`; null if it is the same number. */
-  readonly curvedBy: string | null
-  /** Why the images were taken one at a time; null if they were not. */
-  readonly oneByOne: string | null
-  /** The names of the parameters that are left out: they require no gradient, or none reaches them. */
-  readonly withoutGradient: readonly string[]
 }
 
 /**

@@ -8,32 +8,14 @@ import { probabilitiesOf, spreadOf } from '../last-layer.js'
 import { chosenParameters } from '../operators/chosen-parameters.js'
 import { expectTrace } from '../traces/hessian-trace.js'
 import { type DrawnImages, drawImages, type Scorer } from './draw-images.js'
+import type { ImageSample } from './image-sample.js'
 import { measureImages } from './measure-images.js'
 import { checkPerSample, expectFewClasses, type PerSampleOptions, withSamples } from './per-sample-options.js'
 import type { SampledMean, SampledValue } from './sampled-mean.js'
 import { traceTerms } from './trace-terms.js'
 
 /** The trace of a model's curvature, measured image by image. */
-export interface PerSampleTrace extends SampledValue {
-  /** The matrix is size × size: the number of parameters that count. */
-  readonly size: number
-  /** The number of draws that were asked for. */
-  readonly samples: number
-  /** The indices of the images in the dataset, each once: fewer than `samples` if images were drawn several times. */
-  readonly indices: readonly number[]
-  /** The weight of each image: the trace is the mean of weight · value. 1 for uniform draws. */
-  readonly weights: readonly number[]
-  /** `exact` if each image's value is exact, otherwise the number of random combinations for each image. */
-  readonly probes: number | 'exact'
-  /** What makes the trace of the Hessian a different number, for example `aten::gelu`; null if it is the same number. */
-  readonly curvedBy: string | null
-  /**
-   * Why the images were taken one at a time, which is slower: a parameter whose layer has no rule. Null if all have one.
-   */
-  readonly oneByOne: string | null
-  /** The names of the parameters that are left out: they require no gradient, or none reaches them. */
-  readonly withoutGradient: readonly string[]
-}
+export interface PerSampleTrace extends SampledValue, ImageSample {}
 
 /**
  * Measures the trace of the generalised Gauss-Newton matrix of a model's mean cross-entropy, image by image, in eval mode, with respect
